@@ -1,0 +1,127 @@
+// Holds the imports of main.ts and lib/ to the way of a request: cli, server, forward, then the
+// stages beside each other, then config and http. What a folder is for stands in docs/architecture.md.
+
+import assert from "node:assert/strict";
+import { dirname, join, relative } from "node:path";
+
+const ROOT = join(import.meta.dirname!, "..");
+
+/** Which folders of lib/ a folder may import from, itself apart. A new folder gets a line here. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  cli: ["server", "forward", "pool", "record", "observe", "alert", "sse", "config", "http"]
+    .concat("simulate", "dashboard"),
+  server: ["forward", "pool", "record", "observe", "alert", "sse", "config", "http", "dashboard"],
+  forward: ["pool", "record", "observe", "alert", "sse", "config", "http"],
+  pool: ["observe", "alert", "config", "http"],
+  record: ["observe", "alert", "sse", "config", "http"],
+  alert: ["observe", "config", "http"],
+  observe: ["config", "http"],
+  sse: ["config", "http"],
+  config: ["http"],
+  http: [],
+  // Leaves: a simulated instance knows nothing of the gateway, a page nothing of the request path.
+  simulate: ["http"],
+  dashboard: ["config", "http"],
+};
+
+interface Import {
+  from: string;
+  to: string;
+}
+
+async function* sources(folder: string): AsyncGenerator<string> {
+  for await (const entry of Deno.readDir(folder)) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory) yield* sources(path);
+    else if (entry.name.endsWith(".ts")) yield path;
+  }
+}
+
+/** The relative imports of a module, static, re-exported or dynamic; paths from the root. */
+export function importsOf(path: string, text: string): Import[] {
+  const code = text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
+  const specifiers = code.matchAll(
+    /(?:\bfrom|\bimport|\bimport\s*\(|\bnew URL\()\s*["'](\.{1,2}\/[^"']+)["']/g,
+  );
+  return [...specifiers].map((match) => ({
+    from: relative(ROOT, path),
+    to: relative(ROOT, join(dirname(path), match[1])),
+  }));
+}
+
+/** "pool" of "lib/pool/lease.ts"; null outside lib/. */
+function folderOf(path: string): string | null {
+  return path.match(/^lib\/([^/]+)\//)?.[1] ?? null;
+}
+
+async function allImports(): Promise<Import[]> {
+  const found: Import[] = [];
+  for await (const path of sources(join(ROOT, "lib"))) {
+    found.push(...importsOf(path, await Deno.readTextFile(path)));
+  }
+  return found;
+}
+
+Deno.test("imports are found in every form they can be written in", () => {
+  const text = [
+    `import { a } from "./a.ts";`,
+    `import type { B } from '../http/b.ts';`,
+    `import "./c.ts";`,
+    `export * from "./d.ts";`,
+    `const e = await import("./e.ts");`,
+    `// import { no } from "./no.ts";`,
+    `import { z } from "zod";`,
+  ].join("\n");
+  assert.deepEqual(
+    importsOf(join(ROOT, "lib/pool/x.ts"), text).map((found) => found.to),
+    ["lib/pool/a.ts", "lib/http/b.ts", "lib/pool/c.ts", "lib/pool/d.ts", "lib/pool/e.ts"],
+  );
+});
+
+Deno.test("the layers themselves have no cycle", () => {
+  const settled = new Set<string>();
+  const visit = (folder: string, way: readonly string[]): void => {
+    assert.ok(!way.includes(folder), `cycle: ${[...way, folder].join(" -> ")}`);
+    if (settled.has(folder)) return;
+    for (const next of MAY_IMPORT[folder]) visit(next, [...way, folder]);
+    settled.add(folder);
+  };
+  for (const folder of Object.keys(MAY_IMPORT)) visit(folder, []);
+});
+
+Deno.test("every folder of lib/ has its place in the layers", async () => {
+  for await (const entry of Deno.readDir(join(ROOT, "lib"))) {
+    assert.ok(entry.isDirectory, `lib/${entry.name}: files belong into a folder`);
+    assert.ok(entry.name in MAY_IMPORT, `lib/${entry.name} has no line in MAY_IMPORT`);
+  }
+});
+
+Deno.test("nothing in lib/ imports from a layer above it", async () => {
+  const wrong = (await allImports()).filter(({ from, to }) => {
+    const own = folderOf(from);
+    const other = folderOf(to);
+    // Outside lib/ there is only the project file, which anything may read its version from.
+    if (other === null) return to !== "deno.json" && to !== "config.schema.json";
+    return own === null || (other !== own && !MAY_IMPORT[own]?.includes(other));
+  });
+  assert.deepEqual(wrong.map(({ from, to }) => `${from} imports ${to}`), []);
+});
+
+Deno.test("no module is part of an import cycle at run time", async () => {
+  const graph = new Map<string, string[]>();
+  for await (const path of sources(join(ROOT, "lib"))) {
+    const text = (await Deno.readTextFile(path)).replace(
+      /(?:import|export) type [^;]*? from ["'][^"']+["'];/g,
+      "",
+    );
+    graph.set(relative(ROOT, path), importsOf(path, text).map(({ to }) => to));
+  }
+  const settled = new Set<string>();
+  const visit = (module: string, way: readonly string[]): void => {
+    assert.ok(!way.includes(module), `cycle: ${[...way, module].join(" -> ")}`);
+    if (settled.has(module)) return;
+    for (const next of graph.get(module) ?? []) visit(next, [...way, module]);
+    settled.add(module);
+  };
+  for (const module of graph.keys()) visit(module, []);
+});
