@@ -80,6 +80,8 @@ gw_start() {
   if [ -n "${OTEL_EXPORTER_OTLP_ENDPOINT-}${OTEL_EXPORTER_OTLP_TRACES_ENDPOINT-}${OTEL_EXPORTER_OTLP_METRICS_ENDPOINT-}" ]; then
     export OTEL_DENO="${OTEL_DENO-true}"
   fi
+  # The runtime looks for a file in the home directory and stops where that is none (/dev/null).
+  [ -d "${HOME-}" ] || export HOME=/
   if [ -n "$gw_path_was_set" ]; then PATH=$gw_path_was; else unset PATH; fi
   exec "$gw_entry/deno" run {flags} "$gw_entry/main.mjs" "$@"
 }
