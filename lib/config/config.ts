@@ -1,0 +1,91 @@
+// The configuration as the rest of the program sees it: one immutable snapshot, every option present,
+// units in the names. What users write and its checks are in schema.ts, the way from one to the other
+// in normalise.ts.
+
+export type ResumeMode = "off" | "continue" | "exact";
+export type LogLevel = "trace" | "debug" | "info" | "warning" | "error" | "fatal";
+
+/** Limits for the phases of a request to an instance; null for none. */
+export interface Timeouts {
+  connectS: number;
+  firstByteS: number;
+  idleS: number;
+  totalS: number | null;
+}
+
+export interface InstanceConfig {
+  /** Identity over reloads: url and models. Counters and health belong to it. */
+  readonly id: string;
+  /** Unique, for logs, metrics and `x-gateway-instance`. */
+  readonly name: string;
+  /** Scheme, host and port, without a trailing slash: `http://10.0.0.1:8080`. */
+  readonly origin: string;
+  /** What stands between origin and `/v1/…`: "" for most, "/maas" for `https://host/maas/v1`. */
+  readonly pathPrefix: string;
+  /** Names that clients use. */
+  readonly models: readonly string[];
+  /** Client's name to the name this instance knows; missing where they are the same. */
+  readonly upstreamModels: Readonly<Record<string, string>>;
+  /** Replaces the client's Authorization; null lets it pass. */
+  readonly apiKey: string | null;
+  /** Share of the requests; 0 drains. */
+  readonly weight: number;
+  /** Requests at once; null for any number. */
+  readonly maxConcurrency: number | null;
+  /** Longest context in tokens, where the file says it. */
+  readonly maxContext: number | null;
+  readonly fallback: boolean;
+  readonly timeouts: Timeouts;
+}
+
+export interface HealthCheckConfig {
+  /** Seconds between checks; 0 switches active checks off. */
+  readonly intervalS: number;
+  readonly path: string;
+  readonly timeoutS: number;
+}
+
+export interface RecordConfig {
+  readonly enabled: boolean;
+  readonly format: "sharegpt" | "openai";
+  /** Answers that may wait to be written. */
+  readonly queueMax: number;
+  /** Bytes of one answer that are kept. */
+  readonly maxBytes: number;
+}
+
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  readonly workers: number | "auto";
+  readonly listener: "http1" | "deno_serve";
+  readonly transport: "auto" | "fetch";
+  /** Private instances first, then the fallbacks in their order. */
+  readonly instances: readonly InstanceConfig[];
+  readonly dataDir: string;
+  readonly strategy: "round_robin" | "least_connections";
+  readonly errorThreshold: number;
+  readonly errorWindowS: number;
+  readonly alertCooldownS: number;
+  readonly healthCheck: HealthCheckConfig;
+  readonly slowStartS: number;
+  /** Longest wait before a passing failure is tried once more on the pool. */
+  readonly retryMaxWaitS: number;
+  readonly resume: {
+    readonly default: ResumeMode;
+    readonly models: Readonly<Record<string, ResumeMode>>;
+  };
+  readonly queue: { readonly max: number; readonly deadlineS: number };
+  /** Seconds between SSE comments while a client waits; 0 for none. */
+  readonly keepaliveS: number;
+  readonly drainTimeoutS: number;
+  readonly limits: {
+    readonly maxBodyBytes: number;
+    readonly headTimeoutS: number;
+    readonly bodyTimeoutS: number;
+    readonly idleTimeoutS: number;
+    readonly maxConnectionsPerAddress: number;
+  };
+  readonly record: RecordConfig;
+  readonly log: { readonly level: LogLevel; readonly format: "text" | "json" };
+}

@@ -1,0 +1,27 @@
+// The one interface of load balancing. Which instances may be picked at all is left to the pool.
+
+/** An instance as a strategy sees it. Weights are above zero; a warming instance has less than its own. */
+export interface Candidate {
+  readonly weight: number;
+  readonly inFlight: number;
+  /** Memory of the strategy for this instance, shared by all workers; 0 at first. */
+  turn: number;
+  /** Number of its last pick; the lower, the longer ago. */
+  lastPick: number;
+}
+
+/**
+ * Picks one of `candidates` (at least one). Runs under the pool's lock, so that turns are exact
+ * across workers; it must not wait for anything.
+ */
+export type Strategy = <C extends Candidate>(candidates: readonly C[]) => C;
+
+/** Notes that `picked` has had its turn: it goes to the end of the line. */
+export function took<C extends Candidate>(picked: C, candidates: readonly C[]): C {
+  let latest = 0;
+  for (const candidate of candidates) {
+    if (candidate.lastPick > latest) latest = candidate.lastPick;
+  }
+  picked.lastPick = latest + 1;
+  return picked;
+}

@@ -1,0 +1,141 @@
+// What all workers must agree on, in one SharedArrayBuffer: requests in flight, turns of the
+// balancer, failures and ejections, one slot for each instance. What the numbers mean is left to
+// instance.ts, outlier.ts and balancing/; this file only lays them out and guards them with a lock.
+
+/** Room for instances that the configuration ever named in one life of the process. */
+export const MAX_SLOTS = 1024;
+/** Isolates that may serve at once, the main one included. */
+export const MAX_WORKERS = 64;
+
+const HEADER_INTS = 16;
+const LOCK = 0;
+const WAITING = 1;
+const WORKERS = 2;
+
+/** One 32-bit word for each instance. */
+const INT_FIELDS = ["consecutive", "ejections", "state", "probing", "requests", "failures"] as const;
+/** One double for each instance. Times are milliseconds of the process-wide monotonic clock. */
+const FLOAT_FIELDS = [
+  "turn",
+  "ejectedUntil",
+  "recoveredAt",
+  "retryAfter",
+  "windowStart",
+  "lastPick",
+] as const;
+
+/** The memory behind all counters; the same buffer is mapped by every worker. */
+export class SharedState {
+  /** Times in a row that an instance failed. */
+  readonly consecutive: Int32Array;
+  /** How often in a row it was ejected; the next ejection is longer. */
+  readonly ejections: Int32Array;
+  readonly state: Int32Array;
+  /** 1 while the one probe request of a half-open instance is under way. */
+  readonly probing: Int32Array;
+  /** Requests that ended (not neutral) and failures among them in the current error window. */
+  readonly requests: Int32Array;
+  readonly failures: Int32Array;
+  /** Current weight of the smooth weighted round robin. */
+  readonly turn: Float64Array;
+  readonly ejectedUntil: Float64Array;
+  readonly recoveredAt: Float64Array;
+  readonly retryAfter: Float64Array;
+  readonly windowStart: Float64Array;
+  /** Order of the last picks, for ties. */
+  readonly lastPick: Float64Array;
+
+  readonly #header: Int32Array;
+  /** In flight: a row of MAX_SLOTS for each worker, so that a dead worker's leases can be dropped. */
+  readonly #inFlight: Int32Array;
+
+  static create(): SharedState {
+    const ints = HEADER_INTS + MAX_WORKERS * MAX_SLOTS + INT_FIELDS.length * MAX_SLOTS;
+    return new SharedState(
+      new SharedArrayBuffer(ints * 4 + FLOAT_FIELDS.length * MAX_SLOTS * 8),
+      0,
+    );
+  }
+
+  /** Maps `buffer` for the worker with number `worker` (0 to MAX_WORKERS - 1). */
+  constructor(readonly buffer: SharedArrayBuffer, readonly worker: number) {
+    let offset = 0;
+    const ints = (length: number) => {
+      const view = new Int32Array(buffer, offset, length);
+      offset += length * 4;
+      return view;
+    };
+    const floats = () => {
+      const view = new Float64Array(buffer, offset, MAX_SLOTS);
+      offset += MAX_SLOTS * 8;
+      return view;
+    };
+    this.#header = ints(HEADER_INTS);
+    this.#inFlight = ints(MAX_WORKERS * MAX_SLOTS);
+    this.consecutive = ints(MAX_SLOTS);
+    this.ejections = ints(MAX_SLOTS);
+    this.state = ints(MAX_SLOTS);
+    this.probing = ints(MAX_SLOTS);
+    this.requests = ints(MAX_SLOTS);
+    this.failures = ints(MAX_SLOTS);
+    this.turn = floats();
+    this.ejectedUntil = floats();
+    this.recoveredAt = floats();
+    this.retryAfter = floats();
+    this.windowStart = floats();
+    this.lastPick = floats();
+    if (worker > this.#header[WORKERS]) Atomics.store(this.#header, WORKERS, worker);
+  }
+
+  /** Requests in flight to the instance in `slot`, over all workers. */
+  inFlight(slot: number): number {
+    let sum = 0;
+    for (let worker = this.#header[WORKERS]; worker >= 0; worker--) {
+      sum += this.#inFlight[worker * MAX_SLOTS + slot];
+    }
+    return sum;
+  }
+
+  /** Requests in flight from this worker alone. */
+  ownInFlight(slot: number): number {
+    return this.#inFlight[this.worker * MAX_SLOTS + slot];
+  }
+
+  addInFlight(slot: number, change: 1 | -1): void {
+    Atomics.add(this.#inFlight, this.worker * MAX_SLOTS + slot, change);
+  }
+
+  /** Runs `body` while no other worker runs one: picks and their claims are one step. Not reentrant. */
+  locked<T>(body: () => T): T {
+    const mine = this.worker + 1;
+    while (Atomics.compareExchange(this.#header, LOCK, 0, mine) !== 0);
+    try {
+      return body();
+    } finally {
+      Atomics.store(this.#header, LOCK, 0);
+    }
+  }
+
+  /** Requests that wait in the queues of all workers. */
+  get waiting(): number {
+    return this.#header[WAITING];
+  }
+
+  addWaiting(change: 1 | -1): void {
+    Atomics.add(this.#header, WAITING, change);
+  }
+
+  /** Forgets a worker that died: its leases are released, a lock that it held is opened. */
+  dropWorker(worker: number): void {
+    Atomics.compareExchange(this.#header, LOCK, worker + 1, 0);
+    for (let slot = 0; slot < MAX_SLOTS; slot++) {
+      Atomics.store(this.#inFlight, worker * MAX_SLOTS + slot, 0);
+    }
+  }
+
+  /** Makes `slot` fresh for a new instance. */
+  clearSlot(slot: number): void {
+    for (const field of INT_FIELDS) this[field][slot] = 0;
+    for (const field of FLOAT_FIELDS) this[field][slot] = 0;
+  }
+}
