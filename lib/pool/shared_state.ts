@@ -13,7 +13,14 @@ const WAITING = 1;
 const WORKERS = 2;
 
 /** One 32-bit word for each instance. */
-const INT_FIELDS = ["consecutive", "ejections", "state", "probing", "requests", "failures"] as const;
+const INT_FIELDS = [
+  "consecutive",
+  "ejections",
+  "state",
+  "probing",
+  "requests",
+  "failures",
+] as const;
 /** One double for each instance. Times are milliseconds of the process-wide monotonic clock. */
 const FLOAT_FIELDS = [
   "turn",
