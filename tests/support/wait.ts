@@ -1,0 +1,38 @@
+// Waiting for a condition with a deadline, so that no test sleeps for luck. What the condition means
+// is left to the test.
+
+/** Text, or a function that makes it when it is needed. */
+export type Text = string | (() => string);
+
+/**
+ * Looks every few milliseconds until `condition` holds; rejects after `deadlineMs` with what was
+ * waited for. A condition that throws ends the waiting with its error.
+ */
+export async function waitFor(
+  condition: () => boolean | Promise<boolean>,
+  what: Text,
+  deadlineMs = 10_000,
+): Promise<void> {
+  const deadline = performance.now() + deadlineMs;
+  while (!await condition()) {
+    if (performance.now() > deadline) {
+      throw new Error(`waited ${deadlineMs} ms for ${typeof what === "string" ? what : what()}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** The value of `promise`, or an error naming `what` when it takes longer than `deadlineMs`. */
+export async function within<T>(promise: Promise<T>, what: Text, deadlineMs = 10_000): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`waited ${deadlineMs} ms for ${typeof what === "string" ? what : what()}`));
+    }, deadlineMs);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
