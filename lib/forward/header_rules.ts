@@ -1,0 +1,91 @@
+// Which header fields pass from a client to an instance and back (RFC 9110, section 7.6.1).
+
+import { header, type HeaderList } from "../http/message.ts";
+
+/** Fields that mean one connection only, in lower case. */
+const HOP_BY_HOP = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-authentication-info",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** Fields of a request that the gateway or the transport sets itself. */
+const OWN_REQUEST_FIELDS = new Set([
+  "accept-encoding",
+  "content-length",
+  "expect",
+  "host",
+  "x-request-id",
+]);
+
+function namedByConnection(headers: HeaderList): Set<string> | null {
+  const connection = header(headers, "connection");
+  if (connection === undefined) return null;
+  const lower = connection.toLowerCase();
+  if (lower === "keep-alive" || lower === "close") return null;
+  return new Set(lower.split(",").map((name) => name.trim()));
+}
+
+/**
+ * The end-to-end fields of a client's request for an instance. `apiKey` replaces every credential of
+ * the client's; without it Anthropic's `x-api-key` becomes the Bearer token that vLLM understands.
+ * The answer must come uncompressed, since it is scanned and recorded.
+ */
+export function requestHeaders(
+  client: HeaderList,
+  apiKey: string | null,
+  requestId: string,
+): HeaderList {
+  const named = namedByConnection(client);
+  const headers: [string, string][] = [];
+  let authorized = false;
+  let anthropicKey: string | undefined;
+  for (const [name, value] of client) {
+    if (HOP_BY_HOP.has(name) || OWN_REQUEST_FIELDS.has(name) || named?.has(name)) continue;
+    if (name === "authorization") {
+      if (apiKey !== null) continue;
+      authorized = true;
+    } else if (name === "x-api-key") {
+      anthropicKey = value;
+      continue;
+    }
+    headers.push([name, value]);
+  }
+  if (apiKey !== null) headers.push(["authorization", `Bearer ${apiKey}`]);
+  else if (!authorized && anthropicKey !== undefined) {
+    headers.push(["authorization", `Bearer ${anthropicKey}`]);
+  }
+  headers.push(["accept-encoding", "identity"], ["x-request-id", requestId]);
+  return headers;
+}
+
+/** The end-to-end fields of an instance's answer. */
+export function endToEnd(headers: HeaderList): HeaderList {
+  const named = namedByConnection(headers);
+  return headers.filter(([name]) => !HOP_BY_HOP.has(name) && !named?.has(name));
+}
+
+/** The fields that a client gets: the instance's, with the gateway's own at the end. */
+export function responseHeaders(
+  upstream: HeaderList,
+  requestId: string,
+  instance: string,
+): HeaderList {
+  const headers: [string, string][] = [];
+  for (const [name, value] of upstream) {
+    if (
+      name === "content-length" || name === "x-request-id" || name === "x-gateway-instance" ||
+      name === "date"
+    ) continue;
+    headers.push([name, value]);
+  }
+  headers.push(["x-request-id", requestId], ["x-gateway-instance", instance]);
+  return headers;
+}

@@ -1,0 +1,73 @@
+// A client's request as it is forwarded, and what came of it: the one account that the log line, the
+// record and the metrics are made from.
+
+import type { ClientRequest } from "../http/client.ts";
+import type { EventStore } from "../sse/event_store.ts";
+import type { Api } from "../record/capture.ts";
+import type { Span } from "./target.ts";
+
+export interface ForwardRequest {
+  readonly id: string;
+  readonly client: ClientRequest;
+  readonly target: string;
+  readonly body: Uint8Array;
+  /** The model's name as the client wrote it. */
+  readonly model: string;
+  /** Where it stands in the body; empty when it stands nowhere. */
+  readonly modelSpans: readonly Span[];
+  /** Whether a replacement is written as a JSON string (else as plain text of a form). */
+  readonly jsonBody: boolean;
+  /** The API whose answers are understood and recorded; null for all others. */
+  readonly api: Api | null;
+  /** Whether the client asked for a stream. */
+  readonly stream: boolean;
+  /** Answers asked for at once (`n`, several prompts); 1 where not known to be more. */
+  readonly choices: number;
+  /** Higher is served earlier when requests wait. */
+  readonly priority: number;
+  /** Instance to prefer (it keeps the state that the request refers to), or null. */
+  readonly stickyTo: string | null;
+}
+
+export interface AttemptLog {
+  instance: string;
+  status?: number;
+  error?: string;
+}
+
+export interface Usage {
+  promptTokens: number;
+  completionTokens: number;
+}
+
+/** How a request ended. */
+export interface Account {
+  outcome: "complete" | "truncated" | "aborted" | "failed" | "rejected";
+  status: number;
+  /** Name of the instance that gave the answer; "" when none did. */
+  instance: string;
+  attempts: AttemptLog[];
+  /** performance.now() of the first byte to the client; null when there was none. */
+  firstByteAt: number | null;
+  error: string;
+  usage: Usage | null;
+  /** The answer for the record: a whole body or the events of a stream. */
+  response: Uint8Array | EventStore | null;
+  streamed: boolean;
+  resumed: { from: string; to: string; way: string; atChars: number }[];
+}
+
+export function newAccount(): Account {
+  return {
+    outcome: "failed",
+    status: 0,
+    instance: "",
+    attempts: [],
+    firstByteAt: null,
+    error: "",
+    usage: null,
+    response: null,
+    streamed: false,
+    resumed: [],
+  };
+}

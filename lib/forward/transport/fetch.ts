@@ -1,0 +1,121 @@
+// The transport for everything that plain HTTP/1.1 does not cover: TLS, proxies from the environment,
+// HTTP/2. Slower than http1.ts; external fallbacks need it.
+
+import type { HeaderList } from "../../http/message.ts";
+import { endToEnd } from "../header_rules.ts";
+import {
+  type ResponseHead,
+  type Transport,
+  type UpstreamCall,
+  UpstreamError,
+  type UpstreamFault,
+  type UpstreamPhase,
+  type UpstreamRequest,
+} from "../transport.ts";
+
+/** Below uvicorn's five seconds, so that a request seldom meets a connection that is just closing. */
+const POOL_IDLE_MS = 4000;
+
+export class FetchTransport implements Transport {
+  readonly #client = Deno.createHttpClient({ poolIdleTimeout: POOL_IDLE_MS });
+
+  start(request: UpstreamRequest): UpstreamCall {
+    return new FetchCall(this.#client, request);
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
+
+class FetchCall implements UpstreamCall {
+  readonly head: Promise<ResponseHead>;
+  readonly #aborter = new AbortController();
+  #reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
+  #reason: Error | null = null;
+
+  constructor(client: Deno.HttpClient, request: UpstreamRequest) {
+    this.head = this.#send(client, request);
+    // The caller may abort before it looks at the head; the rejection is then nobody's.
+    this.head.catch(() => {});
+  }
+
+  async #send(client: Deno.HttpClient, request: UpstreamRequest): Promise<ResponseHead> {
+    let response: Response;
+    try {
+      response = await fetch(request.url, {
+        client,
+        method: request.method,
+        headers: request.headers as [string, string][],
+        body: request.body.length === 0 ? undefined : joined(request.body),
+        redirect: "manual",
+        signal: this.#aborter.signal,
+      });
+    } catch (error) {
+      throw this.#reason ?? asUpstreamError(error);
+    }
+    const encoded = response.headers.has("content-encoding");
+    const headers: HeaderList = [...response.headers].filter(([name]) =>
+      // Deno has decoded a body that came compressed all the same.
+      !encoded || (name !== "content-encoding" && name !== "content-length")
+    );
+    this.#reader = response.body?.getReader() ?? null;
+    return { status: response.status, headers: endToEnd(headers) };
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    if (this.#reason !== null) throw this.#reason;
+    if (this.#reader === null) return null;
+    try {
+      const { value, done } = await this.#reader.read();
+      return done ? null : value;
+    } catch (error) {
+      throw this.#reason ??
+        new UpstreamError("body", "reset", "the connection broke in the middle of the answer", {
+          cause: error,
+        });
+    }
+  }
+
+  abort(reason: Error): void {
+    if (this.#reason !== null) return;
+    this.#reason = reason;
+    this.#aborter.abort(reason);
+    // A body that is neither read nor cancelled would keep the connection, and the generation, alive.
+    this.#reader?.cancel(reason).catch(() => {});
+  }
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  if (pieces.length === 1) return pieces[0] as Uint8Array<ArrayBuffer>;
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+/** Deno's fetch errors carry no code; their text is all there is (ext/fetch). */
+function asUpstreamError(error: unknown): UpstreamError {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : "";
+  const text = `${error instanceof Error ? error.message : error} ${cause}`;
+  const phase: UpstreamPhase = text.includes("(Connect)") ? "connect" : "head";
+  const [fault, message] = explain(text);
+  return new UpstreamError(phase, fault, message, { cause: error });
+}
+
+function explain(text: string): [UpstreamFault, string] {
+  if (text.includes("Connection refused")) return ["refused", "connection refused"];
+  if (text.includes("dns error")) return ["dns", "its host name does not resolve"];
+  if (text.includes("certificate")) return ["tls", "its TLS certificate is not accepted"];
+  if (text.includes("invalid HTTP version") || text.includes("parsed")) {
+    return ["malformed", "its answer is not HTTP"];
+  }
+  if (text.includes("closed before message") || text.includes("reset")) {
+    return ["reset", "it closed the connection before it answered"];
+  }
+  if (text.includes("(Connect)")) return ["other", "no connection"];
+  return ["other", "the request failed"];
+}
