@@ -64,6 +64,11 @@ export class Instance implements Candidate {
     this.shared.lastPick[this.slot] = value;
   }
 
+  /** Longest context in tokens: as configured, else as the instance itself said; null when unknown. */
+  get contextLength(): number | null {
+    return this.config.maxContext ?? (this.shared.contextLength[this.slot] || null);
+  }
+
   /** Whether new requests may come at all. */
   get takesRequests(): boolean {
     return this.config.weight > 0;

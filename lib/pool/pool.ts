@@ -27,18 +27,29 @@ export class Pool {
    * A private instance that is available and was not tried: null when there is none, "full" when the
    * only reason is that all of them have as many requests as they may.
    */
-  acquire(tried: ReadonlySet<Instance>): Acquired {
-    const fits = (instance: Instance) =>
-      instance.takesRequests && instance.isAvailable && !tried.has(instance);
-    return this.#choose(this.privateInstances, fits);
+  acquire(tried: ReadonlySet<Instance>, fits: (instance: Instance) => boolean): Acquired {
+    return this.#choose(
+      this.privateInstances,
+      (instance) =>
+        instance.takesRequests && instance.isAvailable && !tried.has(instance) && fits(instance),
+    );
   }
 
   /** Any private instance that was not tried, ejected ones too: when all are out, all are tried. */
-  acquireAnyway(tried: ReadonlySet<Instance>): Acquired {
+  acquireAnyway(tried: ReadonlySet<Instance>, fits: (instance: Instance) => boolean): Acquired {
     return this.#choose(
       this.privateInstances,
-      (instance) => instance.takesRequests && !instance.isBusy && !tried.has(instance),
+      (instance) =>
+        instance.takesRequests && !instance.isBusy && !tried.has(instance) && fits(instance),
     );
+  }
+
+  /** The instance of that name, whichever its health, if it has room. */
+  acquireNamed(name: string): Lease | null {
+    const named = [...this.privateInstances, ...this.fallbacks].find((instance) =>
+      instance.name === name && instance.takesRequests && instance.hasRoom
+    );
+    return named === undefined ? null : this.claim(() => named);
   }
 
   /** The first fallback in the configured order that can take it. */

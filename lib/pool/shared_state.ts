@@ -43,6 +43,8 @@ export class SharedState {
   /** Requests that ended (not neutral) and failures among them in the current error window. */
   readonly requests: Int32Array;
   readonly failures: Int32Array;
+  /** `max_model_len` of its /v1/models; 0 when unknown. */
+  readonly contextLength: Int32Array;
   /** Current weight of the smooth weighted round robin. */
   readonly turn: Float64Array;
   readonly ejectedUntil: Float64Array;
@@ -85,6 +87,7 @@ export class SharedState {
     this.probing = ints(MAX_SLOTS);
     this.requests = ints(MAX_SLOTS);
     this.failures = ints(MAX_SLOTS);
+    this.contextLength = ints(MAX_SLOTS);
     this.turn = floats();
     this.ejectedUntil = floats();
     this.recoveredAt = floats();

@@ -1,0 +1,348 @@
+// One attempt: a request to the one instance of a lease, up to the point where its answer has proved
+// itself. Nothing has gone to the client then, so a failed attempt can be followed by another.
+
+import type { Config } from "../config/config.ts";
+import { header } from "../http/message.ts";
+import type { Instance } from "../pool/instance.ts";
+import type { Lease } from "../pool/lease.ts";
+import { EventStore } from "../sse/event_store.ts";
+import { bodyGaveUp } from "../sse/scan.ts";
+import { Deadline, type DeadlineClock } from "./deadline.ts";
+import { requestHeaders } from "./header_rules.ts";
+import type { ForwardRequest } from "./request.ts";
+import { SseObserver } from "./sse_observer.ts";
+import { bodyFor, targetUrl } from "./target.ts";
+import {
+  type ResponseHead,
+  type Transport,
+  type UpstreamCall,
+  UpstreamError,
+} from "./transport.ts";
+
+/** A whole answer is kept back up to this size, so that a cut can still fail over. */
+const MAX_HELD_BYTES = 32 * 1024 * 1024;
+/** What is read of an error body. */
+const MAX_ERROR_BYTES = 1024 * 1024;
+
+/** Why an attempt gave no answer. */
+export interface Failure {
+  /** Fit for a client: what the instance did, without address or key. */
+  message: string;
+  /** Final status if no other attempt succeeds. */
+  status: 502 | 503 | 504 | 429;
+  /** busy: it said so itself and is no failure; passing: worth asking again soon. */
+  kind: "busy" | "passing" | "timeout";
+  /** What the instance answered, where it did. */
+  upstreamStatus?: number;
+  retryAfterS: number | null;
+}
+
+export type AttemptResult =
+  /** A whole answer, 4xx ones included. */
+  | { kind: "whole"; head: ResponseHead; body: Uint8Array }
+  /** A stream of events that has proved itself; `first` are its first events. */
+  | { kind: "events"; head: ResponseHead; observer: SseObserver; first: Uint8Array; ended: boolean }
+  /** Any other body, of which `first` has been read. */
+  | { kind: "bytes"; head: ResponseHead; first: readonly Uint8Array[]; ended: boolean }
+  | { kind: "failed"; failure: Failure }
+  /** The instance's context is too short for the request: 400 with its own words. */
+  | { kind: "too_long"; head: ResponseHead; body: Uint8Array }
+  | { kind: "gone" };
+
+/** Given to `abort` when the client has left. */
+export class ClientGone extends Error {
+  constructor() {
+    super("the client has left");
+  }
+}
+
+export class Attempt {
+  call: UpstreamCall | null = null;
+  readonly #deadline: Deadline;
+  readonly #total: Deadline;
+  #phase: "first_byte" | "idle" | "total" = "first_byte";
+
+  constructor(
+    readonly request: ForwardRequest,
+    readonly lease: Lease,
+    readonly number: number,
+    private readonly config: Config,
+    private readonly transport: Transport,
+    private readonly clock: DeadlineClock,
+  ) {
+    this.#deadline = new Deadline(() => this.call?.abort(this.#timeout()));
+    this.#total = new Deadline(() => {
+      this.#phase = "total";
+      this.call?.abort(this.#timeout());
+    });
+  }
+
+  get instance(): Instance {
+    return this.lease.instance;
+  }
+
+  /** Sends the request and waits until the answer has proved itself. Never rejects. */
+  async run(override?: { target: string; body: Uint8Array }): Promise<AttemptResult> {
+    const { request } = this;
+    if (request.client.gone) return { kind: "gone" };
+    this.#start(override);
+    request.client.onGone(() => this.call?.abort(new ClientGone()));
+    try {
+      const head = await this.call!.head;
+      return await this.#judge(head);
+    } catch (error) {
+      if (request.client.gone) return { kind: "gone" };
+      return { kind: "failed", failure: this.#explain(error) };
+    }
+  }
+
+  /** Next bytes of the body; the idle limit runs only while the instance is waited for. */
+  async read(): Promise<Uint8Array | null> {
+    this.#phase = "idle";
+    this.#deadline.at = this.clock.now + this.instance.config.timeouts.idleS * 1000;
+    const piece = await this.call!.read();
+    this.#deadline.at = Infinity;
+    return piece;
+  }
+
+  /** Ends everything about this attempt except its lease. */
+  close(reason?: Error): void {
+    this.clock.remove(this.#deadline);
+    this.clock.remove(this.#total);
+    this.request.client.onGone(null);
+    if (reason !== undefined) this.call?.abort(reason);
+  }
+
+  #start(override?: { target: string; body: Uint8Array }): void {
+    const { request, config } = this;
+    const instance = this.instance.config;
+    const upstreamModel = instance.upstreamModels[request.model];
+    const replacement = upstreamModel === undefined ? null : new TextEncoder().encode(
+      request.jsonBody ? JSON.stringify(upstreamModel) : upstreamModel,
+    );
+    const id = this.number === 1 ? request.id : `${request.id}-${this.number}`;
+    const timeouts = instance.timeouts ?? config;
+    this.call = this.transport.start({
+      method: request.client.method,
+      url: targetUrl(instance, override?.target ?? request.target),
+      headers: requestHeaders(request.client.headers, instance.apiKey, id),
+      body: override === undefined
+        ? bodyFor(request.body, request.modelSpans, replacement)
+        : [override.body],
+      connectTimeoutS: timeouts.connectS,
+    });
+    this.clock.add(this.#deadline);
+    this.#deadline.at = this.clock.now + timeouts.firstByteS * 1000;
+    if (timeouts.totalS !== null) {
+      this.#total.at = this.clock.now + timeouts.totalS * 1000;
+      this.clock.add(this.#total);
+    }
+  }
+
+  async #judge(head: ResponseHead): Promise<AttemptResult> {
+    const { status } = head;
+    if (status === 429 || (status >= 500 && status !== 501)) return await this.#refusal(head);
+    const type = header(head.headers, "content-type") ?? "";
+    if (status >= 400) {
+      const body = await this.#readWhole(MAX_ERROR_BYTES);
+      if (body.rest !== null) return { kind: "bytes", head, first: body.pieces, ended: false };
+      const whole = join(body.pieces);
+      const kind = status === 400 && saysTooLong(whole) ? "too_long" : "whole";
+      return { kind, head, body: whole };
+    }
+    if (type.startsWith("text/event-stream")) return await this.#peek(head);
+    if (type.startsWith("application/json") || this.request.api !== null) {
+      return await this.#hold(head);
+    }
+    const first = await this.call!.read();
+    this.#deadline.at = Infinity;
+    return { kind: "bytes", head, first: first === null ? [] : [first], ended: first === null };
+  }
+
+  /** 429 and 5xx: read what it says, for the message and for Retry-After. */
+  async #refusal(head: ResponseHead): Promise<AttemptResult> {
+    const body = await this.#readWhole(MAX_ERROR_BYTES);
+    const retryAfterS = parseRetryAfter(header(head.headers, "retry-after"));
+    const { status } = head;
+    const busy = status === 429 || (status === 503 && retryAfterS !== null);
+    if (busy && retryAfterS !== null) this.instance.holdBack(retryAfterS);
+    return {
+      kind: "failed",
+      failure: {
+        message: `answered ${status}${excerpt(join(body.pieces))}`,
+        status: status === 429 ? 429 : status === 503 ? 503 : status === 504 ? 504 : 502,
+        kind: busy ? "busy" : "passing",
+        upstreamStatus: status,
+        retryAfterS,
+      },
+    };
+  }
+
+  /** A JSON answer is given on only when it is whole, so that a cut one can be asked for elsewhere. */
+  async #hold(head: ResponseHead): Promise<AttemptResult> {
+    const body = await this.#readWhole(MAX_HELD_BYTES);
+    if (body.rest !== null) return { kind: "bytes", head, first: body.pieces, ended: false };
+    const whole = join(body.pieces);
+    if (this.request.api !== null && this.request.client.method === "POST") {
+      if (whole.length === 0) return passing("sent an empty answer", head.status);
+      if (bodyGaveUp(whole)) return passing("aborted the answer", head.status);
+    }
+    return { kind: "whole", head, body: whole };
+  }
+
+  /** Waits for the first event that means something. */
+  async #peek(head: ResponseHead): Promise<AttemptResult> {
+    const { request, config } = this;
+    const store = request.api !== null ? new EventStore(config.record.maxBytes) : null;
+    const observer = new SseObserver(request.api, request.choices, store);
+    let first: Uint8Array = new Uint8Array(0);
+    for (;;) {
+      const piece = await this.call!.read();
+      if (piece === null) break;
+      const events = observer.take(piece);
+      first = first.length === 0 ? events.slice() : join([first, events]);
+      if (observer.fault !== null || observer.meaningful || observer.done) break;
+    }
+    this.#deadline.at = Infinity;
+    const { fault } = observer;
+    if (fault?.event && fault.code !== null && fault.code >= 400 && fault.code < 500) {
+      if (fault.code !== 429) return await this.#clientsError(head, observer, first, fault.event);
+      return {
+        kind: "failed",
+        failure: {
+          message: fault.message,
+          status: 429,
+          kind: "busy",
+          upstreamStatus: 429,
+          retryAfterS: null,
+        },
+      };
+    }
+    if (observer.meaningful) return { kind: "events", head, observer, first, ended: false };
+    if (fault !== null) return passing(fault.message, head.status);
+    return passing(
+      observer.pending > 0
+        ? "broke off the stream inside its first event"
+        : "ended the stream before the answer began",
+      head.status,
+    );
+  }
+
+  /** An error of the client's own inside a 200 stream goes to the client as it came, to its end. */
+  async #clientsError(
+    head: ResponseHead,
+    observer: SseObserver,
+    first: Uint8Array,
+    event: Uint8Array,
+  ): Promise<AttemptResult> {
+    const rest: Uint8Array[] = [first, event];
+    let size = 0;
+    for (;;) {
+      const piece = await this.read();
+      if (piece === null) break;
+      size += piece.length;
+      if (size > MAX_ERROR_BYTES) break;
+      if (rest.length === 2) rest.push(new TextEncoder().encode("data: [DONE]\n\n"));
+    }
+    return { kind: "events", head, observer, first: join(rest), ended: true };
+  }
+
+  /** Reads to the end, or until `limit` is passed (`rest` is the call then). */
+  async #readWhole(
+    limit: number,
+  ): Promise<{ pieces: Uint8Array[]; rest: UpstreamCall | null }> {
+    const pieces: Uint8Array[] = [];
+    let size = 0;
+    for (;;) {
+      const piece = await this.call!.read();
+      if (piece === null) {
+        this.#deadline.at = Infinity;
+        return { pieces, rest: null };
+      }
+      pieces.push(piece.slice());
+      size += piece.length;
+      if (size > limit) {
+        this.#deadline.at = Infinity;
+        return { pieces, rest: this.call };
+      }
+      this.#deadline.at = this.clock.now + this.instance.config.timeouts.idleS * 1000;
+      this.#phase = "idle";
+    }
+  }
+
+  #timeout(): UpstreamError {
+    const { timeouts } = this.instance.config;
+    const message = this.#phase === "first_byte"
+      ? `no answer within ${timeouts.firstByteS} s (timeouts.first_byte)`
+      : this.#phase === "idle"
+      ? `silent for ${timeouts.idleS} s in the middle of the answer (timeouts.idle)`
+      : `not finished within ${timeouts.totalS} s (timeouts.total)`;
+    return new UpstreamError(this.#phase === "first_byte" ? "head" : "body", "timeout", message);
+  }
+
+  #explain(error: unknown): Failure {
+    return explainError(error);
+  }
+}
+
+/** A failure in words and kind; anything but an UpstreamError is the gateway's own and is named so. */
+export function explainError(error: unknown): Failure {
+  if (error instanceof UpstreamError) {
+    return {
+      message: error.message,
+      status: error.fault === "timeout" ? 504 : 502,
+      kind: error.fault === "timeout" ? "timeout" : "passing",
+      retryAfterS: null,
+    };
+  }
+  throw error;
+}
+
+function passing(message: string, upstreamStatus: number): AttemptResult {
+  return {
+    kind: "failed",
+    failure: { message, status: 502, kind: "passing", upstreamStatus, retryAfterS: null },
+  };
+}
+
+export function join(pieces: readonly Uint8Array[]): Uint8Array {
+  if (pieces.length === 1) return pieces[0];
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+/** Seconds from a Retry-After header, a number or an HTTP date; null when there is none that makes sense. */
+export function parseRetryAfter(value: string | undefined): number | null {
+  if (value === undefined) return null;
+  if (/^\d{1,9}(\.\d+)?$/.test(value)) return Number(value);
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? null : Math.max(0, (date - Date.now()) / 1000);
+}
+
+/** vLLM's and OpenAI's words for a prompt that does not fit. */
+function saysTooLong(body: Uint8Array): boolean {
+  const text = new TextDecoder().decode(body.subarray(0, 4096));
+  return /maximum (context|model) length|context_length_exceeded|max_model_len|longer than the maximum/i
+    .test(text);
+}
+
+/** The message of an error body in a few words. */
+function excerpt(body: Uint8Array): string {
+  const text = new TextDecoder().decode(body.subarray(0, 4096)).trim();
+  if (text === "") return "";
+  let message = text;
+  try {
+    const parsed = JSON.parse(text);
+    const found = parsed?.error?.message ?? parsed?.error ?? parsed?.message ?? parsed?.detail;
+    if (typeof found === "string") message = found;
+  } catch {
+    // Not JSON: the text itself is the message.
+  }
+  // deno-lint-ignore no-control-regex -- control bytes of an instance must not reach a log or client
+  return `: ${message.slice(0, 200).replace(/[\u0000-\u001f\u007f]+/g, " ")}`;
+}

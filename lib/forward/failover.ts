@@ -1,0 +1,293 @@
+// From a request to an answer, whatever single instances do: attempt after attempt until one has proved
+// itself, then the relay. The order is: private instances that are well, ejected ones when all are out,
+// once more on the pool after a short wait when the failure was a passing one, fallbacks in their order.
+
+import type { Config } from "../config/config.ts";
+import type { ClientReply } from "../http/client.ts";
+import { openAiErrorBody } from "../http/openai_error.ts";
+import type { Fleet } from "../pool/fleet.ts";
+import type { Instance } from "../pool/instance.ts";
+import type { Lease } from "../pool/lease.ts";
+import type { Pool } from "../pool/pool.ts";
+import { Attempt, type AttemptResult, type Failure } from "./attempt.ts";
+import type { DeadlineClock } from "./deadline.ts";
+import { KeepAlive } from "./keepalive.ts";
+import { relay } from "./relay.ts";
+import { type Account, type ForwardRequest, newAccount } from "./request.ts";
+import { RetryBudget } from "./retry_budget.ts";
+import { streamErrorEvent } from "./stream_error.ts";
+import type { Transport } from "./transport.ts";
+
+export interface ForwarderParts {
+  fleet: Fleet;
+  clock: DeadlineClock;
+  transportFor(instance: Instance): Transport;
+  random(): number;
+}
+
+/** Where the answer comes from next, or why from nowhere. */
+type Next =
+  | { kind: "lease"; lease: Lease }
+  | { kind: "overloaded"; message: string }
+  | { kind: "none" }
+  | { kind: "gone" };
+
+export class Forwarder {
+  readonly #budget = new RetryBudget();
+
+  constructor(private readonly parts: ForwarderParts) {}
+
+  /** Answers the client in any case; never rejects for what an instance or the client does. */
+  async forward(request: ForwardRequest, reply: ClientReply, config: Config): Promise<Account> {
+    const pool = this.parts.fleet.pool(request.model)!;
+    this.#budget.deposit();
+    const keepAlive = new KeepAlive(request, reply, config.keepaliveS, this.parts.clock);
+    try {
+      return await new Exchange(request, reply, config, pool, this.parts, keepAlive, this.#budget)
+        .run();
+    } finally {
+      keepAlive.stop();
+      request.client.onGone(null);
+    }
+  }
+}
+
+/** The state of one request on its way through the fleet. */
+export class Exchange {
+  readonly account: Account = newAccount();
+  readonly failures: { instance: Instance; failure: Failure }[] = [];
+  readonly #tried = new Set<Instance>();
+  #triedAgain = false;
+  /** A 400 for a prompt that is too long, kept while a longer context is looked for. */
+  #tooLong: (AttemptResult & { kind: "too_long" }) | null = null;
+
+  constructor(
+    readonly request: ForwardRequest,
+    readonly reply: ClientReply,
+    readonly config: Config,
+    readonly pool: Pool,
+    readonly parts: ForwarderParts,
+    readonly keepAlive: KeepAlive,
+    private readonly budget: RetryBudget,
+  ) {}
+
+  async run(): Promise<Account> {
+    for (;;) {
+      const next = await this.nextLease();
+      if (next.kind === "gone") return this.#left();
+      if (next.kind === "overloaded") return await this.#refuse(429, next.message, 1);
+      if (next.kind === "none") return await this.#fail();
+      if (await this.#attempt(next.lease)) return this.account;
+    }
+  }
+
+  /** The next instance to ask. Waits in line where all have as many requests as they may. */
+  async nextLease(): Promise<Next> {
+    const { pool, request } = this;
+    if (request.client.gone) return { kind: "gone" };
+    const sticky = this.#stickyLease();
+    if (sticky !== null) return { kind: "lease", lease: sticky };
+    if (pool.queue.topPriority < request.priority || pool.queue.length === 0) {
+      const lease = this.#acquirePrivate();
+      if (lease !== null && lease !== "full") return { kind: "lease", lease };
+      if (lease === "full") return await this.#waitInLine();
+    } else if (this.#tried.size === 0) {
+      return await this.#waitInLine();
+    }
+    if (this.#tooLong === null && await this.#waitForPool()) return await this.nextLease();
+    if (request.client.gone) return { kind: "gone" };
+    const fallback = pool.acquireFallback(this.#tried);
+    if (fallback !== null) return { kind: "lease", lease: fallback };
+    return { kind: "none" };
+  }
+
+  #stickyLease(): Lease | null {
+    const { stickyTo } = this.request;
+    if (stickyTo === null || this.#tried.size > 0) return null;
+    return this.pool.acquireNamed(stickyTo);
+  }
+
+  #acquirePrivate(): Lease | "full" | null {
+    const lease = this.pool.acquire(this.#tried, (instance) => this.#fits(instance));
+    if (lease !== null) return lease;
+    return this.pool.acquireAnyway(this.#tried, (instance) => this.#fits(instance));
+  }
+
+  /** After a prompt was too long for one instance, only those with a longer context come into question. */
+  #fits(instance: Instance): boolean {
+    if (this.#tooLong === null) return true;
+    const tried = [...this.#tried].map((other) => other.contextLength);
+    const longest = Math.max(0, ...tried.map((length) => length ?? 0));
+    return instance.contextLength !== null && instance.contextLength > longest;
+  }
+
+  async #waitInLine(): Promise<Next> {
+    const { request, pool } = this;
+    const waited = await pool.wait(request.priority, (leave) => request.client.onGone(leave));
+    request.client.onGone(null);
+    switch (waited.kind) {
+      case "served":
+        return { kind: "lease", lease: waited.value };
+      case "gone":
+        return { kind: "gone" };
+      case "full":
+        return {
+          kind: "overloaded",
+          message: `The queue of model \`${request.model}\` is full (queue.max)`,
+        };
+      case "deadline":
+        return {
+          kind: "overloaded",
+          message: `All instances of model \`${request.model}\` are busy; ` +
+            `waited ${this.config.queue.deadlineS} s (queue.deadline)`,
+        };
+    }
+  }
+
+  /**
+   * A passing failure is worth one more try on the private pool after a short wait with full jitter,
+   * never before an instance wants to be asked again. True when the pool should be asked again.
+   */
+  async #waitForPool(): Promise<boolean> {
+    if (this.#triedAgain) return false;
+    this.#triedAgain = true;
+    const maxWaitMs = this.config.retryMaxWaitS * 1000;
+    const timedOut = new Set(
+      this.failures.filter(({ failure }) => failure.kind === "timeout").map((f) => f.instance),
+    );
+    const again = this.pool.privateInstances.filter((instance) =>
+      instance.takesRequests && !timedOut.has(instance) && instance.busyForMs <= maxWaitMs
+    );
+    if (again.length === 0 || maxWaitMs === 0 || !this.budget.withdraw()) return false;
+    const soonest = Math.min(...again.map((instance) => instance.busyForMs));
+    const jitter = this.parts.random() * Math.min(500, maxWaitMs - soonest);
+    if (!await this.#pause(soonest + jitter)) return false;
+    for (const instance of again) this.#tried.delete(instance);
+    return true;
+  }
+
+  /** False when the client left meanwhile. */
+  #pause(ms: number): Promise<boolean> {
+    const { client } = this.request;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(true), ms);
+      client.onGone(() => {
+        clearTimeout(timer);
+        resolve(false);
+      });
+    }).then((stayed) => {
+      client.onGone(null);
+      return stayed as boolean;
+    });
+  }
+
+  /** Asks one instance; true when the client has its answer (or is gone). */
+  async #attempt(lease: Lease): Promise<boolean> {
+    const { instance } = lease;
+    this.#tried.add(instance);
+    const attempt = new Attempt(
+      this.request,
+      lease,
+      this.account.attempts.length + 1,
+      this.config,
+      this.parts.transportFor(instance),
+      this.parts.clock,
+    );
+    try {
+      const result = await attempt.run();
+      return await this.#take(attempt, result);
+    } finally {
+      attempt.close(new Error("the request is over"));
+      lease.release("neutral");
+    }
+  }
+
+  async #take(attempt: Attempt, result: AttemptResult): Promise<boolean> {
+    const { lease, instance } = attempt;
+    switch (result.kind) {
+      case "gone":
+        this.#log(instance, "the client left");
+        this.#left();
+        return true;
+      case "failed":
+        this.#log(instance, result.failure.message, result.failure.upstreamStatus);
+        this.failures.push({ instance, failure: result.failure });
+        lease.release(
+          result.failure.kind === "busy" ? "neutral" : "failure",
+          result.failure.message,
+        );
+        return false;
+      case "too_long":
+        this.#log(instance, "the prompt is too long for it", result.head.status);
+        lease.release("neutral");
+        this.#tooLong ??= result;
+        return false;
+      default:
+        this.account.attempts.push({ instance: instance.name, status: result.head.status });
+        await relay(this, attempt, result);
+        return true;
+    }
+  }
+
+  #log(instance: Instance, error: string, status?: number): void {
+    this.account.attempts.push(
+      status === undefined
+        ? { instance: instance.name, error }
+        : { instance: instance.name, status, error },
+    );
+  }
+
+  #left(): Account {
+    this.account.outcome = "aborted";
+    this.account.status = 499;
+    this.account.error = "the client left";
+    return this.account;
+  }
+
+  /** Nothing answered: says so, and what each instance did. */
+  async #fail(): Promise<Account> {
+    if (this.#tooLong !== null) {
+      await relay(this, null, { ...this.#tooLong, kind: "whole" });
+      return this.account;
+    }
+    const { model } = this.request;
+    if (this.failures.length === 0) {
+      const busyMs = Math.min(
+        ...this.pool.privateInstances.filter((i) => i.takesRequests).map((i) => i.busyForMs),
+      );
+      if (Number.isFinite(busyMs) && busyMs > 0) {
+        const seconds = Math.ceil(busyMs / 1000);
+        return await this.#refuse(429, `All instances of model \`${model}\` are busy`, seconds);
+      }
+      return await this.#refuse(503, `No instance of model \`${model}\` takes requests`, null);
+    }
+    const statuses = new Set(this.failures.map(({ failure }) => failure.status));
+    const status = statuses.size === 1 ? [...statuses][0] : statuses.has(502) ? 502 : 503;
+    const said = this.failures.map(({ instance, failure }) =>
+      `${instance.name}: ${failure.message}`
+    );
+    const message = `No instance of model \`${model}\` could answer. ${said.join("; ")}`;
+    const waits = this.failures.map(({ failure }) => failure.retryAfterS).filter((s) => s !== null);
+    return await this.#refuse(status, message, waits.length === 0 ? null : Math.min(...waits));
+  }
+
+  async #refuse(status: number, message: string, retryAfterS: number | null): Promise<Account> {
+    const { account, reply, request } = this;
+    account.outcome = "failed";
+    account.status = status;
+    account.error = message;
+    await this.keepAlive.stopAndSettle();
+    if (reply.begun) {
+      await reply.write(streamErrorEvent(request.api, status, message));
+      await reply.end();
+      return account;
+    }
+    const headers: [string, string][] = [
+      ["content-type", "application/json"],
+      ["x-request-id", request.id],
+    ];
+    if (retryAfterS !== null) headers.push(["retry-after", String(Math.ceil(retryAfterS))]);
+    await reply.send(status, headers, openAiErrorBody(status, message));
+    return account;
+  }
+}

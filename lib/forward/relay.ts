@@ -1,0 +1,161 @@
+// From a proven answer to the client: whole bodies in one write, streams piece by piece without
+// touching them. A stream that breaks is resumed or ends honestly; which of the two is decided here.
+
+import type { Attempt, AttemptResult } from "./attempt.ts";
+import { explainError } from "./attempt.ts";
+import type { Exchange } from "./failover.ts";
+import { responseHeaders } from "./header_rules.ts";
+import { usageIn } from "./sse_observer.ts";
+import { streamErrorEvent } from "./stream_error.ts";
+import { header } from "../http/message.ts";
+
+type Answer = Extract<AttemptResult, { kind: "whole" | "events" | "bytes" }>;
+
+const latin1 = new TextDecoder("latin1");
+
+/** Hands the answer over and closes the account. `attempt` is null for one that was kept from before. */
+export async function relay(
+  exchange: Exchange,
+  attempt: Attempt | null,
+  answer: Answer,
+): Promise<void> {
+  const { account, keepAlive } = exchange;
+  account.instance = attempt?.instance.name ?? account.attempts.at(-1)?.instance ?? "";
+  account.status = answer.head.status;
+  await keepAlive.stopAndSettle();
+  if (answer.kind === "whole") return await relayWhole(exchange, attempt, answer);
+  if (answer.kind === "events") return await relayEvents(exchange, attempt!, answer);
+  return await relayBytes(exchange, attempt!, answer);
+}
+
+async function relayWhole(
+  exchange: Exchange,
+  attempt: Attempt | null,
+  { head, body }: Answer & { kind: "whole" },
+): Promise<void> {
+  const { account, reply, request } = exchange;
+  account.response = body;
+  account.outcome = head.status < 400 ? "complete" : "rejected";
+  attempt?.lease.release(head.status < 400 ? "success" : "neutral");
+  account.firstByteAt = performance.now();
+  if (reply.begun) {
+    // A comment has already opened a stream; an answer that is none can only be an error now.
+    const text = new TextDecoder().decode(body.subarray(0, 2000));
+    await reply.write(streamErrorEvent(request.api, head.status, text));
+    return await reply.end();
+  }
+  const headers = responseHeaders(head.headers, request.id, account.instance);
+  await reply.send(head.status, headers, body);
+  if (request.client.gone) account.outcome = "aborted";
+  if (request.api !== null) account.usage = usageOfBody(body);
+}
+
+/** Usage stands near the end of a body; only its tail is looked at. */
+function usageOfBody(body: Uint8Array) {
+  const tail = latin1.decode(body.subarray(-2048));
+  const at = tail.lastIndexOf('"usage"');
+  return at < 0 ? null : usageIn(tail.slice(at));
+}
+
+async function relayEvents(
+  exchange: Exchange,
+  attempt: Attempt,
+  { head, observer, first, ended }: Answer & { kind: "events" },
+): Promise<void> {
+  const { account, reply, request } = exchange;
+  account.streamed = true;
+  account.response = observer.store;
+  if (!reply.begun) {
+    reply.begin(head.status, responseHeaders(head.headers, request.id, account.instance), null);
+  }
+  account.firstByteAt = performance.now();
+  let broken: string | null = null;
+  try {
+    await reply.write(first);
+    // The rest of this loop is what a streamed chunk costs: nothing may be added to it lightly.
+    while (!ended && observer.fault === null) {
+      const piece = await attempt.read();
+      if (piece === null) break;
+      const events = observer.take(piece);
+      if (events.length > 0) await reply.write(events);
+    }
+  } catch (error) {
+    if (!request.client.gone) broken = explainError(error).message;
+  }
+  account.usage = observer.usage;
+  if (request.client.gone) {
+    account.outcome = "aborted";
+    account.error = "the client left";
+    return attempt.lease.release("neutral");
+  }
+  if (ended) {
+    account.outcome = "rejected";
+    attempt.lease.release("neutral");
+    return await reply.end();
+  }
+  broken = observer.fault?.message ?? broken;
+  // An answer that had ended is whole, even when the connection then broke.
+  if (observer.isComplete && observer.pending === 0) {
+    account.outcome = "complete";
+    attempt.lease.release("success");
+    return await reply.end();
+  }
+  broken ??= "it ended the stream before the answer was whole";
+  attempt.lease.release("failure", broken);
+  account.attempts.at(-1)!.error = broken;
+  await endHonestly(exchange, broken, observer.fault?.event ?? null);
+}
+
+/** The stream cannot be saved: an error event, no `[DONE]`. */
+async function endHonestly(
+  exchange: Exchange,
+  message: string,
+  instancesOwn: Uint8Array | null,
+): Promise<void> {
+  const { account, reply, request } = exchange;
+  account.outcome = "truncated";
+  account.error = `${account.instance}: ${message}`;
+  await reply.write(
+    instancesOwn ??
+      streamErrorEvent(request.api, 502, `The answer broke off. ${account.error}`),
+  );
+  await reply.end();
+}
+
+async function relayBytes(
+  exchange: Exchange,
+  attempt: Attempt,
+  { head, first, ended }: Answer & { kind: "bytes" },
+): Promise<void> {
+  const { account, reply, request } = exchange;
+  const length = header(head.headers, "content-length");
+  account.firstByteAt = performance.now();
+  reply.begin(
+    head.status,
+    responseHeaders(head.headers, request.id, account.instance),
+    length === undefined ? null : Number(length),
+  );
+  try {
+    for (const piece of first) await reply.write(piece);
+    while (!ended) {
+      const piece = await attempt.read();
+      if (piece === null) break;
+      await reply.write(piece);
+    }
+  } catch (error) {
+    if (!request.client.gone) {
+      const { message } = explainError(error);
+      account.outcome = "truncated";
+      account.error = message;
+      attempt.lease.release("failure", message);
+      return reply.cut();
+    }
+  }
+  if (request.client.gone) {
+    account.outcome = "aborted";
+    return attempt.lease.release("neutral");
+  }
+  account.outcome = head.status < 400 ? "complete" : "rejected";
+  attempt.lease.release(head.status < 400 ? "success" : "neutral");
+  await reply.end();
+}
