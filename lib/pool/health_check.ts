@@ -1,0 +1,113 @@
+// Active health checks: GET on each instance's health path, with jitter, one prober for the process.
+// What a result means for the balancer is left to outlier.ts; how a request is sent to the caller.
+
+import type { HealthCheckConfig } from "../config/config.ts";
+import type { Fleet } from "./fleet.ts";
+import { DOWN, type Instance } from "./instance.ts";
+
+/** null when it is alive, else what is wrong. `unreachable`: not even a connection. */
+export type CheckResult = null | { message: string; unreachable: boolean };
+
+/** A dead instance is asked this often, so that a restarted one is back soon. */
+const DOWN_INTERVAL_S = 1;
+/** Failed checks in a row that take an instance out, unless it cannot even be reached. */
+const FAILURES_TO_DOWN = 2;
+
+interface Watch {
+  timer: ReturnType<typeof setTimeout> | null;
+  failures: number;
+  failing: boolean;
+  running: boolean;
+}
+
+export class HealthChecker {
+  readonly #watches = new Map<number, Watch>();
+  #closed = false;
+
+  constructor(
+    private readonly fleet: Fleet,
+    private config: HealthCheckConfig,
+    private readonly check: (instance: Instance, config: HealthCheckConfig) => Promise<CheckResult>,
+    private readonly random: () => number,
+  ) {}
+
+  /** Watches the private instances of the fleet as it is now. */
+  configure(config: HealthCheckConfig): void {
+    this.config = config;
+    const wanted = new Set<number>();
+    if (config.intervalS > 0) {
+      for (const instance of this.fleet.instances) {
+        // A fallback is often somebody else's service; its health shows in its answers.
+        if (!instance.config.fallback) wanted.add(instance.slot);
+      }
+    }
+    for (const [slot, watch] of this.#watches) {
+      if (wanted.has(slot)) continue;
+      if (watch.timer !== null) clearTimeout(watch.timer);
+      this.#watches.delete(slot);
+    }
+    for (const slot of wanted) {
+      if (this.#watches.has(slot)) continue;
+      this.#watches.set(slot, { timer: null, failures: 0, failing: false, running: false });
+      this.#schedule(slot, 0.1 * this.random());
+    }
+  }
+
+  /** Checks one instance now, since a request to it has just failed. */
+  checkSoon(instance: Instance): void {
+    if (this.#watches.has(instance.slot)) this.#schedule(instance.slot, 0);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const watch of this.#watches.values()) {
+      if (watch.timer !== null) clearTimeout(watch.timer);
+    }
+    this.#watches.clear();
+  }
+
+  #schedule(slot: number, inS: number): void {
+    const watch = this.#watches.get(slot);
+    if (watch === undefined || this.#closed || watch.running) return;
+    if (watch.timer !== null) clearTimeout(watch.timer);
+    watch.timer = setTimeout(() => this.#run(slot, watch), inS * 1000);
+    Deno.unrefTimer(Number(watch.timer));
+  }
+
+  async #run(slot: number, watch: Watch): Promise<void> {
+    const instance = this.fleet.instances.find((other) => other.slot === slot);
+    if (instance === undefined) return;
+    watch.timer = null;
+    watch.running = true;
+    const result = await this.check(instance, this.config);
+    watch.running = false;
+    if (this.#closed || this.#watches.get(slot) !== watch) return;
+    if (result === null) this.#passed(instance, watch);
+    else this.#failed(instance, watch, result);
+    const isDown = instance.shared.state[slot] === DOWN || watch.failing;
+    const intervalS = isDown
+      ? Math.min(DOWN_INTERVAL_S, this.config.intervalS)
+      : this.config.intervalS;
+    this.#schedule(slot, intervalS * (0.9 + 0.2 * this.random()));
+  }
+
+  #passed(instance: Instance, watch: Watch): void {
+    watch.failures = 0;
+    if (watch.failing || instance.shared.state[instance.slot] === DOWN) {
+      watch.failing = false;
+      this.fleet.outlier.markUp(instance);
+    }
+  }
+
+  #failed(
+    instance: Instance,
+    watch: Watch,
+    result: { message: string; unreachable: boolean },
+  ): void {
+    watch.failures++;
+    watch.failing = true;
+    if (result.unreachable || watch.failures >= FAILURES_TO_DOWN) {
+      this.fleet.outlier.markDown(instance, result.message);
+    }
+  }
+}

@@ -1,0 +1,218 @@
+// One request's way through the gateway: route, read, (who is calling, what may be said), forward,
+// then account for it. Each step is a file of its own; this one is only their order.
+
+import type { Config } from "../config/config.ts";
+import type { Forwarder } from "../forward/failover.ts";
+import { type Account, type ForwardRequest, newAccount } from "../forward/request.ts";
+import { type ClientReply, type ClientRequest, RequestError } from "../http/client.ts";
+import { openAiErrorBody } from "../http/openai_error.ts";
+import type { HeaderList } from "../http/message.ts";
+import type { Fleet } from "../pool/fleet.ts";
+import type { Api } from "../record/capture.ts";
+import { EventStore } from "../sse/event_store.ts";
+import { healthReport } from "./health.ts";
+import type { ModelCatalog } from "./models.ts";
+import { forwardRequest, readFields } from "./read.ts";
+import { requestIds } from "./request_id.ts";
+import { routeOf } from "./routes.ts";
+import { responseIdIn, StoredResponses } from "./stored_responses.ts";
+
+/** What is told of a request when it is over. */
+export interface Finished {
+  request: ForwardRequest | null;
+  id: string;
+  method: string;
+  target: string;
+  remoteAddress: string;
+  account: Account;
+  /** performance.now() of its arrival, and the wall clock in milliseconds. */
+  startedAt: number;
+  startedAtMs: number;
+}
+
+export interface GatewayParts {
+  fleet: Fleet;
+  forwarder: Forwarder;
+  catalog: ModelCatalog;
+  /** The snapshot in force; a request keeps the one that it began with. */
+  config(): Config;
+  draining(): boolean;
+  onFinished(finished: Finished): void;
+}
+
+const encoder = new TextEncoder();
+
+export class Gateway {
+  readonly #parts: GatewayParts;
+  readonly #newId = requestIds();
+  readonly #stored = new StoredResponses();
+  readonly #startedAt = performance.now();
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+  }
+
+  /** The listener's handler. */
+  readonly handle = async (client: ClientRequest, reply: ClientReply): Promise<void> => {
+    const startedAt = performance.now();
+    const startedAtMs = Date.now();
+    const id = this.#newId(client.headers);
+    let request: ForwardRequest | null = null;
+    let account: Account | null = null;
+    try {
+      const read = await this.#read(id, client, reply);
+      if (read === null) return;
+      request = read;
+      account = await this.#parts.forwarder.forward(request, reply, this.#parts.config());
+      this.#noteStored(request, account);
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      account = newAccount();
+      account.outcome = "rejected";
+      account.status = error.status;
+      account.error = error.message;
+      await sendError(reply, id, error.status, error.message);
+    } finally {
+      if (account !== null) {
+        this.#parts.onFinished({
+          request,
+          id,
+          method: client.method,
+          target: client.target,
+          remoteAddress: client.remoteAddress,
+          account,
+          startedAt,
+          startedAtMs,
+        });
+      }
+    }
+  };
+
+  /** Reads what is to be forwarded; null when the gateway has answered by itself. */
+  async #read(
+    id: string,
+    client: ClientRequest,
+    reply: ClientReply,
+  ): Promise<ForwardRequest | null> {
+    const route = routeOf(client.target);
+    switch (route.kind) {
+      case "bad_path":
+        throw new RequestError(400, `Malformed path: ${route.message}`);
+      case "not_found":
+        throw new RequestError(404, "Not Found");
+      case "health":
+        await this.#health(id, client, reply);
+        return null;
+      case "models":
+        await this.#models(id, client, reply, route.id);
+        return null;
+      case "stored_response":
+        return await this.#readStored(id, client, route.id);
+      case "proxy":
+        return await this.#readProxied(id, client, route.api);
+    }
+  }
+
+  async #readProxied(
+    id: string,
+    client: ClientRequest,
+    api: Api | null,
+  ): Promise<ForwardRequest> {
+    const config = this.#parts.config();
+    if (this.#parts.draining()) {
+      throw new RequestError(503, "The gateway is shutting down");
+    }
+    const body = await client.readBody(config.limits.maxBodyBytes);
+    const fields = readFields(client, body, api);
+    const model = fields.model ?? this.#onlyModel();
+    if (this.#parts.fleet.pool(model) === undefined) {
+      throw new RequestError(404, `The model \`${model}\` does not exist.`);
+    }
+    // Who is calling (keys, limits) and what may be said (policies) belong here: the request is known
+    // as a whole, and nothing has been chosen or sent.
+    const sticky = fields.previousResponseId === null
+      ? null
+      : this.#stored.find(fields.previousResponseId);
+    return forwardRequest(id, client, body, api, { ...fields, model }, sticky);
+  }
+
+  /** A request that names no model can only mean the one there is. */
+  #onlyModel(): string {
+    const { models } = this.#parts.fleet;
+    if (models.length === 1) return models[0];
+    throw new RequestError(
+      400,
+      `The request must name a \`model\`, one of: ${models.join(", ")}`,
+    );
+  }
+
+  async #readStored(id: string, client: ClientRequest, responseId: string) {
+    const body = await client.readBody(this.#parts.config().limits.maxBodyBytes);
+    const name = this.#stored.find(responseId);
+    const instance = this.#parts.fleet.instances.find((other) => other.name === name);
+    if (name === null || instance === undefined) {
+      throw new RequestError(404, `Response with id '${responseId}' not found.`);
+    }
+    const fields = {
+      model: instance.config.models[0],
+      modelSpans: [],
+      jsonBody: true,
+      stream: false,
+      choices: 1,
+      previousResponseId: null,
+    };
+    return forwardRequest(id, client, body, null, fields, name);
+  }
+
+  #noteStored(request: ForwardRequest, account: Account): void {
+    if (request.api !== "responses" || account.response === null) return;
+    const { response } = account;
+    const first = response instanceof EventStore ? response.events().next().value : response;
+    const responseId = first === undefined ? null : responseIdIn(first);
+    if (responseId !== null) this.#stored.note(responseId, account.instance);
+  }
+
+  async #health(id: string, client: ClientRequest, reply: ClientReply): Promise<void> {
+    onlyGet(client);
+    const { fleet, config, draining } = this.#parts;
+    const uptimeS = (performance.now() - this.#startedAt) / 1000;
+    const { httpStatus, report } = healthReport(fleet, config(), uptimeS, draining());
+    await sendJson(reply, id, httpStatus, report);
+  }
+
+  async #models(
+    id: string,
+    client: ClientRequest,
+    reply: ClientReply,
+    model: string | null,
+  ): Promise<void> {
+    onlyGet(client);
+    const list = await this.#parts.catalog.list(this.#parts.config());
+    if (model === null) return await sendJson(reply, id, 200, list);
+    const entry = list.data.find((other) => other.id === model);
+    if (entry === undefined) {
+      throw new RequestError(404, `The model \`${model}\` does not exist.`);
+    }
+    await sendJson(reply, id, 200, entry);
+  }
+}
+
+function onlyGet(client: ClientRequest): void {
+  if (client.method !== "GET" && client.method !== "HEAD") {
+    throw new RequestError(405, "Method Not Allowed");
+  }
+}
+
+function ownHeaders(id: string): HeaderList {
+  return [["content-type", "application/json"], ["x-request-id", id]];
+}
+
+async function sendJson(reply: ClientReply, id: string, status: number, value: unknown) {
+  await reply.send(status, ownHeaders(id), encoder.encode(JSON.stringify(value)));
+}
+
+async function sendError(reply: ClientReply, id: string, status: number, message: string) {
+  if (reply.begun) return reply.cut();
+  const param = status === 404 && message.startsWith("The model") ? "model" : null;
+  await reply.send(status, ownHeaders(id), openAiErrorBody(status, message, param));
+}

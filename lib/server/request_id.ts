@@ -1,0 +1,14 @@
+// Names for requests: the client's own where it is sane, else a fresh one.
+
+import { header, type HeaderList } from "../http/message.ts";
+
+/** Makes ids that no other process or worker makes: a random start and a counter. */
+export function requestIds(): (headers: HeaderList) => string {
+  const start = crypto.randomUUID().replaceAll("-", "").slice(0, 20);
+  let count = 0;
+  return (headers) => {
+    const given = header(headers, "x-request-id");
+    if (given !== undefined && /^[\w.:\-]{1,128}$/.test(given)) return given;
+    return `${start}${(++count).toString(36).padStart(6, "0")}`;
+  };
+}

@@ -1,0 +1,74 @@
+// What a path means. An allowlist: what is not named here is not there.
+
+import type { Api } from "../record/capture.ts";
+
+export type Route =
+  | { kind: "health" }
+  | { kind: "models"; id: string | null }
+  /** To an instance, by model. `api` is set where answers are understood and recorded. */
+  | { kind: "proxy"; path: string; api: Api | null }
+  /** To the instance that keeps a stored response. */
+  | { kind: "stored_response"; id: string }
+  | { kind: "not_found" }
+  | { kind: "bad_path"; message: string };
+
+const APIS: Readonly<Record<string, Api>> = {
+  "/v1/chat/completions": "chat",
+  "/v1/completions": "completions",
+  "/v1/responses": "responses",
+  "/v1/messages": "messages",
+};
+
+/** Paths of an instance's server outside /v1 and /v2 that clients may use. */
+const ROOT_PATHS = new Set([
+  "/tokenize",
+  "/detokenize",
+  "/pooling",
+  "/classify",
+  "/score",
+  "/rerank",
+]);
+
+/** Paths under /v1 that administer an instance; never for clients. */
+const FORBIDDEN = new Set(["/v1/load_lora_adapter", "/v1/unload_lora_adapter", "/v1/realtime"]);
+
+/** Finds the route of a request target (path and query). */
+export function routeOf(target: string): Route {
+  const query = target.indexOf("?");
+  const path = query < 0 ? target : target.slice(0, query);
+  const fault = pathFault(path);
+  if (fault !== null) return { kind: "bad_path", message: fault };
+  const api = APIS[path];
+  if (api !== undefined) return { kind: "proxy", path, api };
+  if (path === "/health") return { kind: "health" };
+  if (path === "/v1/models") return { kind: "models", id: null };
+  if (path.startsWith("/v1/models/")) {
+    return { kind: "models", id: decodeURIComponent(path.slice("/v1/models/".length)) };
+  }
+  const stored = /^\/v1\/responses\/([A-Za-z0-9_-]{1,200})(\/cancel|\/input_items)?$/.exec(path);
+  if (stored !== null) return { kind: "stored_response", id: stored[1] };
+  const plain = decodeURIComponent(path).replace(/\/+$/, "").toLowerCase();
+  if (FORBIDDEN.has(plain)) return { kind: "not_found" };
+  if (/^\/v[12]\/./.test(path) || ROOT_PATHS.has(path)) return { kind: "proxy", path, api: null };
+  return { kind: "not_found" };
+}
+
+/** Ways of writing a path that mean different things to different servers are refused. */
+function pathFault(path: string): string | null {
+  if (path.includes("\\")) return "a backslash in the path";
+  if (path.includes("//")) return "an empty segment in the path";
+  if (/(^|\/)\.{1,2}(\/|$)/.test(path)) return "a dot segment in the path";
+  if (!path.includes("%")) return null;
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(path);
+  } catch {
+    return "a malformed escape in the path";
+  }
+  if (/%(2f|5c|00)/i.test(path)) return "an escaped slash, backslash or NUL in the path";
+  // deno-lint-ignore no-control-regex -- exactly these are looked for
+  if (/[\u0000-\u001f\u007f]/.test(decoded)) return "a control character in the path";
+  if (/(^|\/)\.{1,2}(\/|$)/.test(decoded)) return "a dot segment in the path";
+  if (decoded.includes("%")) return "a doubly escaped character in the path";
+  return null;
+}

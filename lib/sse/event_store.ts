@@ -1,0 +1,157 @@
+// Keeps the events of one stream, compactly and without loss, at a cost that the path of a chunk can
+// bear. Chunks of one answer differ in a few bytes only, so of each event just what differs from the
+// one before it is kept (front coding); nothing is decoded or parsed here.
+
+const FIRST_SIZE = 512;
+
+export class EventStore {
+  /** Events after this point were not kept, because `maxBytes` was reached. */
+  truncated = false;
+  /** Events kept. */
+  count = 0;
+  #data = new Uint8Array(FIRST_SIZE);
+  #length = 0;
+  /** The event before, in full. */
+  #previous = new Uint8Array(FIRST_SIZE);
+  #previousLength = 0;
+
+  /** `maxBytes` bounds the memory of one stream. */
+  constructor(private readonly maxBytes: number) {}
+
+  /** Bytes that the events take here. */
+  get size(): number {
+    return this.#length;
+  }
+
+  /** Keeps the event bytes[start, end). */
+  push(bytes: Uint8Array, start: number, end: number): void {
+    if (this.truncated) return;
+    const length = end - start;
+    const previous = this.#previous;
+    const previousLength = this.#previousLength;
+    const shorter = length < previousLength ? length : previousLength;
+    let prefix = 0;
+    while (prefix < shorter && bytes[start + prefix] === previous[prefix]) prefix++;
+    const left = shorter - prefix;
+    let suffix = 0;
+    while (suffix < left && bytes[end - 1 - suffix] === previous[previousLength - 1 - suffix]) {
+      suffix++;
+    }
+    const middle = length - prefix - suffix;
+    if (this.#length + middle + 15 > this.#data.length && !this.#grow(middle + 15)) return;
+    this.#number(prefix);
+    this.#number(suffix);
+    this.#number(middle);
+    const from = start + prefix;
+    const data = this.#data;
+    let at = this.#length;
+    for (let i = 0; i < middle; i++) data[at++] = bytes[from + i];
+    this.#length = at;
+    this.count++;
+    this.#remember(bytes, start, length, prefix, suffix);
+  }
+
+  /** The events in their order, each restored into memory of its own. */
+  *events(): Generator<Uint8Array> {
+    let previous = new Uint8Array(0);
+    let at = 0;
+    const data = this.#data;
+    const number = () => {
+      let value = 0;
+      for (let factor = 1;; factor *= 128) {
+        const byte = data[at++];
+        value += (byte & 127) * factor;
+        if (byte < 128) return value;
+      }
+    };
+    while (at < this.#length) {
+      const prefix = number();
+      const suffix = number();
+      const middle = number();
+      const event = new Uint8Array(prefix + middle + suffix);
+      event.set(previous.subarray(0, prefix));
+      event.set(data.subarray(at, at + middle), prefix);
+      event.set(previous.subarray(previous.length - suffix), prefix + middle);
+      at += middle;
+      yield event;
+      previous = event;
+    }
+  }
+
+  /** All events as they came, one after the other. */
+  bytes(): Uint8Array {
+    const events = [...this.events()];
+    const whole = new Uint8Array(events.reduce((sum, event) => sum + event.length, 0));
+    let at = 0;
+    for (const event of events) {
+      whole.set(event, at);
+      at += event.length;
+    }
+    return whole;
+  }
+
+  /** What another isolate needs to have the same store; the memory itself may be transferred. */
+  pack(): PackedEvents {
+    return {
+      data: this.#data.slice(0, this.#length),
+      count: this.count,
+      truncated: this.truncated,
+    };
+  }
+
+  static unpack(packed: PackedEvents): EventStore {
+    const store = new EventStore(packed.data.length);
+    store.#data = packed.data;
+    store.#length = packed.data.length;
+    store.count = packed.count;
+    store.truncated = packed.truncated;
+    return store;
+  }
+
+  #number(value: number): void {
+    while (value >= 128) {
+      this.#data[this.#length++] = (value & 127) | 128;
+      value = Math.floor(value / 128);
+    }
+    this.#data[this.#length++] = value;
+  }
+
+  /** Only the bytes that changed are copied; the end moves when the length did. */
+  #remember(
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+    prefix: number,
+    suffix: number,
+  ): void {
+    if (length > this.#previous.length) {
+      const larger = new Uint8Array(length * 2);
+      larger.set(bytes.subarray(start, start + length));
+      this.#previous = larger;
+    } else {
+      const until = length === this.#previousLength ? length - suffix : length;
+      const previous = this.#previous;
+      for (let i = prefix; i < until; i++) previous[i] = bytes[start + i];
+    }
+    this.#previousLength = length;
+  }
+
+  #grow(by: number): boolean {
+    const needed = this.#length + by;
+    if (needed > this.maxBytes) {
+      this.truncated = true;
+      return false;
+    }
+    const larger = new Uint8Array(Math.min(this.maxBytes, Math.max(needed, this.#data.length * 2)));
+    larger.set(this.#data.subarray(0, this.#length));
+    this.#data = larger;
+    return true;
+  }
+}
+
+/** An EventStore on its way to another isolate. */
+export interface PackedEvents {
+  data: Uint8Array<ArrayBuffer>;
+  count: number;
+  truncated: boolean;
+}
