@@ -134,7 +134,9 @@ export class Choice {
         return;
       }
     }
-    const shown = Math.max(0, this.#held.length - this.#hold);
+    let shown = Math.max(0, this.#held.length - this.#hold);
+    // Half a surrogate pair is no text.
+    if (/[\uD800-\uDBFF]$/.test(this.#held.slice(0, shown))) shown--;
     step.text = this.#held.slice(0, shown);
     this.#held = this.#held.slice(shown);
   }

@@ -137,10 +137,12 @@ export class Reply {
     this.#done();
   }
 
-  /** Ends the connection with a RST, now. */
+  /** Ends the connection with a RST, once what was written has left. */
   reset(): void {
     if (this.finished) return;
-    this.socket.resetAndDestroy();
+    // What was written before has to leave first: a reset drops what waits.
+    if (this.socket.writableLength === 0) this.socket.resetAndDestroy();
+    else this.socket.write(new Uint8Array(0), () => this.socket.resetAndDestroy());
     this.#done();
   }
 
