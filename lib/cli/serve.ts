@@ -1,0 +1,276 @@
+// `serve`: the gateway itself, from the config file to the last record.
+
+import { parseArgs } from "node:util";
+import { Alerts } from "../alert/alerts.ts";
+import { ErrorFileChannel } from "../alert/channels/error_file.ts";
+import { LogChannel } from "../alert/channels/log.ts";
+import type { Config } from "../config/config.ts";
+import { readConfig } from "../config/load.ts";
+import { formatProblem, type Problem } from "../config/parse.ts";
+import { watchConfig } from "../config/watch.ts";
+import { LineWriter } from "../observe/line_writer.ts";
+import { logger, type LogLevel, Logs } from "../observe/log.ts";
+import { HealthChecker } from "../pool/health_check.ts";
+import { SlotTable } from "../pool/fleet.ts";
+import type { PoolEvent } from "../pool/outlier.ts";
+import { SharedState } from "../pool/shared_state.ts";
+import { RecordWriter } from "../record/writer.ts";
+import { accountFor } from "../server/accounting.ts";
+import { checkInstance } from "../server/check_instance.ts";
+import { Runtime } from "../server/runtime.ts";
+import { VERSION } from "./version.ts";
+
+export const summary = "runs the gateway (the default command)";
+export const help = `simple-ai-gateway serve [options]
+
+Options:
+  --config FILE      configuration (default config.jsonc); edited while running, it is reloaded
+  --host ADDRESS     address to listen on; beats the file
+  --port N           port to listen on, 0 for any free one; beats the file
+  --workers N|auto   isolates that serve; beats the file
+  --log-level LEVEL  trace, debug, info, warning, error or fatal; beats the file
+  --log-format F     text or json; beats the file
+
+SIGHUP reloads the file. SIGTERM or SIGINT finishes running answers (drain_timeout), a second one ends
+at once.
+
+Examples:
+  simple-ai-gateway
+  simple-ai-gateway serve --config /etc/simple-ai-gateway/config.jsonc --port 8080`;
+
+const options = {
+  config: { type: "string", default: "config.jsonc" },
+  host: { type: "string" },
+  port: { type: "string" },
+  workers: { type: "string" },
+  "log-level": { type: "string" },
+  "log-format": { type: "string" },
+} as const;
+
+const LEVELS = ["trace", "debug", "info", "warning", "error", "fatal"];
+
+/** Flags that beat the file; the same after each reload. */
+type Overrides = Partial<Pick<Config, "host" | "port" | "workers">> & Partial<Config["log"]>;
+
+function readOverrides(values: Record<string, string | boolean | undefined>): Overrides | string {
+  const overrides: Record<string, unknown> = {};
+  if (values.host !== undefined) overrides.host = values.host;
+  if (values.port !== undefined) {
+    const port = Number(values.port);
+    if (!/^\d+$/.test(String(values.port)) || port > 65535) {
+      return `--port: expected a number from 0 to 65535, got \`${values.port}\``;
+    }
+    overrides.port = port;
+  }
+  if (values.workers !== undefined) {
+    const workers = values.workers === "auto" ? "auto" : Number(values.workers);
+    if (workers !== "auto" && !(Number.isInteger(workers) && workers >= 1 && workers <= 63)) {
+      return `--workers: expected a number from 1 to 63 or auto, got \`${values.workers}\``;
+    }
+    overrides.workers = workers;
+  }
+  if (values["log-level"] !== undefined) {
+    if (!LEVELS.includes(String(values["log-level"]))) {
+      return `--log-level: expected one of ${LEVELS.join(", ")}, got \`${values["log-level"]}\``;
+    }
+    overrides.level = values["log-level"] as LogLevel;
+  }
+  if (values["log-format"] !== undefined) {
+    if (values["log-format"] !== "text" && values["log-format"] !== "json") {
+      return `--log-format: expected text or json, got \`${values["log-format"]}\``;
+    }
+    overrides.format = values["log-format"];
+  }
+  return overrides as Overrides;
+}
+
+function withOverrides(config: Config, overrides: Overrides): Config {
+  const { level = config.log.level, format = config.log.format, ...rest } = overrides;
+  return Object.freeze({ ...config, ...rest, log: { level, format } });
+}
+
+const env = (name: string) => Deno.env.get(name);
+
+export async function run(args: string[]): Promise<number> {
+  const { values } = parseArgs({ args, options, strict: true });
+  const overrides = readOverrides(values);
+  if (typeof overrides === "string") {
+    console.error(overrides);
+    return 2;
+  }
+  const path = values.config!;
+  const loaded = await readConfig(path, env);
+  if (!loaded.ok) {
+    for (const problem of loaded.problems) console.error(formatProblem(problem));
+    return 1;
+  }
+  return await new Process(path, withOverrides(loaded.config, overrides), overrides).run(
+    loaded.text,
+  );
+}
+
+/** Everything that one gateway process owns. */
+class Process {
+  readonly #logs = new Logs(new LineWriter(Deno.stderr));
+  readonly #alerts: Alerts;
+  readonly #shared = SharedState.create();
+  readonly #slots = new SlotTable(this.#shared);
+  readonly #recorder: RecordWriter;
+  readonly #runtime: Runtime;
+  readonly #health: HealthChecker;
+  #fallbacks: Set<string>;
+
+  constructor(
+    private readonly path: string,
+    private config: Config,
+    private readonly overrides: Overrides,
+  ) {
+    this.#logs.configure(config.log);
+    this.#alerts = new Alerts(
+      [new LogChannel(), new ErrorFileChannel(() => this.config.dataDir)],
+      (channel, error) =>
+        logger.getChild("alert").error("channel {channel} failed: {error}", { channel, error }),
+    );
+    this.#alerts.configure(config);
+    this.#recorder = new RecordWriter({
+      dataDir: config.dataDir,
+      format: config.record.format,
+      queueMax: config.record.queueMax,
+      onDrop: (count) =>
+        this.#alerts.raise("records_dropped", "records", "the record queue is full", count),
+      onError: (error) => this.#alerts.raise("records_failed", "records", String(error)),
+    });
+    this.#fallbacks = fallbackNames(config);
+    const account = accountFor({
+      logs: this.#logs,
+      alerts: this.#alerts,
+      recorder: () => this.config.record.enabled ? this.#recorder : null,
+      fallbacks: () => this.#fallbacks,
+    });
+    this.#runtime = new Runtime(config, this.#slots.assign(config), {
+      shared: this.#shared,
+      now: () => performance.now(),
+      onPoolEvent: (event) => this.#tell(event),
+      onFinished: account,
+      onError: (error) => logger.error("internal error: {error}", { error }),
+    });
+    this.#health = new HealthChecker(
+      this.#runtime.fleet,
+      config.healthCheck,
+      (instance, options) => checkInstance(this.#runtime.transportFor(instance), instance, options),
+      Math.random,
+    );
+  }
+
+  /** Serves until a signal; resolves to the exit code. */
+  async run(initialText: string): Promise<number> {
+    const { config } = this;
+    let listener;
+    try {
+      listener = this.#runtime.listen({
+        hostname: config.host,
+        port: config.port,
+        reusePort: false,
+      });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      console.error(`cannot listen on ${config.host}:${config.port}: ${reason}`);
+      return 1;
+    }
+    this.#health.configure(config.healthCheck);
+    const watcher = watchConfig({
+      path: this.path,
+      env,
+      initialText,
+      onConfig: (next) => this.#reload(next),
+      onProblems: (problems) => this.#reloadFailed(problems),
+    });
+    const reload = () => watcher.reloadNow();
+    if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", reload);
+    console.error(readyLine(config, this.path, listener.port));
+
+    await stopSignal();
+    logger.info("stopping: running answers may finish within {seconds} s", {
+      seconds: config.drainTimeoutS,
+    });
+    await Promise.race([this.#runtime.drain(), stopSignal()]);
+    await watcher.close();
+    this.#health.close();
+    await this.#runtime.close();
+    await this.#recorder.close();
+    await this.#alerts.close();
+    this.#logs.flush();
+    return 0;
+  }
+
+  #reload(read: Config): void {
+    const next = withOverrides(read, this.overrides);
+    const before = this.config;
+    for (const key of ["host", "port", "workers", "listener"] as const) {
+      if (next[key] !== before[key]) {
+        logger.warning("{key} changed from {before} to {next}: takes effect at the next start", {
+          key,
+          before: before[key],
+          next: next[key],
+        });
+      }
+    }
+    this.config = next;
+    this.#fallbacks = fallbackNames(next);
+    this.#logs.configure(next.log);
+    this.#alerts.configure(next);
+    this.#recorder.configure({
+      dataDir: next.dataDir,
+      format: next.record.format,
+      queueMax: next.record.queueMax,
+    });
+    this.#runtime.apply(next, this.#slots.assign(next));
+    this.#health.configure(next.healthCheck);
+    logger.info("configuration reloaded: {instances}", { instances: describe(next) });
+  }
+
+  #reloadFailed(problems: readonly Problem[]): void {
+    for (const problem of problems) {
+      logger.error("configuration not reloaded: {problem}", { problem: formatProblem(problem) });
+    }
+    this.#alerts.raise("reload_failed", "config", problems.map(formatProblem).join("; "));
+  }
+
+  #tell(event: PoolEvent): void {
+    this.#alerts.raise(event.kind, event.instance, event.message, event.count);
+    if (event.kind !== "instance_ejected") return;
+    const ejected = this.#runtime.fleet.instances.find((i) => i.name === event.instance);
+    if (ejected !== undefined) this.#health.checkSoon(ejected);
+  }
+}
+
+function fallbackNames(config: Config): Set<string> {
+  return new Set(config.instances.filter((i) => i.fallback).map((i) => i.name));
+}
+
+function describe(config: Config): string {
+  const fallbacks = config.instances.filter((instance) => instance.fallback).length;
+  const own = config.instances.length - fallbacks;
+  return `${own} instance${own === 1 ? "" : "s"}, ${fallbacks} fallback${
+    fallbacks === 1 ? "" : "s"
+  }`;
+}
+
+function readyLine(config: Config, path: string, port: number): string {
+  const host = config.host === "0.0.0.0" || config.host === "::" ? "127.0.0.1" : config.host;
+  const shown = host.includes(":") ? `[${host}]` : host;
+  return `simple-ai-gateway ${VERSION} listening on http://${shown}:${port} ` +
+    `(${describe(config)}; config ${path})`;
+}
+
+/** Resolves at the next SIGTERM or SIGINT. */
+function stopSignal(): Promise<void> {
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGTERM", "SIGINT"];
+  return new Promise((resolve) => {
+    const heard = () => {
+      for (const signal of signals) Deno.removeSignalListener(signal, heard);
+      resolve();
+    };
+    for (const signal of signals) Deno.addSignalListener(signal, heard);
+  });
+}

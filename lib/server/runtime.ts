@@ -1,0 +1,110 @@
+// One serving isolate: fleet, transports, forwarder and listener put together, and taken apart again.
+// Watching the file, writing records and telling people are left to whoever owns the process.
+
+import type { Config } from "../config/config.ts";
+import { DeadlineClock } from "../forward/deadline.ts";
+import { Forwarder } from "../forward/failover.ts";
+import { FetchTransport } from "../forward/transport/fetch.ts";
+import { Http1Transport } from "../forward/transport/http1.ts";
+import type { Transport } from "../forward/transport.ts";
+import { Fleet } from "../pool/fleet.ts";
+import type { Instance } from "../pool/instance.ts";
+import type { PoolEvent } from "../pool/outlier.ts";
+import type { SharedState } from "../pool/shared_state.ts";
+import { type Finished, Gateway } from "./gateway.ts";
+import { listenDenoServe } from "./listener/deno_serve.ts";
+import { listenHttp1 } from "./listener/http1.ts";
+import type { Listener } from "./listener.ts";
+import { ModelCatalog } from "./models.ts";
+
+export interface RuntimeParts {
+  shared: SharedState;
+  now(): number;
+  onPoolEvent(event: PoolEvent): void;
+  onFinished(finished: Finished): void;
+  onError(error: unknown): void;
+}
+
+export class Runtime {
+  readonly fleet: Fleet;
+  readonly #clock = new DeadlineClock();
+  readonly #fetch = new FetchTransport();
+  readonly #http1 = new Http1Transport();
+  readonly #gateway: Gateway;
+  readonly #parts: RuntimeParts;
+  #config: Config;
+  #listener: Listener | null = null;
+  #draining = false;
+
+  constructor(config: Config, slots: Readonly<Record<string, number>>, parts: RuntimeParts) {
+    this.#parts = parts;
+    this.#config = config;
+    this.fleet = new Fleet(parts.shared, parts.now, parts.onPoolEvent);
+    this.fleet.apply(config, slots);
+    const transportFor = (instance: Instance) => this.transportFor(instance);
+    this.#gateway = new Gateway({
+      fleet: this.fleet,
+      forwarder: new Forwarder({
+        fleet: this.fleet,
+        clock: this.#clock,
+        transportFor,
+        random: Math.random,
+      }),
+      catalog: new ModelCatalog(this.fleet, transportFor),
+      config: () => this.#config,
+      draining: () => this.#draining,
+      onFinished: parts.onFinished,
+    });
+  }
+
+  get config(): Config {
+    return this.#config;
+  }
+
+  transportFor(instance: Instance): Transport {
+    const plain = instance.config.origin.startsWith("http:");
+    return plain && this.#config.transport === "auto" ? this.#http1 : this.#fetch;
+  }
+
+  /** Opens the door. Throws Deno.errors.AddrInUse and the like. */
+  listen(options: { hostname: string; port: number; reusePort: boolean }): Listener {
+    const { limits, listener } = this.#config;
+    const open = listener === "http1" ? listenHttp1 : listenDenoServe;
+    this.#listener = open({
+      ...options,
+      headTimeoutS: limits.headTimeoutS,
+      bodyTimeoutS: limits.bodyTimeoutS,
+      idleTimeoutS: limits.idleTimeoutS,
+      maxConnectionsPerAddress: limits.maxConnectionsPerAddress,
+      onError: this.#parts.onError,
+    }, this.#gateway.handle);
+    return this.#listener;
+  }
+
+  /** The next snapshot; requests under way keep theirs. */
+  apply(config: Config, slots: Readonly<Record<string, number>>): void {
+    this.#config = config;
+    this.fleet.apply(config, slots);
+  }
+
+  /** Refuses new requests and waits for the answers under way, at most `drain_timeout`. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const deadline = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, this.#config.drainTimeoutS * 1000);
+    });
+    await Promise.race([this.#listener?.drain(), deadline]);
+    clearTimeout(timer);
+    await this.close();
+  }
+
+  /** Ends everything at once. */
+  async close(): Promise<void> {
+    await this.#listener?.close();
+    this.fleet.close();
+    this.#clock.close();
+    this.#http1.close();
+    this.#fetch.close();
+  }
+}
