@@ -68,3 +68,11 @@ export function engineDead(): ApiError {
 export function internalError(): ApiError {
   return new ApiError(500, "InternalServerError", "Internal server error");
 }
+
+/** The same error as vLLM's Anthropic paths write it. */
+export function anthropicBody(error: ApiError): string {
+  return JSON.stringify({
+    type: "error",
+    error: { type: error.type, message: error.message },
+  });
+}

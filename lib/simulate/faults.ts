@@ -47,7 +47,7 @@ export interface FaultRule extends Fault {
 
 /**
  * Reads `KIND[:NUMBER][:PROBABILITY|:COUNT][:retry-after=S][:path=/P]`. A kind that needs a number
- * takes the first; after that a number with a point is a probability, one without a count.
+ * takes the first (0 chunks without); after that a number with a point is a probability, one without a count.
  * Throws RangeError with what was expected.
  */
 export function parseFault(text: string): FaultRule {
@@ -60,12 +60,13 @@ export function parseFault(text: string): FaultRule {
   }
   const rule: FaultRule = {
     kind,
-    number: null,
+    number: known.number === "chunks" ? 0 : null,
     retryAfterS: null,
     count: null,
     probability: 1,
     path: null,
   };
+  let numbered = known.number === null;
   for (const part of parts) {
     const value = Number(part);
     if (part.startsWith("retry-after=")) {
@@ -77,7 +78,8 @@ export function parseFault(text: string): FaultRule {
       rule.path = part.slice("path=".length);
     } else if (part === "" || !(value >= 0)) {
       throw new RangeError(`fault "${text}": expected a number, not "${part}"`);
-    } else if (known.number !== null && rule.number === null) {
+    } else if (!numbered) {
+      numbered = true;
       rule.number = value;
     } else if (part.includes(".")) {
       if (value > 1) throw new RangeError(`fault "${text}": a probability is at most 1.0`);

@@ -1,10 +1,18 @@
 // A simulated vLLM server: routes, keys, the faults that come before an answer, and the control
 // paths under /simulate/ that only a simulated one has.
 
+import { audio } from "./audio.ts";
 import { chat } from "./chat.ts";
 import { completions } from "./completions.ts";
 import { Engine, type EngineOptions } from "./engine.ts";
-import { ApiError, badParameter, engineDead, internalError, unknownModel } from "./errors.ts";
+import {
+  anthropicBody,
+  ApiError,
+  badParameter,
+  engineDead,
+  internalError,
+  unknownModel,
+} from "./errors.ts";
 import {
   type Exchange,
   type Json,
@@ -15,7 +23,10 @@ import {
 } from "./exchange.ts";
 import { type Fault, type FaultRule, Faults, parseFault } from "./faults.ts";
 import { type HttpServer, listen, type Reply, type Request } from "./http_server.ts";
+import { countTokens, messages } from "./messages.ts";
 import { Pacer } from "./pacing.ts";
+import { classify, embeddings, pooling, rerank, score } from "./pooling.ts";
+import { Responses } from "./responses.ts";
 import { detokenize, tokenize } from "./tokens.ts";
 
 /** The version that /version names: what the dialect was taken from. */
@@ -62,6 +73,16 @@ type Route = (exchange: Exchange, engine: Engine, body: Json) => void;
 const JSON_ROUTES: Record<string, Route> = {
   "/v1/chat/completions": chat,
   "/v1/completions": completions,
+  "/v1/messages": messages,
+  "/v1/messages/count_tokens": countTokens,
+  "/v1/embeddings": embeddings,
+  "/pooling": pooling,
+  "/classify": classify,
+  "/score": score,
+  "/v1/score": score,
+  "/rerank": rerank,
+  "/v1/rerank": rerank,
+  "/v2/rerank": rerank,
   "/tokenize": tokenize,
   "/detokenize": detokenize,
 };
@@ -79,6 +100,7 @@ export async function startSimulated(options: SimulateOptions = {}): Promise<Sim
 class Instance {
   readonly #engine: Engine;
   readonly #pacer = new Pacer();
+  readonly #responses = new Responses();
   readonly #faults: Faults;
   readonly #initialFaults: readonly FaultRule[];
   #log: LogEntry[] = [];
@@ -272,13 +294,23 @@ class Instance {
       reply.send(401, { "content-type": "application/json" }, '{"error":"Unauthorized"}');
       return;
     }
-    const json = JSON_ROUTES[request.path];
+    const json = request.path === "/v1/responses"
+      ? this.#responses.create.bind(this.#responses)
+      : JSON_ROUTES[request.path];
     if (json) {
       if (request.method !== "POST") throw wrongMethod("POST");
       const body = jsonBody(request);
-      this.#checkModel(body.model);
-      if (this.#engine.dead) throw engineDead();
-      json(exchange, this.#engine, body);
+      try {
+        this.#checkModel(body.model);
+        if (this.#engine.dead) throw engineDead();
+        json(exchange, this.#engine, body);
+      } catch (error) {
+        // What the validation of a body says has OpenAI's shape on every path.
+        if (!(error instanceof ApiError) || !request.path.startsWith("/v1/messages")) throw error;
+        if (error.type === "Bad Request") throw error;
+        const type = { "content-type": "application/json", ...error.headers };
+        reply.send(error.status, type, anthropicBody(error));
+      }
       return;
     }
     this.#other(exchange);
@@ -291,6 +323,24 @@ class Instance {
 
   #other(exchange: Exchange): void {
     const { request, reply } = exchange;
+    if (/^\/v1\/audio\/(transcriptions|translations)$/.test(request.path)) {
+      if (request.method !== "POST") throw wrongMethod("POST");
+      if (this.#engine.dead) throw engineDead();
+      audio(exchange, this.#engine).catch((error) =>
+        this.#guard(reply, () => {
+          throw error;
+        })
+      );
+      return;
+    }
+    const response = /^\/v1\/responses\/([^/]+)(\/cancel)?$/.exec(request.path);
+    if (response) {
+      const wanted = response[2] ? "POST" : "GET";
+      if (request.method !== wanted) throw wrongMethod(wanted);
+      if (response[2]) this.#responses.cancel(exchange, response[1]);
+      else this.#responses.read(exchange, response[1]);
+      return;
+    }
     const get = (status: number, type: string, body: string) => {
       if (request.method !== "GET" && request.method !== "HEAD") throw wrongMethod("GET");
       reply.send(status, type === "" ? {} : { "content-type": type }, body);
@@ -371,6 +421,7 @@ class Instance {
         this.#faults.clear();
         this.#engine.dead = false;
         this.#engine.cache.clear();
+        this.#responses.forget();
         this.#log = [];
         return answer({ reset: true });
       default:

@@ -1,0 +1,228 @@
+// POST /v1/messages and /v1/messages/count_tokens: Anthropic's dialect, as vLLM speaks it.
+
+import { answerChat, type Counts } from "./answer.ts";
+import { chatPrompt, type Said } from "./chat.ts";
+import type { Step } from "./choice.ts";
+import type { Engine } from "./engine.ts";
+import { invalidBody } from "./errors.ts";
+import { EventStream } from "./event_stream.ts";
+import { type Exchange, type Json, sendJson } from "./exchange.ts";
+import type { ChatMessage } from "./template.ts";
+import { contentText } from "./template.ts";
+import { encode } from "./tokenizer.ts";
+
+/** Answers with the number of tokens of the prompt. */
+export function countTokens(exchange: Exchange, _engine: Engine, body: Json): void {
+  sendJson(exchange, { input_tokens: encode(chatPrompt(chatBody(body))).length });
+}
+
+/** Answers a message. Throws ApiError before anything was sent. */
+export function messages(exchange: Exchange, engine: Engine, body: Json): void {
+  if (body.max_tokens === undefined) throw invalidBody("missing", "max_tokens", "Field required");
+  const head = {
+    id: `chatcmpl-${exchange.id}`,
+    type: "message",
+    role: "assistant",
+    model: body.model ?? engine.model,
+  };
+  let blocks: Blocks | null = null;
+  answerChat(
+    exchange,
+    engine,
+    chatBody(body),
+    () => {
+      if (body.stream !== true) return null;
+      const events = new EventStream(exchange, () =>
+        event("error", {
+          error: { type: "InternalServerError", message: "Internal server error" },
+        }) + "data: [DONE]\n\n");
+      const written = blocks = new Blocks(events, exchange.id);
+      return {
+        events,
+        listener: {
+          started: (counts) =>
+            events.send(event("message_start", {
+              message: {
+                ...head,
+                content: [],
+                stop_reason: null,
+                stop_sequence: null,
+                usage: usage(counts, 0),
+              },
+            })),
+          token: (step) => written.token(step),
+        },
+      };
+    },
+    (said, counts) => {
+      const reason = { stop_reason: stopReason(said), stop_sequence: stopSequence(said) };
+      if (blocks) {
+        blocks.end(reason, usage(counts, counts.completion));
+        return;
+      }
+      sendJson(exchange, {
+        ...head,
+        content: content(said, exchange.id),
+        ...reason,
+        usage: usage(counts, counts.completion),
+      });
+    },
+  );
+}
+
+/** Writes the content blocks of a streamed message. */
+class Blocks {
+  #index = -1;
+  #open: string | null = null;
+
+  constructor(private readonly events: EventStream, private readonly id: string) {}
+
+  token(step: Step): void {
+    if (step.opens) {
+      this.#begin(`call ${step.opens.index}`, {
+        type: "tool_use",
+        id: toolId(this.id, step.opens.index),
+        name: step.opens.name,
+        input: {},
+      });
+    }
+    if (step.text === "") return;
+    if (step.channel === "tool") {
+      this.#delta({ type: "input_json_delta", partial_json: step.text });
+    } else if (step.channel === "reasoning") {
+      this.#begin("thinking", { type: "thinking", thinking: "", signature: "" });
+      this.#delta({ type: "thinking_delta", thinking: step.text });
+    } else {
+      this.#begin("text", { type: "text", text: "" });
+      this.#delta({ type: "text_delta", text: step.text });
+    }
+  }
+
+  end(reason: Json, usage: Json): void {
+    this.#close();
+    this.events.send(event("message_delta", { delta: reason, usage }));
+    this.events.send(event("message_stop", {}));
+    this.events.send("data: [DONE]\n\n");
+    this.events.end();
+  }
+
+  #begin(name: string, block: Json): void {
+    if (this.#open === name) return;
+    this.#close();
+    this.#open = name;
+    this.#index++;
+    this.events.send(
+      event("content_block_start", { index: this.#index, content_block: block }),
+    );
+  }
+
+  #delta(delta: Json): void {
+    this.events.send(event("content_block_delta", { index: this.#index, delta }));
+  }
+
+  #close(): void {
+    if (this.#open === null) return;
+    this.#open = null;
+    this.events.send(event("content_block_stop", { index: this.#index }));
+  }
+}
+
+function event(type: string, data: Json): string {
+  return `event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`;
+}
+
+function toolId(id: string, index: number): string {
+  return `chatcmpl-tool-${id.replace(/\W/g, "")}${index}`;
+}
+
+function usage(counts: Counts, output: number): Json {
+  return {
+    input_tokens: counts.prompt,
+    output_tokens: output,
+    cache_read_input_tokens: counts.cached,
+  };
+}
+
+function content(said: Said, id: string): Json[] {
+  const blocks: Json[] = [];
+  if (said.reasoning) blocks.push({ type: "thinking", thinking: said.reasoning, signature: "" });
+  if (said.content) blocks.push({ type: "text", text: said.content });
+  said.calls.forEach((call, index) => {
+    blocks.push({
+      type: "tool_use",
+      id: toolId(id, index),
+      name: call.name,
+      input: parsed(call.arguments),
+    });
+  });
+  return blocks;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Cut by max_tokens: there is no whole input to show.
+    return {};
+  }
+}
+
+function stopReason(said: Said): string {
+  if (said.calls.length > 0 && said.finish !== "length") return "tool_use";
+  if (said.finish === "length") return "max_tokens";
+  if (said.finish === "abort") return "abort";
+  return stopSequence(said) === null ? "end_turn" : "stop_sequence";
+}
+
+function stopSequence(said: Said): string | null {
+  return typeof said.stopReason === "string" ? said.stopReason : null;
+}
+
+/** The chat request that says the same. Throws ApiError 400. */
+function chatBody(body: Json): Json {
+  if (!Array.isArray(body.messages)) {
+    throw invalidBody("missing", "messages", "Field required");
+  }
+  const messages: ChatMessage[] = [];
+  if (body.system) messages.push({ role: "system", content: contentText(body.system) });
+  for (const message of body.messages) messages.push(...chatMessages(message));
+  const choice = body.tool_choice as { type?: string; name?: string } | undefined;
+  return {
+    messages,
+    tools: body.tools,
+    tool_choice: choice === undefined
+      ? undefined
+      : choice.type === "any"
+      ? "required"
+      : choice.type === "tool"
+      ? { type: "function", function: { name: choice.name } }
+      : choice.type,
+    max_tokens: body.max_tokens,
+    temperature: body.temperature,
+    top_p: body.top_p,
+    stop: body.stop_sequences,
+    chat_template_kwargs: body.chat_template_kwargs ??
+      ((body.thinking as Json | undefined)?.type === "disabled"
+        ? { enable_thinking: false }
+        : undefined),
+  };
+}
+
+function chatMessages(message: { role: string; content: unknown }): ChatMessage[] {
+  if (!Array.isArray(message.content)) return [message];
+  const blocks = message.content as Json[];
+  const results = blocks.filter((block) => block.type === "tool_result")
+    .map((block) => ({ role: "tool", content: contentText(block.content) }));
+  const uses = blocks.filter((block) => block.type === "tool_use");
+  const rest = blocks.filter((block) => block.type !== "tool_result" && block.type !== "tool_use");
+  const more: ChatMessage[] = rest.length > 0 || uses.length > 0
+    ? [{
+      role: message.role,
+      content: contentText(rest),
+      tool_calls: uses.map((use) => ({
+        function: { name: String(use.name), arguments: use.input },
+      })),
+    }]
+    : [];
+  return [...results, ...more];
+}
