@@ -1,0 +1,505 @@
+// The transport for plain http:// instances: HTTP/1.1 over Deno.connect with pooled connections. Syntax
+// is left to lib/http; when to give up waiting is left to the caller, except for the connection itself.
+
+import { ChunkedDecoder } from "../../http/chunked.ts";
+import {
+  type Framing,
+  headEnd,
+  keepsAlive,
+  MAX_HEAD_BYTES,
+  parseStatusHead,
+  responseFraming,
+  type StatusHead,
+} from "../../http/head.ts";
+import { header } from "../../http/message.ts";
+import { HttpSyntaxError } from "../../http/syntax_error.ts";
+import { endToEnd } from "../header_rules.ts";
+import {
+  type ResponseHead,
+  type Transport,
+  type UpstreamCall,
+  UpstreamError,
+  type UpstreamPhase,
+  type UpstreamRequest,
+} from "../transport.ts";
+
+/** Below uvicorn's five seconds: we leave before the instance does. */
+const IDLE_MS = 4000;
+const MAX_IDLE_PER_ORIGIN = 512;
+const FIRST_BUFFER_BYTES = 8 * 1024;
+const MAX_BUFFER_BYTES = 64 * 1024;
+/** A body up to this size travels in one write with its head. */
+const JOIN_BYTES = 16 * 1024;
+const SWEEP_MS = 500;
+
+const encoder = new TextEncoder();
+const NOTHING = new Uint8Array(0);
+
+interface Origin {
+  /** As in the Host field. */
+  host: string;
+  hostname: string;
+  port: number;
+}
+
+export class Http1Transport implements Transport {
+  readonly #idle = new Map<string, Connection[]>();
+  readonly #origins = new Map<string, Origin>();
+  #sweep: ReturnType<typeof setInterval> | null = null;
+  #closed = false;
+
+  start(request: UpstreamRequest): UpstreamCall {
+    return new Http1Call(this, request);
+  }
+
+  close(): void {
+    this.#closed = true;
+    if (this.#sweep !== null) clearInterval(this.#sweep);
+    this.#sweep = null;
+    for (const connections of this.#idle.values()) {
+      for (const connection of connections) connection.close();
+    }
+    this.#idle.clear();
+  }
+
+  /** Splits a URL once for each origin. */
+  origin(url: string): { origin: Origin; key: string; path: string } {
+    const slash = url.indexOf("/", 7);
+    const key = slash < 0 ? url : url.slice(0, slash);
+    let origin = this.#origins.get(key);
+    if (origin === undefined) {
+      const { host, hostname, port } = new URL(key);
+      origin = { host, hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port) || 80 };
+      this.#origins.set(key, origin);
+    }
+    return { origin, key, path: slash < 0 ? "/" : url.slice(slash) };
+  }
+
+  /** The connection used last that is still open, or null. */
+  takeIdle(key: string): Connection | null {
+    const connections = this.#idle.get(key);
+    while (connections !== undefined && connections.length > 0) {
+      const connection = connections.pop()!;
+      if (connection.wake()) return connection;
+      connection.close();
+    }
+    return null;
+  }
+
+  putIdle(key: string, connection: Connection, idleMs: number): void {
+    let connections = this.#idle.get(key);
+    if (connections === undefined) this.#idle.set(key, connections = []);
+    if (this.#closed || connections.length >= MAX_IDLE_PER_ORIGIN || idleMs <= 0) {
+      return connection.close();
+    }
+    connection.sleep(performance.now() + idleMs);
+    connections.push(connection);
+    if (this.#sweep === null) {
+      this.#sweep = setInterval(() => this.#sweepIdle(), SWEEP_MS);
+      Deno.unrefTimer(Number(this.#sweep));
+    }
+  }
+
+  #sweepIdle(): void {
+    const now = performance.now();
+    let left = 0;
+    for (const [key, connections] of this.#idle) {
+      const kept = connections.filter((connection) => {
+        if (connection.isDead || connection.idleUntil < now) {
+          connection.close();
+          return false;
+        }
+        return true;
+      });
+      left += kept.length;
+      if (kept.length === 0) this.#idle.delete(key);
+      else this.#idle.set(key, kept);
+    }
+    if (left === 0 && this.#sweep !== null) {
+      clearInterval(this.#sweep);
+      this.#sweep = null;
+    }
+  }
+}
+
+/** One TCP connection with its read buffer. A read is pending from the moment a request is sent. */
+class Connection {
+  buffer = new Uint8Array(FIRST_BUFFER_BYTES);
+  /** Unread bytes are buffer[start, end). */
+  start = 0;
+  end = 0;
+  idleUntil = 0;
+  isDead = false;
+  #pending: Promise<number | null> | null = null;
+  #closed = false;
+
+  constructor(readonly conn: Deno.TcpConn) {}
+
+  /**
+   * Reads more behind what is there; null at the end of the stream. A read that was begun while the
+   * connection was idle is taken over, so that no byte is lost.
+   */
+  fill(): Promise<number | null> {
+    const pending = this.#pending;
+    if (pending !== null) {
+      this.#pending = null;
+      return pending;
+    }
+    return this.#read();
+  }
+
+  #read(): Promise<number | null> {
+    if (this.start === this.end) this.start = this.end = 0;
+    else if (this.end === this.buffer.length && this.start > 0) {
+      this.buffer.copyWithin(0, this.start, this.end);
+      this.end -= this.start;
+      this.start = 0;
+    }
+    if (this.end === this.buffer.length) {
+      const larger = new Uint8Array(Math.min(this.buffer.length * 4, MAX_HEAD_BYTES * 2));
+      larger.set(this.buffer.subarray(0, this.end));
+      this.buffer = larger;
+    }
+    return this.conn.read(this.buffer.subarray(this.end));
+  }
+
+  /** Notes `count` fresh bytes; a read that came back full earns a larger buffer. */
+  filled(count: number): void {
+    this.end += count;
+  }
+
+  growIfFull(): void {
+    if (
+      this.start === this.end && this.end === this.buffer.length &&
+      this.buffer.length < MAX_BUFFER_BYTES
+    ) this.buffer = new Uint8Array(this.buffer.length * 2);
+  }
+
+  /** Waits idle; anything that comes now means that it cannot be used again. */
+  sleep(until: number): void {
+    this.idleUntil = until;
+    if (this.buffer.length > FIRST_BUFFER_BYTES) this.buffer = new Uint8Array(FIRST_BUFFER_BYTES);
+    const pending = this.conn.read(this.buffer);
+    this.#pending = pending;
+    this.start = this.end = 0;
+    pending.then(
+      () => {
+        if (this.#pending === pending) this.isDead = true;
+      },
+      () => {
+        // Closed or reset while idle: takeIdle sees it.
+        if (this.#pending === pending) this.isDead = true;
+      },
+    );
+  }
+
+  /** Ready for the next request? */
+  wake(): boolean {
+    return !this.isDead && performance.now() < this.idleUntil;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.isDead = true;
+    this.#pending?.catch(() => {});
+    this.conn.close();
+  }
+}
+
+class Http1Call implements UpstreamCall {
+  readonly head: Promise<ResponseHead>;
+  readonly #transport: Http1Transport;
+  readonly #request: UpstreamRequest;
+  readonly #key: string;
+  #connection: Connection | null = null;
+  #framing: Framing = { kind: "none" };
+  #left = 0;
+  #chunked: ChunkedDecoder | null = null;
+  #reason: Error | null = null;
+  #phase: UpstreamPhase = "connect";
+  #ended = false;
+  #reusable = false;
+  #idleMs = IDLE_MS;
+  #cancelConnect: ((reason: Error) => void) | null = null;
+
+  constructor(transport: Http1Transport, request: UpstreamRequest) {
+    this.#transport = transport;
+    this.#request = request;
+    this.#key = transport.origin(request.url).key;
+    this.head = this.#run();
+    // The caller may abort before it looks at the head; the rejection is then nobody's.
+    this.head.catch(() => {});
+  }
+
+  abort(reason: Error): void {
+    if (this.#ended || this.#reason !== null) return;
+    this.#reason = reason;
+    this.#cancelConnect?.(reason);
+    this.#connection?.close();
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    if (this.#reason !== null) throw this.#reason;
+    if (this.#ended) return null;
+    const connection = this.#connection!;
+    try {
+      for (;;) {
+        if (connection.start < connection.end) {
+          const piece = this.#take(connection);
+          if (piece.length > 0) {
+            if (this.#isWhole()) this.#finish();
+            return piece;
+          }
+          if (this.#isWhole()) {
+            this.#finish();
+            return null;
+          }
+          continue;
+        }
+        connection.growIfFull();
+        const count = await connection.fill();
+        if (this.#reason !== null) throw this.#reason;
+        if (count === null) {
+          if (this.#framing.kind !== "close") throw this.#cut();
+          this.#finish();
+          return null;
+        }
+        connection.filled(count);
+      }
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  async #run(): Promise<ResponseHead> {
+    try {
+      const { origin, path } = this.#transport.origin(this.#request.url);
+      this.#connection = this.#transport.takeIdle(this.#key) ?? await this.#connect(origin);
+      if (this.#reason !== null) throw this.#reason;
+      this.#phase = "send";
+      const sent = this.#send(this.#connection, requestHead(this.#request, origin, path));
+      this.#phase = "head";
+      const head = await this.#readHead(this.#connection, sent);
+      this.#phase = "body";
+      return this.#begin(head);
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  async #connect(origin: Origin): Promise<Connection> {
+    const { connectTimeoutS } = this.#request;
+    const connecting = Deno.connect({ hostname: origin.hostname, port: origin.port });
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const given = new Promise<never>((_, reject) => {
+      this.#cancelConnect = reject;
+      timer = setTimeout(() =>
+        reject(
+          new UpstreamError(
+            "connect",
+            "timeout",
+            `no connection within ${connectTimeoutS} s (timeouts.connect)`,
+          ),
+        ), connectTimeoutS * 1000);
+    });
+    try {
+      const conn = await Promise.race([connecting, given]);
+      conn.setNoDelay(true);
+      return new Connection(conn);
+    } catch (error) {
+      // A connection that still comes about is nobody's.
+      connecting.then((conn) => conn.close(), () => {});
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      this.#cancelConnect = null;
+    }
+  }
+
+  /** Writes the request; resolves to the error that stopped it, since an early answer may explain it. */
+  async #send(connection: Connection, head: Uint8Array): Promise<unknown> {
+    const { body } = this.#request;
+    try {
+      let size = head.length;
+      for (const piece of body) size += piece.length;
+      if (body.length === 0) await writeAll(connection.conn, head);
+      else if (size <= JOIN_BYTES) {
+        const whole = new Uint8Array(size);
+        whole.set(head);
+        let at = head.length;
+        for (const piece of body) {
+          whole.set(piece, at);
+          at += piece.length;
+        }
+        await writeAll(connection.conn, whole);
+      } else {
+        await writeAll(connection.conn, head);
+        for (const piece of body) await writeAll(connection.conn, piece);
+      }
+      return null;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  async #readHead(connection: Connection, sent: Promise<unknown>): Promise<StatusHead> {
+    /** Bytes of the head that hold no end: they are not searched again. */
+    let searched = 0;
+    let sending: unknown = undefined;
+    sent.then((error) => sending = error);
+    for (;;) {
+      const end = connection.start === connection.end ? -1 : headEnd(
+        connection.buffer,
+        connection.start,
+        connection.end,
+        connection.start + searched,
+      );
+      if (end >= 0) {
+        const head = parseStatusHead(connection.buffer, connection.start, end);
+        connection.start = end;
+        searched = 0;
+        if (head.status >= 200) {
+          // An answer that came before the request was sent whole leaves the connection unusable.
+          this.#reusable = sending === null;
+          return head;
+        }
+        if (head.status === 101) throw new HttpSyntaxError("an upgrade nobody asked for");
+        continue;
+      }
+      if (connection.end - connection.start > MAX_HEAD_BYTES) {
+        throw new HttpSyntaxError(`a head of more than ${MAX_HEAD_BYTES} bytes`);
+      }
+      searched = connection.end - connection.start;
+      const count = await connection.fill();
+      if (this.#reason !== null) throw this.#reason;
+      if (count === null) throw this.#cut();
+      connection.filled(count);
+    }
+  }
+
+  #begin(head: StatusHead): ResponseHead {
+    this.#framing = responseFraming(head, this.#request.method);
+    if (this.#framing.kind === "length") this.#left = this.#framing.length;
+    if (this.#framing.kind === "chunked") this.#chunked = new ChunkedDecoder();
+    if (this.#framing.kind === "close" || !keepsAlive(head.headers, head.minor)) {
+      this.#reusable = false;
+    }
+    const hint = /timeout=(\d{1,6})/.exec(header(head.headers, "keep-alive") ?? "");
+    if (hint !== null) this.#idleMs = Math.min(IDLE_MS, (Number(hint[1]) - 1) * 1000);
+    if (this.#isWhole()) this.#finish();
+    return { status: head.status, headers: endToEnd(head.headers) };
+  }
+
+  /** Body bytes from the buffer, without their framing. */
+  #take(connection: Connection): Uint8Array {
+    const { buffer, start, end } = connection;
+    if (this.#chunked !== null) {
+      const piece = this.#chunked.decode(buffer, start, end);
+      connection.start = this.#chunked.consumed;
+      return piece;
+    }
+    const length = this.#framing.kind === "length"
+      ? Math.min(this.#left, end - start)
+      : end - start;
+    connection.start += length;
+    this.#left -= length;
+    return length === 0 ? NOTHING : buffer.subarray(start, start + length);
+  }
+
+  #isWhole(): boolean {
+    switch (this.#framing.kind) {
+      case "none":
+        return true;
+      case "length":
+        return this.#left === 0;
+      case "chunked":
+        return this.#chunked!.done;
+      case "close":
+        return false;
+    }
+  }
+
+  /** The answer is whole: the connection is kept, unless more came than belongs to it. */
+  #finish(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const connection = this.#connection!;
+    if (this.#reusable && connection.start === connection.end) {
+      // The last piece may still lie in the buffer that the caller reads; a sleeping connection reads
+      // into a fresh one.
+      connection.buffer = new Uint8Array(FIRST_BUFFER_BYTES);
+      this.#transport.putIdle(this.#key, connection, this.#idleMs);
+    } else connection.close();
+  }
+
+  #cut(): UpstreamError {
+    return new UpstreamError(
+      this.#phase,
+      "reset",
+      this.#phase === "body"
+        ? "the connection broke in the middle of the answer"
+        : "it closed the connection before it answered",
+    );
+  }
+
+  #fail(error: unknown): Error {
+    this.#connection?.close();
+    this.#ended = this.#ended || this.#phase === "body";
+    if (this.#reason !== null) return this.#reason;
+    if (error instanceof UpstreamError) return this.#reason = error;
+    if (error instanceof HttpSyntaxError) {
+      return this.#reason = new UpstreamError(
+        this.#phase,
+        "malformed",
+        `its answer is not proper HTTP: ${error.message}`,
+      );
+    }
+    return this.#reason = socketError(error, this.#phase, this.#cut());
+  }
+}
+
+function socketError(error: unknown, phase: UpstreamPhase, cut: UpstreamError): Error {
+  if (error instanceof Deno.errors.ConnectionRefused) {
+    return new UpstreamError("connect", "refused", "connection refused", { cause: error });
+  }
+  const broken = error instanceof Deno.errors.ConnectionReset ||
+    error instanceof Deno.errors.ConnectionAborted || error instanceof Deno.errors.BrokenPipe ||
+    error instanceof Deno.errors.UnexpectedEof || error instanceof Deno.errors.BadResource ||
+    error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.NotConnected;
+  if (broken) return cut;
+  if (phase === "connect") {
+    const text = error instanceof Error ? error.message : "";
+    const isDns = /lookup|resolve|name or service/i.test(text);
+    return new UpstreamError(
+      "connect",
+      isDns ? "dns" : "other",
+      isDns ? "its host name does not resolve" : "no connection",
+      { cause: error },
+    );
+  }
+  return error instanceof Error && "code" in error ? cut : error as Error;
+}
+
+function requestHead(request: UpstreamRequest, origin: Origin, path: string): Uint8Array {
+  let text = `${request.method} ${path} HTTP/1.1\r\nhost: ${origin.host}\r\n`;
+  for (const [name, value] of request.headers) text += `${name}: ${value}\r\n`;
+  let length = 0;
+  for (const piece of request.body) length += piece.length;
+  if (length > 0 || request.method === "POST" || request.method === "PUT") {
+    text += `content-length: ${length}\r\n`;
+  }
+  return latin1Bytes(text + "\r\n");
+}
+
+/** Field values came as latin1 and go out as the same bytes. */
+function latin1Bytes(text: string): Uint8Array {
+  const bytes = encoder.encode(text);
+  if (bytes.length === text.length) return bytes;
+  return Uint8Array.from(text, (char) => char.charCodeAt(0));
+}
+
+async function writeAll(conn: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
+  let at = 0;
+  while (at < bytes.length) at += await conn.write(at === 0 ? bytes : bytes.subarray(at));
+}

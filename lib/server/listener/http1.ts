@@ -1,0 +1,105 @@
+// The listener for HTTP/1.1 clients, over Deno.listen: strict about what comes in, quick to notice a
+// client that leaves, one coarse clock for all time limits. Syntax is left to lib/http, one
+// connection's life to http1/connection.ts.
+
+import { openAiErrorBody } from "../../http/openai_error.ts";
+import type { Handler, Listener, ListenOptions } from "../listener.ts";
+import { Connection, type ConnectionOwner } from "./http1/connection.ts";
+import { plainResponse } from "./http1/response_head.ts";
+
+const TICK_MS = 250;
+
+/** Listens on a TCP port. Throws Deno.errors.AddrInUse and the like. */
+export function listenHttp1(options: ListenOptions, handler: Handler): Listener {
+  return new Http1Listener(options, handler);
+}
+
+class Http1Listener implements Listener, ConnectionOwner {
+  readonly hostname: string;
+  readonly port: number;
+  now = performance.now();
+  draining = false;
+  readonly #listener: Deno.TcpListener;
+  readonly #connections = new Set<Connection>();
+  readonly #perAddress = new Map<string, number>();
+  readonly #clock: ReturnType<typeof setInterval>;
+  #allClosed: (() => void) | null = null;
+
+  constructor(readonly options: ListenOptions, readonly handler: Handler) {
+    const { hostname, port, reusePort } = options;
+    this.#listener = Deno.listen({ hostname, port, ...(reusePort ? { reusePort } : {}) });
+    this.hostname = this.#listener.addr.hostname;
+    this.port = this.#listener.addr.port;
+    this.#clock = setInterval(() => this.#tick(), TICK_MS);
+    this.#accept();
+  }
+
+  async drain(): Promise<void> {
+    this.draining = true;
+    this.#listener.close();
+    for (const connection of this.#connections) connection.closeIfIdle();
+    if (this.#connections.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#allClosed = resolve;
+      });
+    }
+  }
+
+  close(): Promise<void> {
+    if (!this.draining) this.#listener.close();
+    this.draining = true;
+    clearInterval(this.#clock);
+    for (const connection of [...this.#connections]) connection.close();
+    return Promise.resolve();
+  }
+
+  closed(connection: Connection): void {
+    if (!this.#connections.delete(connection)) return;
+    const left = (this.#perAddress.get(connection.remoteAddress) ?? 1) - 1;
+    if (left === 0) this.#perAddress.delete(connection.remoteAddress);
+    else this.#perAddress.set(connection.remoteAddress, left);
+    if (this.#connections.size === 0) this.#allClosed?.();
+  }
+
+  async #accept(): Promise<void> {
+    for (;;) {
+      let conn: Deno.TcpConn;
+      try {
+        conn = await this.#listener.accept();
+      } catch (error) {
+        if (this.draining) return;
+        // Too many open files, or a client that was gone before it was accepted: others may still come.
+        this.options.onError(error);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        continue;
+      }
+      this.#welcome(conn);
+    }
+  }
+
+  #welcome(conn: Deno.TcpConn): void {
+    const address = conn.remoteAddr.hostname;
+    const held = this.#perAddress.get(address) ?? 0;
+    const limit = this.options.maxConnectionsPerAddress;
+    if (limit > 0 && held >= limit) return this.#turnAway(conn, limit);
+    this.#perAddress.set(address, held + 1);
+    const connection = new Connection(conn, address, this);
+    this.#connections.add(connection);
+    connection.run().catch(this.options.onError);
+  }
+
+  #turnAway(conn: Deno.TcpConn, limit: number): void {
+    const body = openAiErrorBody(
+      429,
+      `More than ${limit} connections from this address (max_connections_per_address)`,
+    );
+    conn.write(plainResponse(429, body)).catch(() => {
+      // It has left already.
+    }).finally(() => conn.close());
+  }
+
+  #tick(): void {
+    this.now = performance.now();
+    for (const connection of this.#connections) connection.checkDeadline(this.now);
+  }
+}

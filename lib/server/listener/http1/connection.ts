@@ -1,0 +1,416 @@
+// One client's connection: requests in the order they came, one at a time. While a request is handled a
+// read is always pending, so that a client that leaves is noticed at once.
+
+import { RequestError } from "../../../http/client.ts";
+import { ChunkedDecoder } from "../../../http/chunked.ts";
+import {
+  type Framing,
+  headEnd,
+  keepsAlive,
+  MAX_HEAD_BYTES,
+  parseRequestHead,
+  requestFraming,
+  type RequestHead,
+} from "../../../http/head.ts";
+import { header } from "../../../http/message.ts";
+import { openAiErrorBody } from "../../../http/openai_error.ts";
+import { HttpSyntaxError } from "../../../http/syntax_error.ts";
+import type { ClientRequest, Handler, ListenOptions } from "../../listener.ts";
+import { Reply } from "./reply.ts";
+import { plainResponse } from "./response_head.ts";
+
+const FIRST_BUFFER_BYTES = 4 * 1024;
+/** Bytes that may come early, while a request is still handled. */
+const MAX_EARLY_BYTES = MAX_HEAD_BYTES;
+/** What is read and thrown away of a body that nobody wants, so that the answer arrives. */
+const MAX_DISCARD_BYTES = 1024 * 1024;
+const LINGER_MS = 1000;
+/** A body is not trusted to be as long as it says before it has come. */
+const FIRST_BODY_BYTES = 1024 * 1024;
+
+/** What a connection needs of its listener. */
+export interface ConnectionOwner {
+  readonly options: ListenOptions;
+  readonly handler: Handler;
+  readonly draining: boolean;
+  /** performance.now() of the last tick. */
+  readonly now: number;
+  closed(connection: Connection): void;
+}
+
+type Phase = "idle" | "head" | "body" | "handling" | "closing";
+
+export class Connection {
+  #buffer = new Uint8Array(FIRST_BUFFER_BYTES);
+  #start = 0;
+  #end = 0;
+  #phase: Phase = "idle";
+  #deadline = Infinity;
+  #closed = false;
+  /** The read under way, and whether its end has been reached. */
+  #reading: Promise<void> | null = null;
+  #eof = false;
+  #request: Request | null = null;
+
+  constructor(
+    readonly conn: Deno.TcpConn,
+    readonly remoteAddress: string,
+    private readonly owner: ConnectionOwner,
+  ) {
+    conn.setNoDelay(true);
+  }
+
+  /** Serves requests until either side closes. */
+  async run(): Promise<void> {
+    try {
+      while (await this.#serveOne());
+    } catch (error) {
+      if (error instanceof HttpSyntaxError) await this.#refuse(error.status, error.message);
+      else if (error instanceof RequestError) await this.#refuse(error.status, error.message);
+      else if (!isSocketError(error)) throw error;
+    } finally {
+      this.close();
+    }
+  }
+
+  checkDeadline(now: number): void {
+    if (now < this.#deadline) return;
+    this.#deadline = Infinity;
+    if (this.#phase === "idle" || this.#phase === "closing") return this.close();
+    const { headTimeoutS, bodyTimeoutS } = this.owner.options;
+    const message = this.#phase === "head"
+      ? `The request head took longer than ${headTimeoutS} s (head_timeout)`
+      : `The request body paused for longer than ${bodyTimeoutS} s (body_timeout)`;
+    this.conn.write(plainResponse(408, openAiErrorBody(408, message))).catch(() => {
+      // It has left already.
+    }).finally(() => this.close());
+  }
+
+  closeIfIdle(): void {
+    if (this.#phase === "idle") this.close();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#eof = true;
+    try {
+      this.conn.close();
+    } catch (error) {
+      // The reply has cut it already.
+      if (!isSocketError(error)) throw error;
+    }
+    this.#request?.leave();
+    this.owner.closed(this);
+  }
+
+  /** One request from its first byte to the end of its answer; false when the connection is done. */
+  async #serveOne(): Promise<boolean> {
+    const head = await this.#readHead();
+    if (head === null) return false;
+    const framing = requestFraming(head);
+    if (
+      header(head.headers, "upgrade") !== undefined && /upgrade/i.test(
+        header(head.headers, "connection") ?? "",
+      )
+    ) throw new HttpSyntaxError("upgrades (WebSocket) are not supported", 501);
+    const wantsMore = keepsAlive(head.headers, head.minor) && head.minor === 1;
+    const request = new Request(head, this.remoteAddress, this, framing);
+    this.#request = request;
+    this.#phase = "handling";
+    this.#deadline = Infinity;
+    if (framing.kind === "none") this.watch();
+    const reply = new Reply(
+      this.conn,
+      request,
+      head,
+      () => !wantsMore || this.owner.draining || !request.bodyIsRead,
+    );
+    try {
+      await this.owner.handler(request, reply);
+    } catch (error) {
+      this.owner.options.onError(error);
+      if (!reply.begun) {
+        const body = openAiErrorBody(500, "Internal error of the gateway");
+        await reply.send(500, [["content-type", "application/json"]], body);
+      } else reply.cut();
+    }
+    request.onGone(null);
+    if (!reply.isWhole) return false;
+    this.#request = null;
+    if (!request.bodyIsRead) {
+      await this.#linger();
+      return false;
+    }
+    return reply.keepsConnection && !this.#closed && !this.owner.draining;
+  }
+
+  async #readHead(): Promise<RequestHead | null> {
+    let searched = 0;
+    this.#phase = this.#start === this.#end ? "idle" : "head";
+    this.#deadline = performance.now() +
+      (this.#phase === "idle" ? this.owner.options.idleTimeoutS : this.owner.options.headTimeoutS) *
+        1000;
+    for (;;) {
+      // An empty line before a request is passed over (RFC 9112, section 2.2).
+      if (this.#end - this.#start >= 2 && searched === 0) {
+        if (this.#buffer[this.#start] === 13 && this.#buffer[this.#start + 1] === 10) {
+          this.#start += 2;
+        }
+      }
+      const end = headEnd(this.#buffer, this.#start, this.#end, this.#start + searched);
+      if (end >= 0) {
+        const head = parseRequestHead(this.#buffer, this.#start, end);
+        this.#start = end;
+        return head;
+      }
+      searched = this.#end - this.#start;
+      if (searched > MAX_HEAD_BYTES) {
+        const lineEnd = this.#buffer.subarray(this.#start, this.#end).indexOf(13);
+        if (lineEnd < 0) throw new HttpSyntaxError("the request line is too long", 414);
+        throw new HttpSyntaxError(`a head of more than ${MAX_HEAD_BYTES} bytes`, 431);
+      }
+      rejectEarly(this.#buffer, this.#start, this.#end);
+      await this.more();
+      if (this.#eof) return null;
+      if (this.#phase === "idle") {
+        this.#phase = "head";
+        this.#deadline = performance.now() + this.owner.options.headTimeoutS * 1000;
+      }
+    }
+  }
+
+  /** Waits until more bytes have come or the stream has ended. */
+  async more(): Promise<void> {
+    await (this.#reading ?? this.#read());
+  }
+
+  /** Keeps one read pending while a request is handled: the only way to see that the client left. */
+  watch(): void {
+    if (this.#reading !== null || this.#eof) return;
+    if (this.#end - this.#start >= MAX_EARLY_BYTES) return;
+    this.#read().then(() => {
+      if (this.#phase !== "handling") return;
+      if (this.#eof) this.#request?.leave();
+      else this.watch();
+    });
+  }
+
+  /** One read into the buffer. Never rejects: a broken connection is its end. */
+  #read(): Promise<void> {
+    this.#makeRoom();
+    const reading = this.conn.read(this.#buffer.subarray(this.#end)).then(
+      (count) => {
+        this.#reading = null;
+        if (count === null) this.#eof = true;
+        else this.#end += count;
+      },
+      (error) => {
+        this.#reading = null;
+        this.#eof = true;
+        if (!isSocketError(error)) this.owner.options.onError(error);
+      },
+    );
+    this.#reading = reading;
+    return reading;
+  }
+
+  #makeRoom(): void {
+    if (this.#start === this.#end) {
+      this.#start = this.#end = 0;
+      return;
+    }
+    if (this.#end < this.#buffer.length) return;
+    if (this.#start > 0) {
+      this.#buffer.copyWithin(0, this.#start, this.#end);
+      this.#end -= this.#start;
+      this.#start = 0;
+      return;
+    }
+    const larger = new Uint8Array(this.#buffer.length * 2);
+    larger.set(this.#buffer);
+    this.#buffer = larger;
+  }
+
+  /** The body, read straight into its own memory. Throws RequestError. */
+  async readBody(framing: Framing, limit: number, expectsContinue: boolean): Promise<Uint8Array> {
+    this.#phase = "body";
+    this.#postpone();
+    if (expectsContinue && this.#start === this.#end) {
+      await this.conn.write(new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n"));
+    }
+    const body = framing.kind === "chunked"
+      ? await this.#readChunked(limit)
+      : await this.#readLength((framing as { length: number }).length);
+    this.#phase = "handling";
+    this.#deadline = Infinity;
+    this.watch();
+    return body;
+  }
+
+  async #readLength(length: number): Promise<Uint8Array> {
+    let body = new Uint8Array(Math.min(length, FIRST_BODY_BYTES));
+    let at = Math.min(this.#end - this.#start, length);
+    if (at > body.length) body = new Uint8Array(at);
+    body.set(this.#buffer.subarray(this.#start, this.#start + at));
+    this.#start += at;
+    while (at < length) {
+      if (at === body.length) {
+        const larger = new Uint8Array(Math.min(length, body.length * 2));
+        larger.set(body);
+        body = larger;
+      }
+      const count = await this.conn.read(body.subarray(at)).catch(nullOnSocketError);
+      if (count === null) throw this.#cutShort();
+      at += count;
+      this.#postpone();
+    }
+    return body;
+  }
+
+  async #readChunked(limit: number): Promise<Uint8Array> {
+    const decoder = new ChunkedDecoder();
+    const pieces: Uint8Array[] = [];
+    let size = 0;
+    for (;;) {
+      if (this.#start < this.#end) {
+        const piece = decoder.decode(this.#buffer, this.#start, this.#end);
+        this.#start = decoder.consumed;
+        size += piece.length;
+        if (size > limit) throw tooLarge(limit);
+        if (piece.length > 0) pieces.push(piece.slice());
+        if (decoder.done) break;
+      }
+      await this.more();
+      if (this.#eof) throw this.#cutShort();
+      this.#postpone();
+    }
+    const body = new Uint8Array(size);
+    let at = 0;
+    for (const piece of pieces) {
+      body.set(piece, at);
+      at += piece.length;
+    }
+    return body;
+  }
+
+  #cutShort(): RequestError {
+    this.#eof = true;
+    this.#request?.leave();
+    return new RequestError(400, "The request body was cut short");
+  }
+
+  #postpone(): void {
+    this.#deadline = performance.now() + this.owner.options.bodyTimeoutS * 1000;
+  }
+
+  async #refuse(status: number, message: string): Promise<void> {
+    const body = openAiErrorBody(status, `Malformed request: ${message}`);
+    await this.conn.write(plainResponse(status, body)).catch(nullOnSocketError);
+    await this.#linger();
+  }
+
+  /**
+   * Reads what the client still sends for a moment: closing with unread bytes would reset the connection
+   * and take the answer with it.
+   */
+  async #linger(): Promise<void> {
+    if (this.#closed) return;
+    this.#phase = "closing";
+    this.#deadline = performance.now() + LINGER_MS;
+    await this.conn.closeWrite().catch(nullOnSocketError);
+    let discarded = 0;
+    while (!this.#eof && discarded < MAX_DISCARD_BYTES) {
+      this.#start = this.#end = 0;
+      await this.more();
+      discarded += this.#end;
+    }
+  }
+}
+
+/** A request of a Connection. */
+class Request implements ClientRequest {
+  readonly method: string;
+  readonly target: string;
+  readonly headers;
+  gone = false;
+  bodyIsRead: boolean;
+  #onGone: (() => void) | null = null;
+
+  constructor(
+    head: RequestHead,
+    readonly remoteAddress: string,
+    private readonly connection: Connection,
+    private readonly framing: Framing,
+  ) {
+    this.method = head.method;
+    this.target = head.target;
+    this.headers = head.headers;
+    this.bodyIsRead = framing.kind === "none";
+  }
+
+  async readBody(limitBytes: number): Promise<Uint8Array> {
+    if (this.framing.kind === "none") return new Uint8Array(0);
+    if (this.framing.kind === "length" && this.framing.length > limitBytes) {
+      throw tooLarge(limitBytes);
+    }
+    const expects = header(this.headers, "expect")?.toLowerCase() === "100-continue";
+    try {
+      const body = await this.connection.readBody(this.framing, limitBytes, expects);
+      this.bodyIsRead = true;
+      return body;
+    } catch (error) {
+      if (error instanceof HttpSyntaxError) {
+        throw new RequestError(400, `Malformed request body: ${error.message}`);
+      }
+      throw error;
+    }
+  }
+
+  onGone(callback: (() => void) | null): void {
+    this.#onGone = callback;
+    if (this.gone) callback?.();
+  }
+
+  /** The client has left; said once. */
+  leave(): void {
+    if (this.gone) return;
+    this.gone = true;
+    this.#onGone?.();
+  }
+}
+
+function tooLarge(limit: number): RequestError {
+  return new RequestError(413, `The request body is larger than ${limit} bytes (max_body_bytes)`);
+}
+
+/** A head that cannot become a valid one is refused before all of it has come. */
+function rejectEarly(bytes: Uint8Array, start: number, end: number): void {
+  if (end - start < 3) return;
+  const first = bytes[start];
+  if (first === 22 && bytes[start + 1] === 3) {
+    throw new HttpSyntaxError("this is TLS, but the gateway speaks plain HTTP here");
+  }
+  const lf = bytes.subarray(start, end).indexOf(10);
+  if (lf === 0 || (lf > 0 && bytes[start + lf - 1] !== 13)) {
+    throw new HttpSyntaxError("a line that ends without CR");
+  }
+}
+
+function nullOnSocketError(error: unknown): null {
+  if (isSocketError(error)) return null;
+  throw error;
+}
+
+/** Errors of a connection that either side has ended. */
+export function isSocketError(error: unknown): boolean {
+  return error instanceof Deno.errors.ConnectionReset ||
+    error instanceof Deno.errors.BrokenPipe ||
+    error instanceof Deno.errors.BadResource ||
+    error instanceof Deno.errors.Interrupted ||
+    error instanceof Deno.errors.ConnectionAborted ||
+    error instanceof Deno.errors.NotConnected ||
+    error instanceof Deno.errors.UnexpectedEof ||
+    error instanceof Deno.errors.TimedOut ||
+    (error instanceof Error && "code" in error && typeof error.code === "string");
+}

@@ -1,0 +1,78 @@
+// Heads of responses as bytes.
+
+import type { HeaderList } from "../../../http/message.ts";
+
+const REASONS: Readonly<Record<number, string>> = {
+  200: "OK",
+  201: "Created",
+  202: "Accepted",
+  204: "No Content",
+  206: "Partial Content",
+  301: "Moved Permanently",
+  302: "Found",
+  304: "Not Modified",
+  307: "Temporary Redirect",
+  308: "Permanent Redirect",
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  413: "Content Too Large",
+  414: "URI Too Long",
+  415: "Unsupported Media Type",
+  422: "Unprocessable Content",
+  429: "Too Many Requests",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+  505: "HTTP Version Not Supported",
+};
+
+const encoder = new TextEncoder();
+
+let dateSecond = 0;
+let dateText = "";
+
+/** The Date field's value, made anew once a second. */
+function date(): string {
+  const second = Math.floor(Date.now() / 1000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    dateText = new Date(second * 1000).toUTCString();
+  }
+  return dateText;
+}
+
+/** The head up to and including the empty line; `framing` is a complete field line or "". */
+export function responseHead(
+  status: number,
+  headers: HeaderList,
+  framing: string,
+  close: boolean,
+): Uint8Array {
+  let text = `HTTP/1.1 ${status} ${REASONS[status] ?? ""}\r\n`;
+  for (const [name, value] of headers) text += `${name}: ${value}\r\n`;
+  text += `date: ${date()}\r\n${framing}${close ? "connection: close\r\n" : ""}\r\n`;
+  const bytes = encoder.encode(text);
+  // Field values came as latin1 and go out as the same bytes.
+  return bytes.length === text.length ? bytes : Uint8Array.from(text, (char) => char.charCodeAt(0));
+}
+
+/** A whole response with a JSON body, after which the connection is closed. */
+export function plainResponse(status: number, body: Uint8Array): Uint8Array {
+  const head = responseHead(
+    status,
+    [["content-type", "application/json"]],
+    `content-length: ${body.length}\r\n`,
+    true,
+  );
+  const whole = new Uint8Array(head.length + body.length);
+  whole.set(head);
+  whole.set(body, head.length);
+  return whole;
+}
