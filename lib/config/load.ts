@@ -1,0 +1,149 @@
+// A config file, from its text to a snapshot or to everything that is wrong with it.
+
+import type { z } from "zod";
+import type { Config } from "./config.ts";
+import { fillIn } from "./environment.ts";
+import { nearest } from "./nearest.ts";
+import { normalise } from "./normalise.ts";
+import { type Parsed, parseText, type Path, type Problem } from "./parse.ts";
+import { configSchema } from "./schema.ts";
+
+export type Env = (name: string) => string | undefined;
+export type Loaded = { ok: true; config: Config; text: string } | {
+  ok: false;
+  problems: Problem[];
+};
+
+/** Files longer than this are no config. */
+const MAX_CHARS = 10 * 1024 * 1024;
+const SECRET = /^(api_key|token|secret|password)$/i;
+
+/** Reads and checks a file; an unreadable one is a Problem too. */
+export async function readConfig(path: string, env: Env): Promise<Loaded> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    const reason = error instanceof Deno.errors.NotFound
+      ? "the file does not exist"
+      : `the file cannot be read: ${error instanceof Error ? error.message : error}`;
+    return { ok: false, problems: [{ file: path, line: 1, column: 1, message: reason }] };
+  }
+  return loadConfig(path, text, env);
+}
+
+/** Checks a text. All problems are found in one go. */
+export function loadConfig(file: string, text: string, env: Env): Loaded {
+  if (text.length > MAX_CHARS) {
+    return problem(file, `the file has ${text.length} characters; expected at most ${MAX_CHARS}`);
+  }
+  if (text.includes("\0")) return problem(file, "the file contains NUL bytes; expected text");
+  const parsed = parseText(file, text);
+  if (Array.isArray(parsed)) return { ok: false, problems: parsed };
+  const { value, missing } = fillIn(parsed, env);
+  const problems: Problem[] = missing.map(({ path, name }) => ({
+    file,
+    ...parsed.at(path, "value"),
+    message: `${dotted(path)}: environment variable \`${name}\` is not set`,
+  }));
+  const checked = configSchema.safeParse(value);
+  if (!checked.success) {
+    problems.push(...checked.error.issues.flatMap((issue) => explain(file, parsed, value, issue)));
+  } else if (problems.length === 0) {
+    const config = normalise(checked.data);
+    if (!Array.isArray(config)) return { ok: true, config, text };
+    for (const { path, message } of config) {
+      problems.push({
+        file,
+        ...parsed.at(path, "value"),
+        message: `${dotted(path)}: ${message}`,
+      });
+    }
+  }
+  problems.sort((a, b) => a.line - b.line || a.column - b.column);
+  return { ok: false, problems };
+}
+
+function problem(file: string, message: string): Loaded {
+  return { ok: false, problems: [{ file, line: 1, column: 1, message }] };
+}
+
+type Issue = z.core.$ZodIssue;
+
+function explain(file: string, parsed: Parsed, root: unknown, issue: Issue): Problem[] {
+  const path = issue.path as Path;
+  if (issue.code === "unrecognized_keys") {
+    const known = knownKeys(path);
+    return issue.keys.map((key) => {
+      const meant = nearest(key, known);
+      const hint = meant === null
+        ? known.length === 0 ? "" : `; expected one of ${known.join(", ")}`
+        : `; did you mean \`${meant}\`?`;
+      return {
+        file,
+        ...parsed.at([...path, key], "key"),
+        message: `${dotted([...path, key])}: unknown option${hint}`,
+      };
+    });
+  }
+  const value = valueAt(root, path);
+  const place = parsed.at(path, value === undefined ? "key" : "value");
+  const got = value === undefined ? "it is missing" : `got ${shown(path, value)}`;
+  return [{ file, ...place, message: `${dotted(path)}: ${expectation(issue)}; ${got}` }];
+}
+
+function expectation(issue: Issue): string {
+  if (issue.code !== "invalid_union") return lowerFirst(issue.message);
+  const parts = issue.errors.flat().map((inner) => lowerFirst(inner.message));
+  return parts.length === 0 ? lowerFirst(issue.message) : [...new Set(parts)].join(", or ");
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1).replace(/^nvalid input: /, "nvalid: ");
+}
+
+/** Names of the options of the object at `path`. */
+function knownKeys(path: Path): string[] {
+  let schema: unknown = configSchema;
+  for (const key of [...path, null]) {
+    schema = unwrap(schema, key);
+    if (key === null) break;
+    const { shape, element } = schema as { shape?: Record<string, unknown>; element?: unknown };
+    schema = typeof key === "number" ? element : shape?.[key];
+    if (schema === undefined) return [];
+  }
+  const { shape } = schema as { shape?: Record<string, unknown> };
+  return shape === undefined ? [] : Object.keys(shape);
+}
+
+/** Past defaults and optionals; of a union the member that is an object. */
+function unwrap(schema: unknown, _key: unknown): unknown {
+  let inner = schema as { def?: { innerType?: unknown; options?: unknown[] }; shape?: unknown };
+  while (inner?.def?.innerType !== undefined) inner = inner.def.innerType as typeof inner;
+  const option = inner?.def?.options?.find((one) => (one as typeof inner).shape !== undefined);
+  return option ?? inner;
+}
+
+function valueAt(root: unknown, path: Path): unknown {
+  let value = root;
+  for (const key of path) {
+    if (value === null || typeof value !== "object") return undefined;
+    value = (value as Record<string | number, unknown>)[key];
+  }
+  return value;
+}
+
+/** The offending value, short, and never a secret. */
+function shown(path: Path, value: unknown): string {
+  if (path.some((key) => typeof key === "string" && SECRET.test(key))) return "a value (hidden)";
+  const text = typeof value === "number" ? String(value) : JSON.stringify(value);
+  return `\`${text.length > 60 ? `${text.slice(0, 57)}...` : text}\``;
+}
+
+/** `instances[0].url` */
+function dotted(path: Path): string {
+  if (path.length === 0) return "the file";
+  return path.map((key, index) =>
+    typeof key === "number" ? `[${key}]` : index === 0 ? key : `.${key}`
+  ).join("");
+}

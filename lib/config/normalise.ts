@@ -1,0 +1,162 @@
+// From checked options to the snapshot that the program works with, and the checks that need to see
+// more than one value.
+
+import type { Config, InstanceConfig, Timeouts } from "./config.ts";
+import { BAD_PORTS } from "./bad_ports.ts";
+import type { Path } from "./parse.ts";
+import type { RawConfig, RawInstance } from "./schema.ts";
+
+/** A fault of meaning; `path` is where it stands. */
+export interface Fault {
+  path: Path;
+  message: string;
+}
+
+const DEFAULT_TIMEOUTS: Timeouts = { connectS: 2, firstByteS: 300, idleS: 60, totalS: null };
+
+function mergeTimeouts(raw: RawInstance["timeouts"], base: Timeouts): Timeouts {
+  return {
+    connectS: raw?.connect ?? base.connectS,
+    firstByteS: raw?.first_byte ?? base.firstByteS,
+    idleS: raw?.idle ?? base.idleS,
+    totalS: raw?.total === undefined ? base.totalS : raw.total,
+  };
+}
+
+/** Where an instance is: its server and what stands before /v1. Or why the url will not do. */
+export function readUrl(text: string): { origin: string; pathPrefix: string } | string {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    return "expected an absolute URL such as http://10.0.0.1:8000/v1";
+  }
+  if (url.protocol !== "http:" && url.protocol !== "https:") return "expected http:// or https://";
+  if (url.username !== "" || url.password !== "") {
+    return "credentials do not belong in the url; use api_key";
+  }
+  if (url.search !== "" || url.hash !== "") return "expected a url without query or fragment";
+  const port = Number(url.port || (url.protocol === "http:" ? 80 : 443));
+  if (BAD_PORTS.has(port)) {
+    return `port ${port} is one that HTTP clients refuse (WHATWG bad ports); choose another`;
+  }
+  const path = url.pathname.replace(/\/+$/, "").replace(/\/v1$/, "");
+  return { origin: url.origin, pathPrefix: path };
+}
+
+/** The snapshot, or everything that is wrong with it. */
+export function normalise(raw: RawConfig): Config | Fault[] {
+  const faults: Fault[] = [];
+  const timeouts = mergeTimeouts(raw.timeouts, DEFAULT_TIMEOUTS);
+  const instances: InstanceConfig[] = [];
+  const names = new Map<string, number>();
+  const ids = new Map<string, Path>();
+  const add = (list: readonly RawInstance[], key: string, fallback: boolean) => {
+    list.forEach((item, index) => {
+      const path = [key, index];
+      const place = readUrl(item.url);
+      if (typeof place === "string") {
+        faults.push({ path: [...path, "url"], message: `\`${item.url}\`: ${place}` });
+        return;
+      }
+      const models = typeof item.model_name === "string" ? [item.model_name] : item.model_name;
+      const id = `${fallback ? "fallback " : ""}${place.origin}${place.pathPrefix} ${
+        [...models].sort().join(",")
+      }`;
+      const before = ids.get(id);
+      if (before !== undefined) {
+        faults.push({
+          path: [...path, "url"],
+          message: `the same url and models as ${before.join(".")}`,
+        });
+        return;
+      }
+      ids.set(id, path);
+      const upstreamModels = typeof item.upstream_model === "string"
+        ? Object.fromEntries(models.map((model) => [model, item.upstream_model as string]))
+        : { ...item.upstream_model };
+      for (const model of Object.keys(upstreamModels)) {
+        if (models.includes(model)) continue;
+        faults.push({
+          path: [...path, "upstream_model", model],
+          message: `\`${model}\` is not among model_name`,
+        });
+      }
+      instances.push({
+        id,
+        name: unique(item.name ?? new URL(place.origin).host, names),
+        ...place,
+        models,
+        upstreamModels,
+        apiKey: item.api_key ?? null,
+        weight: item.weight,
+        maxConcurrency: item.max_concurrency ?? null,
+        maxContext: item.max_context ?? null,
+        fallback,
+        timeouts: mergeTimeouts(item.timeouts, timeouts),
+      });
+    });
+  };
+  add(raw.instances, "instances", false);
+  add(raw.fallback_instances, "fallback_instances", true);
+  if (raw.instances.length + raw.fallback_instances.length === 0) {
+    faults.push({ path: ["instances"], message: "expected at least one instance" });
+  }
+  if (faults.length > 0) return faults;
+  return deepFreeze(assemble(raw, instances));
+}
+
+function assemble(raw: RawConfig, instances: InstanceConfig[]): Config {
+  const { health_check: check, resume } = raw;
+  return {
+    host: raw.host,
+    port: raw.port,
+    workers: raw.workers,
+    listener: raw.listener,
+    transport: raw.transport,
+    instances,
+    dataDir: raw.data_dir,
+    strategy: raw.load_balancing_strategy,
+    errorThreshold: raw.error_threshold,
+    errorWindowS: raw.error_window,
+    alertCooldownS: raw.alert_cooldown,
+    healthCheck: check === false
+      ? { intervalS: 0, path: "/health", timeoutS: 2 }
+      : { intervalS: check.interval, path: check.path, timeoutS: check.timeout },
+    slowStartS: raw.slow_start,
+    retryMaxWaitS: raw.retry.max_wait,
+    resume: typeof resume === "string" ? { default: resume, models: {} } : resume,
+    queue: { max: raw.queue.max, deadlineS: raw.queue.deadline },
+    keepaliveS: raw.keepalive,
+    drainTimeoutS: raw.drain_timeout,
+    limits: {
+      maxBodyBytes: raw.max_body_bytes,
+      headTimeoutS: raw.head_timeout,
+      bodyTimeoutS: raw.body_timeout,
+      idleTimeoutS: raw.idle_timeout,
+      maxConnectionsPerAddress: raw.max_connections_per_address,
+    },
+    record: {
+      enabled: raw.record.enabled,
+      format: raw.record.format,
+      queueMax: raw.record.queue_max,
+      maxBytes: raw.record.max_bytes,
+    },
+    log: raw.log,
+  };
+}
+
+/** The name itself the first time, then name#2, name#3. */
+function unique(name: string, taken: Map<string, number>): string {
+  const count = (taken.get(name) ?? 0) + 1;
+  taken.set(name, count);
+  return count === 1 ? name : unique(`${name}#${count}`, taken);
+}
+
+function deepFreeze<T>(value: T): T {
+  if (value !== null && typeof value === "object") {
+    for (const item of Object.values(value)) deepFreeze(item);
+    Object.freeze(value);
+  }
+  return value;
+}

@@ -1,0 +1,139 @@
+// Config text to plain values, remembering where each stands. JSON5, since the original's files are:
+// comments, trailing commas, bare keys, single quotes. What the values mean is left to schema.ts.
+
+import { parse as parseJson5 } from "@humanwhocodes/momoa";
+
+/** Something wrong in a config file. Line and column count from 1. */
+export interface Problem {
+  file: string;
+  line: number;
+  column: number;
+  message: string;
+}
+
+export interface Position {
+  line: number;
+  column: number;
+}
+
+/** A value's path in the file: keys and indexes. */
+export type Path = readonly (string | number)[];
+
+export interface Parsed {
+  value: unknown;
+  /** Where the value at `path` stands, or its key; the nearest ancestor's place when it is missing. */
+  at(path: Path, part: "key" | "value"): Position;
+}
+
+/** `file:line:column: message`, as compilers say it. */
+export function formatProblem(problem: Problem): string {
+  return `${problem.file}:${problem.line}:${problem.column}: ${problem.message}`;
+}
+
+const MAX_DEPTH = 50;
+
+interface Places {
+  key: Position;
+  value: Position;
+}
+
+/** The part of momoa's nodes that is read here. */
+interface Node {
+  type: string;
+  value?: unknown;
+  sign?: string;
+  name?: Node | string;
+  members?: Node[];
+  elements?: Node[];
+  loc: { start: Position };
+}
+
+/** Throws a list of Problems when the text is not JSON5. */
+export function parseText(file: string, text: string): Parsed | Problem[] {
+  const source = text.startsWith("\ufeff") ? text.slice(1) : text;
+  if (source.trim() === "") {
+    return [{ file, line: 1, column: 1, message: "the file is empty; expected an object `{ … }`" }];
+  }
+  let body: Node;
+  try {
+    body = parseJson5(source, { mode: "json5" }).body as unknown as Node;
+  } catch (error) {
+    return [syntaxProblem(file, error)];
+  }
+  const places = new Map<string, Places>();
+  const problems: Problem[] = [];
+  const value = read(body, [], body.loc.start, places, problems, file);
+  if (problems.length > 0) return problems;
+  return {
+    value,
+    at(path, part) {
+      for (let length = path.length; length >= 0; length--) {
+        const found = places.get(keyOf(path.slice(0, length)));
+        if (found !== undefined) return length === path.length ? found[part] : found.value;
+      }
+      return { line: 1, column: 1 };
+    },
+  };
+}
+
+function keyOf(path: Path): string {
+  return JSON.stringify(path);
+}
+
+function syntaxProblem(file: string, error: unknown): Problem {
+  const { message, line, column } = error as { message: string; line?: number; column?: number };
+  return {
+    file,
+    line: line ?? 1,
+    column: column ?? 1,
+    message: `syntax: ${message.replace(/\s*\(\d+:\d+\)$/, "")}`,
+  };
+}
+
+function read(
+  node: Node,
+  path: Path,
+  key: Position,
+  places: Map<string, Places>,
+  problems: Problem[],
+  file: string,
+): unknown {
+  places.set(keyOf(path), { key, value: node.loc.start });
+  if (path.length > MAX_DEPTH) {
+    problems.push({ file, ...node.loc.start, message: `nested deeper than ${MAX_DEPTH}` });
+    return null;
+  }
+  switch (node.type) {
+    case "Object": {
+      const object: Record<string, unknown> = Object.create(null);
+      for (const member of node.members ?? []) {
+        const nameNode = member.name as Node;
+        const name = String(nameNode.type === "Identifier" ? nameNode.name : nameNode.value);
+        const at = [...path, name];
+        const before = places.get(keyOf(at));
+        if (before !== undefined) {
+          problems.push({
+            file,
+            ...nameNode.loc.start,
+            message: `\`${name}\` stands twice; it is first given in line ${before.key.line}`,
+          });
+        }
+        object[name] = read(member.value as Node, at, nameNode.loc.start, places, problems, file);
+      }
+      return { ...object };
+    }
+    case "Array":
+      return (node.elements ?? []).map((element, index) => {
+        const child = element.value as Node;
+        return read(child, [...path, index], child.loc.start, places, problems, file);
+      });
+    case "Null":
+      return null;
+    case "NaN":
+      return NaN;
+    case "Infinity":
+      return node.sign === "-" ? -Infinity : Infinity;
+    default:
+      return node.value;
+  }
+}

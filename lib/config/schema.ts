@@ -1,0 +1,132 @@
+// Every option: its name, form, default and meaning. The one source of the checks, of the JSON Schema
+// for editors and of the documentation. Durations are seconds.
+
+import { z } from "zod";
+
+const seconds = z.number().finite().nonnegative().max(86_400 * 365);
+const positiveSeconds = z.number().finite().positive().max(86_400 * 365);
+const count = z.int().nonnegative();
+
+const timeouts = z.strictObject({
+  connect: positiveSeconds.optional().describe("Until a connection stands. Default 2."),
+  first_byte: positiveSeconds.optional().describe(
+    "Until the answer's headers and its first meaningful event. Default 300.",
+  ),
+  idle: positiveSeconds.optional().describe("Between two pieces of an answer. Default 60."),
+  total: positiveSeconds.nullable().optional().describe(
+    "For the whole answer; null for any length. Default null.",
+  ),
+});
+
+const resumeMode = z.enum(["off", "continue", "exact"]);
+
+const instance = z.strictObject({
+  url: z.string().describe("Address of the server, with or without /v1."),
+  model_name: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .describe("Name that clients use: one or a list."),
+  upstream_model: z.union([z.string().min(1), z.record(z.string(), z.string().min(1))]).optional()
+    .describe(
+      "Name by which this instance knows the model, or a map from client names to its own.",
+    ),
+  api_key: z.string().nullable().optional()
+    .describe("Replaces the client's Authorization; without it the client's passes."),
+  weight: z.number().finite().nonnegative().max(1_000_000).default(1)
+    .describe("Share of the requests; 0 drains the instance."),
+  name: z.string().regex(/^[\w.:@/+\-[\]]{1,100}$/, "letters, digits and . _ : @ / + - only")
+    .optional()
+    .describe("Name in logs, metrics and x-gateway-instance; default host:port."),
+  max_concurrency: z.int().positive().optional()
+    .describe("Requests at once; above it requests go elsewhere or wait."),
+  max_context: z.int().positive().optional()
+    .describe("Longest context in tokens; else read from the instance's /v1/models."),
+  timeouts: timeouts.optional().describe("Differing limits for this instance."),
+});
+
+/** A part of a later version: only its empty form is accepted. */
+const laterList = (what: string) =>
+  z.array(z.unknown()).max(0, `${what} are not available in this version`).default([]);
+const laterObject = (what: string) =>
+  z.strictObject({}, `${what} are not available in this version`).default({});
+
+export const configSchema = z.strictObject({
+  $schema: z.string().optional().describe("Lets editors complete and check this file."),
+  host: z.string().min(1).default("0.0.0.0").describe("Address to listen on. Needs a restart."),
+  port: z.int().min(0).max(65535).default(9999).describe("Port to listen on. Needs a restart."),
+  instances: z.array(instance).default([]).describe("Private instances, balanced by model."),
+  fallback_instances: z.array(instance).default([])
+    .describe("Used in this order when no private instance can answer."),
+  data_dir: z.string().min(1).default("./data").describe("Folder of records and error logs."),
+  load_balancing_strategy: z.enum(["round_robin", "least_connections"]).default("round_robin")
+    .describe("round_robin (smooth, weighted) or least_connections (in flight by weight)."),
+  error_threshold: z.int().positive().default(10)
+    .describe("Failures within error_window that eject an instance."),
+  error_window: positiveSeconds.default(300).describe("Window of the failures, and ejection time."),
+  alert_cooldown: seconds.default(300)
+    .describe("At most one alert of a kind and instance in this time."),
+  timeouts: timeouts.default({}).describe("Limits for the phases of a request; also per instance."),
+  health_check: z.union([
+    z.literal(false),
+    z.strictObject({
+      interval: seconds.default(5).describe("Between two checks; 0 switches them off."),
+      path: z.string().startsWith("/").default("/health").describe(
+        "Path on the instance's server.",
+      ),
+      timeout: positiveSeconds.default(2).describe("For one check."),
+    }),
+  ]).default({ interval: 5, path: "/health", timeout: 2 })
+    .describe("Active checks of private instances; false switches them off."),
+  slow_start: seconds.default(10).describe(
+    "A recovered instance gets its full share after this time.",
+  ),
+  retry: z.strictObject({
+    max_wait: seconds.default(3)
+      .describe("Longest wait before a passing failure is tried once more on the pool."),
+  }).default({ max_wait: 3 }),
+  resume: z.union([
+    resumeMode,
+    z.strictObject({
+      default: resumeMode.default("continue"),
+      models: z.record(z.string(), resumeMode).default({}),
+    }),
+  ]).default("continue").describe("What to do when an instance dies in the middle of a stream."),
+  queue: z.strictObject({
+    max: count.default(1000).describe("Requests that may wait, for each model."),
+    deadline: positiveSeconds.default(30).describe("How long one may wait."),
+  }).default({ max: 1000, deadline: 30 }).describe("For requests above max_concurrency."),
+  keepalive: seconds.default(15)
+    .describe("SSE comments to a client that waits for a stream, every so often; 0 for none."),
+  workers: z.union([z.int().min(1).max(63), z.literal("auto")]).default(1)
+    .describe("Isolates that serve on the one port. Needs a restart."),
+  listener: z.enum(["http1", "deno_serve"]).default("http1")
+    .describe("http1 is fast and strict; deno_serve adds HTTP/2. Needs a restart."),
+  transport: z.enum(["auto", "fetch"]).default("auto")
+    .describe("auto: the own HTTP/1.1 client for http:// instances, fetch for https://."),
+  drain_timeout: seconds.default(30).describe("How long running answers may take at the end."),
+  max_body_bytes: z.int().positive().default(67_108_864).describe("Longest request body."),
+  head_timeout: positiveSeconds.default(10).describe("For a request's head to come in whole."),
+  body_timeout: positiveSeconds.default(30).describe("Between two pieces of a request's body."),
+  idle_timeout: positiveSeconds.default(75).describe("A client's connection between two requests."),
+  max_connections_per_address: count.default(0)
+    .describe("Connections one client address may hold; 0 for any number."),
+  record: z.strictObject({
+    enabled: z.boolean().default(true),
+    format: z.enum(["sharegpt", "openai"]).default("sharegpt"),
+    queue_max: z.int().positive().default(10_000)
+      .describe("Answers that may wait to be written; more are dropped, counted and alerted."),
+    max_bytes: z.int().positive().default(33_554_432)
+      .describe("Memory for one recorded stream; beyond it the record is marked."),
+  }).default({ enabled: true, format: "sharegpt", queue_max: 10_000, max_bytes: 33_554_432 })
+    .describe("Requests and answers as training data."),
+  log: z.strictObject({
+    level: z.enum(["trace", "debug", "info", "warning", "error", "fatal"]).default("info"),
+    format: z.enum(["text", "json"]).default("text"),
+  }).default({ level: "info", format: "text" }),
+  alerts: laterList("alert channels"),
+  admin: laterObject("admin options"),
+  keys: laterList("keys"),
+  limits: laterObject("limits"),
+  policies: laterList("policies"),
+});
+
+export type RawConfig = z.output<typeof configSchema>;
+export type RawInstance = z.output<typeof instance>;
