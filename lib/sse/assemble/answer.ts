@@ -1,0 +1,87 @@
+// What an answer is once its deltas are put together, the same for every API. What was asked, and the
+// shape of a record, are left to lib/record.
+
+/** Parsed JSON whose fields nobody has checked yet. */
+export type Json = Record<string, unknown>;
+
+export interface ToolCall {
+  id: string;
+  type: string;
+  /** `arguments` is the text as the model wrote it, which may be no JSON. */
+  function: { name: string; arguments: string };
+}
+
+export interface AnswerMessage {
+  role: string;
+  /** null where the model said nothing beside its tool calls. */
+  content: string | null;
+  reasoning?: string;
+  tool_calls?: ToolCall[];
+  /** Fields this program does not know, as they came. */
+  [field: string]: unknown;
+}
+
+export interface AnswerChoice {
+  index: number;
+  message: AnswerMessage;
+  /** null when the choice never ended. */
+  finishReason: string | null;
+}
+
+export interface Answer {
+  /** In the order of their index. */
+  choices: AnswerChoice[];
+  usage: Json | null;
+  id: string;
+  /** As the instance calls itself; "" where it did not say. */
+  model: string;
+  /** Seconds since 1970; null where the instance did not say. */
+  created: number | null;
+  /** What the instance said went wrong. */
+  error?: string;
+  /** Events that were no JSON. */
+  malformed: number;
+  /** Each choice ended for a reason that is a real end, and no error came. */
+  complete: boolean;
+}
+
+/** Puts one answer together. Whatever comes, nothing throws: what is odd is counted or passed over. */
+export interface Assembler {
+  /** Takes one event of a stream, `[DONE]` and comments left out. */
+  event(data: Json, name: string | undefined): void;
+  /** Takes a whole answer that was not streamed. */
+  body(data: Json): void;
+  /** The answer so far. */
+  answer(): Answer;
+}
+
+/** "abort" and "error" are how vLLM says that it gave up. */
+export function isRealEnd(finishReason: string | null): boolean {
+  return finishReason !== null && finishReason !== "abort" && finishReason !== "error";
+}
+
+export function isObject(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The objects among `value`, when it is a list; what else stands there is passed over. */
+export function objectsIn(value: unknown): Json[] {
+  return Array.isArray(value) ? value.filter(isObject) : [];
+}
+
+/** The text of a field; "" for null, for a missing one and for anything that is no text. */
+export function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+/**
+ * The words of an error event or body: OpenAI's nested object, vLLM's flat one (before 0.10.1) and
+ * its plain string (401). undefined when `data` is no error.
+ */
+export function errorIn(data: Json): string | undefined {
+  const { error } = data;
+  if (typeof error === "string") return error;
+  if (isObject(error)) return textOf(error.message) || JSON.stringify(error);
+  if (data.object === "error") return textOf(data.message) || JSON.stringify(data);
+  return undefined;
+}

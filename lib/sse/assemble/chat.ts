@@ -1,0 +1,125 @@
+// Chat completions: chunks or a whole body to an answer.
+
+import {
+  type Answer,
+  type AnswerChoice,
+  type AnswerMessage,
+  type Assembler,
+  errorIn,
+  isObject,
+  isRealEnd,
+  type Json,
+  objectsIn,
+  textOf,
+} from "./answer.ts";
+import { mergeField } from "./fields.ts";
+import { ToolCalls } from "./tool_calls.ts";
+
+/** Fields of a message with a place of their own; the others are kept as they come. */
+const KNOWN = new Set(["role", "content", "reasoning", "reasoning_content", "tool_calls"]);
+
+interface OpenChoice {
+  role: string;
+  content: string[];
+  reasoning: string[];
+  calls: ToolCalls;
+  rest: Json;
+  finishReason: string | null;
+}
+
+export class ChatAssembler implements Assembler {
+  readonly #choices = new Map<number, OpenChoice>();
+  #usage: Json | null = null;
+  #id = "";
+  #model = "";
+  #created: number | null = null;
+  #error: string | undefined;
+
+  event(data: Json): void {
+    const error = errorIn(data);
+    if (error !== undefined) {
+      this.#error ??= error;
+      return;
+    }
+    this.#id ||= textOf(data.id);
+    this.#model ||= textOf(data.model);
+    if (typeof data.created === "number") this.#created ??= data.created;
+    // continuous_usage_stats puts it into every chunk; the last one counts everything.
+    if (isObject(data.usage)) this.#usage = data.usage;
+    for (const choice of objectsIn(data.choices)) {
+      const open = this.#choice(choice.index);
+      // Some servers stream whole messages, or give a body's message where a delta belongs.
+      const delta = isObject(choice.delta) ? choice.delta : choice.message;
+      if (isObject(delta)) add(open, delta);
+      if (typeof choice.finish_reason === "string") open.finishReason = choice.finish_reason;
+    }
+  }
+
+  body(data: Json): void {
+    this.event(data);
+  }
+
+  answer(): Answer {
+    const indexes = [...this.#choices.keys()].sort((a, b) => a - b);
+    const choices = indexes.map((index) => closed(index, this.#choices.get(index)!));
+    return {
+      choices,
+      usage: this.#usage,
+      id: this.#id,
+      model: this.#model,
+      created: this.#created,
+      error: this.#error,
+      malformed: 0,
+      complete: this.#error === undefined && choices.length > 0 &&
+        choices.every((choice) => isRealEnd(choice.finishReason)),
+    };
+  }
+
+  #choice(given: unknown): OpenChoice {
+    const index = typeof given === "number" ? given : 0;
+    let open = this.#choices.get(index);
+    if (open === undefined) {
+      open = {
+        role: "",
+        content: [],
+        reasoning: [],
+        calls: new ToolCalls(),
+        rest: {},
+        finishReason: null,
+      };
+      this.#choices.set(index, open);
+    }
+    return open;
+  }
+}
+
+function add(open: OpenChoice, delta: Json): void {
+  open.role ||= textOf(delta.role);
+  const content = contentText(delta.content);
+  if (content !== "") open.content.push(content);
+  // vLLM 0.11 sent the same text under both names; it is one reasoning.
+  const reasoning = textOf(delta.reasoning) || textOf(delta.reasoning_content);
+  if (reasoning !== "") open.reasoning.push(reasoning);
+  for (const call of objectsIn(delta.tool_calls)) open.calls.add(call);
+  for (const [name, value] of Object.entries(delta)) {
+    if (!KNOWN.has(name)) mergeField(open.rest, name, value);
+  }
+}
+
+/** Text, or the text of content parts, which some servers answer with. */
+function contentText(content: unknown): string {
+  if (typeof content === "string") return content;
+  return objectsIn(content).map((part) => textOf(part.text)).join("");
+}
+
+function closed(index: number, open: OpenChoice): AnswerChoice {
+  const calls = open.calls.list();
+  const content = open.content.join("");
+  const message: AnswerMessage = {
+    role: open.role || "assistant",
+    content: content === "" && calls.length > 0 ? null : content,
+  };
+  if (open.reasoning.length > 0) message.reasoning = open.reasoning.join("");
+  if (calls.length > 0) message.tool_calls = calls;
+  return { index, message: { ...open.rest, ...message }, finishReason: open.finishReason };
+}
