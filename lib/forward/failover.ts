@@ -263,12 +263,13 @@ export class Exchange {
     }
     const statuses = new Set(this.failures.map(({ failure }) => failure.status));
     const status = statuses.size === 1 ? [...statuses][0] : statuses.has(502) ? 502 : 503;
-    const said = this.failures.map(({ instance, failure }) =>
-      `${instance.name}: ${failure.message}`
-    );
-    const message = `No instance of model \`${model}\` could answer. ${said.join("; ")}`;
+    // An instance that was asked twice is named once, with what it said last.
+    const said = new Map(this.failures.map(({ instance, failure }) => [instance.name, failure]));
+    const message = `No instance of model \`${model}\` could answer. ` +
+      [...said].map(([name, failure]) => `${name}: ${failure.message}`).join("; ");
     const waits = this.failures.map(({ failure }) => failure.retryAfterS).filter((s) => s !== null);
-    return await this.#refuse(status, message, waits.length === 0 ? null : Math.min(...waits));
+    const retryAfterS = waits.length > 0 ? Math.min(...waits) : status === 429 ? 1 : null;
+    return await this.#refuse(status, message, retryAfterS);
   }
 
   async #refuse(status: number, message: string, retryAfterS: number | null): Promise<Account> {

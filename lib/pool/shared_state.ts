@@ -20,6 +20,7 @@ const INT_FIELDS = [
   "probing",
   "requests",
   "failures",
+  "contextLength",
 ] as const;
 /** One double for each instance. Times are milliseconds of the process-wide monotonic clock. */
 const FLOAT_FIELDS = [

@@ -35,6 +35,7 @@ export class Runtime {
   #config: Config;
   #listener: Listener | null = null;
   #draining = false;
+  #closed = false;
 
   constructor(config: Config, slots: Readonly<Record<string, number>>, parts: RuntimeParts) {
     this.#parts = parts;
@@ -99,8 +100,10 @@ export class Runtime {
     await this.close();
   }
 
-  /** Ends everything at once. */
+  /** Ends everything at once. Idempotent. */
   async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
     await this.#listener?.close();
     this.fleet.close();
     this.#clock.close();

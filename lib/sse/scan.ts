@@ -81,7 +81,7 @@ export function inspect(bytes: Uint8Array, start: number, end: number): number {
   if (bytes[start] === 58 /* : */) return EMPTY;
   if (startsWith(bytes, EVENT_FIELD, start, end)) return inspectNamed(bytes, start, end);
   let flags = PLAIN;
-  let interesting = false;
+  let interesting = !looksWhole(bytes, start, end);
   // One pass over the keys that can matter; everything else is content.
   for (let at = start; at < end - 7; at++) {
     if (bytes[at] !== QUOTE) continue;
@@ -104,6 +104,15 @@ export function inspect(bytes: Uint8Array, start: number, end: number): number {
   }
   if (interesting || end - start < 40) return flags | inspectClosely(bytes, start, end);
   return flags;
+}
+
+/** `data: {` at the start and `}` at the end: the usual event, whose JSON is taken to be whole. */
+function looksWhole(bytes: Uint8Array, start: number, end: number): boolean {
+  const open = bytes[start + 5] === 32 ? start + 6 : start + 5;
+  if (bytes[start] !== 100 /* d */ || bytes[open] !== 123 /* { */) return false;
+  let last = end - 1;
+  while (last > open && bytes[last] <= 32) last--;
+  return bytes[last] === 125 /* } */;
 }
 
 function matches(bytes: Uint8Array, needle: Uint8Array, at: number, end: number): boolean {
