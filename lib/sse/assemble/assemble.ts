@@ -1,0 +1,73 @@
+// Chooses the assembler for an API and feeds it: from the events of a stream step by step, so that
+// the caller may let others run in between, or from a whole body.
+
+import type { EventStore } from "../event_store.ts";
+import { parseEvents } from "../parse.ts";
+import { type Answer, type Assembler, isObject } from "./answer.ts";
+import { ChatAssembler } from "./chat.ts";
+import { CompletionsAssembler } from "./completions.ts";
+import { MessagesAssembler } from "./messages.ts";
+import { ResponsesAssembler } from "./responses.ts";
+
+export type AssembledApi = "chat" | "completions" | "responses" | "messages";
+
+const assemblers: Readonly<Record<AssembledApi, () => Assembler>> = {
+  chat: () => new ChatAssembler(),
+  completions: () => new CompletionsAssembler(),
+  responses: () => new ResponsesAssembler(),
+  messages: () => new MessagesAssembler(),
+};
+
+const decoder = new TextDecoder();
+
+/**
+ * Puts an answer together, yielding after each event; the last value is the answer. Bytes are a JSON
+ * body, or the text of a stream (an instance may stream unasked); null is no answer at all.
+ */
+export function* assembleInSteps(
+  api: AssembledApi,
+  response: Uint8Array | EventStore | null,
+): Generator<void, Answer> {
+  const assembler = assemblers[api]();
+  let malformed = 0;
+  if (response instanceof Uint8Array) {
+    const body = parsed(decoder.decode(response));
+    if (isObject(body)) assembler.body(body);
+    else malformed = yield* feed(assembler, response);
+  } else if (response !== null) {
+    for (const event of response.events()) malformed += yield* feed(assembler, event);
+  }
+  return { ...assembler.answer(), malformed };
+}
+
+/** The same at once. */
+export function assemble(api: AssembledApi, response: Uint8Array | EventStore | null): Answer {
+  const steps = assembleInSteps(api, response);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** Gives the events in `bytes` to the assembler; returns how many were no JSON. */
+function* feed(assembler: Assembler, bytes: Uint8Array): Generator<void, number> {
+  let malformed = 0;
+  for (const { event, data } of parseEvents(bytes)) {
+    if (data !== "" && data.trim() !== "[DONE]") {
+      const json = parsed(data);
+      if (isObject(json)) assembler.event(json, event);
+      else malformed++;
+    }
+    yield;
+  }
+  return malformed;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Broken by the instance or cut off; the caller counts it.
+    return undefined;
+  }
+}
