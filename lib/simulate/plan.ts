@@ -142,9 +142,10 @@ function toolsToCall(ids: readonly number[], start: number, options: PlanOptions
   if (!options.allowTools || !ids.includes(SPECIAL.tools)) return [];
   const text = decode(ids.slice(0, start));
   const list = /<tools>\n([^]*?)\n<\/tools>/.exec(text);
-  const last = /<\|im_start\|>user\n([^]*?)<\|im_end\|>\n<\|im_start\|>assistant\n$/.exec(
-    text.slice(text.lastIndexOf("<|im_start|>user\n")),
-  );
+  const last =
+    /^<\|im_start\|>user\n((?:(?!<\|im_end\|>)[^])*)<\|im_end\|>\n<\|im_start\|>assistant\n$/.exec(
+      text.slice(text.lastIndexOf("<|im_start|>user\n")),
+    );
   if (!list || !last) return [];
   const tools = list[1].split("\n").map(toolOf).filter((tool) => tool !== null);
   const named = tools.filter((tool) => last[1].includes(tool.name));

@@ -32,10 +32,17 @@ export interface RawRequestOptions {
 
 /** Sends the parts and reads until the peer closes, `until` holds or the deadline passes. */
 export async function rawRequest(options: RawRequestOptions): Promise<RawAnswer> {
-  const connection = await Deno.connect({
-    hostname: options.hostname ?? "127.0.0.1",
-    port: options.port,
-  });
+  let connection: Deno.TcpConn;
+  try {
+    connection = await Deno.connect({
+      hostname: options.hostname ?? "127.0.0.1",
+      port: options.port,
+    });
+  } catch (error) {
+    // Accepted and reset before the connecting was over; a refusal is the caller's to see.
+    if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
+    return { text: "", status: null, headers: {}, body: "", ended: "reset" };
+  }
   let text = "";
   let ended: RawAnswer["ended"] = "open";
   const deadline = performance.now() + (options.deadlineMs ?? 5_000);
