@@ -307,7 +307,7 @@ class StreamedChat {
         `},"logprobs":null,"finish_reason":null,"token_ids":null}]${this.#tail}`,
       ),
     };
-    const middle = encoder.encode(JSON.stringify(text));
+    const middle = this.engine.jsonBytes(text);
     const event = new Uint8Array(frame.before.length + middle.length + frame.after.length);
     event.set(frame.before);
     event.set(middle, frame.before.length);
