@@ -87,9 +87,23 @@ function explain(file: string, parsed: Parsed, root: unknown, issue: Issue): Pro
     });
   }
   const value = valueAt(root, path);
+  const inner = issue.code === "invalid_union" ? meantBranch(issue, value) : null;
+  if (inner !== null) {
+    return inner.flatMap((one) =>
+      explain(file, parsed, root, { ...one, path: [...path, ...one.path] } as Issue)
+    );
+  }
   const place = parsed.at(path, value === undefined ? "key" : "value");
   const got = value === undefined ? "it is missing" : `got ${shown(path, value)}`;
   return [{ file, ...place, message: `${dotted(path)}: ${expectation(issue)}; ${got}` }];
+}
+
+/** Of several forms the one that an object or list was meant as: its own faults say more. */
+function meantBranch(issue: Issue & { code: "invalid_union" }, value: unknown): Issue[] | null {
+  if (value === null || typeof value !== "object") return null;
+  return issue.errors.find((errors) =>
+    errors.every((one) => one.path.length > 0 || one.code === "unrecognized_keys")
+  ) ?? null;
 }
 
 function expectation(issue: Issue): string {
@@ -136,7 +150,9 @@ function valueAt(root: unknown, path: Path): unknown {
 /** The offending value, short, and never a secret. */
 function shown(path: Path, value: unknown): string {
   if (path.some((key) => typeof key === "string" && SECRET.test(key))) return "a value (hidden)";
-  const text = typeof value === "number" ? String(value) : JSON.stringify(value);
+  const plain = typeof value === "number" ? String(value) : JSON.stringify(value);
+  // A password in a url is a secret too.
+  const text = plain.replace(/\/\/[^/@\s]*@/g, "//***@");
   return `\`${text.length > 60 ? `${text.slice(0, 57)}...` : text}\``;
 }
 

@@ -2,9 +2,9 @@
 // more than one value.
 
 import type { Config, InstanceConfig, Timeouts } from "./config.ts";
-import { BAD_PORTS } from "./bad_ports.ts";
 import type { Path } from "./parse.ts";
 import type { RawConfig, RawInstance } from "./schema.ts";
+import { readUrl } from "./url.ts";
 
 /** A fault of meaning; `path` is where it stands. */
 export interface Fault {
@@ -23,27 +23,6 @@ function mergeTimeouts(raw: RawInstance["timeouts"], base: Timeouts): Timeouts {
   };
 }
 
-/** Where an instance is: its server and what stands before /v1. Or why the url will not do. */
-export function readUrl(text: string): { origin: string; pathPrefix: string } | string {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    return "expected an absolute URL such as http://10.0.0.1:8000/v1";
-  }
-  if (url.protocol !== "http:" && url.protocol !== "https:") return "expected http:// or https://";
-  if (url.username !== "" || url.password !== "") {
-    return "credentials do not belong in the url; use api_key";
-  }
-  if (url.search !== "" || url.hash !== "") return "expected a url without query or fragment";
-  const port = Number(url.port || (url.protocol === "http:" ? 80 : 443));
-  if (BAD_PORTS.has(port)) {
-    return `port ${port} is one that HTTP clients refuse (WHATWG bad ports); choose another`;
-  }
-  const path = url.pathname.replace(/\/+$/, "").replace(/\/v1$/, "");
-  return { origin: url.origin, pathPrefix: path };
-}
-
 /** The snapshot, or everything that is wrong with it. */
 export function normalise(raw: RawConfig): Config | Fault[] {
   const faults: Fault[] = [];
@@ -55,10 +34,7 @@ export function normalise(raw: RawConfig): Config | Fault[] {
     list.forEach((item, index) => {
       const path = [key, index];
       const place = readUrl(item.url);
-      if (typeof place === "string") {
-        faults.push({ path: [...path, "url"], message: `\`${item.url}\`: ${place}` });
-        return;
-      }
+      if (typeof place === "string") throw new Error(place);
       const models = typeof item.model_name === "string" ? [item.model_name] : item.model_name;
       const id = `${fallback ? "fallback " : ""}${place.origin}${place.pathPrefix} ${
         [...models].sort().join(",")

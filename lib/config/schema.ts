@@ -2,6 +2,7 @@
 // for editors and of the documentation. Durations are seconds.
 
 import { z } from "zod";
+import { readUrl } from "./url.ts";
 
 const seconds = z.number().finite().nonnegative().max(86_400 * 365);
 const positiveSeconds = z.number().finite().positive().max(86_400 * 365);
@@ -21,7 +22,10 @@ const timeouts = z.strictObject({
 const resumeMode = z.enum(["off", "continue", "exact"]);
 
 const instance = z.strictObject({
-  url: z.string().describe("Address of the server, with or without /v1."),
+  url: z.string().superRefine((text, context) => {
+    const place = readUrl(text);
+    if (typeof place === "string") context.addIssue({ code: "custom", message: place });
+  }).describe("Address of the server, with or without /v1."),
   model_name: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)])
     .describe("Name that clients use: one or a list."),
   upstream_model: z.union([z.string().min(1), z.record(z.string(), z.string().min(1))]).optional()

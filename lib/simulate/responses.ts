@@ -240,6 +240,10 @@ function textPart(text: string): Json {
   return { type: "output_text", text, annotations: [], logprobs: null };
 }
 
+function part(name: string, text: string): Json {
+  return name === "message" ? textPart(text) : { type: "reasoning_text", text };
+}
+
 function messageItem(id: string, text: string, status: string): Json {
   return { type: "message", id, role: "assistant", status, content: [textPart(text)] };
 }
@@ -330,12 +334,12 @@ class Items {
       output_index,
       item: name === "call" ? item : { ...item, content: [] },
     });
-    if (name === "message") {
+    if (name !== "call") {
       this.#send("response.content_part.added", {
         item_id: item.id,
         output_index,
         content_index: 0,
-        part: textPart(""),
+        part: part(name, ""),
       });
     }
   }
@@ -356,11 +360,11 @@ class Items {
       const more = name === "message" ? { logprobs: [] } : {};
       this.#send(`response.${kind}.done`, { ...where, content_index: 0, text, ...more });
     }
-    if (name === "message") {
+    if (name !== "call") {
       this.#send("response.content_part.done", {
         ...where,
         content_index: 0,
-        part: textPart(text),
+        part: part(name, text),
       });
     }
     this.#send("response.output_item.done", { output_index: this.#done.length, item });

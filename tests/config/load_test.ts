@@ -1,0 +1,183 @@
+// Config texts, good and bad, as people write them.
+
+import assert from "node:assert/strict";
+import { loadConfig } from "../../lib/config/load.ts";
+import { formatProblem } from "../../lib/config/parse.ts";
+
+const noEnv = () => undefined;
+
+function problems(text: string, env: (name: string) => string | undefined = noEnv): string[] {
+  const loaded = loadConfig("config.jsonc", text, env);
+  return loaded.ok ? [] : loaded.problems.map(formatProblem);
+}
+
+function config(text: string, env: (name: string) => string | undefined = noEnv) {
+  const loaded = loadConfig("config.jsonc", text, env);
+  assert.ok(loaded.ok, loaded.ok ? "" : loaded.problems.map(formatProblem).join("\n"));
+  return loaded.config;
+}
+
+const one = (fields: string) =>
+  `{"instances":[{"url":"http://10.0.0.1:8080/v1","model_name":"m"${fields}}]}`;
+
+Deno.test("the original's file loads unchanged", () => {
+  const { instances, strategy, errorThreshold } = config(`{
+    "instances": [ // private instances for inference
+      { "url": "http://10.82.1.1:8080/v1", "api_key": "empty", "model_name": "deepseek-r1", "weight": 1 },
+      { "url": "http://10.82.1.2:8080/v1", "api_key": "empty", "model_name": "deepseek-r1", "weight": 1 }
+    ],
+    "fallback_instances":[  // optional
+      { "url": "https://cloud.example.com/maas/v1", "api_key":"your_api_key", "model_name": "deepseek-r1", "weight": 1 }
+
+    ],
+    "data_dir": "./data",
+    "load_balancing_strategy": "round_robin", // options: round_robin, least_connections
+    "error_threshold": 10,  // number of consecutive errors
+    "error_window": 300, // time window for error count
+    "alert_cooldown": 300 // time window for alerting
+  }`);
+  assert.deepEqual(instances.map((i) => [i.name, i.origin, i.pathPrefix, i.fallback, i.apiKey]), [
+    ["10.82.1.1:8080", "http://10.82.1.1:8080", "", false, "empty"],
+    ["10.82.1.2:8080", "http://10.82.1.2:8080", "", false, "empty"],
+    ["cloud.example.com", "https://cloud.example.com", "/maas", true, "your_api_key"],
+  ]);
+  assert.equal(strategy, "round_robin");
+  assert.equal(errorThreshold, 10);
+});
+
+Deno.test("JSON5 is read: bare keys, single quotes, trailing commas, a byte order mark", () => {
+  const loaded = config(
+    "\ufeff{ instances: [ { url: 'http://a:8000', model_name: ['x', 'y',], weight: +0.5, }, ], }",
+  );
+  assert.deepEqual(loaded.instances[0].models, ["x", "y"]);
+  assert.equal(loaded.instances[0].weight, 0.5);
+});
+
+Deno.test("every problem is reported in one go, with its place, value and what was expected", () => {
+  const found = problems(`{
+  "instances": [
+    { "url": "ftp://x", "model_name": "m", "weigth": 2 }
+  ],
+  "port": "x",
+  "timeouts": { "conect": 1 },
+  "load_balancing_strategy": "rr"
+}`);
+  assert.deepEqual(found, [
+    'config.jsonc:3:14: instances[0].url: expected http:// or https://; got `"ftp://x"`',
+    "config.jsonc:3:44: instances[0].weigth: unknown option; did you mean `weight`?",
+    'config.jsonc:5:11: port: invalid: expected number, received string; got `"x"`',
+    "config.jsonc:6:17: timeouts.conect: unknown option; did you mean `connect`?",
+    "config.jsonc:7:30: load_balancing_strategy: invalid option: expected one of " +
+    '"round_robin"|"least_connections"; got `"rr"`',
+  ]);
+});
+
+Deno.test("a fault inside one of several forms is reported where it stands", () => {
+  assert.deepEqual(
+    problems(`{"instances":[{"url":"http://a","model_name":"m"}],"health_check":{"interval":"q"}}`),
+    [
+      "config.jsonc:1:79: health_check.interval: invalid: expected number, received string; " +
+      'got `"q"`',
+    ],
+  );
+});
+
+Deno.test("keys never appear in a message", () => {
+  const found = problems(one(`,"api_key":12345,"tokn":1`)).join("\n");
+  assert.match(found, /api_key: .*a value \(hidden\)/);
+  assert.ok(!found.includes("12345"));
+});
+
+Deno.test("a key that stands twice is an error that names the first", () => {
+  assert.deepEqual(problems(`{\n"port": 1,\n"port": 2}`), [
+    "config.jsonc:3:1: `port` stands twice; it is first given in line 2",
+  ]);
+});
+
+Deno.test("${NAME} reads the environment, and says where a variable is missing", () => {
+  const env = (name: string) => ({ KEY: "secret", HOST: "10.0.0.9" })[name];
+  const loaded = config(
+    '{instances:[{url:"http://${HOST}:80/v1",model_name:"m",api_key:"${KEY}$${x}"}]}',
+    env,
+  );
+  assert.equal(loaded.instances[0].apiKey, "secret${x}");
+  assert.equal(loaded.instances[0].origin, "http://10.0.0.9");
+  assert.match(problems(one(',"api_key":"${NOPE}"')).join(), /1:75: .*`NOPE` is not set/);
+});
+
+Deno.test("urls that could never work are refused", () => {
+  for (
+    const [url, reason] of [
+      ["http://a:6000", "bad ports"],
+      ["http://u:p@a", "credentials"],
+      ["http://a/?x=1", "query"],
+      ["a:80", "http:// or https://"],
+      ["//a", "absolute URL"],
+      ["http://", "absolute URL"],
+    ]
+  ) {
+    const text = `{"instances":[{"url":${JSON.stringify(url)},"model_name":"m"}]}`;
+    assert.ok(problems(text).join().includes(reason), `${url}: ${problems(text)}`);
+  }
+});
+
+Deno.test("strange files get a clear error, whatever they are", () => {
+  for (
+    const text of [
+      "",
+      "   \n",
+      "{",
+      "[1]",
+      "null",
+      '"x"',
+      "\0\0",
+      "{}",
+      `{"a":${"[".repeat(5000)}${"]".repeat(5000)}}`,
+      "{error_window: NaN, instances: []}",
+      "{port: Infinity, instances: []}",
+      "x".repeat(11 * 1024 * 1024),
+      '{"instances":{"0":{}}}',
+      one(',"weight":-1'),
+      one(',"weight":1e999'),
+    ]
+  ) {
+    const found = problems(text);
+    assert.ok(found.length > 0, text.slice(0, 50));
+    for (const problem of found) assert.match(problem, /^config\.jsonc:\d+:\d+: ./);
+  }
+});
+
+Deno.test("__proto__ in a file is an unknown option, not a prototype", () => {
+  assert.ok(problems(`{"__proto__":{"port":1}}`).length > 0);
+  assert.equal(({} as Record<string, unknown>).port, undefined);
+});
+
+Deno.test("the same instance twice is an error, the same server for other models is not", () => {
+  const both = (second: string) =>
+    `{"instances":[{"url":"http://a/v1","model_name":"m"},{"url":"http://a/","model_name":"${second}"}]}`;
+  assert.match(problems(both("m")).join(), /the same url and models as instances\.0/);
+  assert.deepEqual(config(both("n")).instances.map((i) => i.name), ["a", "a#2"]);
+});
+
+Deno.test("limits of an instance differ from the common ones only where it says so", () => {
+  const { instances } = config(
+    `{"instances":[{"url":"http://a","model_name":"m","timeouts":{"idle":5}}],"timeouts":{"connect":9}}`,
+  );
+  assert.deepEqual(instances[0].timeouts, {
+    connectS: 9,
+    firstByteS: 300,
+    idleS: 5,
+    totalS: null,
+  });
+});
+
+Deno.test("parts of later versions are refused rather than ignored", () => {
+  assert.match(problems(one('}],"keys":["a"],"x":[{')).join(), /keys are not available/);
+});
+
+Deno.test("a snapshot cannot be changed", () => {
+  const loaded = config(one(""));
+  assert.throws(() => {
+    (loaded.instances[0] as { weight: number }).weight = 5;
+  }, TypeError);
+});

@@ -1,0 +1,131 @@
+// A config file saved in every way that editors and orchestrators know.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { Config } from "../../lib/config/config.ts";
+import { watchConfig } from "../../lib/config/watch.ts";
+import { waitFor } from "../support/wait.ts";
+
+const text = (weight: number) =>
+  `{"instances":[{"url":"http://10.0.0.1:80/v1","model_name":"m","weight":${weight}}]}\n`;
+
+async function watched(
+  test: (stand: {
+    folder: string;
+    path: string;
+    seen: Config[];
+    bad: number;
+    reloadNow(): void;
+    until(weight: number): Promise<void>;
+  }) => Promise<void>,
+  prepare: (folder: string) => Promise<string> = async (folder) => {
+    await Deno.writeTextFile(join(folder, "config.jsonc"), text(1));
+    return join(folder, "config.jsonc");
+  },
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  const path = await prepare(folder);
+  const seen: Config[] = [];
+  const stand = {
+    folder,
+    path,
+    seen,
+    bad: 0,
+    reloadNow: () => watcher.reloadNow(),
+    until: (weight: number) =>
+      waitFor(() => seen.at(-1)?.instances[0].weight === weight, `weight ${weight}`, 4000),
+  };
+  const watcher = watchConfig({
+    path,
+    env: () => undefined,
+    initialText: text(1),
+    onConfig: (config) => seen.push(config),
+    onProblems: () => stand.bad++,
+  });
+  try {
+    await test(stand);
+  } finally {
+    await watcher.close();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function shell(command: string, cwd: string): Promise<void> {
+  const { success } = await new Deno.Command("sh", { args: ["-c", command], cwd }).output();
+  assert.ok(success, command);
+}
+
+Deno.test("a file written in place is reloaded", () =>
+  watched(async ({ path, until }) => {
+    await Deno.writeTextFile(path, text(2));
+    await until(2);
+    await Deno.writeTextFile(path, text(3));
+    await until(3);
+  }));
+
+Deno.test("a file replaced by rename is reloaded, each time", () =>
+  watched(async ({ path, until }) => {
+    for (const weight of [2, 3, 4]) {
+      await Deno.writeTextFile(`${path}.new`, text(weight));
+      await Deno.rename(`${path}.new`, path);
+      await until(weight);
+    }
+  }));
+
+Deno.test("sed -i is seen, each time", () =>
+  watched(async ({ folder, until }) => {
+    for (const weight of [2, 3, 4]) {
+      await shell(`sed -i 's/"weight":[0-9]*/"weight":${weight}/' config.jsonc`, folder);
+      await until(weight);
+    }
+  }));
+
+Deno.test("a file that was deleted and written again is reloaded", () =>
+  watched(async ({ path, until }) => {
+    await Deno.remove(path);
+    await Deno.writeTextFile(path, text(2));
+    await until(2);
+  }));
+
+Deno.test("the symlink swaps of a Kubernetes ConfigMap are seen, each time", () =>
+  watched(async ({ folder, until }) => {
+    for (const weight of [2, 3, 4]) {
+      await shell(
+        `mkdir v${weight} && printf '%s' '${text(weight)}' > v${weight}/config.jsonc && ` +
+          `ln -s v${weight} ..data_tmp && mv -T ..data_tmp ..data`,
+        folder,
+      );
+      await until(weight);
+    }
+  }, async (folder) => {
+    await Deno.mkdir(join(folder, "v1"));
+    await Deno.writeTextFile(join(folder, "v1", "config.jsonc"), text(1));
+    await Deno.symlink("v1", join(folder, "..data"));
+    await Deno.symlink(join("..data", "config.jsonc"), join(folder, "config.jsonc"));
+    return join(folder, "config.jsonc");
+  }));
+
+Deno.test("a file that is empty for a moment is not taken for a new one", () =>
+  watched(async (stand) => {
+    await Deno.writeTextFile(stand.path, "");
+    await Deno.writeTextFile(`${stand.path}.other`, "wakes the watcher");
+    await Deno.writeTextFile(stand.path, text(5));
+    await stand.until(5);
+    assert.equal(stand.bad, 0);
+    assert.equal(stand.seen.length, 1);
+  }));
+
+Deno.test("a bad file is reported and changes nothing, and the next good one counts", () =>
+  watched(async (stand) => {
+    await Deno.writeTextFile(stand.path, "{");
+    await waitFor(() => stand.bad === 1, "the report", 4000);
+    assert.equal(stand.seen.length, 0);
+    await Deno.writeTextFile(stand.path, text(2));
+    await stand.until(2);
+  }));
+
+Deno.test("reloadNow reads the file even when it is the same", () =>
+  watched(async (stand) => {
+    stand.reloadNow();
+    await stand.until(1);
+  }));
