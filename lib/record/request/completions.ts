@@ -1,0 +1,21 @@
+// The conversation in a text completions request: the prompt as the user's message.
+
+import type { Json } from "../../sse/assemble/answer.ts";
+import type { Asked } from "./conversation.ts";
+
+/** `choice` is the index of the answer: each prompt of a list has `n` answers in a row. */
+export function askedByCompletions(body: Json, choice: number): Asked {
+  const prompt = promptOf(body, choice);
+  const asked: Asked = { messages: [], tools: [], prefilled: false, echoed: body.echo === true };
+  if (typeof prompt !== "string") {
+    return { ...asked, unusable: "the prompt is token ids, not text" };
+  }
+  return { ...asked, messages: [{ role: "user", content: prompt }] };
+}
+
+function promptOf(body: Json, choice: number): unknown {
+  const { prompt } = body;
+  if (!Array.isArray(prompt) || typeof prompt[0] === "number") return prompt;
+  const n = typeof body.n === "number" && body.n > 0 ? body.n : 1;
+  return prompt[Math.floor(choice / n)];
+}
