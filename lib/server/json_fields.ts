@@ -6,6 +6,8 @@ import type { Span } from "../forward/target.ts";
 /** Objects and arrays inside one another. */
 const MAX_DEPTH = 256;
 
+const latin1 = new TextDecoder("latin1");
+
 const QUOTE = 34;
 const BACKSLASH = 92;
 const OPEN_OBJECT = 123;
@@ -81,7 +83,7 @@ class Scanner {
   #keyText(start: number): string {
     const raw = this.bytes.subarray(start, this.#at);
     if (raw.indexOf(BACKSLASH) < 0) {
-      return raw.length > 64 ? "" : String.fromCharCode(...raw.subarray(1, -1));
+      return raw.length > 64 ? "" : latin1.decode(raw.subarray(1, -1));
     }
     try {
       return JSON.parse(new TextDecoder().decode(raw));
@@ -162,7 +164,7 @@ class Scanner {
       if (!plain) break;
       this.#at++;
     }
-    const text = String.fromCharCode(...bytes.subarray(start, Math.min(this.#at, start + 400)));
+    const text = latin1.decode(bytes.subarray(start, Math.min(this.#at, start + 400)));
     // Python's JSON reader takes NaN and Infinity; the instance decides about those.
     if (!/^(-?\d+(\.\d+)?([eE][+-]?\d+)?|true|false|null|NaN|-?Infinity)$/.test(text)) {
       this.#at = start;

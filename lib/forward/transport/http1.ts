@@ -245,16 +245,15 @@ class Http1Call implements UpstreamCall {
     const connection = this.#connection!;
     try {
       for (;;) {
+        // The connection is given back only now: until here the caller may still look at the last piece,
+        // which lies in the connection's buffer.
+        if (this.#isWhole()) {
+          this.#finish();
+          return null;
+        }
         if (connection.start < connection.end) {
           const piece = this.#take(connection);
-          if (piece.length > 0) {
-            if (this.#isWhole()) this.#finish();
-            return piece;
-          }
-          if (this.#isWhole()) {
-            this.#finish();
-            return null;
-          }
+          if (piece.length > 0) return piece;
           continue;
         }
         connection.growIfFull();
@@ -387,7 +386,6 @@ class Http1Call implements UpstreamCall {
     }
     const hint = /timeout=(\d{1,6})/.exec(header(head.headers, "keep-alive") ?? "");
     if (hint !== null) this.#idleMs = Math.min(IDLE_MS, (Number(hint[1]) - 1) * 1000);
-    if (this.#isWhole()) this.#finish();
     return { status: head.status, headers: endToEnd(head.headers) };
   }
 
@@ -426,9 +424,6 @@ class Http1Call implements UpstreamCall {
     this.#ended = true;
     const connection = this.#connection!;
     if (this.#reusable && connection.start === connection.end) {
-      // The last piece may still lie in the buffer that the caller reads; a sleeping connection reads
-      // into a fresh one.
-      connection.buffer = new Uint8Array(FIRST_BUFFER_BYTES);
       this.#transport.putIdle(this.#key, connection, this.#idleMs);
     } else connection.close();
   }

@@ -1,0 +1,82 @@
+// The `meta` of a record: how the answer came about, apart from what was said.
+
+import type { Answer, AnswerChoice, Json } from "../sse/assemble/answer.ts";
+import type { Capture } from "./capture.ts";
+
+/** Fields of a request that change what a model answers (OpenAI, vLLM, Anthropic). */
+const SAMPLING = [
+  "temperature",
+  "top_p",
+  "top_k",
+  "min_p",
+  "max_tokens",
+  "max_completion_tokens",
+  "max_output_tokens",
+  "min_tokens",
+  "n",
+  "best_of",
+  "seed",
+  "stop",
+  "stop_sequences",
+  "stop_token_ids",
+  "ignore_eos",
+  "presence_penalty",
+  "frequency_penalty",
+  "repetition_penalty",
+  "logit_bias",
+  "bad_words",
+  "suffix",
+  "tool_choice",
+  "parallel_tool_calls",
+  "response_format",
+  "structured_outputs",
+  "text",
+  "guided_json",
+  "guided_regex",
+  "guided_choice",
+  "guided_grammar",
+  "reasoning",
+  "reasoning_effort",
+  "thinking",
+  "thinking_token_budget",
+  "chat_template_kwargs",
+  "previous_response_id",
+] as const;
+
+/** The fields of SAMPLING that `body` has. */
+function samplingOf(body: Json): Json | undefined {
+  const found = SAMPLING.filter((name) => body[name] !== undefined && body[name] !== null);
+  if (found.length === 0) return undefined;
+  return Object.fromEntries(found.map((name) => [name, body[name]]));
+}
+
+/** undefined fields disappear when the record is written. */
+export function metaOf(
+  capture: Capture,
+  answer: Answer,
+  choice: AnswerChoice | undefined,
+  body: Json,
+  fault: string | undefined,
+): Json {
+  const { outcome } = capture;
+  return {
+    instance: capture.instance,
+    api: capture.api,
+    request_id: capture.id,
+    stream: capture.stream,
+    client: capture.client,
+    user_agent: capture.userAgent,
+    sampling: samplingOf(body),
+    usage: answer.usage ?? undefined,
+    finish_reason: choice?.finishReason ?? null,
+    choice: answer.choices.length > 1 ? choice?.index : undefined,
+    started_at: new Date(capture.startedAtMs).toISOString(),
+    first_byte_ms: capture.firstByteMs,
+    duration_ms: capture.durationMs,
+    attempts: capture.attempts.length > 1 ? capture.attempts : undefined,
+    resumed: capture.resumed,
+    status: fault === undefined ? undefined : capture.status,
+    outcome: fault === undefined ? undefined : outcome === "complete" ? "truncated" : outcome,
+    error: fault,
+  };
+}
