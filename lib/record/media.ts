@@ -1,7 +1,7 @@
 // Content of a message as one text, with the placeholders that LLaMA-Factory knows in the place of
 // pictures, sounds and films.
 
-import { type Json, objectsIn, textOf } from "../sse/assemble/answer.ts";
+import { isObject, type Json, textOf } from "../sse/assemble/answer.ts";
 
 /** What the placeholders of one record stand for, in their order: addresses, or data: addresses. */
 export interface Media {
@@ -15,9 +15,10 @@ export function textWithMedia(content: unknown, media: Media): string {
   if (typeof content === "string") return content;
   if (content === null || content === undefined) return "";
   if (!Array.isArray(content)) return JSON.stringify(content);
-  return content.filter((part) => typeof part === "string").concat(
-    objectsIn(content).map((part) => partText(part, media)),
-  ).filter((text) => text !== "").join("\n");
+  return content.map((part) => {
+    if (typeof part === "string") return part;
+    return isObject(part) ? partText(part, media) : "";
+  }).filter((text) => text !== "").join("\n");
 }
 
 function partText(part: Json, media: Media): string {
