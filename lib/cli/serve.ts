@@ -184,6 +184,7 @@ class Process {
       initialText,
       onConfig: (next) => this.#reload(next),
       onProblems: (problems) => this.#reloadFailed(problems),
+      onError: (error) => logger.error("configuration not reloaded: {error}", { error }),
     });
     const reload = () => watcher.reloadNow();
     if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", reload);

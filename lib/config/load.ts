@@ -6,7 +6,7 @@ import { fillIn } from "./environment.ts";
 import { nearest } from "./nearest.ts";
 import { normalise } from "./normalise.ts";
 import { type Parsed, parseText, type Path, type Problem } from "./parse.ts";
-import { configSchema } from "./schema.ts";
+import { configSchema, LATER } from "./schema.ts";
 
 export type Env = (name: string) => string | undefined;
 export type Loaded = { ok: true; config: Config; text: string } | {
@@ -16,7 +16,8 @@ export type Loaded = { ok: true; config: Config; text: string } | {
 
 /** Files longer than this are no config. */
 const MAX_CHARS = 10 * 1024 * 1024;
-const SECRET = /^(api_key|token|secret|password)$/i;
+/** Names of options whose values are never shown, mistyped ones included. */
+const SECRET = /key|token|secret|passw|auth|credential/i;
 
 /** Reads and checks a file; an unreadable one is a Problem too. */
 export async function readConfig(path: string, env: Env): Promise<Loaded> {
@@ -27,7 +28,7 @@ export async function readConfig(path: string, env: Env): Promise<Loaded> {
     const reason = error instanceof Deno.errors.NotFound
       ? "the file does not exist"
       : `the file cannot be read: ${error instanceof Error ? error.message : error}`;
-    return { ok: false, problems: [{ file: path, line: 1, column: 1, message: reason }] };
+    return problem(path, reason);
   }
   return loadConfig(path, text, env);
 }
@@ -44,20 +45,21 @@ export function loadConfig(file: string, text: string, env: Env): Loaded {
   const problems: Problem[] = missing.map(({ path, name }) => ({
     file,
     ...parsed.at(path, "value"),
+    path,
     message: `${dotted(path)}: environment variable \`${name}\` is not set`,
   }));
   const checked = configSchema.safeParse(value);
   if (!checked.success) {
-    problems.push(...checked.error.issues.flatMap((issue) => explain(file, parsed, value, issue)));
+    // A value that could not be filled in is not judged as well.
+    const unfilled = new Set(missing.map(({ path }) => dotted(path)));
+    const found = checked.error.issues.flatMap((issue) => explain(file, parsed, value, issue));
+    problems.push(...found.filter(({ path }) => !unfilled.has(dotted(path))));
   } else if (problems.length === 0) {
     const config = normalise(checked.data);
     if (!Array.isArray(config)) return { ok: true, config, text };
     for (const { path, message } of config) {
-      problems.push({
-        file,
-        ...parsed.at(path, "value"),
-        message: `${dotted(path)}: ${message}`,
-      });
+      const place = parsed.at(path, "value");
+      problems.push({ file, ...place, path, message: `${dotted(path)}: ${message}` });
     }
   }
   problems.sort((a, b) => a.line - b.line || a.column - b.column);
@@ -65,25 +67,29 @@ export function loadConfig(file: string, text: string, env: Env): Loaded {
 }
 
 function problem(file: string, message: string): Loaded {
-  return { ok: false, problems: [{ file, line: 1, column: 1, message }] };
+  return { ok: false, problems: [{ file, line: 1, column: 1, path: [], message }] };
 }
 
 type Issue = z.core.$ZodIssue;
 
 function explain(file: string, parsed: Parsed, root: unknown, issue: Issue): Problem[] {
   const path = issue.path as Path;
+  const later = LATER.find((name) => name === path[0]);
+  if (later !== undefined) {
+    const at = path.slice(0, 1);
+    const message = `${later}: not available in this version; leave it out or empty`;
+    return [{ file, ...parsed.at(at, "key"), path: at, message }];
+  }
   if (issue.code === "unrecognized_keys") {
     const known = knownKeys(path);
     return issue.keys.map((key) => {
       const meant = nearest(key, known);
       const hint = meant === null
-        ? known.length === 0 ? "" : `; expected one of ${known.join(", ")}`
+        ? known.length === 0 || path.length === 0 ? "" : `; expected one of ${known.join(", ")}`
         : `; did you mean \`${meant}\`?`;
-      return {
-        file,
-        ...parsed.at([...path, key], "key"),
-        message: `${dotted([...path, key])}: unknown option${hint}`,
-      };
+      const at = [...path, key];
+      const message = `${dotted(at)}: unknown option${hint}`;
+      return { file, ...parsed.at(at, "key"), path: at, message };
     });
   }
   const value = valueAt(root, path);
@@ -95,7 +101,7 @@ function explain(file: string, parsed: Parsed, root: unknown, issue: Issue): Pro
   }
   const place = parsed.at(path, value === undefined ? "key" : "value");
   const got = value === undefined ? "it is missing" : `got ${shown(path, value)}`;
-  return [{ file, ...place, message: `${dotted(path)}: ${expectation(issue)}; ${got}` }];
+  return [{ file, ...place, path, message: `${dotted(path)}: ${expectation(issue)}; ${got}` }];
 }
 
 /** Of several forms the one that an object or list was meant as: its own faults say more. */
@@ -107,31 +113,35 @@ function meantBranch(issue: Issue & { code: "invalid_union" }, value: unknown): 
 }
 
 function expectation(issue: Issue): string {
-  if (issue.code !== "invalid_union") return lowerFirst(issue.message);
-  const parts = issue.errors.flat().map((inner) => lowerFirst(inner.message));
-  return parts.length === 0 ? lowerFirst(issue.message) : [...new Set(parts)].join(", or ");
+  const parts = issue.code === "invalid_union" && issue.errors.length > 0
+    ? issue.errors.flat().map((inner) => plainly(inner.message))
+    : [plainly(issue.message)];
+  return [...new Set(parts)].join(", or ");
 }
 
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1).replace(/^nvalid input: /, "nvalid: ");
+/** zod's message without what the place and value say already. */
+function plainly(message: string): string {
+  const text = message.replace(/^Invalid input: /, "").replace(/, received [\w ]+$/, "");
+  return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
 /** Names of the options of the object at `path`. */
 function knownKeys(path: Path): string[] {
   let schema: unknown = configSchema;
-  for (const key of [...path, null]) {
-    schema = unwrap(schema, key);
-    if (key === null) break;
-    const { shape, element } = schema as { shape?: Record<string, unknown>; element?: unknown };
+  for (const key of path) {
+    const { shape, element } = unwrap(schema) as {
+      shape?: Record<string, unknown>;
+      element?: unknown;
+    };
     schema = typeof key === "number" ? element : shape?.[key];
     if (schema === undefined) return [];
   }
-  const { shape } = schema as { shape?: Record<string, unknown> };
+  const { shape } = unwrap(schema) as { shape?: Record<string, unknown> };
   return shape === undefined ? [] : Object.keys(shape);
 }
 
 /** Past defaults and optionals; of a union the member that is an object. */
-function unwrap(schema: unknown, _key: unknown): unknown {
+function unwrap(schema: unknown): unknown {
   let inner = schema as { def?: { innerType?: unknown; options?: unknown[] }; shape?: unknown };
   while (inner?.def?.innerType !== undefined) inner = inner.def.innerType as typeof inner;
   const option = inner?.def?.options?.find((one) => (one as typeof inner).shape !== undefined);
@@ -150,9 +160,11 @@ function valueAt(root: unknown, path: Path): unknown {
 /** The offending value, short, and never a secret. */
 function shown(path: Path, value: unknown): string {
   if (path.some((key) => typeof key === "string" && SECRET.test(key))) return "a value (hidden)";
-  const plain = typeof value === "number" ? String(value) : JSON.stringify(value);
-  // A password in a url is a secret too.
-  const text = plain.replace(/\/\/[^/@\s]*@/g, "//***@");
+  const plain = typeof value === "number"
+    ? String(value)
+    : JSON.stringify(value, (key, inner) => SECRET.test(key) ? "***" : inner);
+  // Passwords and tokens in a url are secrets too.
+  const text = plain.replace(/\/\/[^\s"]*@/g, "//***@").replace(/([?&#])[^\s"]*/g, "$1***");
   return `\`${text.length > 60 ? `${text.slice(0, 57)}...` : text}\``;
 }
 

@@ -35,7 +35,7 @@ export function normalise(raw: RawConfig): Config | Fault[] {
       const path = [key, index];
       const place = readUrl(item.url);
       if (typeof place === "string") throw new Error(place);
-      const models = typeof item.model_name === "string" ? [item.model_name] : item.model_name;
+      const models = [...new Set([item.model_name].flat())];
       const id = `${fallback ? "fallback " : ""}${place.origin}${place.pathPrefix} ${
         [...models].sort().join(",")
       }`;
@@ -43,7 +43,7 @@ export function normalise(raw: RawConfig): Config | Fault[] {
       if (before !== undefined) {
         faults.push({
           path: [...path, "url"],
-          message: `the same url and models as ${before.join(".")}`,
+          message: `the same url and models as ${before[0]}[${before[1]}]`,
         });
         return;
       }
@@ -64,7 +64,7 @@ export function normalise(raw: RawConfig): Config | Fault[] {
         ...place,
         models,
         upstreamModels,
-        apiKey: item.api_key ?? null,
+        apiKey: item.api_key || null,
         weight: item.weight,
         maxConcurrency: item.max_concurrency ?? null,
         maxContext: item.max_context ?? null,

@@ -2,12 +2,15 @@
 // comments, trailing commas, bare keys, single quotes. What the values mean is left to schema.ts.
 
 import { parse as parseJson5 } from "@humanwhocodes/momoa";
+import { explainSyntaxError } from "./syntax_error.ts";
 
 /** Something wrong in a config file. Line and column count from 1. */
 export interface Problem {
   file: string;
   line: number;
   column: number;
+  /** Where in the options it is: keys and indexes; empty for the file as a whole. */
+  path: Path;
   message: string;
 }
 
@@ -48,17 +51,25 @@ interface Node {
   loc: { start: Position };
 }
 
-/** Throws a list of Problems when the text is not JSON5. */
+/** The values and their places; or the Problems of a text that is not JSON5. */
 export function parseText(file: string, text: string): Parsed | Problem[] {
   const source = text.startsWith("\ufeff") ? text.slice(1) : text;
   if (source.trim() === "") {
-    return [{ file, line: 1, column: 1, message: "the file is empty; expected an object `{ … }`" }];
+    return [{
+      file,
+      line: 1,
+      column: 1,
+      path: [],
+      message: "the file is empty; expected an object `{ … }`",
+    }];
   }
   let body: Node;
   try {
-    body = parseJson5(source, { mode: "json5" }).body as unknown as Node;
+    // The line end keeps momoa 3.3 from looping for ever on a text whose last character is a
+    // backslash within a string, as a half-written file may be.
+    body = parseJson5(`${source}\n`, { mode: "json5" }).body as unknown as Node;
   } catch (error) {
-    return [syntaxProblem(file, error)];
+    return [{ file, path: [], ...explainSyntaxError(source, error) }];
   }
   const places = new Map<string, Places>();
   const problems: Problem[] = [];
@@ -80,16 +91,6 @@ function keyOf(path: Path): string {
   return JSON.stringify(path);
 }
 
-function syntaxProblem(file: string, error: unknown): Problem {
-  const { message, line, column } = error as { message: string; line?: number; column?: number };
-  return {
-    file,
-    line: line ?? 1,
-    column: column ?? 1,
-    message: `syntax: ${message.replace(/\s*\(\d+:\d+\)$/, "")}`,
-  };
-}
-
 function read(
   node: Node,
   path: Path,
@@ -100,7 +101,8 @@ function read(
 ): unknown {
   places.set(keyOf(path), { key, value: node.loc.start });
   if (path.length > MAX_DEPTH) {
-    problems.push({ file, ...node.loc.start, message: `nested deeper than ${MAX_DEPTH}` });
+    const { line, column } = node.loc.start;
+    problems.push({ file, line, column, path, message: `nested deeper than ${MAX_DEPTH}` });
     return null;
   }
   switch (node.type) {
@@ -112,11 +114,10 @@ function read(
         const at = [...path, name];
         const before = places.get(keyOf(at));
         if (before !== undefined) {
-          problems.push({
-            file,
-            ...nameNode.loc.start,
-            message: `\`${name}\` stands twice; it is first given in line ${before.key.line}`,
-          });
+          const { line, column } = nameNode.loc.start;
+          const message = `\`${name}\` stands twice; it is first given in line ${before.key.line}`;
+          problems.push({ file, line, column, path: at, message });
+          continue;
         }
         object[name] = read(member.value as Node, at, nameNode.loc.start, places, problems, file);
       }

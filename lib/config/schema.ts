@@ -4,8 +4,10 @@
 import { z } from "zod";
 import { readUrl } from "./url.ts";
 
-const seconds = z.number().finite().nonnegative().max(86_400 * 365);
-const positiveSeconds = z.number().finite().positive().max(86_400 * 365);
+/** 24 days: a timer cannot be set to more than 2^31 ms. */
+const LONGEST_S = 86_400 * 24;
+const seconds = z.number().nonnegative().max(LONGEST_S);
+const positiveSeconds = z.number().positive().max(LONGEST_S);
 const count = z.int().nonnegative();
 
 const timeouts = z.strictObject({
@@ -32,9 +34,13 @@ const instance = z.strictObject({
     .describe(
       "Name by which this instance knows the model, or a map from client names to its own.",
     ),
-  api_key: z.string().nullable().optional()
-    .describe("Replaces the client's Authorization; without it the client's passes."),
-  weight: z.number().finite().nonnegative().max(1_000_000).default(1)
+  api_key: z.string().regex(
+    /^[\x21-\x7e]*$/,
+    "expected printable ASCII without spaces or line ends, as a header can carry",
+  ).nullable().optional().describe(
+    "Replaces the client's Authorization; without it, or with null or an empty one, the client's passes.",
+  ),
+  weight: z.number().nonnegative().max(1_000_000).default(1)
     .describe("Share of the requests; 0 drains the instance."),
   name: z.string().regex(/^[\w.:@/+\-[\]]{1,100}$/, "letters, digits and . _ : @ / + - only")
     .optional()
@@ -46,11 +52,11 @@ const instance = z.strictObject({
   timeouts: timeouts.optional().describe("Differing limits for this instance."),
 });
 
-/** A part of a later version: only its empty form is accepted. */
-const laterList = (what: string) =>
-  z.array(z.unknown()).max(0, `${what} are not available in this version`).default([]);
-const laterObject = (what: string) =>
-  z.strictObject({}, `${what} are not available in this version`).default({});
+/** Parts of later versions: only their empty forms are accepted. */
+export const LATER = ["alerts", "admin", "keys", "limits", "policies"] as const;
+const laterList = () =>
+  z.array(z.unknown()).max(0).default([]).describe("Not available in this version.");
+const laterObject = () => z.strictObject({}).default({}).describe("Not available in this version.");
 
 export const configSchema = z.strictObject({
   $schema: z.string().optional().describe("Lets editors complete and check this file."),
@@ -72,9 +78,8 @@ export const configSchema = z.strictObject({
     z.literal(false),
     z.strictObject({
       interval: seconds.default(5).describe("Between two checks; 0 switches them off."),
-      path: z.string().startsWith("/").default("/health").describe(
-        "Path on the instance's server.",
-      ),
+      path: z.string().regex(/^\/[\x21-\x7e]*$/, "expected a path that starts with /")
+        .default("/health").describe("Path on the instance's server."),
       timeout: positiveSeconds.default(2).describe("For one check."),
     }),
   ]).default({ interval: 5, path: "/health", timeout: 2 })
@@ -125,11 +130,11 @@ export const configSchema = z.strictObject({
     level: z.enum(["trace", "debug", "info", "warning", "error", "fatal"]).default("info"),
     format: z.enum(["text", "json"]).default("text"),
   }).default({ level: "info", format: "text" }),
-  alerts: laterList("alert channels"),
-  admin: laterObject("admin options"),
-  keys: laterList("keys"),
-  limits: laterObject("limits"),
-  policies: laterList("policies"),
+  alerts: laterList(),
+  admin: laterObject(),
+  keys: laterList(),
+  limits: laterObject(),
+  policies: laterList(),
 });
 
 export type RawConfig = z.output<typeof configSchema>;

@@ -7,7 +7,10 @@ import type { Config } from "./config.ts";
 import { type Env, loadConfig } from "./load.ts";
 import type { Problem } from "./parse.ts";
 
+/** A save is several events: the file is read when none came for so long, … */
 const DEBOUNCE_MS = 100;
+/** … but not later than this, however busy the folder is. */
+const DEBOUNCE_AT_MOST_MS = 400;
 const POLL_MS = 5000;
 
 export interface WatchOptions {
@@ -17,6 +20,8 @@ export interface WatchOptions {
   initialText: string;
   onConfig(config: Config): void;
   onProblems(problems: readonly Problem[]): void;
+  /** Told what `onConfig` or `onProblems` threw, and what broke in the watch, which goes on; else on stderr. */
+  onError?(error: unknown): void;
 }
 
 export interface ConfigWatcher {
@@ -29,12 +34,21 @@ export function watchConfig(options: WatchOptions): ConfigWatcher {
   return new Watcher(options);
 }
 
+interface FolderWatch {
+  watcher: Deno.FsWatcher;
+  /** Device and inode: a folder made anew under the same name is another one. */
+  identity: string;
+}
+
 class Watcher implements ConfigWatcher {
   #text: string;
   #closed = false;
   #debounce: ReturnType<typeof setTimeout> | null = null;
+  /** When the first event came that is not read yet. */
+  #firstEvent = 0;
   readonly #poll: ReturnType<typeof setInterval>;
-  readonly #watchers = new Map<string, Deno.FsWatcher>();
+  readonly #watchers = new Map<string, FolderWatch>();
+  readonly #loops = new Set<Promise<void>>();
   /** Reads run one after the other, so that an older text never overtakes a newer one. */
   #reading: Promise<void> = Promise.resolve();
 
@@ -46,24 +60,39 @@ class Watcher implements ConfigWatcher {
   }
 
   reloadNow(): void {
-    this.#reading = this.#reading.then(() => this.#read(true));
+    this.#readNext(true);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#poll);
     if (this.#debounce !== null) clearTimeout(this.#debounce);
-    for (const watcher of this.#watchers.values()) watcher.close();
-    this.#watchers.clear();
+    for (const folder of [...this.#watchers.keys()]) this.#unwatch(folder);
+    await Promise.all(this.#loops);
     await this.#reading;
   }
 
   #soon(): void {
-    if (this.#closed || this.#debounce !== null) return;
+    if (this.#closed) return;
+    const now = performance.now();
+    if (this.#debounce === null) this.#firstEvent = now;
+    else clearTimeout(this.#debounce);
+    const left = this.#firstEvent + DEBOUNCE_AT_MOST_MS - now;
     this.#debounce = setTimeout(() => {
       this.#debounce = null;
-      this.#reading = this.#reading.then(() => this.#read(false));
-    }, DEBOUNCE_MS);
+      this.#readNext(false);
+    }, Math.max(0, Math.min(DEBOUNCE_MS, left)));
+  }
+
+  /** What a callback throws is told, and must not end the reading of later files. */
+  #readNext(evenIfSame: boolean): void {
+    this.#reading = this.#reading.then(() => this.#read(evenIfSame))
+      .catch((error) => this.#tell(error));
+  }
+
+  #tell(error: unknown): void {
+    if (this.options.onError === undefined) console.error("watching the configuration:", error);
+    else this.options.onError(error);
   }
 
   async #read(evenIfSame: boolean): Promise<void> {
@@ -79,7 +108,7 @@ class Watcher implements ConfigWatcher {
         const message = `the file cannot be read: ${
           error instanceof Error ? error.message : error
         }`;
-        onProblems([{ file: path, line: 1, column: 1, message }]);
+        onProblems([{ file: path, line: 1, column: 1, path: [], message }]);
       }
       return;
     }
@@ -99,28 +128,50 @@ class Watcher implements ConfigWatcher {
     } catch {
       // No file at this moment; its folder is watched all the same.
     }
-    for (const [folder, watcher] of this.#watchers) {
-      if (wanted.has(folder)) continue;
-      this.#watchers.delete(folder);
-      watcher.close();
+    for (const [folder, { identity }] of this.#watchers) {
+      if (!wanted.has(folder) || identityOf(folder) !== identity) this.#unwatch(folder);
     }
     for (const folder of wanted) if (!this.#watchers.has(folder)) this.#watch(folder);
   }
 
-  async #watch(folder: string): Promise<void> {
+  #unwatch(folder: string): void {
+    const watch = this.#watchers.get(folder);
+    this.#watchers.delete(folder);
+    watch?.watcher.close();
+  }
+
+  #watch(folder: string): void {
+    const identity = identityOf(folder);
+    if (identity === null) return;
     let watcher: Deno.FsWatcher;
     try {
       watcher = Deno.watchFs(folder, { recursive: false });
     } catch {
-      // The folder is gone, or the system has no more watches: the poll goes on.
+      // The folder is gone, or the system has no more watches: the poll goes on and tries again.
       return;
     }
-    this.#watchers.set(folder, watcher);
-    try {
-      for await (const event of watcher) if (event.kind !== "access") this.#soon();
-    } catch {
-      // The watch broke; the next read sets up another.
-    }
-    if (this.#watchers.get(folder) === watcher) this.#watchers.delete(folder);
+    const watch = { watcher, identity };
+    this.#watchers.set(folder, watch);
+    const loop = this.#follow(watch).catch((error) => this.#tell(error)).finally(() => {
+      this.#loops.delete(loop);
+      // A watch that broke by itself is set up again by the next read.
+      if (this.#watchers.get(folder) === watch) this.#unwatch(folder);
+    });
+    this.#loops.add(loop);
+  }
+
+  async #follow({ watcher }: FolderWatch): Promise<void> {
+    for await (const event of watcher) if (event.kind !== "access") this.#soon();
+  }
+}
+
+/** Null when there is no such folder now. */
+function identityOf(folder: string): string | null {
+  try {
+    const { dev, ino } = Deno.statSync(folder);
+    return `${dev}:${ino}`;
+  } catch {
+    // Gone, or not to be read: nothing to watch either way.
+    return null;
   }
 }

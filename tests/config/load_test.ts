@@ -65,7 +65,7 @@ Deno.test("every problem is reported in one go, with its place, value and what w
   assert.deepEqual(found, [
     'config.jsonc:3:14: instances[0].url: expected http:// or https://; got `"ftp://x"`',
     "config.jsonc:3:44: instances[0].weigth: unknown option; did you mean `weight`?",
-    'config.jsonc:5:11: port: invalid: expected number, received string; got `"x"`',
+    'config.jsonc:5:11: port: expected number; got `"x"`',
     "config.jsonc:6:17: timeouts.conect: unknown option; did you mean `connect`?",
     "config.jsonc:7:30: load_balancing_strategy: invalid option: expected one of " +
     '"round_robin"|"least_connections"; got `"rr"`',
@@ -76,7 +76,7 @@ Deno.test("a fault inside one of several forms is reported where it stands", () 
   assert.deepEqual(
     problems(`{"instances":[{"url":"http://a","model_name":"m"}],"health_check":{"interval":"q"}}`),
     [
-      "config.jsonc:1:79: health_check.interval: invalid: expected number, received string; " +
+      "config.jsonc:1:79: health_check.interval: expected number; " +
       'got `"q"`',
     ],
   );
@@ -155,7 +155,7 @@ Deno.test("__proto__ in a file is an unknown option, not a prototype", () => {
 Deno.test("the same instance twice is an error, the same server for other models is not", () => {
   const both = (second: string) =>
     `{"instances":[{"url":"http://a/v1","model_name":"m"},{"url":"http://a/","model_name":"${second}"}]}`;
-  assert.match(problems(both("m")).join(), /the same url and models as instances\.0/);
+  assert.match(problems(both("m")).join(), /the same url and models as instances\[0\]/);
   assert.deepEqual(config(both("n")).instances.map((i) => i.name), ["a", "a#2"]);
 });
 
@@ -172,7 +172,10 @@ Deno.test("limits of an instance differ from the common ones only where it says 
 });
 
 Deno.test("parts of later versions are refused rather than ignored", () => {
-  assert.match(problems(one('}],"keys":["a"],"x":[{')).join(), /keys are not available/);
+  assert.match(
+    problems(one('}],"keys":["a"],"x":[{')).join(),
+    /keys: not available in this version/,
+  );
 });
 
 Deno.test("a snapshot cannot be changed", () => {
