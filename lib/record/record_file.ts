@@ -1,0 +1,137 @@
+// Appends whole lines to a file of records, and mends one that a crash left with half a line. When
+// and what to write is left to the writer.
+
+import { basename, join } from "node:path";
+
+/** Read backwards in pieces of this size for the last line's begin. */
+const PIECE = 64 * 1024;
+const LF = 10;
+
+/** Where lines that were cut off by a crash go, below the data folder. */
+export const TORN_FOLDER = "incomplete";
+
+/** An append that failed; nothing of it is left in the file. */
+export class AppendError extends Error {
+  constructor(readonly path: string, override readonly cause: unknown) {
+    super(`${path}: ${cause instanceof Error ? cause.message : cause}`);
+    this.name = "AppendError";
+  }
+}
+
+/**
+ * Appends `bytes`, which end in a line feed, to `path`; folders are made as needed. `knownSize` is the
+ * size after the append before: a file of another size was written by someone else or belongs to an
+ * earlier run, and is mended first. Returns the new size. Throws AppendError, with nothing appended.
+ */
+export async function appendLines(
+  dataDir: string,
+  path: string,
+  bytes: Uint8Array,
+  knownSize: number | undefined,
+): Promise<number> {
+  try {
+    using file = await openForAppend(path);
+    let { size } = await file.stat();
+    if (size > 0 && size !== knownSize) size = await mend(dataDir, path, size);
+    await writeWhole(file, path, bytes, size);
+    return size + bytes.length;
+  } catch (error) {
+    throw new AppendError(path, error);
+  }
+}
+
+/** Opened anew for each batch, so that a file that was deleted or moved away is simply made again. */
+async function openForAppend(path: string): Promise<Deno.FsFile> {
+  const options: Deno.OpenOptions = { read: true, append: true, create: true, mode: 0o640 };
+  try {
+    return await Deno.open(path, options);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    await Deno.mkdir(join(path, ".."), { recursive: true, mode: 0o750 });
+    return await Deno.open(path, options);
+  }
+}
+
+/** A write may take a part only. One that fails is taken back, so that no half line stays. */
+async function writeWhole(
+  file: Deno.FsFile,
+  path: string,
+  bytes: Uint8Array,
+  size: number,
+): Promise<void> {
+  let at = 0;
+  try {
+    while (at < bytes.length) {
+      const count = await file.write(bytes.subarray(at));
+      if (count === 0) throw new Error("the file took no bytes");
+      at += count;
+    }
+  } catch (error) {
+    // By its path: on Windows a file opened for appending cannot be cut.
+    if (at > 0) await Deno.truncate(path, size);
+    throw error;
+  }
+}
+
+/**
+ * Cuts a last line without its end off the file and keeps it under TORN_FOLDER. Returns the size of
+ * the file after that.
+ */
+export async function mend(dataDir: string, path: string, size: number): Promise<number> {
+  using file = await Deno.open(path, { read: true, write: true });
+  const whole = await endOfLastLine(file, size);
+  if (whole === size) return size;
+  const torn = join(dataDir, TORN_FOLDER, `${basename(path)}.torn`);
+  using kept = await openForAppend(torn);
+  const before = (await kept.stat()).size;
+  await file.seek(whole, Deno.SeekMode.Start);
+  const piece = new Uint8Array(PIECE);
+  let keptSize = before;
+  for (;;) {
+    const count = await file.read(piece);
+    if (count === null) break;
+    await writeWhole(kept, torn, piece.subarray(0, count), keptSize);
+    keptSize += count;
+  }
+  await writeWhole(kept, torn, new Uint8Array([LF]), keptSize);
+  await file.truncate(whole);
+  return whole;
+}
+
+/** Position after the last line feed; 0 when there is none. */
+async function endOfLastLine(file: Deno.FsFile, size: number): Promise<number> {
+  const piece = new Uint8Array(PIECE);
+  for (let end = size; end > 0;) {
+    const start = Math.max(0, end - PIECE);
+    await file.seek(start, Deno.SeekMode.Start);
+    let filled = 0;
+    while (filled < end - start) {
+      const count = await file.read(piece.subarray(filled, end - start));
+      if (count === null) break;
+      filled += count;
+    }
+    const found = piece.subarray(0, filled).lastIndexOf(LF);
+    if (found >= 0) return start + found + 1;
+    end = start;
+  }
+  return 0;
+}
+
+/** Mends the newest files of a folder: only one that was being written when a run ended can be torn. */
+export async function mendNewest(dataDir: string, folder: string, count: number): Promise<void> {
+  const names: string[] = [];
+  try {
+    for await (const entry of Deno.readDir(join(dataDir, folder))) {
+      if (entry.isFile && /^\d{8}_\d{2}\.jsonl$/.test(entry.name)) names.push(entry.name);
+    }
+  } catch (error) {
+    // Nothing was ever recorded here.
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
+  }
+  for (const name of names.sort().slice(-count)) {
+    const path = join(dataDir, folder, name);
+    const { size } = await Deno.stat(path);
+    if (size > 0) await mend(dataDir, path, size);
+  }
+}

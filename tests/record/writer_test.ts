@@ -1,0 +1,327 @@
+// The writer: whole lines, in the right file, whatever happens to the disk.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { Capture } from "../../lib/record/capture.ts";
+import { RecordWriter, type RecordWriterOptions } from "../../lib/record/writer.ts";
+import { waitFor } from "../support/wait.ts";
+import { capture, chunk, completion, storeOf } from "./samples.ts";
+
+const HOUR = "20260102_15";
+
+interface Stand extends AsyncDisposable {
+  dir: string;
+  writer: RecordWriter;
+  drops: number[];
+  errors: unknown[];
+  /** The lines of a file, parsed; [] when there is none. */
+  lines(folder?: string, name?: string): Promise<Record<string, unknown>[]>;
+}
+
+async function stand(
+  more: Partial<RecordWriterOptions> = {},
+  before?: (dir: string) => Promise<void>,
+): Promise<Stand> {
+  const root = await Deno.makeTempDir();
+  const dir = more.dataDir ?? join(root, "data");
+  await before?.(dir);
+  const drops: number[] = [];
+  const errors: unknown[] = [];
+  const writer = new RecordWriter({
+    dataDir: dir,
+    format: "sharegpt",
+    queueMax: 1000,
+    now: () => new Date(2026, 0, 2, 15, 4, 5),
+    onDrop: (count) => drops.push(count),
+    onError: (error) => errors.push(error),
+    ...more,
+  });
+  return {
+    dir,
+    writer,
+    drops,
+    errors,
+    lines: async (folder = "requests_responses", name = `${HOUR}.jsonl`) => {
+      const text = await textOf(join(dir, folder, name));
+      assert.ok(text === "" || text.endsWith("\n"), "a line is not whole");
+      return text.split("\n").slice(0, -1).map((line) => JSON.parse(line));
+    },
+    async [Symbol.asyncDispose]() {
+      await writer.close();
+      await Deno.remove(root, { recursive: true });
+    },
+  };
+}
+
+async function textOf(path: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  }
+}
+
+const user = (content: string) => ({ messages: [{ role: "user", content }] });
+
+function chat(content: string, more: Partial<Capture> = {}): Capture {
+  return capture(user(content), completion({ content: `re: ${content}` }), more);
+}
+
+Deno.test("a complete answer is a line in the file of the local hour", async () => {
+  await using at = await stand();
+  at.writer.offer(chat("one"));
+  at.writer.offer(chat("two"));
+  await at.writer.flush();
+  const lines = await at.lines();
+  assert.deepEqual(lines.map((line) => line.conversations), [
+    [{ from: "human", value: "one" }, { from: "gpt", value: "re: one" }],
+    [{ from: "human", value: "two" }, { from: "gpt", value: "re: two" }],
+  ]);
+  assert.deepEqual(at.writer.stats(), { written: 2, dropped: 0, failed: 0, queued: 0 });
+});
+
+Deno.test("records appear without anyone asking for them", async () => {
+  await using at = await stand();
+  at.writer.offer(chat("one"));
+  await waitFor(() => at.writer.stats().written === 1, "the record");
+  at.writer.offer(chat("two"));
+  await waitFor(() => at.writer.stats().written === 2, "the second record");
+  assert.equal((await at.lines()).length, 2);
+});
+
+Deno.test("what is not a complete answer is kept apart", async () => {
+  await using at = await stand();
+  const cut = storeOf([chunk({ role: "assistant", content: "" }), chunk({ content: "Hal" })]);
+  at.writer.offer(capture(user("cut"), cut, { outcome: "truncated", error: "gpu-1 broke off" }));
+  at.writer.offer(capture(user("left"), cut, { outcome: "aborted" }));
+  at.writer.offer(capture(user("none"), null, { outcome: "failed", status: 503, error: "down" }));
+  await at.writer.flush();
+  assert.deepEqual(await at.lines(), []);
+  const metas = (await at.lines("incomplete")).map((line) => line.meta as Record<string, unknown>);
+  assert.deepEqual(metas.map((meta) => [meta.outcome, meta.error]), [
+    ["truncated", "gpu-1 broke off"],
+    ["aborted", "aborted"],
+    ["failed", "down"],
+  ]);
+});
+
+Deno.test("an answer that was longer than what is kept of one is not trained on", async () => {
+  await using at = await stand();
+  const long = storeOf([chunk({ content: "x".repeat(5000) }), chunk({}, "stop")], 1000);
+  at.writer.offer(capture(user("long"), long));
+  await at.writer.flush();
+  assert.deepEqual(await at.lines(), []);
+  assert.equal((await at.lines("incomplete")).length, 1);
+});
+
+Deno.test("a full queue drops, by count and by bytes, and says how many", async () => {
+  await using at = await stand({ queueMax: 2 });
+  for (let i = 0; i < 5; i++) at.writer.offer(chat(String(i)));
+  assert.equal(at.drops.length, 3);
+  assert.equal(at.writer.stats().queued, 2);
+  await at.writer.flush();
+  assert.equal((await at.lines()).length, 2);
+
+  await using small = await stand({ queueMaxBytes: 1000 });
+  small.writer.offer(chat("fits"));
+  small.writer.offer(chat("x".repeat(1000)));
+  assert.deepEqual(small.drops, [1]);
+});
+
+Deno.test("closing writes what waits", async () => {
+  await using at = await stand();
+  for (let i = 0; i < 300; i++) at.writer.offer(chat(String(i)));
+  await at.writer.close();
+  assert.equal((await at.lines()).length, 300);
+  at.writer.offer(chat("late"));
+  assert.deepEqual(at.drops, [1]);
+});
+
+Deno.test("others run while a long answer is put together", async () => {
+  await using at = await stand();
+  const events: object[] = [];
+  for (let i = 0; i < 60_000; i++) events.push(chunk({ content: ` word${i}` }));
+  events.push(chunk({}, "stop"));
+  at.writer.offer(capture(user("long"), storeOf(events, 1 << 26)));
+  let turns = 0;
+  let over = false;
+  const flushed = at.writer.flush().then(() => over = true);
+  while (!over) {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    turns++;
+  }
+  await flushed;
+  assert.ok(turns > 5, `${turns} turns of the event loop`);
+  assert.equal((await at.lines()).length, 1);
+});
+
+Deno.test("a half line that a crash left is moved away at the next start", async () => {
+  const whole = '{"id":"a"}\n{"id":"b"}\n';
+  const torn = `{"id":"c","conversations":[{"value":"${"x".repeat(200_000)}`;
+  await using at = await stand({}, async (dir) => {
+    await Deno.mkdir(join(dir, "requests_responses"), { recursive: true });
+    await Deno.writeTextFile(join(dir, "requests_responses", "20260102_14.jsonl"), whole + torn);
+    await Deno.writeTextFile(join(dir, "requests_responses", `${HOUR}.jsonl`), '{"only":"torn');
+  });
+  at.writer.offer(chat("one"));
+  await at.writer.flush();
+  assert.equal((await at.lines()).length, 1);
+  assert.deepEqual(await at.lines("requests_responses", "20260102_14.jsonl"), [
+    { id: "a" },
+    { id: "b" },
+  ]);
+  assert.equal(await textOf(join(at.dir, "incomplete", "20260102_14.jsonl.torn")), `${torn}\n`);
+  assert.equal(await textOf(join(at.dir, "incomplete", `${HOUR}.jsonl.torn`)), '{"only":"torn\n');
+});
+
+Deno.test("an older run's lines are continued, not replaced", async () => {
+  await using at = await stand({}, async (dir) => {
+    await Deno.mkdir(join(dir, "requests_responses"), { recursive: true });
+    await Deno.writeTextFile(join(dir, "requests_responses", `${HOUR}.jsonl`), '{"id":"a"}\n');
+  });
+  at.writer.offer(chat("one"));
+  await at.writer.flush();
+  assert.equal((await at.lines()).length, 2);
+});
+
+Deno.test("a file or folder that is deleted under the writer is made again", async () => {
+  await using at = await stand();
+  at.writer.offer(chat("one"));
+  await at.writer.flush();
+  await Deno.remove(join(at.dir, "requests_responses", `${HOUR}.jsonl`));
+  at.writer.offer(chat("two"));
+  await at.writer.flush();
+  assert.equal((await at.lines()).length, 1);
+  await Deno.remove(at.dir, { recursive: true });
+  at.writer.offer(chat("three"));
+  await at.writer.flush();
+  assert.equal((await at.lines()).length, 1);
+  assert.deepEqual(at.errors, []);
+});
+
+Deno.test("a new data folder and format hold for the next records", async () => {
+  await using at = await stand();
+  at.writer.offer(chat("one"));
+  await at.writer.flush();
+  const dataDir = join(at.dir, "other");
+  at.writer.configure({ dataDir, format: "openai", queueMax: 10 });
+  at.writer.offer(chat("two"));
+  await at.writer.flush();
+  const [line] = await at.lines(join("other", "requests_responses"));
+  assert.deepEqual(line.messages, [
+    { role: "user", content: "two" },
+    { role: "assistant", content: "re: two" },
+  ]);
+});
+
+Deno.test("a change of the hour begins a new file", async () => {
+  let hour = 15;
+  await using at = await stand({ now: () => new Date(2026, 0, 2, hour, 59) });
+  at.writer.offer(chat("one"));
+  await at.writer.flush();
+  hour = 16;
+  at.writer.offer(chat("two"));
+  await at.writer.flush();
+  assert.equal((await at.lines()).length, 1);
+  assert.equal((await at.lines("requests_responses", "20260102_16.jsonl")).length, 1);
+});
+
+Deno.test("while the folder cannot be written records wait, and are written when it can", async () => {
+  // A file stands where the data folder should be.
+  await using at = await stand({ queueMax: 3 }, (dir) => Deno.writeTextFile(dir, "in the way"));
+  for (const text of ["one", "two", "three", "four"]) at.writer.offer(chat(text));
+  await at.writer.flush();
+  assert.equal(at.writer.stats().queued, 3);
+  assert.deepEqual(at.drops, [1]);
+  assert.ok(at.errors.length > 0);
+  await Deno.remove(at.dir);
+  await at.writer.flush();
+  assert.equal((await at.lines()).length, 3);
+  assert.equal(at.writer.stats().queued, 0);
+});
+
+Deno.test("closing with a disk that refuses ends, and counts what is lost", async () => {
+  await using at = await stand({}, (dir) => Deno.writeTextFile(dir, "in the way"));
+  at.writer.offer(chat("one"));
+  at.writer.offer(chat("two"));
+  await at.writer.close();
+  assert.deepEqual(at.drops, [2]);
+  assert.equal(at.writer.stats().dropped, 2);
+  await Deno.remove(at.dir);
+});
+
+Deno.test("no line is broken for readers that split at Unicode's line ends", async () => {
+  await using at = await stand();
+  at.writer.offer(chat("a\u2028b\u2029c\u0085d\ne\r"));
+  await at.writer.flush();
+  const text = await textOf(join(at.dir, "requests_responses", `${HOUR}.jsonl`));
+  assert.doesNotMatch(text.slice(0, -1), /[\u2028\u2029\u0085\n\r]/);
+  const [line] = await at.lines();
+  const [first] = line.conversations as { value: string }[];
+  assert.equal(first.value, "a\u2028b\u2029c\u0085d\ne\r");
+});
+
+Deno.test({
+  name: "record files are not readable by everyone (not on Windows)",
+  // Windows has no such modes.
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using at = await stand();
+    at.writer.offer(chat("one"));
+    await at.writer.flush();
+    const { mode } = await Deno.stat(join(at.dir, "requests_responses", `${HOUR}.jsonl`));
+    assert.equal(mode! & 0o137, 0);
+  },
+});
+
+/** A file system of `kilobytes`; null with the reason when this machine does not allow one. */
+async function smallDisk(kilobytes: number): Promise<{ path: string } & AsyncDisposable | null> {
+  if (Deno.build.os !== "linux" || Deno.uid() !== 0) return null;
+  const path = await Deno.makeTempDir();
+  const mount = new Deno.Command("mount", {
+    args: ["-t", "tmpfs", "-o", `size=${kilobytes}k`, "tmpfs", path],
+    stderr: "null",
+  });
+  if (!(await mount.output()).success) {
+    await Deno.remove(path);
+    return null;
+  }
+  return {
+    path,
+    async [Symbol.asyncDispose]() {
+      await new Deno.Command("umount", { args: [path] }).output();
+      await Deno.remove(path);
+    },
+  };
+}
+
+const probe = await smallDisk(64);
+const noDisk = probe === null;
+await probe?.[Symbol.asyncDispose]();
+
+Deno.test({
+  name: "a full disk costs no whole line and leaves no half one" +
+    (noDisk ? ": skipped, mounting a small file system needs root on Linux" : ""),
+  // Only a file system of its own can be filled; the name says what is missing.
+  ignore: noDisk,
+  fn: async () => {
+    await using disk = (await smallDisk(256))!;
+    const dataDir = join(disk.path, "data");
+    await using at = await stand({ dataDir, queueMax: 100 });
+    at.writer.offer(chat("first"));
+    await at.writer.flush();
+    const ballast = join(disk.path, "ballast");
+    await Deno.writeFile(ballast, new Uint8Array(200 * 1024));
+    for (let i = 0; i < 20; i++) at.writer.offer(chat(`${i} ${"x".repeat(5000)}`));
+    await at.writer.flush();
+    assert.ok(at.errors.length > 0, "the disk was not full");
+    assert.match(String(at.errors[0]), /space/i);
+    assert.equal((await at.lines()).length, 1);
+    assert.equal(at.writer.stats().queued, 20);
+    await Deno.remove(ballast);
+    await at.writer.flush();
+    assert.equal((await at.lines()).length, 21);
+    assert.deepEqual(at.drops, []);
+  },
+});
