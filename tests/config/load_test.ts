@@ -1,7 +1,7 @@
 // Config texts, good and bad, as people write them.
 
 import assert from "node:assert/strict";
-import { loadConfig } from "../../lib/config/load.ts";
+import { loadConfig, readConfig } from "../../lib/config/load.ts";
 import { formatProblem } from "../../lib/config/parse.ts";
 
 const noEnv = () => undefined;
@@ -183,4 +183,79 @@ Deno.test("a snapshot cannot be changed", () => {
   assert.throws(() => {
     (loaded.instances[0] as { weight: number }).weight = 5;
   }, TypeError);
+});
+
+Deno.test("a text cut off anywhere is an error with a place, never a loop or a crash", () => {
+  const whole = `// 'note'
+{ "instances": [ { url: 'http://a\\u002eb/v1\\
+', "model_name": ["m\\"n", 'o\\x41'], weight: .5e0, }, ], /* end */ port: 0x1F }`;
+  assert.ok(config(whole));
+  for (let length = 0; length < whole.length; length++) {
+    for (const end of ["", "\\", "'", '"', "\\u", "/*", "//", "\r", "\u2028", "-", "0x", "\0"]) {
+      for (const problem of problems(whole.slice(0, length) + end)) {
+        assert.match(problem, /^config\.jsonc:[1-9]\d*:[1-9]\d*: ./);
+      }
+    }
+  }
+});
+
+Deno.test("a file that ends too early is told by the bracket that stays open", () => {
+  assert.deepEqual(problems('{\n  "instances": [\n    {"url": "x"}, // more\n'), [
+    "config.jsonc:2:16: syntax: the file ends before this `[` is closed",
+  ]);
+});
+
+Deno.test("no form of mistake shows a key, password or token", () => {
+  const wrong = [
+    '{"instances":{"url":"http://a","api_key":"s3cret"}}',
+    '{"instances":[["api_key","x",{"api_key":"s3cret"}]]}',
+    one('}],"keys":["s3cret"],"x":[{'),
+    one('}],"admin":{"token":"s3cret"},"x":[{'),
+    one('}],"alerts":[{"url":"https://chat.example.com/s3cret"}],"x":[{'),
+    one(',"api_kye":"s3cret"'),
+    one(',"api_key":["s3cret"]'),
+    one(',"api_key":"s3cret\\n"'),
+    '{"instances":[{"url":"http://u:s3cret@a","model_name":"m"}]}',
+    '{"instances":[{"url":"http://u:p@s3cret@a","model_name":"m"}]}',
+    '{"instances":[{"url":"http://a/v1?token=s3cret","model_name":"m"}]}',
+  ];
+  for (const text of wrong) {
+    const found = problems(text).join("\n");
+    assert.notEqual(found, "", text);
+    assert.ok(!found.includes("s3cret"), found);
+  }
+});
+
+Deno.test("a key that no header can carry is refused, an empty one lets the client's pass", () => {
+  assert.match(problems(one(',"api_key":"abc\\n"')).join(), /api_key: expected printable ASCII/);
+  assert.equal(config(one(',"api_key":""')).instances[0].apiKey, null);
+});
+
+Deno.test("a duration beyond what a timer can hold is refused", () => {
+  assert.match(problems(one('}],"error_window":31536000,"x":[{')).join(), /error_window: too big/);
+});
+
+Deno.test("a problem carries its path", () => {
+  const loaded = loadConfig("c", one(',"weight":"x"'), noEnv);
+  assert.ok(!loaded.ok);
+  assert.deepEqual(loaded.problems[0].path, ["instances", 0, "weight"]);
+});
+
+Deno.test("a missing file and a folder are problems, not crashes", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const path of [`${folder}/none.jsonc`, folder]) {
+      const loaded = await readConfig(path, noEnv);
+      assert.ok(!loaded.ok);
+      assert.equal(loaded.problems[0].file, path);
+      assert.match(loaded.problems[0].message, /does not exist|cannot be read/);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a model named twice on one instance counts once", () => {
+  const text = '{"instances":[{"url":"http://a","model_name":["m","m"]}]}';
+  assert.deepEqual(config(text).instances[0].models, ["m"]);
 });

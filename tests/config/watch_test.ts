@@ -15,6 +15,9 @@ async function watched(
     path: string;
     seen: Config[];
     bad: number;
+    errors: unknown[];
+    /** Called with each new configuration. */
+    onConfig(): void;
     reloadNow(): void;
     until(weight: number): Promise<void>;
   }) => Promise<void>,
@@ -31,6 +34,8 @@ async function watched(
     path,
     seen,
     bad: 0,
+    errors: [] as unknown[],
+    onConfig: () => {},
     reloadNow: () => watcher.reloadNow(),
     until: (weight: number) =>
       waitFor(() => seen.at(-1)?.instances[0].weight === weight, `weight ${weight}`, 4000),
@@ -39,8 +44,12 @@ async function watched(
     path,
     env: () => undefined,
     initialText: text(1),
-    onConfig: (config) => seen.push(config),
+    onConfig: (config) => {
+      seen.push(config);
+      stand.onConfig();
+    },
     onProblems: () => stand.bad++,
+    onError: (error) => stand.errors.push(error),
   });
   try {
     await test(stand);
@@ -128,4 +137,86 @@ Deno.test("reloadNow reads the file even when it is the same", () =>
   watched(async (stand) => {
     stand.reloadNow();
     await stand.until(1);
+  }));
+
+Deno.test("fifty bad files in a row change nothing", () =>
+  watched(async (stand) => {
+    for (let index = 1; index <= 50; index++) {
+      const bad = text(7).slice(0, index) + "\\".repeat(index % 3);
+      await Deno.writeTextFile(`${stand.path}.new`, bad);
+      await Deno.rename(`${stand.path}.new`, stand.path);
+      stand.reloadNow();
+      await waitFor(() => stand.bad >= index, `report ${index}`, 4000);
+    }
+    assert.equal(stand.seen.length, 0);
+    await Deno.writeTextFile(stand.path, text(2));
+    await stand.until(2);
+  }));
+
+Deno.test("a file that grows piece by piece ends as its whole text", () =>
+  watched(async (stand) => {
+    const whole = text(6);
+    const file = await Deno.open(stand.path, { write: true, truncate: true });
+    for (const character of whole) await file.write(new TextEncoder().encode(character));
+    file.close();
+    await stand.until(6);
+    assert.equal(stand.seen.length, 1);
+  }));
+
+Deno.test("a change in the folder that a symlink leads to is seen", () =>
+  watched(async ({ folder, until }) => {
+    for (const weight of [2, 3]) {
+      await Deno.writeTextFile(join(folder, "elsewhere", "real.jsonc"), text(weight));
+      await until(weight);
+    }
+  }, async (folder) => {
+    await Deno.mkdir(join(folder, "elsewhere"));
+    await Deno.writeTextFile(join(folder, "elsewhere", "real.jsonc"), text(1));
+    await Deno.mkdir(join(folder, "here"));
+    await Deno.symlink(join("..", "elsewhere", "real.jsonc"), join(folder, "here", "config.jsonc"));
+    return join(folder, "here", "config.jsonc");
+  }));
+
+Deno.test("a folder that was removed and made anew is watched again", () =>
+  watched(async (stand) => {
+    await Deno.remove(join(stand.folder, "etc"), { recursive: true });
+    await Deno.mkdir(join(stand.folder, "etc"));
+    await Deno.writeTextFile(stand.path, text(2));
+    stand.reloadNow();
+    await stand.until(2);
+    await Deno.writeTextFile(stand.path, text(3));
+    await stand.until(3);
+  }, async (folder) => {
+    await Deno.mkdir(join(folder, "etc"));
+    await Deno.writeTextFile(join(folder, "etc", "config.jsonc"), text(1));
+    return join(folder, "etc", "config.jsonc");
+  }));
+
+Deno.test("a reload that fails is told, and the next file counts", () =>
+  watched(async (stand) => {
+    stand.onConfig = () => {
+      throw new Error("no room");
+    };
+    await Deno.writeTextFile(stand.path, text(2));
+    await waitFor(() => stand.errors.length === 1, "the error", 4000);
+    stand.onConfig = () => {};
+    await Deno.writeTextFile(stand.path, text(3));
+    await stand.until(3);
+  }));
+
+Deno.test("after close nothing is read any more", () =>
+  watched(async (stand) => {
+    const closed: Config[] = [];
+    const watcher = watchConfig({
+      path: stand.path,
+      env: () => undefined,
+      initialText: text(1),
+      onConfig: (config) => closed.push(config),
+      onProblems: () => {},
+    });
+    await watcher.close();
+    watcher.reloadNow();
+    await Deno.writeTextFile(stand.path, text(2));
+    await stand.until(2);
+    assert.equal(closed.length, 0);
   }));

@@ -1,0 +1,45 @@
+// The `check` command in a process of its own.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+
+const settings = join(import.meta.dirname!, "..", "..", "deno.json");
+const command = new URL("../../lib/cli/check.ts", import.meta.url).href;
+const program = `import { run } from "${command}"; Deno.exit(await run(Deno.args));`;
+
+async function check(text: string, ...flags: string[]) {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(join(folder, "config.jsonc"), text);
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--config", settings, program, "--", ...flags],
+      cwd: folder,
+    }).output();
+    const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    return { code, stdout: decode(stdout), stderr: decode(stderr) };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("check exits with 1 and every problem, one a line", async () => {
+  const { code, stderr } = await check('{\n"instances": [{"url": "http://a:8000"}],\n"prot": 1}');
+  assert.equal(code, 1);
+  assert.deepEqual(stderr.trim().split("\n").map((line) => line.split(": ").slice(0, 2)), [
+    ["config.jsonc:2:15", "instances[0].model_name"],
+    ["config.jsonc:3:1", "prot"],
+  ]);
+});
+
+Deno.test("check --print shows the effective configuration without its keys", async () => {
+  const { code, stdout, stderr } = await check(
+    '{instances: [{url: "http://a:8000/v1", model_name: "m", api_key: "s3cret"}]}',
+    "--print",
+  );
+  assert.equal(code, 0, stderr);
+  assert.ok(!stdout.includes("s3cret"));
+  const shown = JSON.parse(stdout);
+  assert.equal(shown.port, 9999);
+  assert.equal(shown.instances[0].name, "a:8000");
+  assert.equal(shown.instances[0].apiKey, "********");
+});
