@@ -1,0 +1,73 @@
+// Which records an export takes.
+
+import { createHash } from "node:crypto";
+import { isObject, type Json, objectsIn, textOf } from "../../sse/assemble/answer.ts";
+
+/** Options as they were written on the command line. */
+export interface FilterOptions {
+  model?: string[];
+  since?: string;
+  until?: string;
+  finish?: string[];
+  "min-turns"?: string;
+  dedupe?: boolean;
+}
+
+/** A function that says whether a record is taken, or what is wrong with the options. */
+export function readFilter(options: FilterOptions): ((record: Json) => boolean) | string {
+  const { model, finish, dedupe } = options;
+  const since = timeOf(options.since);
+  if (Number.isNaN(since)) return notATime("--since", options.since);
+  const until = timeOf(options.until);
+  if (Number.isNaN(until)) return notATime("--until", options.until);
+  const minTurns = Number(options["min-turns"] ?? 0);
+  if (!Number.isInteger(minTurns) || minTurns < 0) {
+    return `--min-turns: expected a whole number, got \`${options["min-turns"]}\``;
+  }
+  const seen = new Set<string>();
+  return (record) => {
+    if (model !== undefined && !model.includes(textOf(record.model))) return false;
+    const meta = isObject(record.meta) ? record.meta : {};
+    if (finish !== undefined && !finish.includes(textOf(meta.finish_reason))) return false;
+    const began = beganAt(record, meta);
+    if (since !== null && began < since) return false;
+    if (until !== null && began >= until) return false;
+    if (turnsIn(record) < minTurns) return false;
+    if (!dedupe) return true;
+    const key = fingerprint(
+      JSON.stringify([record.conversations ?? record.messages, record.tools]),
+    );
+    if (seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  };
+}
+
+/** Milliseconds since 1970; null where there is none, NaN where it is no time. Local time. */
+function timeOf(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  // A bare date would be read as UTC.
+  return Date.parse(/^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T00:00` : text);
+}
+
+function notATime(option: string, text: string | undefined): string {
+  return `${option}: expected a time such as 2026-01-31 or 2026-01-31T12:00, got \`${text}\``;
+}
+
+function beganAt(record: Json, meta: Json): number {
+  const began = Date.parse(textOf(meta.started_at));
+  if (!Number.isNaN(began)) return began;
+  return typeof record.created === "number" ? record.created * 1000 : 0;
+}
+
+function turnsIn(record: Json): number {
+  const turns = objectsIn(record.conversations ?? record.messages);
+  const isSystem = (turn: Json) =>
+    turn.from === "system" || turn.role === "system" || turn.role === "developer";
+  return turns.filter((turn) => !isSystem(turn)).length;
+}
+
+/** Kept instead of the text, so that millions of records fit. */
+function fingerprint(text: string): string {
+  return createHash("sha256").update(text).digest("base64");
+}
