@@ -1,0 +1,412 @@
+// The shape of records: by the rules of the programs that load them, and without loss.
+
+import assert from "node:assert/strict";
+import type { Capture } from "../../lib/record/capture.ts";
+import { type RecordFormat, recordsOf } from "../../lib/record/record.ts";
+import { assemble } from "../../lib/sse/assemble/assemble.ts";
+import type { EventStore } from "../../lib/sse/event_store.ts";
+import { capture, chunk, completion, storeOf } from "./samples.ts";
+
+// deno-lint-ignore no-explicit-any -- tests look into many shapes
+type Line = Record<string, any>;
+
+function records(
+  request: object,
+  response: object | EventStore | null,
+  more: Partial<Capture> = {},
+  format: RecordFormat = "sharegpt",
+): { complete: boolean; lines: Line[] } {
+  const made = capture(request, response, more);
+  return recordsOf(made, assemble(made.api, made.response), format);
+}
+
+/** The turns of a complete record, having passed LLaMA-Factory's rules. */
+function turns(request: object, response: object, more: Partial<Capture> = {}): string[][] {
+  const { complete, lines } = records(request, response, more);
+  assert.equal(complete, true);
+  loadsInLlamaFactory(lines[0]);
+  return lines[0].conversations.map((turn: Line) => [turn.from, turn.value]);
+}
+
+/** One system turn in front at most; sides alternate; an answer at the end; calls and tools parse. */
+function loadsInLlamaFactory(record: Line): void {
+  const all = record.conversations as { from: string; value: string }[];
+  const rest = all[0].from === "system" ? all.slice(1) : all;
+  assert.ok(rest.length >= 2 && rest.length % 2 === 0, JSON.stringify(all));
+  rest.forEach(({ from, value }, at) => {
+    const accepted = at % 2 === 0 ? ["human", "observation"] : ["gpt", "function_call"];
+    assert.ok(accepted.includes(from), `${from} at place ${at + 1}`);
+    assert.equal(typeof value, "string");
+    if (from !== "function_call") return;
+    const calls = [JSON.parse(value.replace(/<think>\n[\s\S]*?\n<\/think>\n\n/, ""))].flat();
+    for (const call of calls) {
+      assert.equal(typeof call.name, "string");
+      assert.ok("arguments" in call);
+    }
+  });
+  if (record.tools === undefined) return;
+  for (const tool of JSON.parse(record.tools)) {
+    assert.equal(typeof tool.function.name, "string");
+    assert.equal(typeof tool.function.parameters, "object");
+  }
+}
+
+const user = (content: unknown) => ({ role: "user", content });
+const assistant = (content: unknown, more = {}) => ({ role: "assistant", content, ...more });
+const called = (...calls: [string, string][]) => ({
+  tool_calls: calls.map(([name, given], at) => ({
+    id: `c${at}`,
+    type: "function",
+    function: { name, arguments: given },
+  })),
+});
+
+Deno.test("a record has what a loader and a reader need", () => {
+  const request = { messages: [user("Hi")], temperature: 0.5, max_tokens: 9, seed: 1, user: "u" };
+  const { complete, lines } = records(request, completion({ content: "Ho" }));
+  assert.equal(complete, true);
+  assert.deepEqual(JSON.parse(JSON.stringify(lines)), [{
+    id: "chatcmpl-1",
+    conversations: [{ from: "human", value: "Hi" }, { from: "gpt", value: "Ho" }],
+    model: "m",
+    created: 1750000000,
+    meta: {
+      instance: "gpu-1",
+      api: "chat",
+      request_id: "req-1",
+      stream: false,
+      client: "127.0.0.1",
+      sampling: { temperature: 0.5, max_tokens: 9, seed: 1 },
+      usage: { prompt_tokens: 3, completion_tokens: 4, total_tokens: 7 },
+      finish_reason: "stop",
+      started_at: "2026-01-01T12:00:00.000Z",
+      first_byte_ms: 10,
+      duration_ms: 20,
+    },
+  }]);
+});
+
+Deno.test("attempts and resumptions are told where there were some", () => {
+  const attempts = [{ instance: "a", error: "refused" }, { instance: "b", status: 200 }];
+  const resumed = [{ from: "a", to: "b", way: "continue", atChars: 3 }];
+  const { lines } = records({ messages: [user("Hi")] }, completion({ content: "Ho" }), {
+    attempts,
+    resumed,
+  });
+  assert.deepEqual(lines[0].meta.attempts, attempts);
+  assert.deepEqual(lines[0].meta.resumed, resumed);
+});
+
+Deno.test("system and developer messages become one system turn in front", () => {
+  const messages = [
+    { role: "system", content: "Be brief." },
+    user("Hi"),
+    assistant("Ho"),
+    { role: "developer", content: "Be kind." },
+    user("Bye"),
+  ];
+  assert.deepEqual(turns({ messages }, completion({ content: "Ciao" })), [
+    ["system", "Be brief.\n\nBe kind."],
+    ["human", "Hi"],
+    ["gpt", "Ho"],
+    ["human", "Bye"],
+    ["gpt", "Ciao"],
+  ]);
+});
+
+Deno.test("messages of one side in a row become one turn, so that the sides alternate", () => {
+  const messages = [user("a"), user("b"), assistant("c"), assistant("d"), user("e")];
+  assert.deepEqual(turns({ messages }, completion({ content: "f" })), [
+    ["human", "a\n\nb"],
+    ["gpt", "c\n\nd"],
+    ["human", "e"],
+    ["gpt", "f"],
+  ]);
+  assert.deepEqual(turns({ messages: [assistant("a"), user("b")] }, completion({ content: "c" })), [
+    ["human", ""],
+    ["gpt", "a"],
+    ["human", "b"],
+    ["gpt", "c"],
+  ]);
+  const system = [{ role: "system", content: "s" }];
+  assert.deepEqual(turns({ messages: system }, completion({ content: "c" })), [
+    ["system", "s"],
+    ["human", ""],
+    ["gpt", "c"],
+  ]);
+});
+
+Deno.test("reasoning stands at the start of the gpt value, as the model wrote it", () => {
+  const answer = completion({ content: "\n\n4", reasoning_content: "\n2+2\n" });
+  const messages = [user("1+1"), assistant("2", { reasoning: "easy" }), user("2+2")];
+  assert.deepEqual(turns({ messages }, answer), [
+    ["human", "1+1"],
+    ["gpt", "<think>easy</think>2"],
+    ["human", "2+2"],
+    ["gpt", "<think>\n2+2\n</think>\n\n4"],
+  ]);
+});
+
+Deno.test("tool calls and results become function_call and observation", () => {
+  const tools = [{ type: "function", function: { name: "f" } }];
+  const messages = [
+    user("x?"),
+    assistant(null, called(["f", '{"x":1}'])),
+    { role: "tool", tool_call_id: "c0", content: "one" },
+    assistant("One. And?"),
+    user("y, z?"),
+    assistant(null, called(["f", '{"y": 12345678901234567890}'], ["g", ""])),
+    { role: "tool", tool_call_id: "c0", content: "two" },
+    { role: "tool", tool_call_id: "c1", content: [{ type: "text", text: "three" }] },
+    user("go on"),
+  ];
+  const answer = completion({ content: null, ...called(["f", "{}"]), reasoning: "Again" });
+  assert.deepEqual(turns({ messages, tools }, answer), [
+    ["human", "x?"],
+    ["function_call", '{"name": "f", "arguments": {"x":1}}'],
+    ["observation", "one"],
+    ["gpt", "One. And?"],
+    ["human", "y, z?"],
+    [
+      "function_call",
+      '[{"name": "f", "arguments": {"y": 12345678901234567890}}, {"name": "g", "arguments": {}}]',
+    ],
+    ["observation", "two\n\nthree\n\ngo on"],
+    ["function_call", '<think>\nAgain\n</think>\n\n{"name": "f", "arguments": {}}'],
+  ]);
+});
+
+Deno.test("text beside tool calls is a turn of its own, and no value is lost", () => {
+  const answer = completion({ content: "A moment.", reasoning: "Hm", ...called(["f", "{}"]) });
+  assert.deepEqual(turns({ messages: [user("x?")] }, answer), [
+    ["human", "x?"],
+    ["gpt", "<think>Hm</think>A moment."],
+    ["human", ""],
+    ["function_call", '{"name": "f", "arguments": {}}'],
+  ]);
+});
+
+Deno.test("arguments that are no JSON are kept as text", () => {
+  const answer = completion({ content: null, ...called(["f", '{"x":']) });
+  assert.equal(
+    turns({ messages: [user("x?")] }, answer)[1][1],
+    '{"name": "f", "arguments": "{\\"x\\":"}',
+  );
+});
+
+Deno.test("OpenAI's older function_call is read like a tool call", () => {
+  const messages = [
+    user("x?"),
+    assistant(null, { function_call: { name: "f", arguments: "{}" } }),
+    { role: "function", name: "f", content: "one" },
+  ];
+  const functions = [{ name: "f", parameters: { type: "object" } }];
+  const { lines } = records({ messages, functions }, completion({ content: "1" }));
+  loadsInLlamaFactory(lines[0]);
+  assert.deepEqual(lines[0].conversations.map((turn: Line) => turn.from), [
+    "human",
+    "function_call",
+    "observation",
+    "gpt",
+  ]);
+});
+
+Deno.test("pictures, sounds and films are named in the text and listed beside it", () => {
+  const content = [
+    { type: "text", text: "What is" },
+    { type: "image_url", image_url: { url: "https://x/a.png" } },
+    { type: "input_audio", input_audio: { data: "AAAA", format: "mp3" } },
+    { type: "video_url", video_url: { url: "https://x/a.mp4" } },
+    { type: "text", text: "this?" },
+  ];
+  const request = { messages: [user(content)] };
+  const { lines } = records(request, completion({ content: "A cat" }));
+  assert.equal(lines[0].conversations[0].value, "What is\n<image>\n<audio>\n<video>\nthis?");
+  assert.deepEqual([lines[0].images, lines[0].audios, lines[0].videos], [
+    ["https://x/a.png"],
+    ["data:audio/mp3;base64,AAAA"],
+    ["https://x/a.mp4"],
+  ]);
+  const openai = records(request, completion({ content: "A cat" }), {}, "openai");
+  assert.deepEqual(openai.lines[0].messages[0].content, content);
+});
+
+Deno.test("the openai form keeps every field of the messages, and the tools", () => {
+  const messages = [
+    user("Hi"),
+    { role: "assistant", content: "Ho", reasoning_content: "r", name: "bot", odd: { a: [1] } },
+    user("?"),
+  ];
+  const tools = [{ type: "function", function: { name: "f", strict: true } }, { type: "other" }];
+  const answer = completion({ content: "A moment.", reasoning: "Hm", ...called(["f", "{}"]) });
+  const { lines } = records({ messages, tools }, answer, {}, "openai");
+  assert.deepEqual(lines[0].messages, [
+    ...messages,
+    { role: "assistant", content: "A moment.", reasoning: "Hm", ...called(["f", "{}"]) },
+  ]);
+  assert.deepEqual(lines[0].tools, tools);
+});
+
+Deno.test("each of several choices is a line of its own", () => {
+  const store = storeOf([
+    chunk({ content: "a" }, "stop", 0),
+    chunk({ content: "b" }, "length", 1),
+  ]);
+  const { complete, lines } = records({ messages: [user("Hi")], n: 2 }, store);
+  assert.equal(complete, true);
+  assert.deepEqual(
+    lines.map((line) => [line.id, line.conversations[1].value, line.meta.finish_reason]),
+    [["chatcmpl-1-0", "a", "stop"], ["chatcmpl-1-1", "b", "length"]],
+  );
+});
+
+Deno.test("an answer that the client began is one message with its begin", () => {
+  const messages = [user("Count"), assistant("1, 2, ")];
+  const open = { messages, continue_final_message: true, add_generation_prompt: false };
+  const whole = [["human", "Count"], ["gpt", "1, 2, 3"]];
+  assert.deepEqual(turns(open, completion({ content: "3" })), whole);
+  assert.deepEqual(turns({ ...open, echo: true }, completion({ content: "1, 2, 3" })), whole);
+  assert.deepEqual(
+    turns(
+      { messages: [user("Count"), assistant("1, 2, ", { prefix: true })] },
+      completion({
+        content: "3",
+      }),
+    ),
+    whole,
+  );
+});
+
+Deno.test("text completions are a question and its answer, for each prompt of a list", () => {
+  const text = (index: number, text: string) => ({ index, text, finish_reason: "stop" });
+  const more: Partial<Capture> = { api: "completions" };
+  assert.deepEqual(turns({ prompt: "Once" }, { choices: [text(0, " upon")] }, more), [
+    ["human", "Once"],
+    ["gpt", " upon"],
+  ]);
+  assert.deepEqual(
+    turns({ prompt: "Once", echo: true }, { choices: [text(0, "Once upon")] }, more),
+    [
+      ["human", "Once"],
+      ["gpt", " upon"],
+    ],
+  );
+  const choices = [text(0, "a0"), text(1, "a1"), text(2, "b0"), text(3, "b1")];
+  const { lines } = records({ prompt: ["a", "b"], n: 2 }, { choices }, more);
+  assert.deepEqual(
+    lines.map((line) => line.conversations.map((turn: Line) => turn.value)),
+    [["a", "a0"], ["a", "a1"], ["b", "b0"], ["b", "b1"]],
+  );
+});
+
+Deno.test("a prompt of token ids is not trained on, since it is no text", () => {
+  const choices = [{ index: 0, text: "a", finish_reason: "stop" }];
+  const { complete, lines } = records({ prompt: [1, 2] }, { choices }, { api: "completions" });
+  assert.equal(complete, false);
+  assert.match(lines[0].meta.error, /token ids/);
+});
+
+Deno.test("a response's instructions and items are a conversation", () => {
+  const request = {
+    instructions: "Be brief.",
+    input: [
+      { role: "user", content: [{ type: "input_text", text: "x?" }] },
+      { type: "reasoning", summary: [{ type: "summary_text", text: "Hm" }] },
+      { type: "function_call", call_id: "c", name: "f", arguments: "{}" },
+      { type: "function_call_output", call_id: "c", output: "one" },
+      { type: "message", role: "assistant", content: [{ type: "output_text", text: "One" }] },
+      { role: "user", content: "And?" },
+    ],
+    tools: [{ type: "function", name: "f", parameters: { type: "object" } }, { type: "web" }],
+  };
+  const response = {
+    id: "resp",
+    status: "completed",
+    output: [{ type: "message", content: [{ type: "output_text", text: "Two" }] }],
+  };
+  assert.deepEqual(turns(request, response, { api: "responses" }), [
+    ["system", "Be brief."],
+    ["human", "x?"],
+    ["function_call", '<think>\nHm\n</think>\n\n{"name": "f", "arguments": {}}'],
+    ["observation", "one"],
+    ["gpt", "One"],
+    ["human", "And?"],
+    ["gpt", "Two"],
+  ]);
+  assert.deepEqual(turns({ input: "Hi" }, response, { api: "responses" }), [
+    ["human", "Hi"],
+    ["gpt", "Two"],
+  ]);
+});
+
+Deno.test("Anthropic's blocks are a conversation", () => {
+  const request = {
+    system: [{ type: "text", text: "Be brief." }],
+    messages: [
+      user([
+        { type: "text", text: "x?" },
+        { type: "image", source: { type: "base64", media_type: "image/png", data: "AA" } },
+      ]),
+      assistant([
+        { type: "thinking", thinking: "Hm", signature: "s" },
+        { type: "tool_use", id: "c", name: "f", input: { x: 1 } },
+      ]),
+      user([
+        { type: "tool_result", tool_use_id: "c", content: [{ type: "text", text: "one" }] },
+        { type: "text", text: "And?" },
+      ]),
+    ],
+    tools: [{ name: "f", input_schema: { type: "object" } }],
+  };
+  const response = {
+    id: "msg",
+    content: [{ type: "text", text: "One" }],
+    stop_reason: "end_turn",
+  };
+  const { lines } = records(request, response, { api: "messages" });
+  loadsInLlamaFactory(lines[0]);
+  assert.deepEqual(lines[0].conversations.map((turn: Line) => [turn.from, turn.value]), [
+    ["system", "Be brief."],
+    ["human", "x?\n<image>"],
+    ["function_call", '<think>\nHm\n</think>\n\n{"name": "f", "arguments": {"x":1}}'],
+    ["observation", "one\n\nAnd?"],
+    ["gpt", "One"],
+  ]);
+  assert.deepEqual(lines[0].images, ["data:image/png;base64,AA"]);
+  assert.equal(lines[0].meta.finish_reason, "stop");
+  const prefilled = { messages: [user("Count"), assistant("1, ")] };
+  const two = { ...response, content: [{ type: "text", text: "2" }] };
+  assert.deepEqual(turns(prefilled, two, { api: "messages" }), [
+    ["human", "Count"],
+    ["gpt", "1, 2"],
+  ]);
+});
+
+Deno.test("only answers with a real end are complete, whatever the outcome says", () => {
+  const request = { messages: [user("Hi")] };
+  const complete = (response: object | EventStore | null) => records(request, response).complete;
+  assert.equal(complete(completion({ content: "a" })), true);
+  assert.equal(complete(completion({ content: "a" }, "abort")), false);
+  assert.equal(complete(storeOf([chunk({ content: "a" })])), false);
+  assert.equal(complete(storeOf([chunk({ content: "a" }, "stop"), "data: {bro"])), false);
+  assert.equal(complete({ error: "Unauthorized" }), false);
+  assert.equal(complete(null), false);
+});
+
+Deno.test("a request that is no JSON is still a line, with what is known of it", () => {
+  const made = { ...capture({}, null, { outcome: "failed", error: "down" }) };
+  made.requestBody = new Uint8Array([0xff, 0x7b]);
+  const { complete, lines } = recordsOf(made, assemble("chat", null), "sharegpt");
+  assert.equal(complete, false);
+  assert.deepEqual((lines[0] as Line).conversations, []);
+  assert.equal((lines[0] as Line).meta.error, "down");
+});
+
+Deno.test("vLLM's benchmark finds a prompt and an answer in each record", () => {
+  const { lines } = records({ messages: [user("Hi")] }, completion({ content: "Ho" }));
+  const entries = JSON.parse(JSON.stringify(lines)) as Line[];
+  const usable = entries.filter((entry) => entry.conversations.length >= 2);
+  assert.deepEqual(usable.map((entry) => entry.conversations.slice(0, 2)), [
+    [{ from: "human", value: "Hi" }, { from: "gpt", value: "Ho" }],
+  ]);
+});
