@@ -1,0 +1,222 @@
+// The export command: what it takes, what it leaves out, and the three forms.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { run } from "../../lib/cli/export.ts";
+
+interface Stand extends AsyncDisposable {
+  dir: string;
+  /** Runs the command with --output; the exit code, the text written, what was said. */
+  export(...args: string[]): Promise<{ code: number; text: string; said: string }>;
+}
+
+async function stand(files: Record<string, string>): Promise<Stand> {
+  const dir = await Deno.makeTempDir();
+  for (const [name, text] of Object.entries(files)) {
+    await Deno.mkdir(join(dir, name, ".."), { recursive: true });
+    await Deno.writeTextFile(join(dir, name), text);
+  }
+  return {
+    dir,
+    async export(...args) {
+      const output = join(dir, "out");
+      const said: string[] = [];
+      const { error } = console;
+      console.error = (line: string) => said.push(line);
+      try {
+        const code = await run([...args, "--output", output]);
+        const text = code === 0 ? await Deno.readTextFile(output) : "";
+        return { code, text, said: said.join("\n") };
+      } finally {
+        console.error = error;
+      }
+    },
+    [Symbol.asyncDispose]: () => Deno.remove(dir, { recursive: true }),
+  };
+}
+
+function record(id: string, values: string[], more: object = {}, meta: object = {}): object {
+  return {
+    id,
+    conversations: values.map((value, at) => ({ from: at % 2 === 0 ? "human" : "gpt", value })),
+    model: "m",
+    created: 1767225600,
+    meta: { instance: "gpu-1", finish_reason: "stop", started_at: "2026-01-01T00:00:00Z", ...meta },
+    ...more,
+  };
+}
+
+function lines(...records: object[]): string {
+  return records.map((one) => `${JSON.stringify(one)}\n`).join("");
+}
+
+const day = "requests_responses/20260101_00.jsonl";
+
+Deno.test("sharegpt is one JSON array of the records, in the order of time", async () => {
+  await using at = await stand({
+    "requests_responses/20260102_00.jsonl": lines(record("b", ["x", "y"])),
+    [day]: lines(record("a", ["x", "y"])),
+  });
+  const { code, text } = await at.export("--format", "sharegpt", "--data-dir", at.dir);
+  assert.equal(code, 0);
+  assert.deepEqual(JSON.parse(text).map((one: { id: string }) => one.id), ["a", "b"]);
+  assert.deepEqual(JSON.parse(text)[0], record("a", ["x", "y"]));
+});
+
+Deno.test("nothing recorded is an empty array, and no lines", async () => {
+  await using at = await stand({ [day]: "" });
+  assert.deepEqual(
+    JSON.parse((await at.export("--format", "sharegpt", "--data-dir", at.dir)).text),
+    [],
+  );
+  assert.equal((await at.export("--format", "openai", "--data-dir", at.dir)).text, "");
+});
+
+Deno.test("openai is a line of messages for each record, whichever form it was recorded in", async () => {
+  const turns = [
+    { from: "system", value: "s" },
+    { from: "human", value: "look\n<image>" },
+    { from: "gpt", value: "<think>r</think>wait" },
+    { from: "human", value: "" },
+    { from: "function_call", value: '{"name": "f", "arguments": {"x":1}}' },
+    { from: "observation", value: "one" },
+    { from: "gpt", value: "done" },
+  ];
+  const shared = record("a", [], {
+    conversations: turns,
+    images: ["https://x/a.png"],
+    tools: '[{"type":"function","function":{"name":"f"}}]',
+  });
+  const messages = [{ role: "user", content: "Hi", odd: 1 }, { role: "assistant", content: "Ho" }];
+  const plain = record("b", [], { conversations: undefined, messages });
+  await using at = await stand({ [day]: lines(shared, plain) });
+  const { text } = await at.export("--format", "openai", "--data-dir", at.dir);
+  const [first, second] = text.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(first.messages, [
+    { role: "system", content: "s" },
+    {
+      role: "user",
+      content: [{ type: "text", text: "look" }, {
+        type: "image_url",
+        image_url: { url: "https://x/a.png" },
+      }],
+    },
+    {
+      role: "assistant",
+      content: "wait",
+      reasoning_content: "r",
+      tool_calls: [{
+        id: "call_4_0",
+        type: "function",
+        function: { name: "f", arguments: '{"x":1}' },
+      }],
+    },
+    { role: "tool", tool_call_id: "call_4_0", content: "one" },
+    { role: "assistant", content: "done" },
+  ]);
+  assert.deepEqual(first.tools, [{ type: "function", function: { name: "f" } }]);
+  assert.deepEqual(second.messages, messages);
+  const shareGpt = await at.export("--format", "sharegpt", "--data-dir", at.dir);
+  assert.deepEqual(JSON.parse(shareGpt.text)[1].conversations, [
+    { from: "human", value: "Hi" },
+    { from: "gpt", value: "Ho" },
+  ]);
+});
+
+Deno.test("alpaca has instruction, output and history, and leaves tool calls out", async () => {
+  const withCall = record("c", [], {
+    conversations: [{ from: "human", value: "x" }, { from: "function_call", value: "{}" }],
+  });
+  const withSystem = record("d", [], {
+    conversations: [
+      { from: "system", value: "s" },
+      { from: "human", value: "x" },
+      { from: "gpt", value: "y" },
+    ],
+  });
+  await using at = await stand({
+    [day]: lines(record("a", ["q1", "a1", "q2", "a2"]), withCall, withSystem),
+  });
+  const { text, said } = await at.export("--format", "alpaca", "--data-dir", at.dir);
+  assert.deepEqual(JSON.parse(text), [
+    { instruction: "q2", input: "", output: "a2", history: [["q1", "a1"]] },
+    { instruction: "x", input: "", output: "y", system: "s" },
+  ]);
+  assert.match(said, /2 of 3 lines written/);
+});
+
+Deno.test("filters take what they name", async () => {
+  await using at = await stand({
+    [day]: lines(
+      record("a", ["x", "y"]),
+      record("b", ["x", "y"], { model: "n" }),
+      record("c", ["x", "z"], {}, { finish_reason: "length" }),
+      record("d", ["x", "y", "z", "w"], {}, { started_at: "2026-02-01T00:00:00Z" }),
+    ),
+  });
+  const ids = async (...args: string[]) => {
+    const { text } = await at.export("--format", "sharegpt", "--data-dir", at.dir, ...args);
+    return JSON.parse(text).map((one: { id: string }) => one.id).join("");
+  };
+  assert.equal(await ids(), "abcd");
+  assert.equal(await ids("--model", "n"), "b");
+  assert.equal(await ids("--model", "n", "--model", "m"), "abcd");
+  assert.equal(await ids("--finish", "length"), "c");
+  assert.equal(await ids("--since", "2026-01-15"), "d");
+  assert.equal(await ids("--until", "2026-01-15"), "abc");
+  assert.equal(await ids("--min-turns", "3"), "d");
+  assert.equal(await ids("--dedupe"), "acd");
+});
+
+Deno.test("torn lines are counted and left out", async () => {
+  await using at = await stand({
+    [day]: `${lines(record("a", ["x", "y"]))}{"id":"b\n\n7\n${lines(record("c", ["x", "y"]))}{"id`,
+  });
+  const { text, said } = await at.export("--format", "sharegpt", "--data-dir", at.dir);
+  assert.equal(JSON.parse(text).length, 2);
+  assert.match(said, /3 torn/);
+});
+
+Deno.test("lines longer than a piece of the file, and letters cut by its border, come whole", async () => {
+  const long = "ž".repeat(300_001);
+  await using at = await stand({
+    [day]: lines(record("a", [`x${long}`, long]), record("b", ["x", "y"])),
+  });
+  const { text } = await at.export("--format", "sharegpt", "--data-dir", at.dir);
+  const [first, second] = JSON.parse(text);
+  assert.equal(first.conversations[0].value, `x${long}`);
+  assert.equal(second.id, "b");
+});
+
+Deno.test("incomplete answers come only when they are asked for, and files beat the folder", async () => {
+  await using at = await stand({
+    [day]: lines(record("a", ["x", "y"])),
+    "incomplete/20260101_00.jsonl": lines(record("b", ["x", "y"])),
+    "incomplete/20260101_00.jsonl.torn": "{",
+  });
+  const from = async (...args: string[]) =>
+    JSON.parse((await at.export("--format", "sharegpt", ...args)).text).length;
+  assert.equal(await from("--data-dir", at.dir), 1);
+  assert.equal(await from("--data-dir", at.dir, "--include-incomplete"), 2);
+  assert.equal(await from(join(at.dir, day), join(at.dir, day)), 2);
+});
+
+Deno.test("mistakes are named, and leave no file behind", async () => {
+  await using at = await stand({ [day]: "" });
+  const missing = await at.export("--format", "sharegpt", join(at.dir, "nowhere.jsonl"));
+  assert.equal(missing.code, 1);
+  assert.match(missing.said, /nowhere\.jsonl/);
+  const names = await Array.fromAsync(Deno.readDir(at.dir), (entry) => entry.name);
+  assert.deepEqual(names, ["requests_responses"]);
+  const bad = [
+    [["--format", "csv"], /expected sharegpt, openai, alpaca, got `csv`/],
+    [[], /got nothing/],
+    [["--format", "openai", "--since", "soon"], /--since: expected a time/],
+    [["--format", "openai", "--min-turns", "x"], /--min-turns/],
+  ] as const;
+  for (const [args, message] of bad) {
+    const { code, said } = await at.export(...args);
+    assert.equal(code, 2);
+    assert.match(said, message);
+  }
+});
