@@ -17,6 +17,11 @@ const decoder = new TextDecoder();
  */
 export function* parseEvents(bytes: Uint8Array): Generator<SseEvent> {
   const text = decoder.decode(bytes);
+  // Nearly every event of vLLM is one data line and a blank one.
+  if (isPlain(text)) {
+    yield { data: text.slice(6, -2) };
+    return;
+  }
   const ends = /\r\n|\n|\r/g;
   let event: string | undefined;
   let data: string | undefined;
@@ -44,4 +49,9 @@ export function* parseEvents(bytes: Uint8Array): Generator<SseEvent> {
 
 function made(event: string | undefined, data: string): SseEvent {
   return event === undefined || event === "" ? { data } : { event, data };
+}
+
+function isPlain(text: string): boolean {
+  return text.startsWith("data: ") && text.endsWith("\n\n") &&
+    text.indexOf("\n") === text.length - 2 && !text.includes("\r");
 }
