@@ -30,11 +30,11 @@ export async function run(args: string[]): Promise<number> {
     for (const problem of loaded.problems) console.error(formatProblem(problem));
     return 1;
   }
-  if (values.print) console.log(JSON.stringify(loaded.config, masked, 2));
+  if (values.print) console.log(JSON.stringify(loaded.options, masked, 2));
   else console.error(`${values.config}: ok, ${loaded.config.instances.length} instances`);
   return 0;
 }
 
 function masked(key: string, value: unknown): unknown {
-  return key === "apiKey" && typeof value === "string" ? "********" : value;
+  return key === "api_key" && typeof value === "string" ? "********" : value;
 }

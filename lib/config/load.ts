@@ -6,10 +6,16 @@ import { fillIn } from "./environment.ts";
 import { nearest } from "./nearest.ts";
 import { normalise } from "./normalise.ts";
 import { type Parsed, parseText, type Path, type Problem } from "./parse.ts";
-import { configSchema, LATER } from "./schema.ts";
+import { configSchema, LATER, type RawConfig } from "./schema.ts";
 
 export type Env = (name: string) => string | undefined;
-export type Loaded = { ok: true; config: Config; text: string } | {
+export type Loaded = {
+  ok: true;
+  config: Config;
+  /** The options as the file names them, with every default. */
+  options: RawConfig;
+  text: string;
+} | {
   ok: false;
   problems: Problem[];
 };
@@ -56,7 +62,9 @@ export function loadConfig(file: string, text: string, env: Env): Loaded {
     problems.push(...found.filter(({ path }) => !unfilled.has(dotted(path))));
   } else if (problems.length === 0) {
     const config = normalise(checked.data);
-    if (!Array.isArray(config)) return { ok: true, config, text };
+    if (!Array.isArray(config)) {
+      return { ok: true, config, options: checked.data, text };
+    }
     for (const { path, message } of config) {
       const place = parsed.at(path, "value");
       problems.push({ file, ...place, path, message: `${dotted(path)}: ${message}` });

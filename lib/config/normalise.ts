@@ -12,8 +12,6 @@ export interface Fault {
   message: string;
 }
 
-const DEFAULT_TIMEOUTS: Timeouts = { connectS: 2, firstByteS: 300, idleS: 60, totalS: null };
-
 function mergeTimeouts(raw: RawInstance["timeouts"], base: Timeouts): Timeouts {
   return {
     connectS: raw?.connect ?? base.connectS,
@@ -26,7 +24,12 @@ function mergeTimeouts(raw: RawInstance["timeouts"], base: Timeouts): Timeouts {
 /** The snapshot, or everything that is wrong with it. */
 export function normalise(raw: RawConfig): Config | Fault[] {
   const faults: Fault[] = [];
-  const timeouts = mergeTimeouts(raw.timeouts, DEFAULT_TIMEOUTS);
+  const timeouts = {
+    connectS: raw.timeouts.connect,
+    firstByteS: raw.timeouts.first_byte,
+    idleS: raw.timeouts.idle,
+    totalS: raw.timeouts.total,
+  };
   const instances: InstanceConfig[] = [];
   const names = new Map<string, number>();
   const ids = new Map<string, Path>();

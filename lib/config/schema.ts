@@ -10,15 +10,12 @@ const seconds = z.number().nonnegative().max(LONGEST_S);
 const positiveSeconds = z.number().positive().max(LONGEST_S);
 const count = z.int().nonnegative();
 
+/** Of one instance: what it leaves out is as for all. */
 const timeouts = z.strictObject({
-  connect: positiveSeconds.optional().describe("Until a connection stands. Default 2."),
-  first_byte: positiveSeconds.optional().describe(
-    "Until the answer's headers and its first meaningful event. Default 300.",
-  ),
-  idle: positiveSeconds.optional().describe("Between two pieces of an answer. Default 60."),
-  total: positiveSeconds.nullable().optional().describe(
-    "For the whole answer; null for any length. Default null.",
-  ),
+  connect: positiveSeconds.optional(),
+  first_byte: positiveSeconds.optional(),
+  idle: positiveSeconds.optional(),
+  total: positiveSeconds.nullable().optional(),
 });
 
 const resumeMode = z.enum(["off", "continue", "exact"]);
@@ -73,7 +70,14 @@ export const configSchema = z.strictObject({
   error_window: positiveSeconds.default(300).describe("Window of the failures, and ejection time."),
   alert_cooldown: seconds.default(300)
     .describe("At most one alert of a kind and instance in this time."),
-  timeouts: timeouts.default({}).describe("Limits for the phases of a request; also per instance."),
+  timeouts: z.strictObject({
+    connect: positiveSeconds.default(2).describe("Until a connection stands."),
+    first_byte: positiveSeconds.default(300)
+      .describe("Until the answer's headers and its first meaningful event."),
+    idle: positiveSeconds.default(60).describe("Between two pieces of an answer."),
+    total: positiveSeconds.nullable().default(null)
+      .describe("For the whole answer; null for any length."),
+  }).prefault({}).describe("Limits for the phases of a request; also per instance."),
   health_check: z.union([
     z.literal(false),
     z.strictObject({

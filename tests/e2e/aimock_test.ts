@@ -118,7 +118,7 @@ for (
 
 for (
   const [name, fault] of [
-    ["truncation", { truncateAfterChunks: 3 }],
+    ["truncation", { truncateAfterChunks: 3, latency: 20 }],
     ["disconnect in mid-stream", { disconnectAfterMs: 60, latency: 20 }],
   ] as const
 ) {

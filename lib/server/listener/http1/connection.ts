@@ -13,6 +13,7 @@ import {
   type RequestHead,
 } from "../../../http/head.ts";
 import { header } from "../../../http/message.ts";
+import { isSocketError } from "../../../http/socket_error.ts";
 import { openAiErrorBody } from "../../../http/openai_error.ts";
 import { HttpSyntaxError } from "../../../http/syntax_error.ts";
 import type { ClientRequest, Handler, ListenOptions } from "../../listener.ts";
@@ -400,17 +401,4 @@ function rejectEarly(bytes: Uint8Array, start: number, end: number): void {
 function nullOnSocketError(error: unknown): null {
   if (isSocketError(error)) return null;
   throw error;
-}
-
-/** Errors of a connection that either side has ended. */
-export function isSocketError(error: unknown): boolean {
-  return error instanceof Deno.errors.ConnectionReset ||
-    error instanceof Deno.errors.BrokenPipe ||
-    error instanceof Deno.errors.BadResource ||
-    error instanceof Deno.errors.Interrupted ||
-    error instanceof Deno.errors.ConnectionAborted ||
-    error instanceof Deno.errors.NotConnected ||
-    error instanceof Deno.errors.UnexpectedEof ||
-    error instanceof Deno.errors.TimedOut ||
-    (error instanceof Error && "code" in error && typeof error.code === "string");
 }

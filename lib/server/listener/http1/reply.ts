@@ -4,7 +4,7 @@
 import type { ClientReply } from "../../../http/client.ts";
 import type { RequestHead } from "../../../http/head.ts";
 import type { HeaderList } from "../../../http/message.ts";
-import { isSocketError } from "./connection.ts";
+import { isSocketError } from "../../../http/socket_error.ts";
 import { responseHead } from "./response_head.ts";
 
 /** A body up to this size shares a write with its head. */
