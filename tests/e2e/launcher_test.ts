@@ -17,13 +17,13 @@ if (worker) {
     other.onmessage = (event) => (other.terminate(), resolve(event.data));
   });
   const env = Object.fromEntries(["PATH", "root", "gw_root"].map((n) => [n, Deno.env.get(n)]));
-  console.log(JSON.stringify({
-    args: Deno.args, pid: Deno.pid, runtime: Deno.execPath(), run: run.state, said, env,
-  }));
   if (Deno.args[0] === "wait") {
     Deno.addSignalListener("SIGTERM", () => Deno.exit(7));
     setInterval(() => {}, 1000);
   }
+  console.log(JSON.stringify({
+    args: Deno.args, pid: Deno.pid, runtime: Deno.execPath(), run: run.state, said, env,
+  }));
 }
 `;
 
