@@ -1,0 +1,109 @@
+// Leases, queues and slots: counters that cannot leak.
+
+import assert from "node:assert/strict";
+import { SharedState } from "../../lib/pool/shared_state.ts";
+import { any, FleetStand, NONE, weighted } from "./stand.ts";
+
+Deno.test("a lease is released once, whoever releases it again", () => {
+  const stand = new FleetStand(weighted([1]));
+  const lease = stand.take();
+  assert.equal(stand.instance("a").inFlight, 1);
+  lease.release("success");
+  lease.release("failure");
+  lease[Symbol.dispose]();
+  assert.equal(stand.instance("a").inFlight, 0);
+  assert.equal(stand.instance("a").recentErrors, 0);
+});
+
+Deno.test("counters and health live on over a reload, by url and models", () => {
+  const stand = new FleetStand(weighted([1, 1], { error_threshold: 5 }));
+  const lease = stand.take();
+  stand.fleet.outlier.markDown(stand.instance("b"), "refused");
+  stand.apply(weighted([1, 1, 1], { error_threshold: 5 }));
+  assert.equal(stand.instance("a").inFlight, 1);
+  assert.equal(stand.instance("b").state, "down");
+  assert.equal(stand.instance("c").inFlight, 0);
+  lease.release("success");
+  assert.equal(stand.instance("a").inFlight, 0);
+});
+
+Deno.test("the slot of a removed instance is not given away while it drains", () => {
+  const stand = new FleetStand(weighted([1, 1]));
+  const running = stand.take();
+  const slot = running.instance.slot;
+  stand.apply({
+    instances: [{ url: "http://10.1.1.1/v1", model_name: "m", name: "new" }],
+  });
+  assert.notEqual(stand.instance("new").slot, slot);
+  running.release("success");
+  assert.equal(stand.shared.inFlight(slot), 0);
+});
+
+Deno.test("a dead worker's leases are released, the others' are not", () => {
+  const shared = SharedState.create();
+  const options = weighted([1]);
+  const first = new FleetStand(options, shared);
+  const second = new FleetStand(options, new SharedState(shared.buffer, 1));
+  first.take();
+  second.take();
+  second.take();
+  assert.equal(first.instance("a").inFlight, 3);
+  shared.dropWorker(1);
+  assert.equal(first.instance("a").inFlight, 1);
+});
+
+const limited = {
+  instances: [
+    { url: "http://10.0.0.1/v1", model_name: "m", name: "a", max_concurrency: 1 },
+  ],
+  queue: { max: 2, deadline: 60 },
+};
+
+Deno.test("above max_concurrency requests wait, first come first served within a priority", async () => {
+  const stand = new FleetStand(limited);
+  const running = stand.take();
+  assert.equal(stand.pool.acquire(NONE, any), "full");
+  const order: string[] = [];
+  const low = stand.pool.wait(0, () => {}).then((waited) => {
+    order.push("low");
+    return waited;
+  });
+  const high = stand.pool.wait(5, () => {}).then((waited) => {
+    order.push("high");
+    return waited;
+  });
+  assert.deepEqual(await stand.pool.wait(0, () => {}), { kind: "full" });
+  running.release("success");
+  const first = await high;
+  assert.ok(first.kind === "served");
+  first.value.release("success");
+  const second = await low;
+  assert.ok(second.kind === "served");
+  second.value.release("success");
+  assert.deepEqual(order, ["high", "low"]);
+  assert.equal(stand.instance("a").inFlight, 0);
+  assert.equal(stand.shared.waiting, 0);
+  stand.fleet.close();
+});
+
+Deno.test("a waiting client that leaves is gone from the queue at once", async () => {
+  const stand = new FleetStand(limited);
+  const running = stand.take();
+  let leave = () => {};
+  const waiting = stand.pool.wait(0, (out) => leave = out);
+  assert.equal(stand.shared.waiting, 1);
+  leave();
+  assert.deepEqual(await waiting, { kind: "gone" });
+  assert.equal(stand.shared.waiting, 0);
+  running.release("success");
+  assert.equal(stand.instance("a").inFlight, 0);
+  stand.fleet.close();
+});
+
+Deno.test("a deadline that passes ends the wait", async () => {
+  const stand = new FleetStand({ ...limited, queue: { max: 2, deadline: 0.05 } });
+  const running = stand.take();
+  assert.deepEqual(await stand.pool.wait(0, () => {}), { kind: "deadline" });
+  running.release("success");
+  stand.fleet.close();
+});
