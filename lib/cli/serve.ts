@@ -8,6 +8,7 @@ import type { Config } from "../config/config.ts";
 import { readConfig } from "../config/load.ts";
 import { formatProblem, type Problem } from "../config/parse.ts";
 import { watchConfig } from "../config/watch.ts";
+import { environmentProxy } from "../forward/transport/environment_proxy.ts";
 import { LineWriter } from "../observe/line_writer.ts";
 import { logger, type LogLevel, Logs } from "../observe/log.ts";
 import { HealthChecker } from "../pool/health_check.ts";
@@ -150,6 +151,7 @@ class Process {
     this.#runtime = new Runtime(config, this.#slots.assign(config), {
       shared: this.#shared,
       now: () => performance.now(),
+      proxied: environmentProxy(env),
       onPoolEvent: (event) => this.#tell(event),
       onFinished: account,
       onError: (error) => logger.error("internal error: {error}", { error }),

@@ -166,7 +166,7 @@ class Scanner {
     }
     const text = latin1.decode(bytes.subarray(start, Math.min(this.#at, start + 400)));
     // Python's JSON reader takes NaN and Infinity; the instance decides about those.
-    if (!/^(-?\d+(\.\d+)?([eE][+-]?\d+)?|true|false|null|NaN|-?Infinity)$/.test(text)) {
+    if (!/^(-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?|true|false|null|NaN|-?Infinity)$/.test(text)) {
       this.#at = start;
       throw this.#error(start >= bytes.length ? "unexpected end" : "unexpected token");
     }

@@ -20,6 +20,8 @@ import { ModelCatalog } from "./models.ts";
 export interface RuntimeParts {
   shared: SharedState;
   now(): number;
+  /** Whether the environment names a proxy for this http:// origin. */
+  proxied(origin: string): boolean;
   onPoolEvent(event: PoolEvent): void;
   onFinished(finished: Finished): void;
   onError(error: unknown): void;
@@ -63,7 +65,8 @@ export class Runtime {
   }
 
   transportFor(instance: Instance): Transport {
-    const plain = instance.config.origin.startsWith("http:");
+    const { origin } = instance.config;
+    const plain = origin.startsWith("http:") && !this.#parts.proxied(origin);
     return plain && this.#config.transport === "auto" ? this.#http1 : this.#fetch;
   }
 

@@ -1,0 +1,105 @@
+// The line of a request, as people and programs read it.
+
+import assert from "node:assert/strict";
+import { LineWriter } from "../../lib/observe/line_writer.ts";
+import { logger, Logs, type RequestLine } from "../../lib/observe/log.ts";
+
+class Sink {
+  text = "";
+  /** Takes at most this many bytes at once, as a slow terminal does. */
+  constructor(private readonly atOnce = Infinity) {}
+  writeSync(bytes: Uint8Array): number {
+    const taken = bytes.subarray(0, this.atOnce);
+    this.text += new TextDecoder().decode(taken);
+    return taken.length;
+  }
+}
+
+const line: RequestLine = {
+  id: "abc",
+  method: "POST",
+  path: "/v1/chat/completions",
+  model: "demo",
+  instance: "gpu-1",
+  status: 200,
+  outcome: "complete",
+  attempts: 2,
+  firstByteMs: 12.5,
+  durationMs: 40,
+  promptTokens: 7,
+  completionTokens: 30,
+  error: "",
+};
+
+function written(format: "text" | "json", more: Partial<RequestLine> = {}, level = "info"): string {
+  const sink = new Sink();
+  const logs = new Logs(new LineWriter(sink));
+  logs.configure({ level: level as "info", format });
+  logs.request({ ...line, ...more });
+  logs.flush();
+  return sink.text;
+}
+
+Deno.test("a request is one line of text with everything that matters", () => {
+  assert.match(
+    written("text"),
+    /^\S+Z \[INF\] request abc POST \/v1\/chat\/completions model=demo instance=gpu-1 status=200 complete attempts=2 first_byte_ms=12\.5 duration_ms=40 tokens=7\+30\n$/,
+  );
+});
+
+Deno.test("the same as JSON", () => {
+  const { "@timestamp": time, ...fields } = JSON.parse(written("json"));
+  assert.ok(!Number.isNaN(Date.parse(time)));
+  assert.deepEqual(fields, {
+    level: "INFO",
+    message: "request",
+    logger: "gateway.request",
+    id: "abc",
+    method: "POST",
+    path: "/v1/chat/completions",
+    model: "demo",
+    instance: "gpu-1",
+    status: 200,
+    outcome: "complete",
+    attempts: 2,
+    first_byte_ms: 12.5,
+    duration_ms: 40,
+    prompt_tokens: 7,
+    completion_tokens: 30,
+  });
+});
+
+Deno.test("a client's text cannot forge a line or reach the terminal", () => {
+  const text = written("text", {
+    model: "m\n2026 [INF] request forged",
+    error: "bad \u001b[31m\n thing",
+  });
+  assert.equal(text.split("\n").length, 2);
+  assert.ok(!text.includes("\u001b"));
+});
+
+Deno.test("the level decides whether requests are shown, and can change while running", () => {
+  assert.equal(written("text", {}, "warning"), "");
+  assert.notEqual(written("text", {}, "debug"), "");
+});
+
+Deno.test("operational messages come in the same format", () => {
+  const sink = new Sink();
+  const logs = new Logs(new LineWriter(sink));
+  logs.configure({ level: "info", format: "json" });
+  logger.info("reloaded {count}", { count: 3 });
+  logger.debug("not shown");
+  logs.flush();
+  const lines = sink.text.trimEnd().split("\n").map((text) => JSON.parse(text));
+  assert.equal(lines.length, 1);
+  assert.equal(lines[0].count, 3);
+});
+
+Deno.test("a sink that takes little at once gets everything, in order", () => {
+  const sink = new Sink(3);
+  const writer = new LineWriter(sink);
+  writer.line("first");
+  writer.line("second");
+  writer.flush();
+  assert.equal(sink.text, "first\nsecond\n");
+});
