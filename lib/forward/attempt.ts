@@ -82,10 +82,13 @@ export class Attempt {
   }
 
   /** Sends the request and waits until the answer has proved itself. Never rejects. */
-  async run(override?: { target: string; body: Uint8Array }): Promise<AttemptResult> {
+  async run(
+    /** Another body than the client's, for an instance that knows the model by this name. */
+    bodyFrom?: (upstreamModel: string | undefined) => Uint8Array,
+  ): Promise<AttemptResult> {
     const { request } = this;
     if (request.client.gone) return { kind: "gone" };
-    this.#start(override);
+    this.#start(bodyFrom);
     request.client.onGone(() => this.call?.abort(new ClientGone()));
     try {
       const head = await this.call!.head;
@@ -113,7 +116,7 @@ export class Attempt {
     if (reason !== undefined) this.call?.abort(reason);
   }
 
-  #start(override?: { target: string; body: Uint8Array }): void {
+  #start(bodyFrom?: (upstreamModel: string | undefined) => Uint8Array): void {
     const { request, config } = this;
     const instance = this.instance.config;
     const upstreamModel = instance.upstreamModels[request.model];
@@ -124,11 +127,11 @@ export class Attempt {
     const timeouts = instance.timeouts ?? config;
     this.call = this.transport.start({
       method: request.client.method,
-      url: targetUrl(instance, override?.target ?? request.target),
+      url: targetUrl(instance, request.target),
       headers: requestHeaders(request.client.headers, instance.apiKey, id),
-      body: override === undefined
+      body: bodyFrom === undefined
         ? bodyFor(request.body, request.modelSpans, replacement)
-        : [override.body],
+        : [bodyFrom(upstreamModel)],
       connectTimeoutS: timeouts.connectS,
     });
     this.clock.add(this.#deadline);

@@ -183,23 +183,31 @@ export class Exchange {
 
   /** Asks one instance; true when the client has its answer (or is gone). */
   async #attempt(lease: Lease): Promise<boolean> {
-    const { instance } = lease;
-    this.#tried.add(instance);
-    const attempt = new Attempt(
-      this.request,
-      lease,
-      this.account.attempts.length + 1,
-      this.config,
-      this.parts.transportFor(instance),
-      this.parts.clock,
-    );
+    const attempt = this.begin(lease);
     try {
-      const result = await attempt.run();
-      return await this.#take(attempt, result);
+      return await this.#take(attempt, await attempt.run());
     } finally {
       attempt.close(new Error("the request is over"));
       lease.release("neutral");
     }
+  }
+
+  /** An attempt on the instance of `lease`, which counts as tried from now on. */
+  begin(lease: Lease): Attempt {
+    this.#tried.add(lease.instance);
+    return new Attempt(
+      this.request,
+      lease,
+      this.account.attempts.length + 1,
+      this.config,
+      this.parts.transportFor(lease.instance),
+      this.parts.clock,
+    );
+  }
+
+  /** The instance may be asked again, in another way. */
+  forget(instance: Instance): void {
+    this.#tried.delete(instance);
   }
 
   async #take(attempt: Attempt, result: AttemptResult): Promise<boolean> {

@@ -4,6 +4,7 @@
 import type { Attempt, AttemptResult } from "./attempt.ts";
 import { explainError } from "./attempt.ts";
 import type { Exchange } from "./failover.ts";
+import { resume } from "./resume.ts";
 import { responseHeaders } from "./header_rules.ts";
 import { usageIn } from "./sse_observer.ts";
 import { streamErrorEvent } from "./stream_error.ts";
@@ -103,18 +104,20 @@ async function relayEvents(
   broken ??= "it ended the stream before the answer was whole";
   attempt.lease.release("failure", broken);
   account.attempts.at(-1)!.error = broken;
-  await endHonestly(exchange, broken, observer.fault?.event ?? null);
+  account.error = `${account.instance}: ${broken}`;
+  attempt.close(new Error("the instance gave up"));
+  if (await resume(exchange, observer.store)) return;
+  if (request.client.gone) {
+    account.outcome = "aborted";
+    return;
+  }
+  await endHonestly(exchange, observer.fault?.event ?? null);
 }
 
 /** The stream cannot be saved: an error event, no `[DONE]`. */
-async function endHonestly(
-  exchange: Exchange,
-  message: string,
-  instancesOwn: Uint8Array | null,
-): Promise<void> {
+async function endHonestly(exchange: Exchange, instancesOwn: Uint8Array | null): Promise<void> {
   const { account, reply, request } = exchange;
   account.outcome = "truncated";
-  account.error = `${account.instance}: ${message}`;
   await reply.write(
     instancesOwn ??
       streamErrorEvent(request.api, 502, `The answer broke off. ${account.error}`),

@@ -1,0 +1,215 @@
+// Goes on with an answer whose instance died in the middle of the stream: on another instance, in the
+// same client stream, nothing lost and nothing doubled. What is safe is decided in resume_plan.ts.
+
+import type { ResumeMode } from "../config/config.ts";
+import { assemble } from "../sse/assemble/assemble.ts";
+import type { EventStore } from "../sse/event_store.ts";
+import { parseEvents } from "../sse/parse.ts";
+import { inspect, PLAIN, USAGE } from "../sse/scan.ts";
+import { type Attempt, type AttemptResult, explainError } from "./attempt.ts";
+import type { Exchange } from "./failover.ts";
+import { continuation, parseRequest, requestBytes, resumeWays, type Sent } from "./resume_plan.ts";
+import { type Mender, menderFor } from "./stream_mend.ts";
+
+/** Resumes of one answer: an instance that kills every answer must not be met for ever. */
+const MAX_RESUMES = 3;
+
+const encoder = new TextEncoder();
+
+/** How the resumed stream ended for the client. */
+type Ending = "complete" | "gone" | "refused" | { broken: string };
+
+/**
+ * Tries to bring the answer to its end; true when the client has all of it or has left. `store` holds
+ * every event that was sent, and gets those that still are.
+ */
+export async function resume(exchange: Exchange, store: EventStore | null): Promise<boolean> {
+  const { request, config, account } = exchange;
+  const mode: ResumeMode = config.resume.models[request.model] ?? config.resume.default;
+  if (mode === "off" || store === null || store.truncated || request.api === null) return false;
+  for (let resumes = 0; resumes < MAX_RESUMES; resumes++) {
+    const ending = await resumeOnce(exchange, store);
+    if (ending === null) return false;
+    if (ending === "complete") {
+      account.outcome = "complete";
+      account.error = "";
+      return true;
+    }
+    if (ending === "gone") {
+      account.outcome = "aborted";
+      account.error = "the client left";
+      return true;
+    }
+  }
+  return false;
+}
+
+/** One stretch on one instance; null when no way is left. */
+async function resumeOnce(
+  exchange: Exchange,
+  store: EventStore,
+): Promise<"complete" | "gone" | "broken" | null> {
+  const { request } = exchange;
+  const asked = parseRequest(request.body);
+  const sent = sentSoFar(exchange, store);
+  for (const way of resumeWays(request.api, asked, request.choices, sent)) {
+    const body = way === "continue" ? continuation(request.api!, asked, sent) : asked;
+    if (body === null) return await endAtLimit(exchange, store, sent);
+    for (;;) {
+      const next = await exchange.nextLease();
+      if (next.kind === "gone") return "gone";
+      if (next.kind !== "lease") break;
+      const { instance } = next.lease;
+      const attempt = exchange.begin(next.lease);
+      try {
+        const result = await attempt.run((upstreamModel) => requestBytes(body, upstreamModel));
+        const ending = await stretch(
+          exchange,
+          attempt,
+          result,
+          menderFor(way, request.api!, sent),
+          {
+            store,
+            way,
+            sent,
+          },
+        );
+        if (ending === "complete" || ending === "gone") return ending;
+        if (ending === "refused") {
+          // Another way may still work on this very instance.
+          exchange.forget(instance);
+          break;
+        }
+        if (exchange.account.resumed.at(-1)?.to === instance.name) return "broken";
+      } finally {
+        attempt.close(new Error("the request is over"));
+        next.lease.release("neutral");
+      }
+    }
+  }
+  return null;
+}
+
+function sentSoFar(exchange: Exchange, store: EventStore): Sent {
+  let tokens = 0;
+  for (const event of store.events()) {
+    if ((inspect(event, 0, event.length) & ~USAGE) === PLAIN) tokens++;
+  }
+  return { answer: assemble(exchange.request.api!, store), tokens };
+}
+
+interface Seam {
+  store: EventStore;
+  way: string;
+  sent: Sent;
+}
+
+/** Relays what one instance adds. */
+async function stretch(
+  exchange: Exchange,
+  attempt: Attempt,
+  result: AttemptResult,
+  mender: Mender,
+  seam: Seam,
+): Promise<Ending> {
+  const { account, reply, request } = exchange;
+  const { lease, instance } = attempt;
+  if (result.kind === "gone") return "gone";
+  if (result.kind === "failed") {
+    account.attempts.push({ instance: instance.name, error: result.failure.message });
+    lease.release(result.failure.kind === "busy" ? "neutral" : "failure", result.failure.message);
+    return { broken: result.failure.message };
+  }
+  account.attempts.push({ instance: instance.name, status: result.head.status });
+  if (result.kind !== "events" || result.ended) {
+    lease.release("neutral");
+    return "refused";
+  }
+  const from = account.instance;
+  let begun = false;
+  const pass = async (events: Uint8Array): Promise<boolean> => {
+    for (const { data, event } of parseEvents(events)) {
+      const text = mender.event(data, event);
+      if (text === "disagrees") return false;
+      if (text === null) continue;
+      if (!begun) {
+        begun = true;
+        account.instance = instance.name;
+        account.resumed.push({
+          from,
+          to: instance.name,
+          way: seam.way,
+          atChars: seam.sent.answer.choices[0]?.message.content?.length ?? 0,
+        });
+      }
+      const bytes = encoder.encode(text);
+      seam.store.push(bytes, 0, bytes.length);
+      await reply.write(bytes);
+    }
+    return true;
+  };
+  const { observer } = result;
+  let broken: string | null = null;
+  try {
+    let agrees = await pass(result.first);
+    while (agrees && observer.fault === null) {
+      const piece = await attempt.read();
+      if (piece === null) break;
+      agrees = await pass(observer.take(piece));
+    }
+    if (!agrees) {
+      lease.release("neutral");
+      account.attempts.at(-1)!.error = "its answer differs from the part already sent";
+      return begun ? { broken: "differs" } : "refused";
+    }
+  } catch (error) {
+    if (request.client.gone) return "gone";
+    broken = explainError(error).message;
+  }
+  if (request.client.gone) return "gone";
+  if (observer.isComplete && observer.pending === 0 && mender.caughtUp) {
+    lease.release("success");
+    account.usage = observer.usage ?? account.usage;
+    await reply.end();
+    return "complete";
+  }
+  broken ??= observer.fault?.message ?? "it ended the stream before the answer was whole";
+  lease.release("failure", broken);
+  account.attempts.at(-1)!.error = broken;
+  account.error = `${instance.name}: ${broken}`;
+  return { broken };
+}
+
+/** All tokens that were allowed had been sent; only the end is missing. */
+async function endAtLimit(
+  exchange: Exchange,
+  store: EventStore,
+  { answer, tokens }: Sent,
+): Promise<"complete"> {
+  const { request, reply, account } = exchange;
+  const chat = request.api === "chat";
+  const chunk = {
+    id: answer.id,
+    object: chat ? "chat.completion.chunk" : "text_completion",
+    created: answer.created,
+    model: answer.model,
+    choices: [
+      chat
+        ? { index: 0, delta: {}, logprobs: null, finish_reason: "length", stop_reason: null }
+        : { index: 0, text: "", logprobs: null, finish_reason: "length", stop_reason: null },
+    ],
+  };
+  const last = encoder.encode(`data: ${JSON.stringify(chunk)}\n\ndata: [DONE]\n\n`);
+  for (const event of [last.subarray(0, last.length - 14), last.subarray(last.length - 14)]) {
+    store.push(event, 0, event.length);
+  }
+  account.resumed.push({
+    from: account.instance,
+    to: account.instance,
+    way: "limit",
+    atChars: tokens,
+  });
+  await reply.write(last);
+  await reply.end();
+  return "complete";
+}

@@ -1,0 +1,240 @@
+// Mends a second stream onto the first, event by event: what the client has already is left out, names
+// and times are the first's, usage is that of the whole. Pure; one object for each resumed stream.
+
+import { type Answer, isObject, type Json, objectsIn, textOf } from "../sse/assemble/answer.ts";
+import type { ResumeWay, Sent } from "./resume_plan.ts";
+
+/** What becomes of one event: text for the client, nothing, or the proof that it is another answer. */
+export type Mended = string | null | "disagrees";
+
+export interface Mender {
+  /** Takes an event's data, `name` being that of the Messages API's events. */
+  event(data: string, name: string | undefined): Mended;
+  /** Whether everything that the client has was met again (always true of a continuation). */
+  readonly caughtUp: boolean;
+}
+
+export function menderFor(way: ResumeWay, api: string, sent: Sent): Mender {
+  if (way === "continue") return new Continuation(sent);
+  return api === "messages" ? new MessagesReplay(sent.answer) : new ChunkReplay(sent.answer);
+}
+
+/** The first stream's name and time on a chunk of the second. */
+function adopt(chunk: Json, first: Answer): Json {
+  const adopted: Json = { ...chunk, id: first.id };
+  if (first.created !== null) adopted.created = first.created;
+  if (first.model !== "") adopted.model = first.model;
+  delete adopted.prompt_token_ids;
+  return adopted;
+}
+
+function line(value: Json): string {
+  return `data: ${JSON.stringify(value)}\n\n`;
+}
+
+/** The second stream holds only new text. */
+class Continuation implements Mender {
+  readonly caughtUp = true;
+  constructor(private readonly sent: Sent) {}
+
+  event(data: string): Mended {
+    if (data === "[DONE]") return "data: [DONE]\n\n";
+    const chunk = adopt(JSON.parse(data), this.sent.answer);
+    const choices = objectsIn(chunk.choices).map(withoutRole);
+    if (isObject(chunk.usage)) chunk.usage = this.#wholeUsage(chunk.usage);
+    const says = choices.some((choice) =>
+      choice.finish_reason !== null && choice.finish_reason !== undefined ||
+      textOf(choice.text) !== "" ||
+      (isObject(choice.delta) && Object.values(choice.delta).some(isSaid))
+    );
+    if (!says && choices.length > 0) return null;
+    return line({ ...chunk, choices });
+  }
+
+  /** The second prompt contained the first part of the answer. */
+  #wholeUsage(usage: Json): Json {
+    const { tokens } = this.sent;
+    return {
+      ...usage,
+      prompt_tokens: Number(usage.prompt_tokens ?? 0) - tokens,
+      completion_tokens: Number(usage.completion_tokens ?? 0) + tokens,
+    };
+  }
+}
+
+function isSaid(value: unknown): boolean {
+  return value !== null && value !== "" && !(Array.isArray(value) && value.length === 0);
+}
+
+/** A second role would begin a second message. */
+function withoutRole(choice: Json): Json {
+  if (!isObject(choice.delta) || !("role" in choice.delta)) return choice;
+  const { role: _, ...delta } = choice.delta;
+  return { ...choice, delta };
+}
+
+/** Text that was sent and must come again, and how far it has. */
+class Expected {
+  #at = 0;
+  constructor(private readonly text: string) {}
+
+  get left(): number {
+    return this.text.length - this.#at;
+  }
+
+  /** What of `text` is new; null when it is not what was sent. */
+  meet(text: string): string | null {
+    const length = Math.min(this.left, text.length);
+    if (this.text.slice(this.#at, this.#at + length) !== text.slice(0, length)) return null;
+    this.#at += length;
+    return text.slice(length);
+  }
+}
+
+/** A second run of a chat or text completion. */
+class ChunkReplay implements Mender {
+  readonly #content: Expected;
+  readonly #reasoning: Expected;
+  readonly #calls: { name: Expected; arguments: Expected }[];
+
+  constructor(private readonly first: Answer) {
+    const message = first.choices[0]?.message;
+    this.#content = new Expected(message?.content ?? "");
+    this.#reasoning = new Expected(message?.reasoning ?? "");
+    this.#calls = (message?.tool_calls ?? []).map((call) => ({
+      name: new Expected(call.function.name),
+      arguments: new Expected(call.function.arguments),
+    }));
+  }
+
+  get caughtUp(): boolean {
+    return this.#content.left + this.#reasoning.left === 0 && this.#callsLeft === 0;
+  }
+
+  get #callsLeft(): number {
+    return this.#calls.reduce((sum, call) => sum + call.name.left + call.arguments.left, 0);
+  }
+
+  event(data: string): Mended {
+    if (data === "[DONE]") return this.caughtUp ? "data: [DONE]\n\n" : "disagrees";
+    const chunk = adopt(JSON.parse(data), this.first);
+    const choices = objectsIn(chunk.choices);
+    if (choices.length === 0) return this.caughtUp ? line(chunk) : null;
+    const [choice] = choices;
+    const behind = !this.caughtUp;
+    const mended: Json = { ...choice };
+    let says = false;
+    if (typeof choice.text === "string") {
+      const fresh = this.#content.meet(choice.text);
+      if (fresh === null) return "disagrees";
+      mended.text = fresh;
+      says = fresh !== "";
+    }
+    if (isObject(choice.delta)) {
+      const delta = this.#delta(choice.delta);
+      if (delta === null) return "disagrees";
+      mended.delta = delta;
+      says = Object.values(delta).some(isSaid);
+    }
+    const ends = choice.finish_reason !== null && choice.finish_reason !== undefined;
+    if (ends && !this.caughtUp) return "disagrees";
+    if (!says && !ends) return null;
+    // Token ids and probabilities of a chunk of which a part was sent cannot be taken apart.
+    if (behind && isSaid(choice.logprobs) && choice.logprobs !== undefined) return "disagrees";
+    if (behind) delete mended.token_ids;
+    return line({ ...chunk, choices: [mended] });
+  }
+
+  /** The new part of a delta; null when it contradicts what was sent. */
+  #delta(delta: Json): Json | null {
+    const fresh: Json = {};
+    for (const [field, value] of Object.entries(delta)) {
+      if (field === "role") continue;
+      if (field === "reasoning" || field === "reasoning_content") {
+        const text = this.#reasoning.meet(textOf(value));
+        if (text === null) return null;
+        if (text !== "") fresh[field] = text;
+      } else if (field === "content") {
+        if (textOf(value) !== "" && this.#reasoning.left > 0) return null;
+        const text = this.#content.meet(textOf(value));
+        if (text === null) return null;
+        if (text !== "") fresh.content = text;
+      } else if (field === "tool_calls") {
+        const calls = this.#toolCalls(objectsIn(value));
+        if (calls === null) return null;
+        if (calls.length > 0) fresh.tool_calls = calls;
+      } else if (this.caughtUp) fresh[field] = value;
+    }
+    return fresh;
+  }
+
+  #toolCalls(calls: Json[]): Json[] | null {
+    const fresh: Json[] = [];
+    for (const call of calls) {
+      const known = this.#calls[Number(call.index ?? 0)];
+      if (known === undefined) {
+        if (!this.caughtUp) return null;
+        fresh.push(call);
+        continue;
+      }
+      const said = isObject(call.function) ? call.function : {};
+      const name = known.name.meet(textOf(said.name));
+      const args = known.arguments.meet(textOf(said.arguments));
+      if (name === null || args === null || name !== "") return null;
+      if (args !== "") fresh.push({ index: call.index, function: { arguments: args } });
+    }
+    return fresh;
+  }
+}
+
+/** A second run of Anthropic's Messages API: named events, text by content block. */
+class MessagesReplay implements Mender {
+  readonly #text: Expected;
+  readonly #thinking: Expected;
+  #begunBlocks = 0;
+  #skipStops = 0;
+
+  constructor(first: Answer) {
+    const message = first.choices[0]?.message;
+    this.#text = new Expected(message?.content ?? "");
+    this.#thinking = new Expected(message?.reasoning ?? "");
+    // A tool block is only resumed when none was begun: its input cannot be compared by text.
+    this.#begunBlocks = (message?.content ? 1 : 0) + (message?.reasoning ? 1 : 0);
+    if ((message?.tool_calls ?? []).length > 0) this.#begunBlocks = Infinity;
+    this.#skipStops = Math.max(0, this.#begunBlocks - 1);
+  }
+
+  get caughtUp(): boolean {
+    return this.#text.left + this.#thinking.left === 0;
+  }
+
+  event(data: string, name: string | undefined): Mended {
+    if (this.#begunBlocks === Infinity) return "disagrees";
+    const event = JSON.parse(data);
+    const pass = (value: Json): string => `event: ${name}\ndata: ${JSON.stringify(value)}\n\n`;
+    switch (event.type) {
+      case "message_start":
+      case "ping":
+        return null;
+      case "content_block_start":
+        if (event.index < this.#begunBlocks) return null;
+        return this.caughtUp ? pass(event) : "disagrees";
+      case "content_block_stop":
+        if (this.#skipStops > 0) {
+          this.#skipStops--;
+          return null;
+        }
+        return this.caughtUp ? pass(event) : "disagrees";
+      case "content_block_delta": {
+        const delta = isObject(event.delta) ? event.delta : {};
+        const field = "text" in delta ? "text" : "thinking" in delta ? "thinking" : null;
+        if (field === null) return this.caughtUp ? pass(event) : null;
+        const fresh = (field === "text" ? this.#text : this.#thinking).meet(textOf(delta[field]));
+        if (fresh === null) return "disagrees";
+        return fresh === "" ? null : pass({ ...event, delta: { ...delta, [field]: fresh } });
+      }
+      default:
+        return this.caughtUp ? pass(event) : "disagrees";
+    }
+  }
+}
