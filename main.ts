@@ -1,7 +1,12 @@
-// Arguments to command, nothing else.
+// Arguments to command, nothing else. As a worker of a serving process it is one of its isolates.
 
 import { commands, main } from "./lib/cli/main.ts";
+import { runWorker, type WorkerScope } from "./lib/server/worker.ts";
 
-Deno.exitCode = await main(Deno.args, commands);
-// Whatever a command has left open must not keep a finished process alive.
-Deno.exit();
+if ("WorkerGlobalScope" in globalThis) {
+  runWorker(globalThis as unknown as WorkerScope);
+} else {
+  Deno.exitCode = await main(Deno.args, commands);
+  // Whatever a command has left open must not keep a finished process alive.
+  Deno.exit();
+}

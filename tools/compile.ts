@@ -1,7 +1,7 @@
 // `deno task compile`: one executable a target, in dist/. Where the base runtime that `deno compile`
 // downloads cannot be had, a self-extracting one for this machine's own platform is made instead.
 
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import project from "../deno.json" with { type: "json" };
 import { assemble } from "./launcher/assemble.ts";
@@ -26,6 +26,11 @@ Makes dist/${project.name}, or dist/${project.name}-TARGET for each target named
 
 const ROOT = join(import.meta.dirname!, "..");
 const DIST = join(ROOT, "dist");
+
+/** Where a file is made before it is renamed to `path`: the old one may be running. */
+function beside(path: string): string {
+  return join(dirname(path), `new-${basename(path)}`);
+}
 
 /** What came of one `deno compile`; `missing` says why its base runtime could not be had. */
 type Compiled = { path: string } | { missing: string };
@@ -64,13 +69,17 @@ async function compile(target: string | null): Promise<Compiled> {
       ...PERMISSION_FLAGS,
       ...(target === null ? [] : ["--target", target]),
       "--output",
-      path,
+      // A name of its own: deno compile refuses to overwrite a file that it did not make.
+      beside(path),
       "main.ts",
     ],
     // Whether the executable can export telemetry is settled here; where to is settled when it runs.
     { OTEL_DENO: "true" },
   );
-  if (ran.success) return { path };
+  if (ran.success) {
+    await Deno.rename(beside(path), path);
+    return { path };
+  }
   if (!ran.said.includes("Setting up base binary")) {
     throw new Error(`deno compile failed:\n${ran.said}`);
   }
@@ -104,11 +113,9 @@ async function assembleOwn(path: string): Promise<void> {
         ...PERMISSION_FLAGS,
       ],
     });
-    // Written beside its place and renamed: the old one may be running.
     await Deno.mkdir(DIST, { recursive: true });
-    const beside = `${path}.new`;
-    await Deno.writeFile(beside, file, { mode: 0o755 });
-    await Deno.rename(beside, path);
+    await Deno.writeFile(beside(path), file, { mode: 0o755 });
+    await Deno.rename(beside(path), path);
   } finally {
     await Deno.remove(bundle);
   }

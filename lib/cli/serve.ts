@@ -16,9 +16,13 @@ import { SlotTable } from "../pool/fleet.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
 import { SharedState } from "../pool/shared_state.ts";
 import { RecordWriter } from "../record/writer.ts";
-import { accountFor } from "../server/accounting.ts";
+import { captureOf, type Incident, incidentOf, requestLine } from "../server/accounting.ts";
 import { checkInstance } from "../server/check_instance.ts";
+import type { Finished } from "../server/gateway.ts";
 import { Runtime } from "../server/runtime.ts";
+import type { FinishedMessage } from "../server/worker_messages.ts";
+import { WorkerPool } from "../server/worker_pool.ts";
+import { EventStore } from "../sse/event_store.ts";
 import { VERSION } from "./version.ts";
 
 export const summary = "runs the gateway (the default command)";
@@ -119,6 +123,9 @@ class Process {
   readonly #recorder: RecordWriter;
   readonly #runtime: Runtime;
   readonly #health: HealthChecker;
+  readonly #proxied = environmentProxy(env);
+  readonly #workers: WorkerPool | null;
+  #assigned: Readonly<Record<string, number>>;
   #fallbacks: Set<string>;
 
   constructor(
@@ -142,18 +149,14 @@ class Process {
       onError: (error) => this.#alerts.raise("records_failed", "records", String(error)),
     });
     this.#fallbacks = fallbackNames(config);
-    const account = accountFor({
-      logs: this.#logs,
-      alerts: this.#alerts,
-      recorder: () => this.config.record.enabled ? this.#recorder : null,
-      fallbacks: () => this.#fallbacks,
-    });
-    this.#runtime = new Runtime(config, this.#slots.assign(config), {
+    this.#assigned = this.#slots.assign(config);
+    this.#runtime = new Runtime(config, this.#assigned, {
       shared: this.#shared,
       now: () => performance.now(),
-      proxied: environmentProxy(env),
+      proxied: this.#proxied,
       onPoolEvent: (event) => this.#tell(event),
-      onFinished: account,
+      onFinished: (finished) => this.#account(finished),
+      onStored: () => {},
       onError: (error) => logger.error("internal error: {error}", { error }),
     });
     this.#health = new HealthChecker(
@@ -162,18 +165,64 @@ class Process {
       (instance, options) => checkInstance(this.#runtime.transportFor(instance), instance, options),
       Math.random,
     );
+    const count = config.workers === "auto" ? navigator.hardwareConcurrency : config.workers;
+    this.#workers = count > 1 ? this.#makeWorkers(Math.min(count, 63)) : null;
+  }
+
+  #makeWorkers(count: number): WorkerPool {
+    return new WorkerPool({
+      module: Deno.mainModule,
+      count,
+      shared: this.#shared,
+      now: () => performance.now(),
+      snapshot: () => ({
+        config: this.config,
+        slots: this.#assigned,
+        proxied: this.config.instances.map(({ origin }) => origin).filter(this.#proxied),
+      }),
+      onFinished: (batch) => this.#accountBatch(batch),
+      onPoolEvent: (event) => this.#tell(event),
+      onError: (message) => logger.error("internal error in a worker: {message}", { message }),
+      onDied: (worker, message) =>
+        this.#alerts.raise("worker_died", `worker-${worker}`, `${message}; it is replaced`),
+    });
+  }
+
+  #account(finished: Finished): void {
+    const now = performance.now();
+    this.#logs.request(requestLine(finished, now));
+    if (this.config.record.enabled) {
+      const capture = captureOf(finished, now);
+      if (capture !== null) this.#recorder.offer(capture);
+    }
+    this.#report(incidentOf(finished, this.#fallbacks));
+  }
+
+  /** The same for requests that workers have finished. */
+  #accountBatch(batch: readonly FinishedMessage[]): void {
+    for (const { line, capture, incident } of batch) {
+      this.#logs.request(line);
+      if (capture !== null) {
+        const response = capture.events === null ? capture.body : EventStore.unpack(capture.events);
+        this.#recorder.offer({ ...capture.capture, response });
+      }
+      this.#report(incident);
+    }
+  }
+
+  #report(incident: Incident | null): void {
+    if (incident === null) return;
+    this.#alerts.raise(incident.kind, incident.subject, incident.message);
   }
 
   /** Serves until a signal; resolves to the exit code. */
   async run(initialText: string): Promise<number> {
     const { config } = this;
-    let listener;
+    let port: number;
     try {
-      listener = this.#runtime.listen({
-        hostname: config.host,
-        port: config.port,
-        reusePort: false,
-      });
+      port = this.#workers === null
+        ? this.#runtime.listen({ hostname: config.host, port: config.port, reusePort: false }).port
+        : await this.#workers.start(config.host, config.port);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       console.error(`cannot listen on ${config.host}:${config.port}: ${reason}`);
@@ -190,13 +239,14 @@ class Process {
     });
     const reload = () => watcher.reloadNow();
     if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", reload);
-    console.error(readyLine(config, this.path, listener.port));
+    console.error(readyLine(config, this.path, port));
 
     await stopSignal();
     logger.info("stopping: running answers may finish within {seconds} s", {
       seconds: config.drainTimeoutS,
     });
-    await Promise.race([this.#runtime.drain(), stopSignal()]);
+    await Promise.race([this.#workers?.drain() ?? this.#runtime.drain(), stopSignal()]);
+    this.#workers?.close();
     await watcher.close();
     this.#health.close();
     await this.#runtime.close();
@@ -227,7 +277,9 @@ class Process {
       format: next.record.format,
       queueMax: next.record.queueMax,
     });
-    this.#runtime.apply(next, this.#slots.assign(next));
+    this.#assigned = this.#slots.assign(next);
+    this.#runtime.apply(next, this.#assigned);
+    this.#workers?.apply();
     this.#health.configure(next.healthCheck);
     logger.info("configuration reloaded: {instances}", { instances: describe(next) });
   }

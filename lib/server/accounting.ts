@@ -1,9 +1,7 @@
-// What becomes of a finished request: its line in the log, its record, and the alerts that it gives
-// reason for.
+// What is made of a finished request: its line in the log, its record, and what people are told.
 
-import type { Alerts } from "../alert/alerts.ts";
 import { header } from "../http/message.ts";
-import type { Logs, RequestLine } from "../observe/log.ts";
+import type { RequestLine } from "../observe/log.ts";
 import type { Capture } from "../record/capture.ts";
 import type { Finished } from "./gateway.ts";
 
@@ -61,38 +59,27 @@ export function captureOf(finished: Finished, now: number): Capture | null {
   };
 }
 
-export interface Recorder {
-  offer(capture: Capture): void;
+/** What a finished request gives reason to tell people. */
+export interface Incident {
+  kind: "answer_truncated" | "no_instance" | "fallback_in_use";
+  subject: string;
+  message: string;
 }
 
-/** Ties the three together for one process. */
-export function accountFor(
-  parts: {
-    logs: Logs;
-    alerts: Alerts;
-    recorder: () => Recorder | null;
-    fallbacks: () => Set<string>;
-  },
-): (finished: Finished) => void {
-  return (finished) => {
-    const now = performance.now();
-    const { account, request } = finished;
-    parts.logs.request(requestLine(finished, now));
-    const recorder = parts.recorder();
-    if (recorder !== null) {
-      const capture = captureOf(finished, now);
-      if (capture !== null) recorder.offer(capture);
-    }
-    if (account.outcome === "truncated") {
-      parts.alerts.raise("answer_truncated", account.instance, account.error);
-    } else if (account.outcome === "failed" && request !== null) {
-      parts.alerts.raise("no_instance", request.model, account.error);
-    } else if (account.instance !== "" && parts.fallbacks().has(account.instance)) {
-      parts.alerts.raise(
-        "fallback_in_use",
-        account.instance,
-        `model ${request?.model} is answered by a fallback instance`,
-      );
-    }
-  };
+/** null for the usual request. */
+export function incidentOf(
+  { account, request }: Finished,
+  fallbacks: ReadonlySet<string>,
+): Incident | null {
+  if (account.outcome === "truncated") {
+    return { kind: "answer_truncated", subject: account.instance, message: account.error };
+  }
+  if (account.outcome === "failed" && request !== null) {
+    return { kind: "no_instance", subject: request.model, message: account.error };
+  }
+  if (account.instance !== "" && fallbacks.has(account.instance)) {
+    const message = `model ${request?.model} is answered by a fallback instance`;
+    return { kind: "fallback_in_use", subject: account.instance, message };
+  }
+  return null;
 }

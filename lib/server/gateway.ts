@@ -38,6 +38,9 @@ export interface GatewayParts {
   config(): Config;
   draining(): boolean;
   onFinished(finished: Finished): void;
+  onStored(id: string, instance: string): void;
+  /** Seconds since the process started. */
+  uptimeS(): number;
 }
 
 const encoder = new TextEncoder();
@@ -46,7 +49,6 @@ export class Gateway {
   readonly #parts: GatewayParts;
   readonly #newId = requestIds();
   readonly #stored = new StoredResponses();
-  readonly #startedAt = performance.now();
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
@@ -169,13 +171,20 @@ export class Gateway {
     const { response } = account;
     const first = response instanceof EventStore ? response.events().next().value : response;
     const responseId = first === undefined ? null : responseIdIn(first);
-    if (responseId !== null) this.#stored.note(responseId, account.instance);
+    if (responseId === null) return;
+    this.#stored.note(responseId, account.instance);
+    this.#parts.onStored(responseId, account.instance);
+  }
+
+  /** Another worker's request made a stored response. */
+  noteStored(responseId: string, instance: string): void {
+    this.#stored.note(responseId, instance);
   }
 
   async #health(id: string, client: ClientRequest, reply: ClientReply): Promise<void> {
     onlyGet(client);
     const { fleet, config, draining } = this.#parts;
-    const uptimeS = (performance.now() - this.#startedAt) / 1000;
+    const uptimeS = this.#parts.uptimeS();
     const { httpStatus, report } = healthReport(fleet, config(), uptimeS, draining());
     await sendJson(reply, id, httpStatus, report);
   }

@@ -24,6 +24,8 @@ export interface RuntimeParts {
   proxied(origin: string): boolean;
   onPoolEvent(event: PoolEvent): void;
   onFinished(finished: Finished): void;
+  /** An instance keeps a stored response that later requests may refer to. */
+  onStored(id: string, instance: string): void;
   onError(error: unknown): void;
 }
 
@@ -57,6 +59,8 @@ export class Runtime {
       config: () => this.#config,
       draining: () => this.#draining,
       onFinished: parts.onFinished,
+      onStored: parts.onStored,
+      uptimeS: () => parts.now() / 1000,
     });
   }
 
@@ -83,6 +87,11 @@ export class Runtime {
       onError: this.#parts.onError,
     }, this.#gateway.handle);
     return this.#listener;
+  }
+
+  /** Learns from another worker where a response is stored. */
+  noteStored(id: string, instance: string): void {
+    this.#gateway.noteStored(id, instance);
   }
 
   /** The next snapshot; requests under way keep theirs. */

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { variant } from "../support/processes.ts";
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -61,6 +62,7 @@ export async function startGateway(
       "127.0.0.1",
       "--port",
       "0",
+      ...variant().args,
     ],
     cwd: folder,
     env: { DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
@@ -125,7 +127,7 @@ export async function startGateway(
 
 /** The text of a config file; a test that rewrites the file keeps the same data folder. */
 export function configText(config: GatewayConfig, dataDir: string): string {
-  return JSON.stringify({ data_dir: dataDir, ...config }, null, 2);
+  return JSON.stringify({ data_dir: dataDir, ...variant().config, ...config }, null, 2);
 }
 
 function readyLine(log: string): string {

@@ -248,6 +248,19 @@ export interface GatewayProcessOptions {
 }
 
 /**
+ * Flags and options that the environment variables TEST_WORKERS and TEST_TRANSPORT add to every
+ * gateway, so that the same tests can be run with several workers and over each transport.
+ */
+export function variant(): { args: string[]; config: Record<string, unknown> } {
+  const workers = Deno.env.get("TEST_WORKERS");
+  const transport = Deno.env.get("TEST_TRANSPORT");
+  return {
+    args: workers ? ["--workers", workers] : [],
+    config: transport ? { transport } : {},
+  };
+}
+
+/**
  * Starts the gateway on a free port of 127.0.0.1 and waits for its ready line. The environment
  * variable TEST_COMMAND names a compiled executable to start instead of main.ts.
  */
@@ -260,7 +273,7 @@ export async function startGateway(options: GatewayProcessOptions): Promise<Gate
       configPath,
       typeof config === "string"
         ? config
-        : JSON.stringify({ data_dir: dataDir, ...config }, null, 2),
+        : JSON.stringify({ data_dir: dataDir, ...variant().config, ...config }, null, 2),
     );
   let child: ChildProcess | undefined;
   let ready: RegExpExecArray;
@@ -269,6 +282,7 @@ export async function startGateway(options: GatewayProcessOptions): Promise<Gate
     const executable = Deno.env.get("TEST_COMMAND");
     const args = [
       ...["serve", "--config", configPath, "--port", "0", "--host", "127.0.0.1"],
+      ...variant().args,
       ...options.args ?? [],
     ];
     child = startProcess(executable ?? Deno.execPath(), {

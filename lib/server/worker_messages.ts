@@ -1,0 +1,55 @@
+// What the main isolate and its workers say to each other. Everything in it can be cloned or
+// transferred.
+
+import type { Config } from "../config/config.ts";
+import type { RequestLine } from "../observe/log.ts";
+import type { PoolEvent } from "../pool/outlier.ts";
+import type { Capture } from "../record/capture.ts";
+import type { PackedEvents } from "../sse/event_store.ts";
+import type { Incident } from "./accounting.ts";
+
+/** A capture whose events are packed. */
+export interface PackedCapture {
+  capture: Omit<Capture, "response">;
+  body: Uint8Array | null;
+  events: PackedEvents | null;
+}
+
+/** One finished request, as the main isolate needs it. */
+export interface FinishedMessage {
+  line: RequestLine;
+  capture: PackedCapture | null;
+  incident: Incident | null;
+}
+
+export type ToWorker =
+  | {
+    kind: "start";
+    config: Config;
+    slots: Readonly<Record<string, number>>;
+    buffer: SharedArrayBuffer;
+    worker: number;
+    /** The main isolate's clock when this was sent, in milliseconds. */
+    now: number;
+    hostname: string;
+    port: number;
+    /** Origins of the configuration that the environment sends through a proxy. */
+    proxied: readonly string[];
+  }
+  | {
+    kind: "apply";
+    config: Config;
+    slots: Readonly<Record<string, number>>;
+    proxied: readonly string[];
+  }
+  | { kind: "stored"; id: string; instance: string }
+  | { kind: "drain" };
+
+export type FromWorker =
+  | { kind: "ready"; port: number }
+  | { kind: "failed"; message: string }
+  | { kind: "finished"; batch: FinishedMessage[] }
+  | { kind: "pool_event"; event: PoolEvent }
+  | { kind: "stored"; id: string; instance: string }
+  | { kind: "error"; message: string }
+  | { kind: "drained" };

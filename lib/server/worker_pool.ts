@@ -1,0 +1,129 @@
+// The workers of one process: started one after the other on one port, replaced when they die, told of
+// each new configuration, drained together.
+
+import type { Config } from "../config/config.ts";
+import type { PoolEvent } from "../pool/outlier.ts";
+import type { SharedState } from "../pool/shared_state.ts";
+import type { FinishedMessage, FromWorker, ToWorker } from "./worker_messages.ts";
+
+/** A worker that dies at once is not replaced in a tight loop. */
+const RESTART_MS = 500;
+
+export interface WorkerPoolParts {
+  /** The module whose isolates become workers (main.ts). */
+  module: string;
+  count: number;
+  shared: SharedState;
+  now(): number;
+  /** What a worker needs of the configuration in force. */
+  snapshot(): { config: Config; slots: Readonly<Record<string, number>>; proxied: string[] };
+  onFinished(batch: FinishedMessage[]): void;
+  onPoolEvent(event: PoolEvent): void;
+  onError(message: string): void;
+  onDied(worker: number, message: string): void;
+}
+
+export class WorkerPool {
+  readonly #workers = new Map<number, Worker>();
+  readonly #drained = new Map<number, () => void>();
+  #address = { hostname: "", port: 0 };
+  #closing = false;
+
+  constructor(private readonly parts: WorkerPoolParts) {}
+
+  /** Starts all workers; resolves to the port. Throws when the first cannot listen. */
+  async start(hostname: string, port: number): Promise<number> {
+    if (port !== 0) {
+      // SO_REUSEPORT would let two gateways share the port without a word: ask without it first.
+      Deno.listen({ hostname, port }).close();
+    }
+    this.#address = { hostname, port };
+    for (let index = 1; index <= this.parts.count; index++) {
+      this.#address.port = await this.#startOne(index);
+    }
+    return this.#address.port;
+  }
+
+  apply(): void {
+    const message: ToWorker = { kind: "apply", ...this.parts.snapshot() };
+    for (const worker of this.#workers.values()) worker.postMessage(message);
+  }
+
+  /** Lets running answers end in all workers. */
+  async drain(): Promise<void> {
+    this.#closing = true;
+    await Promise.all([...this.#workers].map(([index, worker]) =>
+      new Promise<void>((resolve) => {
+        this.#drained.set(index, resolve);
+        worker.postMessage({ kind: "drain" } satisfies ToWorker);
+      })
+    ));
+  }
+
+  close(): void {
+    this.#closing = true;
+    for (const worker of this.#workers.values()) worker.terminate();
+    this.#workers.clear();
+  }
+
+  #startOne(index: number): Promise<number> {
+    const worker = new Worker(this.parts.module, { type: "module", name: `worker-${index}` });
+    this.#workers.set(index, worker);
+    return new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+        if (data.kind === "ready") resolve(data.port);
+        else if (data.kind === "failed") reject(new Error(data.message));
+        else this.#take(index, data);
+      };
+      worker.onerror = (event) => {
+        event.preventDefault();
+        reject(new Error(event.message));
+        this.#died(index, worker, event.message);
+      };
+      worker.postMessage(
+        {
+          kind: "start",
+          ...this.parts.snapshot(),
+          ...this.#address,
+          buffer: this.parts.shared.buffer,
+          worker: index,
+          now: this.parts.now(),
+        } satisfies ToWorker,
+      );
+    });
+  }
+
+  #take(index: number, message: FromWorker): void {
+    switch (message.kind) {
+      case "finished":
+        return this.parts.onFinished(message.batch);
+      case "pool_event":
+        return this.parts.onPoolEvent(message.event);
+      case "error":
+        return this.parts.onError(message.message);
+      case "stored":
+        for (const [other, worker] of this.#workers) {
+          if (other !== index) worker.postMessage(message satisfies ToWorker);
+        }
+        return;
+      case "drained":
+        this.#drained.get(index)?.();
+        return;
+    }
+  }
+
+  /** Its leases are released at once; its clients' connections are gone with it, the others' are not. */
+  #died(index: number, worker: Worker, message: string): void {
+    if (this.#workers.get(index) !== worker) return;
+    worker.terminate();
+    this.#workers.delete(index);
+    this.parts.shared.dropWorker(index);
+    this.#drained.get(index)?.();
+    if (this.#closing) return;
+    this.parts.onDied(index, message);
+    setTimeout(() => {
+      if (this.#closing) return;
+      this.#startOne(index).catch((error) => this.parts.onError(String(error)));
+    }, RESTART_MS);
+  }
+}
