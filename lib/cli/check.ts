@@ -35,6 +35,9 @@ export async function run(args: string[]): Promise<number> {
   return 0;
 }
 
+/** Options that hold a secret, wherever they stand. */
+const SECRETS = new Set(["api_key", "token", "secret", "password"]);
+
 function masked(key: string, value: unknown): unknown {
-  return key === "api_key" && typeof value === "string" ? "********" : value;
+  return SECRETS.has(key) && typeof value === "string" ? "********" : value;
 }

@@ -5,6 +5,7 @@ import { Alerts } from "../alert/alerts.ts";
 import { ErrorFileChannel } from "../alert/channels/error_file.ts";
 import { LogChannel } from "../alert/channels/log.ts";
 import type { Config } from "../config/config.ts";
+import type { AdminHandler, AdminReply } from "../http/admin.ts";
 import { readConfig } from "../config/load.ts";
 import { formatProblem, type Problem } from "../config/parse.ts";
 import { watchConfig } from "../config/watch.ts";
@@ -157,6 +158,7 @@ class Process {
       onPoolEvent: (event) => this.#tell(event),
       onFinished: (finished) => this.#account(finished),
       onStored: () => {},
+      admin: this.#admin,
       onError: (error) => logger.error("internal error: {error}", { error }),
     });
     this.#health = new HealthChecker(
@@ -181,12 +183,19 @@ class Process {
         proxied: this.config.instances.map(({ origin }) => origin).filter(this.#proxied),
       }),
       onFinished: (batch) => this.#accountBatch(batch),
+      admin: this.#admin,
       onPoolEvent: (event) => this.#tell(event),
       onError: (message) => logger.error("internal error in a worker: {message}", { message }),
       onDied: (worker, message) =>
         this.#alerts.raise("worker_died", `worker-${worker}`, `${message}; it is replaced`),
     });
   }
+
+  /** Metrics and dashboard, for whichever worker is asked. */
+  readonly #admin: AdminHandler = (request) => {
+    const path = request.target.split("?", 1)[0];
+    return Promise.resolve(textReply(404, `Nothing at ${path}\n`));
+  };
 
   #account(finished: Finished): void {
     const now = performance.now();
@@ -297,6 +306,14 @@ class Process {
     const ejected = this.#runtime.fleet.instances.find((i) => i.name === event.instance);
     if (ejected !== undefined) this.#health.checkSoon(ejected);
   }
+}
+
+function textReply(status: number, text: string): AdminReply {
+  return {
+    status,
+    headers: [["content-type", "text/plain; charset=utf-8"]],
+    body: new TextEncoder().encode(text),
+  };
 }
 
 function fallbackNames(config: Config): Set<string> {

@@ -54,6 +54,14 @@ export interface RecordConfig {
   readonly maxBytes: number;
 }
 
+export interface AdminConfig {
+  readonly enabled: boolean;
+  /** Opens the dashboard from other hosts, and its actions; null for neither. */
+  readonly token: string | null;
+  /** Whether /metrics is for anyone. */
+  readonly publicMetrics: boolean;
+}
+
 export interface Config {
   readonly host: string;
   readonly port: number;
@@ -87,5 +95,6 @@ export interface Config {
     readonly maxConnectionsPerAddress: number;
   };
   readonly record: RecordConfig;
+  readonly admin: AdminConfig;
   readonly log: { readonly level: LogLevel; readonly format: "text" | "json" };
 }

@@ -121,6 +121,11 @@ function assemble(raw: RawConfig, instances: InstanceConfig[]): Config {
       queueMax: raw.record.queue_max,
       maxBytes: raw.record.max_bytes,
     },
+    admin: {
+      enabled: raw.admin.enabled,
+      token: raw.admin.token || null,
+      publicMetrics: raw.admin.public_metrics,
+    },
     log: raw.log,
   };
 }

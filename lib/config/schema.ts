@@ -50,7 +50,7 @@ const instance = z.strictObject({
 });
 
 /** Parts of later versions: only their empty forms are accepted. */
-export const LATER = ["alerts", "admin", "keys", "limits", "policies"] as const;
+export const LATER = ["alerts", "keys", "limits", "policies"] as const;
 const laterList = () =>
   z.array(z.unknown()).max(0).default([]).describe("Not available in this version.");
 const laterObject = () => z.strictObject({}).default({}).describe("Not available in this version.");
@@ -135,7 +135,16 @@ export const configSchema = z.strictObject({
     format: z.enum(["text", "json"]).default("text"),
   }).default({ level: "info", format: "text" }),
   alerts: laterList(),
-  admin: laterObject(),
+  admin: z.strictObject({
+    enabled: z.boolean().default(true)
+      .describe("The dashboard, at /dashboard: without a token for this host only."),
+    token: z.string().regex(/^[\x21-\x7e]*$/, "expected printable ASCII without spaces")
+      .nullable().default(null)
+      .describe("Opens the dashboard from elsewhere, and its actions from anywhere."),
+    public_metrics: z.boolean().default(true)
+      .describe("Whether /metrics is for anyone; otherwise as the dashboard."),
+  }).default({ enabled: true, token: null, public_metrics: true })
+    .describe("Dashboard and metrics."),
   keys: laterList(),
   limits: laterObject(),
   policies: laterList(),

@@ -4,12 +4,14 @@
 import type { Config } from "../config/config.ts";
 import type { Forwarder } from "../forward/failover.ts";
 import { type Account, type ForwardRequest, newAccount } from "../forward/request.ts";
+import type { AdminHandler } from "../http/admin.ts";
 import { type ClientReply, type ClientRequest, RequestError } from "../http/client.ts";
 import { openAiErrorBody } from "../http/openai_error.ts";
 import type { HeaderList } from "../http/message.ts";
 import type { Fleet } from "../pool/fleet.ts";
 import type { Api } from "../record/capture.ts";
 import { EventStore } from "../sse/event_store.ts";
+import { answerAdmin } from "./admin.ts";
 import { healthReport } from "./health.ts";
 import type { ModelCatalog } from "./models.ts";
 import { forwardRequest, readFields } from "./read.ts";
@@ -39,6 +41,7 @@ export interface GatewayParts {
   draining(): boolean;
   onFinished(finished: Finished): void;
   onStored(id: string, instance: string): void;
+  admin: AdminHandler;
   /** Seconds since the process started. */
   uptimeS(): number;
 }
@@ -104,6 +107,9 @@ export class Gateway {
         throw new RequestError(404, "Not Found");
       case "health":
         await this.#health(id, client, reply);
+        return null;
+      case "admin":
+        await answerAdmin(id, client, reply, this.#parts.config().admin, this.#parts.admin);
         return null;
       case "models":
         await this.#models(id, client, reply, route.id);

@@ -4,6 +4,8 @@ import type { Api } from "../record/capture.ts";
 
 export type Route =
   | { kind: "health" }
+  /** What the process as a whole answers: metrics and dashboard. */
+  | { kind: "admin" }
   | { kind: "models"; id: string | null }
   /** To an instance, by model. `api` is set where answers are understood and recorded. */
   | { kind: "proxy"; path: string; api: Api | null }
@@ -41,6 +43,9 @@ export function routeOf(target: string): Route {
   const api = APIS[path];
   if (api !== undefined) return { kind: "proxy", path, api };
   if (path === "/health") return { kind: "health" };
+  if (path === "/metrics" || path === "/dashboard" || path.startsWith("/dashboard/")) {
+    return { kind: "admin" };
+  }
   if (path === "/v1/models") return { kind: "models", id: null };
   if (path.startsWith("/v1/models/")) {
     return { kind: "models", id: decodeURIComponent(path.slice("/v1/models/".length)) };

@@ -7,6 +7,7 @@ import { Forwarder } from "../forward/failover.ts";
 import { FetchTransport } from "../forward/transport/fetch.ts";
 import { Http1Transport } from "../forward/transport/http1.ts";
 import type { Transport } from "../forward/transport.ts";
+import type { AdminHandler } from "../http/admin.ts";
 import { Fleet } from "../pool/fleet.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
@@ -26,6 +27,8 @@ export interface RuntimeParts {
   onFinished(finished: Finished): void;
   /** An instance keeps a stored response that later requests may refer to. */
   onStored(id: string, instance: string): void;
+  /** Answers for metrics and dashboard. */
+  admin: AdminHandler;
   onError(error: unknown): void;
 }
 
@@ -60,6 +63,7 @@ export class Runtime {
       draining: () => this.#draining,
       onFinished: parts.onFinished,
       onStored: parts.onStored,
+      admin: parts.admin,
       uptimeS: () => parts.now() / 1000,
     });
   }

@@ -3,6 +3,7 @@
 
 import { SharedState } from "../pool/shared_state.ts";
 import { EventStore } from "../sse/event_store.ts";
+import { relayedAdmin } from "./admin_relay.ts";
 import { captureOf, incidentOf, requestLine } from "./accounting.ts";
 import type { Finished } from "./gateway.ts";
 import { Runtime } from "./runtime.ts";
@@ -43,6 +44,9 @@ class ServingWorker {
       proxied: (origin) => this.#proxied.has(origin),
       onPoolEvent: (event) => scope.postMessage({ kind: "pool_event", event }),
       onFinished: (finished) => this.#finished(finished),
+      admin: relayedAdmin((request, port) =>
+        scope.postMessage({ kind: "admin", request, port }, [port])
+      ),
       onStored: (id, instance) => scope.postMessage({ kind: "stored", id, instance }),
       onError: (error) =>
         scope.postMessage({

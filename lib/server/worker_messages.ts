@@ -1,6 +1,7 @@
 // What the main isolate and its workers say to each other. Everything in it can be cloned or
 // transferred.
 
+import type { AdminRequest } from "../http/admin.ts";
 import type { Config } from "../config/config.ts";
 import type { RequestLine } from "../observe/log.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
@@ -51,5 +52,7 @@ export type FromWorker =
   | { kind: "finished"; batch: FinishedMessage[] }
   | { kind: "pool_event"; event: PoolEvent }
   | { kind: "stored"; id: string; instance: string }
+  /** To be answered through `port` (admin_relay.ts). */
+  | { kind: "admin"; request: AdminRequest; port: MessagePort }
   | { kind: "error"; message: string }
   | { kind: "drained" };

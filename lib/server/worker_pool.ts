@@ -2,8 +2,10 @@
 // each new configuration, drained together.
 
 import type { Config } from "../config/config.ts";
+import type { AdminHandler } from "../http/admin.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
 import type { SharedState } from "../pool/shared_state.ts";
+import { serveAdmin } from "./admin_relay.ts";
 import type { FinishedMessage, FromWorker, ToWorker } from "./worker_messages.ts";
 
 /** A worker that dies at once is not replaced in a tight loop. */
@@ -19,6 +21,7 @@ export interface WorkerPoolParts {
   snapshot(): { config: Config; slots: Readonly<Record<string, number>>; proxied: string[] };
   onFinished(batch: FinishedMessage[]): void;
   onPoolEvent(event: PoolEvent): void;
+  admin: AdminHandler;
   onError(message: string): void;
   onDied(worker: number, message: string): void;
 }
@@ -101,6 +104,9 @@ export class WorkerPool {
         return this.parts.onPoolEvent(message.event);
       case "error":
         return this.parts.onError(message.message);
+      case "admin":
+        serveAdmin(message.request, message.port, this.parts.admin, this.parts.onError);
+        return;
       case "stored":
         for (const [other, worker] of this.#workers) {
           if (other !== index) worker.postMessage(message satisfies ToWorker);

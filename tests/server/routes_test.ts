@@ -46,7 +46,7 @@ Deno.test("paths that administer an instance are not there, however they are wri
       "/wake_up",
       "/invocations",
       "/collective_rpc",
-      "/metrics",
+
       "/v1/load_lora_adapter",
       "/v1/unload_lora_adapter/",
       "/v1/LOAD_LORA_ADAPTER",

@@ -1,0 +1,27 @@
+// Requests to the process as a whole (metrics, dashboard), as server, workers and pages share them.
+// Everything in a request can be cloned, so that a worker can hand it on.
+
+import type { HeaderList } from "./message.ts";
+
+export interface AdminRequest {
+  method: string;
+  /** Path and query; the path is /metrics, /dashboard or below it. */
+  target: string;
+  headers: HeaderList;
+  body: Uint8Array;
+  /** Whether it brought the token of the configuration: only then may it change anything. */
+  trusted: boolean;
+}
+
+export interface AdminReply {
+  status: number;
+  headers: HeaderList;
+  /**
+   * An iterable body is a stream. Its iterator is returned when the client leaves; that must settle a
+   * `next` under way, which an async generator's `return` does not.
+   */
+  body: Uint8Array | AsyncIterable<Uint8Array>;
+}
+
+/** Answers one such request; may it be asked at all has been decided before. */
+export type AdminHandler = (request: AdminRequest) => Promise<AdminReply>;

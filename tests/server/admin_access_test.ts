@@ -1,0 +1,92 @@
+// Who may look at the dashboard and act through it: lib/server/admin.ts by itself.
+
+import assert from "node:assert/strict";
+import { adminAccess } from "../../lib/server/admin.ts";
+
+const plain = { enabled: true, token: null, publicMetrics: true };
+const guarded = { ...plain, token: "s3cret" };
+
+function ask(
+  config: typeof plain | typeof guarded,
+  { method = "GET", target = "/dashboard/api/fleet", from = "127.0.0.1", headers = {} }: {
+    method?: string;
+    target?: string;
+    from?: string;
+    headers?: Record<string, string>;
+  } = {},
+): string {
+  const all = { host: "localhost:9999", ...headers };
+  const access = adminAccess(
+    { method, target, remoteAddress: from, headers: Object.entries(all) },
+    config,
+  );
+  return access.kind === "granted" ? `granted ${access.trusted}` : `${access.status}`;
+}
+
+Deno.test("without a token only this host may look", () => {
+  assert.equal(ask(plain), "granted false");
+  assert.equal(ask(plain, { from: "::1", headers: { host: "[::1]:9999" } }), "granted false");
+  assert.equal(ask(plain, { from: "10.0.0.5" }), "403");
+  assert.equal(ask(plain, { from: "10.0.0.5", target: "/dashboard" }), "403");
+});
+
+Deno.test("a proxy on this host does not open the dashboard to its clients", () => {
+  for (const name of ["x-forwarded-for", "forwarded", "via", "x-real-ip", "x-forwarded-host"]) {
+    assert.equal(ask(plain, { headers: { [name]: "10.0.0.5" } }), "403", name);
+  }
+});
+
+Deno.test("a name that another site has resolve to this host is refused", () => {
+  assert.equal(ask(plain, { headers: { host: "evil.example:9999" } }), "403");
+  assert.equal(ask(plain, { headers: { host: "127.0.0.1.evil.example" } }), "403");
+  assert.equal(ask(plain, { headers: { host: "" } }), "403");
+});
+
+Deno.test("pages of other origins are refused, with the token too", () => {
+  const origin = { origin: "http://evil.example" };
+  assert.equal(ask(plain, { headers: origin }), "403");
+  assert.equal(ask(guarded, { headers: { ...origin, authorization: "Bearer s3cret" } }), "403");
+  assert.equal(ask(plain, { headers: { origin: "http://localhost:9999" } }), "granted false");
+  assert.equal(ask(plain, { headers: { origin: "null" } }), "403");
+});
+
+Deno.test("the token opens the dashboard from elsewhere, and nothing near it does", () => {
+  const with_ = (authorization: string) => ({
+    from: "10.0.0.5",
+    headers: { authorization, host: "gateway.example" },
+  });
+  assert.equal(ask(guarded, with_("Bearer s3cret")), "granted true");
+  assert.equal(ask(guarded, with_("bearer  s3cret")), "granted true");
+  for (
+    const wrong of ["Bearer s3cre", "Bearer s3cret1", "Bearer S3cret", "Basic s3cret", "s3cret"]
+  ) {
+    assert.equal(ask(guarded, with_(wrong)), "401", wrong);
+  }
+  assert.equal(ask(plain, with_("Bearer null")), "403");
+});
+
+Deno.test("the page that asks for the token can be had from elsewhere, its figures not", () => {
+  assert.equal(ask(guarded, { from: "10.0.0.5", target: "/dashboard" }), "granted false");
+  assert.equal(ask(guarded, { from: "10.0.0.5", target: "/dashboard/api/fleet" }), "401");
+});
+
+Deno.test("actions need the token, on this host too", () => {
+  const target = "/dashboard/api/reload";
+  assert.equal(ask(plain, { method: "POST", target }), "403");
+  assert.equal(ask(guarded, { method: "POST", target }), "401");
+  const headers = { authorization: "Bearer s3cret" };
+  assert.equal(ask(guarded, { method: "POST", target, headers }), "granted true");
+});
+
+Deno.test("metrics are for anyone unless the configuration says otherwise", () => {
+  const far = { target: "/metrics", from: "10.0.0.5", headers: { host: "gateway" } };
+  assert.equal(ask(plain, far), "granted false");
+  assert.equal(ask({ ...plain, enabled: false }, far), "granted false");
+  assert.equal(ask({ ...plain, publicMetrics: false }, far), "403");
+  assert.equal(ask({ ...guarded, publicMetrics: false }, far), "401");
+  assert.equal(ask(plain, { ...far, method: "POST" }), "403");
+});
+
+Deno.test("switched off, there is no dashboard", () => {
+  assert.equal(ask({ ...plain, enabled: false }), "404");
+});
