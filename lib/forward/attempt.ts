@@ -2,6 +2,7 @@
 // itself. Nothing has gone to the client then, so a failed attempt can be followed by another.
 
 import type { Config } from "../config/config.ts";
+import type { Slab } from "../http/memory.ts";
 import { header } from "../http/message.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
@@ -56,10 +57,22 @@ export class ClientGone extends Error {
   }
 }
 
+/** Made once: the stack that comes with an error costs more than all else about the end. */
+const OVER = new Error("the request is over");
+const GONE = new ClientGone();
+
+/** What all attempts of an isolate share. */
+export interface AttemptParts {
+  readonly clock: DeadlineClock;
+  /** Memory of whole answers. */
+  readonly slab: Slab;
+  transportFor(instance: Instance): Transport;
+}
+
 export class Attempt {
   call: UpstreamCall | null = null;
   readonly #deadline: Deadline;
-  readonly #total: Deadline;
+  #total: Deadline | null = null;
   #phase: "first_byte" | "idle" | "total" = "first_byte";
 
   constructor(
@@ -67,14 +80,9 @@ export class Attempt {
     readonly lease: Lease,
     readonly number: number,
     private readonly config: Config,
-    private readonly transport: Transport,
-    private readonly clock: DeadlineClock,
+    private readonly parts: AttemptParts,
   ) {
     this.#deadline = new Deadline(() => this.call?.abort(this.#timeout()));
-    this.#total = new Deadline(() => {
-      this.#phase = "total";
-      this.call?.abort(this.#timeout());
-    });
   }
 
   get instance(): Instance {
@@ -89,7 +97,7 @@ export class Attempt {
     const { request } = this;
     if (request.client.gone) return { kind: "gone" };
     this.#start(bodyFrom);
-    request.client.onGone(() => this.call?.abort(new ClientGone()));
+    request.client.onGone(() => this.call?.abort(GONE));
     try {
       const head = await this.call!.head;
       return await this.#judge(head);
@@ -102,18 +110,18 @@ export class Attempt {
   /** Next bytes of the body; the idle limit runs only while the instance is waited for. */
   async read(): Promise<Uint8Array | null> {
     this.#phase = "idle";
-    this.#deadline.at = this.clock.now + this.instance.config.timeouts.idleS * 1000;
+    this.#deadline.at = this.parts.clock.now + this.instance.config.timeouts.idleS * 1000;
     const piece = await this.call!.read();
     this.#deadline.at = Infinity;
     return piece;
   }
 
   /** Ends everything about this attempt except its lease. */
-  close(reason?: Error): void {
-    this.clock.remove(this.#deadline);
-    this.clock.remove(this.#total);
+  close(reason: Error = OVER): void {
+    this.parts.clock.remove(this.#deadline);
+    if (this.#total !== null) this.parts.clock.remove(this.#total);
     this.request.client.onGone(null);
-    if (reason !== undefined) this.call?.abort(reason);
+    this.call?.abort(reason);
   }
 
   #start(bodyFrom?: (upstreamModel: string | undefined) => Uint8Array): void {
@@ -125,7 +133,7 @@ export class Attempt {
     );
     const id = this.number === 1 ? request.id : `${request.id}-${this.number}`;
     const timeouts = instance.timeouts ?? config;
-    this.call = this.transport.start({
+    this.call = this.parts.transportFor(this.instance).start({
       method: request.client.method,
       url: targetUrl(instance, request.target),
       headers: requestHeaders(request.client.headers, instance.apiKey, id),
@@ -134,11 +142,15 @@ export class Attempt {
         : [bodyFrom(upstreamModel)],
       connectTimeoutS: timeouts.connectS,
     });
-    this.clock.add(this.#deadline);
-    this.#deadline.at = this.clock.now + timeouts.firstByteS * 1000;
+    this.parts.clock.add(this.#deadline);
+    this.#deadline.at = this.parts.clock.now + timeouts.firstByteS * 1000;
     if (timeouts.totalS !== null) {
-      this.#total.at = this.clock.now + timeouts.totalS * 1000;
-      this.clock.add(this.#total);
+      this.#total = new Deadline(() => {
+        this.#phase = "total";
+        this.call?.abort(this.#timeout());
+      });
+      this.#total.at = this.parts.clock.now + timeouts.totalS * 1000;
+      this.parts.clock.add(this.#total);
     }
   }
 
@@ -262,13 +274,13 @@ export class Attempt {
         this.#deadline.at = Infinity;
         return { pieces, rest: null };
       }
-      pieces.push(piece.slice());
+      pieces.push(this.parts.slab.copy(piece));
       size += piece.length;
       if (size > limit) {
         this.#deadline.at = Infinity;
         return { pieces, rest: this.call };
       }
-      this.#deadline.at = this.clock.now + this.instance.config.timeouts.idleS * 1000;
+      this.#deadline.at = this.parts.clock.now + this.instance.config.timeouts.idleS * 1000;
       this.#phase = "idle";
     }
   }

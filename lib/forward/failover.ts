@@ -9,19 +9,15 @@ import type { Fleet } from "../pool/fleet.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Pool } from "../pool/pool.ts";
-import { Attempt, type AttemptResult, type Failure } from "./attempt.ts";
-import type { DeadlineClock } from "./deadline.ts";
+import { Attempt, type AttemptParts, type AttemptResult, type Failure } from "./attempt.ts";
 import { KeepAlive } from "./keepalive.ts";
 import { relay } from "./relay.ts";
 import { type Account, type ForwardRequest, newAccount } from "./request.ts";
 import { RetryBudget } from "./retry_budget.ts";
 import { streamErrorEvent } from "./stream_error.ts";
-import type { Transport } from "./transport.ts";
 
-export interface ForwarderParts {
+export interface ForwarderParts extends AttemptParts {
   fleet: Fleet;
-  clock: DeadlineClock;
-  transportFor(instance: Instance): Transport;
   random(): number;
 }
 
@@ -187,7 +183,7 @@ export class Exchange {
     try {
       return await this.#take(attempt, await attempt.run());
     } finally {
-      attempt.close(new Error("the request is over"));
+      attempt.close();
       lease.release("neutral");
     }
   }
@@ -200,8 +196,7 @@ export class Exchange {
       lease,
       this.account.attempts.length + 1,
       this.config,
-      this.parts.transportFor(lease.instance),
-      this.parts.clock,
+      this.parts,
     );
   }
 

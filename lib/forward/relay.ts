@@ -8,11 +8,10 @@ import { resume } from "./resume.ts";
 import { responseHeaders } from "./header_rules.ts";
 import { usageIn } from "./sse_observer.ts";
 import { streamErrorEvent } from "./stream_error.ts";
+import { latin1Text } from "../http/latin1.ts";
 import { header } from "../http/message.ts";
 
 type Answer = Extract<AttemptResult, { kind: "whole" | "events" | "bytes" }>;
-
-const latin1 = new TextDecoder("latin1");
 
 /** Hands the answer over and closes the account. `attempt` is null for one that was kept from before. */
 export async function relay(
@@ -53,7 +52,7 @@ async function relayWhole(
 
 /** Usage stands near the end of a body; only its tail is looked at. */
 function usageOfBody(body: Uint8Array) {
-  const tail = latin1.decode(body.subarray(-2048));
+  const tail = latin1Text(body, Math.max(0, body.length - 2048), body.length);
   const at = tail.lastIndexOf('"usage"');
   return at < 0 ? null : usageIn(tail.slice(at));
 }

@@ -82,7 +82,7 @@ async function resumeOnce(
         }
         if (exchange.account.resumed.at(-1)?.to === instance.name) return "broken";
       } finally {
-        attempt.close(new Error("the request is over"));
+        attempt.close();
         next.lease.release("neutral");
       }
     }

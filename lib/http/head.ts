@@ -1,6 +1,7 @@
 // Heads of HTTP/1.1 messages, from bytes to start line and fields (RFC 9112, sections 2 to 5). Strict:
 // bare LF, folded lines, spaces before a colon and control bytes are errors, never guesses.
 
+import { latin1Text } from "./latin1.ts";
 import { HttpSyntaxError } from "./syntax_error.ts";
 import type { HeaderList } from "./message.ts";
 
@@ -10,7 +11,8 @@ const MAX_FIELDS = 128;
 
 const CR = 13;
 const LF = 10;
-const latin1 = new TextDecoder("latin1");
+/** HTTP/1. */
+const STATUS_START = new Uint8Array([72, 84, 84, 80, 47, 49, 46]);
 
 /**
  * Position after the empty line that ends the head in bytes[start, end), or -1 when it has not come.
@@ -22,6 +24,40 @@ export function headEnd(bytes: Uint8Array, start: number, end: number, from = st
     if (at < 0 || at + 3 >= end) return -1;
     if (bytes[at + 1] === LF && bytes[at + 2] === CR && bytes[at + 3] === LF) return at + 4;
     at++;
+  }
+}
+
+/**
+ * Throws HttpSyntaxError for the beginning bytes[start, end) of a head that nothing can complete: a peer
+ * that ends its lines with LF only would else be waited for until a timeout. `from` is where an
+ * earlier look left off.
+ */
+export function checkUnfinished(bytes: Uint8Array, start: number, end: number, from: number): void {
+  checkHeadSize(bytes, start, end);
+  for (let at = from;; at++) {
+    at = bytes.indexOf(LF, at);
+    if (at < 0 || at >= end) return;
+    if (at === start || bytes[at - 1] !== CR) {
+      throw new HttpSyntaxError("a line that ends without CR");
+    }
+  }
+}
+
+/** Throws HttpSyntaxError when bytes[start, end) is a head, or the beginning of one, beyond the limit. */
+export function checkHeadSize(bytes: Uint8Array, start: number, end: number): void {
+  if (end - start <= MAX_HEAD_BYTES) return;
+  const lineEnd = bytes.indexOf(CR, start);
+  if (lineEnd < 0 || lineEnd - start > MAX_HEAD_BYTES) {
+    throw new HttpSyntaxError(`a first line of more than ${MAX_HEAD_BYTES} bytes`, 414);
+  }
+  throw new HttpSyntaxError(`a head of more than ${MAX_HEAD_BYTES} bytes`, 431);
+}
+
+/** Throws HttpSyntaxError when bytes[start, end) is not how a response of HTTP/1 begins. */
+export function checkStatusStart(bytes: Uint8Array, start: number, end: number): void {
+  const count = Math.min(STATUS_START.length, end - start);
+  for (let i = 0; i < count; i++) {
+    if (bytes[start + i] !== STATUS_START[i]) throw new HttpSyntaxError("malformed status line");
   }
 }
 
@@ -49,7 +85,7 @@ export type Framing =
 
 /** Parses bytes[start, end), a whole request head with its empty line. Throws HttpSyntaxError. */
 export function parseRequestHead(bytes: Uint8Array, start: number, end: number): RequestHead {
-  const text = latin1.decode(bytes.subarray(start, end - 2));
+  const text = latin1Text(bytes, start, end - 2);
   const lineEnd = text.indexOf("\r\n");
   const line = text.slice(0, lineEnd);
   const first = line.indexOf(" ");
@@ -85,7 +121,7 @@ export function parseRequestHead(bytes: Uint8Array, start: number, end: number):
 
 /** Parses bytes[start, end), a whole response head with its empty line. Throws HttpSyntaxError. */
 export function parseStatusHead(bytes: Uint8Array, start: number, end: number): StatusHead {
-  const text = latin1.decode(bytes.subarray(start, end - 2));
+  const text = latin1Text(bytes, start, end - 2);
   const lineEnd = text.indexOf("\r\n");
   // "HTTP/1.1 200 OK": the reason phrase, and even the space before it, may be missing.
   const minor = text.charCodeAt(7) - 48;
@@ -178,13 +214,14 @@ function bodyFields(
 
 /** Whether the connection may carry another message after this one. */
 export function keepsAlive(headers: HeaderList, minor: number): boolean {
+  let keeps = minor === 1;
   for (const [name, value] of headers) {
     if (name !== "connection") continue;
     const options = value.toLowerCase().split(",").map((option) => option.trim());
     if (options.includes("close")) return false;
-    if (options.includes("keep-alive")) return true;
+    if (options.includes("keep-alive")) keeps = true;
   }
-  return minor === 1;
+  return keeps;
 }
 
 function isBlank(code: number): boolean {
@@ -218,7 +255,7 @@ for (
 
 function isToken(text: string): boolean {
   if (text === "") return false;
-  for (let at = 0; at < text.length; at++) if (TOKEN[text.charCodeAt(at)] === 0) return false;
+  for (let at = 0; at < text.length; at++) if (TOKEN[text.charCodeAt(at)] !== 1) return false;
   return true;
 }
 
@@ -226,7 +263,7 @@ function lowerToken(text: string, start: number, end: number): string {
   let upper = false;
   for (let at = start; at < end; at++) {
     const code = text.charCodeAt(at);
-    if (TOKEN[code] === 0) throw new HttpSyntaxError("malformed header field name");
+    if (TOKEN[code] !== 1) throw new HttpSyntaxError("malformed header field name");
     if (code >= 65 && code <= 90) upper = true;
   }
   const name = text.slice(start, end);

@@ -2,11 +2,10 @@
 // prompt is skipped, not parsed. What the fields mean is left to read.ts.
 
 import type { Span } from "../forward/target.ts";
+import { latin1Text } from "../http/latin1.ts";
 
 /** Objects and arrays inside one another. */
 const MAX_DEPTH = 256;
-
-const latin1 = new TextDecoder("latin1");
 
 const QUOTE = 34;
 const BACKSLASH = 92;
@@ -81,12 +80,10 @@ class Scanner {
 
   /** Keys are compared as text, so that an escaped spelling of `model` is the same key. */
   #keyText(start: number): string {
-    const raw = this.bytes.subarray(start, this.#at);
-    if (raw.indexOf(BACKSLASH) < 0) {
-      return raw.length > 64 ? "" : latin1.decode(raw.subarray(1, -1));
-    }
+    const text = this.#at - start > 400 ? "" : latin1Text(this.bytes, start + 1, this.#at - 1);
+    if (!text.includes("\\")) return text;
     try {
-      return JSON.parse(new TextDecoder().decode(raw));
+      return JSON.parse(new TextDecoder().decode(this.bytes.subarray(start, this.#at)));
     } catch {
       throw this.#error("malformed string");
     }
@@ -164,7 +161,7 @@ class Scanner {
       if (!plain) break;
       this.#at++;
     }
-    const text = latin1.decode(bytes.subarray(start, Math.min(this.#at, start + 400)));
+    const text = latin1Text(bytes, start, Math.min(this.#at, start + 400));
     // Python's JSON reader takes NaN and Infinity; the instance decides about those.
     if (!/^(-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?|true|false|null|NaN|-?Infinity)$/.test(text)) {
       this.#at = start;

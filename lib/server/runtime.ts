@@ -4,6 +4,7 @@
 import type { Config } from "../config/config.ts";
 import { DeadlineClock } from "../forward/deadline.ts";
 import { Forwarder } from "../forward/failover.ts";
+import { Slab } from "../http/memory.ts";
 import { FetchTransport } from "../forward/transport/fetch.ts";
 import { Http1Transport } from "../forward/transport/http1.ts";
 import type { Transport } from "../forward/transport.ts";
@@ -55,6 +56,7 @@ export class Runtime {
       forwarder: new Forwarder({
         fleet: this.fleet,
         clock: this.#clock,
+        slab: new Slab(),
         transportFor,
         random: Math.random,
       }),

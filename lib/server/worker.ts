@@ -98,12 +98,16 @@ class ServingWorker {
 
   #pack(capture: NonNullable<ReturnType<typeof captureOf>>): PackedCapture {
     const { response, ...rest } = capture;
+    // A piece of a slab would take the whole slab with it.
+    const requestBody = rest.requestBody.slice();
+    rest.requestBody = requestBody;
+    this.#transfer.push(requestBody.buffer);
     if (response instanceof EventStore) {
       const events = response.pack();
       this.#transfer.push(events.data.buffer);
       return { capture: rest, body: null, events };
     }
-    return { capture: rest, body: response, events: null };
+    return { capture: rest, body: response?.slice() ?? null, events: null };
   }
 
   #flush(): void {

@@ -3,6 +3,9 @@
 
 import { ChunkedDecoder } from "../../http/chunked.ts";
 import {
+  checkHeadSize,
+  checkStatusStart,
+  checkUnfinished,
   type Framing,
   headEnd,
   keepsAlive,
@@ -11,6 +14,8 @@ import {
   responseFraming,
   type StatusHead,
 } from "../../http/head.ts";
+import { putLatin1 } from "../../http/latin1.ts";
+import { MESSAGE_BYTES, MessageBuffers } from "../../http/memory.ts";
 import { header } from "../../http/message.ts";
 import { HttpSyntaxError } from "../../http/syntax_error.ts";
 import { endToEnd } from "../header_rules.ts";
@@ -28,11 +33,8 @@ const IDLE_MS = 4000;
 const MAX_IDLE_PER_ORIGIN = 512;
 const FIRST_BUFFER_BYTES = 8 * 1024;
 const MAX_BUFFER_BYTES = 64 * 1024;
-/** A body up to this size travels in one write with its head. */
-const JOIN_BYTES = 16 * 1024;
 const SWEEP_MS = 500;
 
-const encoder = new TextEncoder();
 const NOTHING = new Uint8Array(0);
 
 interface Origin {
@@ -45,6 +47,7 @@ interface Origin {
 export class Http1Transport implements Transport {
   readonly #idle = new Map<string, Connection[]>();
   readonly #origins = new Map<string, Origin>();
+  readonly buffers = new MessageBuffers();
   #sweep: ReturnType<typeof setInterval> | null = null;
   #closed = false;
 
@@ -160,7 +163,7 @@ class Connection {
       larger.set(this.buffer.subarray(0, this.end));
       this.buffer = larger;
     }
-    return this.conn.read(this.buffer.subarray(this.end));
+    return this.conn.read(this.end === 0 ? this.buffer : this.buffer.subarray(this.end));
   }
 
   /** Notes `count` fresh bytes; a read that came back full earns a larger buffer. */
@@ -317,23 +320,25 @@ class Http1Call implements UpstreamCall {
   }
 
   /** Writes the request; resolves to the error that stopped it, since an early answer may explain it. */
-  async #send(connection: Connection, head: Uint8Array): Promise<unknown> {
+  async #send(connection: Connection, head: string): Promise<unknown> {
     const { body } = this.#request;
+    const { buffers } = this.#transport;
     try {
       let size = head.length;
       for (const piece of body) size += piece.length;
-      if (body.length === 0) await writeAll(connection.conn, head);
-      else if (size <= JOIN_BYTES) {
-        const whole = new Uint8Array(size);
-        whole.set(head);
-        let at = head.length;
+      if (size <= MESSAGE_BYTES) {
+        const buffer = buffers.take();
+        let at = putLatin1(buffer, 0, head);
         for (const piece of body) {
-          whole.set(piece, at);
+          buffer.set(piece, at);
           at += piece.length;
         }
-        await writeAll(connection.conn, whole);
+        await writeAll(connection.conn, buffer.subarray(0, at));
+        buffers.giveBack(buffer);
       } else {
-        await writeAll(connection.conn, head);
+        const bytes = new Uint8Array(head.length);
+        putLatin1(bytes, 0, head);
+        await writeAll(connection.conn, bytes);
         for (const piece of body) await writeAll(connection.conn, piece);
       }
       return null;
@@ -355,6 +360,7 @@ class Http1Call implements UpstreamCall {
         connection.start + searched,
       );
       if (end >= 0) {
+        checkHeadSize(connection.buffer, connection.start, end);
         const head = parseStatusHead(connection.buffer, connection.start, end);
         connection.start = end;
         searched = 0;
@@ -366,9 +372,13 @@ class Http1Call implements UpstreamCall {
         if (head.status === 101) throw new HttpSyntaxError("an upgrade nobody asked for");
         continue;
       }
-      if (connection.end - connection.start > MAX_HEAD_BYTES) {
-        throw new HttpSyntaxError(`a head of more than ${MAX_HEAD_BYTES} bytes`);
-      }
+      checkStatusStart(connection.buffer, connection.start, connection.end);
+      checkUnfinished(
+        connection.buffer,
+        connection.start,
+        connection.end,
+        connection.start + searched,
+      );
       searched = connection.end - connection.start;
       const count = await connection.fill();
       if (this.#reason !== null) throw this.#reason;
@@ -476,7 +486,7 @@ function socketError(error: unknown, phase: UpstreamPhase, cut: UpstreamError): 
   return error instanceof Error && "code" in error ? cut : error as Error;
 }
 
-function requestHead(request: UpstreamRequest, origin: Origin, path: string): Uint8Array {
+function requestHead(request: UpstreamRequest, origin: Origin, path: string): string {
   let text = `${request.method} ${path} HTTP/1.1\r\nhost: ${origin.host}\r\n`;
   for (const [name, value] of request.headers) text += `${name}: ${value}\r\n`;
   let length = 0;
@@ -484,14 +494,7 @@ function requestHead(request: UpstreamRequest, origin: Origin, path: string): Ui
   if (length > 0 || request.method === "POST" || request.method === "PUT") {
     text += `content-length: ${length}\r\n`;
   }
-  return latin1Bytes(text + "\r\n");
-}
-
-/** Field values came as latin1 and go out as the same bytes. */
-function latin1Bytes(text: string): Uint8Array {
-  const bytes = encoder.encode(text);
-  if (bytes.length === text.length) return bytes;
-  return Uint8Array.from(text, (char) => char.charCodeAt(0));
+  return text + "\r\n";
 }
 
 async function writeAll(conn: Deno.TcpConn, bytes: Uint8Array): Promise<void> {

@@ -2,6 +2,7 @@
 // client that leaves, one coarse clock for all time limits. Syntax is left to lib/http, one
 // connection's life to http1/connection.ts.
 
+import { MessageBuffers, Slab } from "../../http/memory.ts";
 import { openAiErrorBody } from "../../http/openai_error.ts";
 import type { Handler, Listener, ListenOptions } from "../listener.ts";
 import { Connection, type ConnectionOwner } from "./http1/connection.ts";
@@ -19,6 +20,8 @@ class Http1Listener implements Listener, ConnectionOwner {
   readonly port: number;
   now = performance.now();
   draining = false;
+  readonly buffers = new MessageBuffers();
+  readonly slab = new Slab();
   readonly #listener: Deno.TcpListener;
   readonly #connections = new Set<Connection>();
   readonly #perAddress = new Map<string, number>();

@@ -4,6 +4,8 @@
 import { RequestError } from "../../../http/client.ts";
 import { ChunkedDecoder } from "../../../http/chunked.ts";
 import {
+  checkHeadSize,
+  checkUnfinished,
   type Framing,
   headEnd,
   keepsAlive,
@@ -12,6 +14,7 @@ import {
   requestFraming,
   type RequestHead,
 } from "../../../http/head.ts";
+import type { MessageBuffers, Slab } from "../../../http/memory.ts";
 import { header } from "../../../http/message.ts";
 import { isSocketError } from "../../../http/socket_error.ts";
 import { openAiErrorBody } from "../../../http/openai_error.ts";
@@ -34,6 +37,8 @@ export interface ConnectionOwner {
   readonly options: ListenOptions;
   readonly handler: Handler;
   readonly draining: boolean;
+  readonly buffers: MessageBuffers;
+  readonly slab: Slab;
   /** performance.now() of the last tick. */
   readonly now: number;
   closed(connection: Connection): void;
@@ -126,6 +131,7 @@ export class Connection {
       request,
       head,
       () => !wantsMore || this.owner.draining || !request.bodyIsRead,
+      this.owner.buffers,
     );
     try {
       await this.owner.handler(request, reply);
@@ -153,25 +159,24 @@ export class Connection {
       (this.#phase === "idle" ? this.owner.options.idleTimeoutS : this.owner.options.headTimeoutS) *
         1000;
     for (;;) {
-      // An empty line before a request is passed over (RFC 9112, section 2.2).
-      if (this.#end - this.#start >= 2 && searched === 0) {
-        if (this.#buffer[this.#start] === 13 && this.#buffer[this.#start + 1] === 10) {
-          this.#start += 2;
-        }
+      // Empty lines before a request are passed over (RFC 9112, section 2.2).
+      while (
+        this.#end - this.#start >= 2 && this.#buffer[this.#start] === 13 &&
+        this.#buffer[this.#start + 1] === 10
+      ) {
+        this.#start += 2;
+        searched = 0;
       }
       const end = headEnd(this.#buffer, this.#start, this.#end, this.#start + searched);
       if (end >= 0) {
+        checkHeadSize(this.#buffer, this.#start, end);
         const head = parseRequestHead(this.#buffer, this.#start, end);
         this.#start = end;
         return head;
       }
+      rejectTls(this.#buffer, this.#start, this.#end);
+      checkUnfinished(this.#buffer, this.#start, this.#end, this.#start + searched);
       searched = this.#end - this.#start;
-      if (searched > MAX_HEAD_BYTES) {
-        const lineEnd = this.#buffer.subarray(this.#start, this.#end).indexOf(13);
-        if (lineEnd < 0) throw new HttpSyntaxError("the request line is too long", 414);
-        throw new HttpSyntaxError(`a head of more than ${MAX_HEAD_BYTES} bytes`, 431);
-      }
-      rejectEarly(this.#buffer, this.#start, this.#end);
       await this.more();
       if (this.#eof) return null;
       if (this.#phase === "idle") {
@@ -200,7 +205,8 @@ export class Connection {
   /** One read into the buffer. Never rejects: a broken connection is its end. */
   #read(): Promise<void> {
     this.#makeRoom();
-    const reading = this.conn.read(this.#buffer.subarray(this.#end)).then(
+    const room = this.#end === 0 ? this.#buffer : this.#buffer.subarray(this.#end);
+    const reading = this.conn.read(room).then(
       (count) => {
         this.#reading = null;
         if (count === null) this.#eof = true;
@@ -250,7 +256,7 @@ export class Connection {
   }
 
   async #readLength(length: number): Promise<Uint8Array> {
-    let body = new Uint8Array(Math.min(length, FIRST_BODY_BYTES));
+    let body = this.owner.slab.take(Math.min(length, FIRST_BODY_BYTES));
     let at = Math.min(this.#end - this.#start, length);
     if (at > body.length) body = new Uint8Array(at);
     body.set(this.#buffer.subarray(this.#start, this.#start + at));
@@ -385,16 +391,10 @@ function tooLarge(limit: number): RequestError {
   return new RequestError(413, `The request body is larger than ${limit} bytes (max_body_bytes)`);
 }
 
-/** A head that cannot become a valid one is refused before all of it has come. */
-function rejectEarly(bytes: Uint8Array, start: number, end: number): void {
-  if (end - start < 3) return;
-  const first = bytes[start];
-  if (first === 22 && bytes[start + 1] === 3) {
+/** A client that speaks TLS is told so: it would wait for an answer to its handshake. */
+function rejectTls(bytes: Uint8Array, start: number, end: number): void {
+  if (end - start >= 2 && bytes[start] === 22 && bytes[start + 1] === 3) {
     throw new HttpSyntaxError("this is TLS, but the gateway speaks plain HTTP here");
-  }
-  const lf = bytes.subarray(start, end).indexOf(10);
-  if (lf === 0 || (lf > 0 && bytes[start + lf - 1] !== 13)) {
-    throw new HttpSyntaxError("a line that ends without CR");
   }
 }
 

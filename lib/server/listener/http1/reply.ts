@@ -3,12 +3,11 @@
 
 import type { ClientReply } from "../../../http/client.ts";
 import type { RequestHead } from "../../../http/head.ts";
+import { MESSAGE_BYTES, type MessageBuffers } from "../../../http/memory.ts";
 import type { HeaderList } from "../../../http/message.ts";
 import { isSocketError } from "../../../http/socket_error.ts";
-import { responseHead } from "./response_head.ts";
+import { headSize, putHead, responseHead } from "./response_head.ts";
 
-/** A body up to this size shares a write with its head. */
-const JOIN_BYTES = 16 * 1024;
 /** Longest payload of one chunk. */
 const MAX_CHUNK_BYTES = 64 * 1024;
 /** Hex digits of the longest chunk size and two CRLF. */
@@ -40,6 +39,7 @@ export class Reply implements ClientReply {
     private readonly client: Client,
     private readonly request: RequestHead,
     private readonly mustClose: () => boolean,
+    private readonly buffers: MessageBuffers,
   ) {}
 
   async send(status: number, headers: HeaderList, body: Uint8Array): Promise<void> {
@@ -47,21 +47,17 @@ export class Reply implements ClientReply {
     const close = this.mustClose();
     this.keepsConnection = !close;
     const bodiless = status === 204 || status === 304;
-    const head = responseHead(
-      status,
-      headers,
-      bodiless ? "" : `content-length: ${body.length}\r\n`,
-      close,
-    );
-    if (bodiless || this.request.method === "HEAD") await this.#write(head);
-    else if (head.length + body.length <= JOIN_BYTES) {
-      const whole = new Uint8Array(head.length + body.length);
-      whole.set(head);
-      whole.set(body, head.length);
-      await this.#write(whole);
+    const framing = bodiless ? "" : `content-length: ${body.length}\r\n`;
+    const sent = bodiless || this.request.method === "HEAD" ? NOTHING : body;
+    if (headSize(headers) + sent.length <= MESSAGE_BYTES) {
+      const buffer = this.buffers.take();
+      const end = putHead(buffer, status, headers, framing, close);
+      buffer.set(sent, end);
+      await this.#write(buffer.subarray(0, end + sent.length));
+      this.buffers.giveBack(buffer);
     } else {
-      await this.#write(head);
-      await this.#write(body);
+      await this.#write(responseHead(status, headers, framing, close));
+      await this.#write(sent);
     }
     this.isWhole = !this.#cut;
   }

@@ -1,5 +1,6 @@
 // Heads of responses as bytes.
 
+import { putLatin1 } from "../../../http/latin1.ts";
 import type { HeaderList } from "../../../http/message.ts";
 
 const REASONS: Readonly<Record<number, string>> = {
@@ -33,8 +34,6 @@ const REASONS: Readonly<Record<number, string>> = {
   505: "HTTP Version Not Supported",
 };
 
-const encoder = new TextEncoder();
-
 let dateSecond = 0;
 let dateText = "";
 
@@ -48,19 +47,43 @@ function date(): string {
   return dateText;
 }
 
-/** The head up to and including the empty line; `framing` is a complete field line or "". */
+/** Most bytes that the head of a response with these fields takes. */
+export function headSize(headers: HeaderList): number {
+  // Status line, date, framing, connection and the empty line take less than this.
+  let size = 256;
+  for (const pair of headers) size += pair[0].length + pair[1].length + 4;
+  return size;
+}
+
+/**
+ * Writes the head up to and including the empty line at the beginning of `into`, which has room for
+ * `headSize`; returns its end. `framing` is a complete field line or "".
+ */
+export function putHead(
+  into: Uint8Array,
+  status: number,
+  headers: HeaderList,
+  framing: string,
+  close: boolean,
+): number {
+  let text = status === 200
+    ? "HTTP/1.1 200 OK\r\n"
+    : `HTTP/1.1 ${status} ${REASONS[status] ?? ""}\r\n`;
+  for (const pair of headers) text += `${pair[0]}: ${pair[1]}\r\n`;
+  text += `date: ${date()}\r\n${framing}${close ? "connection: close\r\n" : ""}\r\n`;
+  // Field values came as Latin-1 and go out as the same bytes.
+  return putLatin1(into, 0, text);
+}
+
+/** The same in memory of its own. */
 export function responseHead(
   status: number,
   headers: HeaderList,
   framing: string,
   close: boolean,
 ): Uint8Array {
-  let text = `HTTP/1.1 ${status} ${REASONS[status] ?? ""}\r\n`;
-  for (const [name, value] of headers) text += `${name}: ${value}\r\n`;
-  text += `date: ${date()}\r\n${framing}${close ? "connection: close\r\n" : ""}\r\n`;
-  const bytes = encoder.encode(text);
-  // Field values came as latin1 and go out as the same bytes.
-  return bytes.length === text.length ? bytes : Uint8Array.from(text, (char) => char.charCodeAt(0));
+  const memory = new Uint8Array(headSize(headers));
+  return memory.subarray(0, putHead(memory, status, headers, framing, close));
 }
 
 /** A whole response with a JSON body, after which the connection is closed. */
