@@ -34,6 +34,8 @@ const MAX_IDLE_PER_ORIGIN = 512;
 const FIRST_BUFFER_BYTES = 8 * 1024;
 const MAX_BUFFER_BYTES = 64 * 1024;
 const SWEEP_MS = 500;
+/** How long a peer's reset may be on its way after its end of stream. */
+const RESET_WAIT_MS = 20;
 
 const NOTHING = new Uint8Array(0);
 
@@ -44,12 +46,17 @@ interface Origin {
   port: number;
 }
 
+/** Opens a TCP connection, as Deno.connect does. */
+export type Connect = (to: { hostname: string; port: number }) => Promise<Deno.TcpConn>;
+
 export class Http1Transport implements Transport {
   readonly #idle = new Map<string, Connection[]>();
   readonly #origins = new Map<string, Origin>();
   readonly buffers = new MessageBuffers();
   #sweep: ReturnType<typeof setInterval> | null = null;
   #closed = false;
+
+  constructor(readonly connect: Connect = Deno.connect) {}
 
   start(request: UpstreamRequest): UpstreamCall {
     return new Http1Call(this, request);
@@ -196,6 +203,24 @@ class Connection {
     );
   }
 
+  /**
+   * After the peer's end of stream: whether it had closed with something of the request unread. Its
+   * kernel then answers with a reset, which a write of nothing shows as a broken pipe; a peer that read
+   * the whole request and closed sends none.
+   */
+  async leftUnread(): Promise<boolean> {
+    const until = performance.now() + RESET_WAIT_MS;
+    for (;;) {
+      try {
+        await this.conn.write(NOTHING);
+      } catch (error) {
+        return error instanceof Deno.errors.BrokenPipe;
+      }
+      if (performance.now() > until) return false;
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+
   /** Ready for the next request? */
   wake(): boolean {
     return !this.isDead && performance.now() < this.idleUntil;
@@ -277,22 +302,47 @@ class Http1Call implements UpstreamCall {
   async #run(): Promise<ResponseHead> {
     try {
       const { origin, path } = this.#transport.origin(this.#request.url);
-      this.#connection = this.#transport.takeIdle(this.#key) ?? await this.#connect(origin);
-      if (this.#reason !== null) throw this.#reason;
-      this.#phase = "send";
-      const sent = this.#send(this.#connection, requestHead(this.#request, origin, path));
-      this.#phase = "head";
-      const head = await this.#readHead(this.#connection, sent);
-      this.#phase = "body";
-      return this.#begin(head);
+      const head = requestHead(this.#request, origin, path);
+      const kept = this.#transport.takeIdle(this.#key);
+      if (kept !== null) {
+        const answer = await this.#ask(kept, head, true);
+        if (answer !== null) return this.#begin(answer);
+        kept.close();
+        this.#phase = "connect";
+      }
+      const answer = await this.#ask(await this.#connect(origin), head, false);
+      return this.#begin(answer!);
     } catch (error) {
       throw this.#fail(error);
     }
   }
 
+  /**
+   * Sends the request and waits for the head of the answer. null when a kept connection turns out to
+   * have been closed before the request reached the instance, which may then be sent once more.
+   */
+  async #ask(connection: Connection, head: string, kept: boolean): Promise<StatusHead | null> {
+    this.#connection = connection;
+    if (this.#reason !== null) throw this.#reason;
+    this.#phase = "send";
+    const sent = this.#send(connection, head);
+    this.#phase = "head";
+    const answer = await this.#readHead(connection, sent);
+    if (answer !== null) {
+      this.#phase = "body";
+      return answer;
+    }
+    if (kept && await connection.leftUnread()) {
+      if (this.#reason !== null) throw this.#reason;
+      return null;
+    }
+    throw this.#cut();
+  }
+
   async #connect(origin: Origin): Promise<Connection> {
     const { connectTimeoutS } = this.#request;
-    const connecting = Deno.connect({ hostname: origin.hostname, port: origin.port });
+    const { hostname, port } = origin;
+    const connecting = this.#transport.connect({ hostname, port });
     let timer: ReturnType<typeof setTimeout> | undefined;
     const given = new Promise<never>((_, reject) => {
       this.#cancelConnect = reject;
@@ -347,10 +397,12 @@ class Http1Call implements UpstreamCall {
     }
   }
 
-  async #readHead(connection: Connection, sent: Promise<unknown>): Promise<StatusHead> {
+  /** null when the stream ends without a byte of an answer. */
+  async #readHead(connection: Connection, sent: Promise<unknown>): Promise<StatusHead | null> {
     /** Bytes of the head that hold no end: they are not searched again. */
     let searched = 0;
     let sending: unknown = undefined;
+    let heard = false;
     sent.then((error) => sending = error);
     for (;;) {
       const end = connection.start === connection.end ? -1 : headEnd(
@@ -382,7 +434,11 @@ class Http1Call implements UpstreamCall {
       searched = connection.end - connection.start;
       const count = await connection.fill();
       if (this.#reason !== null) throw this.#reason;
-      if (count === null) throw this.#cut();
+      if (count === null) {
+        if (heard) throw this.#cut();
+        return null;
+      }
+      heard = true;
       connection.filled(count);
     }
   }
