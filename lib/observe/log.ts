@@ -10,6 +10,7 @@ import {
   type LogRecord,
   type Sink,
 } from "@logtape/logtape";
+import { IsoTime } from "./iso_time.ts";
 import type { LineWriter } from "./line_writer.ts";
 
 export type LogLevel = "trace" | "debug" | "info" | "warning" | "error" | "fatal";
@@ -45,6 +46,7 @@ export interface RequestLine {
 export class Logs {
   #options: LogOptions = { level: "info", format: "text" };
   #requests = true;
+  readonly #time = new IsoTime();
 
   constructor(private readonly writer: LineWriter) {}
 
@@ -64,7 +66,10 @@ export class Logs {
   /** One line for one request, at level info. */
   request(line: RequestLine): void {
     if (!this.#requests) return;
-    this.writer.line(this.#options.format === "json" ? jsonLine(line) : textLine(line));
+    const time = this.#time.text(Date.now());
+    this.writer.line(
+      this.#options.format === "json" ? jsonLine(time, line) : textLine(time, line),
+    );
   }
 
   flush(): void {
@@ -81,13 +86,9 @@ export class Logs {
   }
 }
 
-function timeNow(): string {
-  return new Date().toISOString();
-}
-
-function jsonLine(line: RequestLine): string {
+function jsonLine(time: string, line: RequestLine): string {
   return JSON.stringify({
-    "@timestamp": timeNow(),
+    "@timestamp": time,
     level: "INFO",
     message: "request",
     logger: "gateway.request",
@@ -107,13 +108,13 @@ function jsonLine(line: RequestLine): string {
   });
 }
 
-function textLine(line: RequestLine): string {
+function textLine(time: string, line: RequestLine): string {
   const firstByte = line.firstByteMs === null ? "-" : line.firstByteMs;
   const tokens = line.completionTokens === null
     ? ""
     : ` tokens=${line.promptTokens ?? "-"}+${line.completionTokens}`;
   const error = line.error === "" ? "" : ` error=${JSON.stringify(line.error)}`;
-  return `${timeNow()} [INF] request ${line.id} ${line.method} ${safe(line.path)} model=${
+  return `${time} [INF] request ${line.id} ${line.method} ${safe(line.path)} model=${
     safe(line.model)
   } instance=${line.instance} status=${line.status} ${line.outcome} attempts=${line.attempts} ` +
     `first_byte_ms=${firstByte} duration_ms=${line.durationMs}${tokens}${error}`;
@@ -121,6 +122,9 @@ function textLine(line: RequestLine): string {
 
 /** A client's text may not break a line in two or carry terminal codes. */
 function safe(text: string): string {
+  if (text === "") return "-";
   // deno-lint-ignore no-control-regex -- exactly these are looked for
-  return text === "" ? "-" : text.slice(0, 200).replace(/[\u0000-\u001f\u007f-\u009f\s]/g, "?");
+  if (text.length <= 200 && !/[\u0000-\u001f\u007f-\u009f\s]/.test(text)) return text;
+  // deno-lint-ignore no-control-regex -- and replaced
+  return text.slice(0, 200).replace(/[\u0000-\u001f\u007f-\u009f\s]/g, "?");
 }

@@ -4,7 +4,7 @@ import type { Answer, AnswerChoice, Json } from "../sse/assemble/answer.ts";
 import type { Capture } from "./capture.ts";
 
 /** Fields of a request that change what a model answers (OpenAI, vLLM, Anthropic). */
-const SAMPLING = [
+const SAMPLING: ReadonlySet<string> = new Set([
   "temperature",
   "top_p",
   "top_k",
@@ -41,13 +41,15 @@ const SAMPLING = [
   "thinking_token_budget",
   "chat_template_kwargs",
   "previous_response_id",
-] as const;
+]);
 
 /** The fields of SAMPLING that `body` has. */
 function samplingOf(body: Json): Json | undefined {
-  const found = SAMPLING.filter((name) => body[name] !== undefined && body[name] !== null);
-  if (found.length === 0) return undefined;
-  return Object.fromEntries(found.map((name) => [name, body[name]]));
+  let found: Json | undefined;
+  for (const name in body) {
+    if (SAMPLING.has(name) && body[name] !== null) (found ??= {})[name] = body[name];
+  }
+  return found;
 }
 
 /** undefined fields disappear when the record is written. */

@@ -4,6 +4,7 @@
 
 import { join } from "node:path";
 import { assembleInSteps } from "../sse/assemble/assemble.ts";
+import { TextBuffer } from "../observe/text_buffer.ts";
 import { EventStore } from "../sse/event_store.ts";
 import type { Capture } from "./capture.ts";
 import { type RecordFormat, recordsOf } from "./record.ts";
@@ -52,8 +53,7 @@ const NEWEST = 2;
 
 /** Serialised lines that wait for their file. */
 interface Batch {
-  pieces: Uint8Array[];
-  bytes: number;
+  readonly text: TextBuffer;
   lines: number;
   captures: number;
 }
@@ -80,7 +80,6 @@ export class RecordWriter {
   /** flush() is waiting: do not gather, do not wait for the next try. */
   #hurry = false;
   #endPause: (() => void) | null = null;
-  readonly #encoder = new TextEncoder();
 
   /** Begins by mending what an earlier run left. */
   constructor(options: RecordWriterOptions) {
@@ -224,16 +223,14 @@ export class RecordWriter {
   #add(folder: Folder, lines: readonly object[]): void {
     const batch = this.#batches[folder];
     for (const line of lines) {
-      const piece = this.#encoder.encode(lineOf(line));
-      batch.pieces.push(piece);
-      batch.bytes += piece.length;
+      batch.text.append(lineOf(line));
       batch.lines++;
     }
     batch.captures++;
   }
 
   #batchBytes(): number {
-    return this.#batches.requests_responses.bytes + this.#batches.incomplete.bytes;
+    return this.#batches.requests_responses.text.length + this.#batches.incomplete.text.length;
   }
 
   async #write(folder: Folder): Promise<boolean> {
@@ -242,7 +239,7 @@ export class RecordWriter {
     const { dataDir, now = () => new Date() } = this.#options;
     const path = join(dataDir, folder, `${hourName(now())}.jsonl`);
     try {
-      const size = await appendLines(dataDir, path, joined(batch), this.#sizes.get(path));
+      const size = await appendLines(dataDir, path, batch.text.bytes(), this.#sizes.get(path));
       for (const known of this.#sizes.keys()) {
         // The file of an hour that is over.
         if (known !== path && known.startsWith(join(dataDir, folder))) this.#sizes.delete(known);
@@ -255,7 +252,8 @@ export class RecordWriter {
     }
     this.#written += batch.lines;
     this.#underway -= batch.captures;
-    this.#batches[folder] = emptyBatch();
+    batch.text.clear();
+    batch.lines = batch.captures = 0;
     return true;
   }
 
@@ -283,7 +281,7 @@ export class RecordWriter {
 }
 
 function emptyBatch(): Batch {
-  return { pieces: [], bytes: 0, lines: 0, captures: 0 };
+  return { text: new TextBuffer(), lines: 0, captures: 0 };
 }
 
 function sizeOf({ requestBody, response }: Capture): number {
@@ -296,23 +294,18 @@ function others(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
+const LINE_ENDS = /[\u0085\u2028\u2029]/;
+
 /** JSON on one line, also for readers to whom U+0085, U+2028 and U+2029 end a line (Python's). */
 function lineOf(record: object): string {
-  const json = JSON.stringify(record).replace(
-    /[\u0085\u2028\u2029]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-  return `${json}\n`;
-}
-
-function joined(batch: Batch): Uint8Array {
-  const whole = new Uint8Array(batch.bytes);
-  let at = 0;
-  for (const piece of batch.pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
+  const json = JSON.stringify(record);
+  if (!LINE_ENDS.test(json)) return `${json}\n`;
+  return `${
+    json.replaceAll(
+      new RegExp(LINE_ENDS, "g"),
+      (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    )
+  }\n`;
 }
 
 /** YYYYMMDD_HH, local time. */

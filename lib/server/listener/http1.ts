@@ -5,10 +5,8 @@
 import { MessageBuffers, Slab } from "../../http/memory.ts";
 import { openAiErrorBody } from "../../http/openai_error.ts";
 import type { Handler, Listener, ListenOptions } from "../listener.ts";
-import { Connection, type ConnectionOwner } from "./http1/connection.ts";
+import { Connection, type ConnectionOwner, TICK_MS } from "./http1/connection.ts";
 import { plainResponse } from "./http1/response_head.ts";
-
-const TICK_MS = 250;
 
 /** Listens on a TCP port. Throws Deno.errors.AddrInUse and the like. */
 export function listenHttp1(options: ListenOptions, handler: Handler): Listener {

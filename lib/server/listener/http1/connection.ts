@@ -28,7 +28,9 @@ const FIRST_BUFFER_BYTES = 4 * 1024;
 const MAX_EARLY_BYTES = MAX_HEAD_BYTES;
 /** What is read and thrown away of a body that nobody wants, so that the answer arrives. */
 const MAX_DISCARD_BYTES = 1024 * 1024;
-const LINGER_MS = 1000;
+const LINGER_S = 1;
+/** How often the listener looks at the deadlines of its connections. */
+export const TICK_MS = 100;
 /** A body is not trusted to be as long as it says before it has come. */
 const FIRST_BODY_BYTES = 1024 * 1024;
 
@@ -155,9 +157,8 @@ export class Connection {
   async #readHead(): Promise<RequestHead | null> {
     let searched = 0;
     this.#phase = this.#start === this.#end ? "idle" : "head";
-    this.#deadline = performance.now() +
-      (this.#phase === "idle" ? this.owner.options.idleTimeoutS : this.owner.options.headTimeoutS) *
-        1000;
+    const { idleTimeoutS, headTimeoutS } = this.owner.options;
+    this.#deadline = this.#after(this.#phase === "idle" ? idleTimeoutS : headTimeoutS);
     for (;;) {
       // Empty lines before a request are passed over (RFC 9112, section 2.2).
       while (
@@ -181,7 +182,7 @@ export class Connection {
       if (this.#eof) return null;
       if (this.#phase === "idle") {
         this.#phase = "head";
-        this.#deadline = performance.now() + this.owner.options.headTimeoutS * 1000;
+        this.#deadline = this.#after(headTimeoutS);
       }
     }
   }
@@ -308,7 +309,12 @@ export class Connection {
   }
 
   #postpone(): void {
-    this.#deadline = performance.now() + this.owner.options.bodyTimeoutS * 1000;
+    this.#deadline = this.#after(this.owner.options.bodyTimeoutS);
+  }
+
+  /** The deadline `seconds` from now, by the coarse clock: up to two ticks late, never early. */
+  #after(seconds: number): number {
+    return this.owner.now + TICK_MS + seconds * 1000;
   }
 
   async #refuse(status: number, message: string): Promise<void> {
@@ -324,7 +330,7 @@ export class Connection {
   async #linger(): Promise<void> {
     if (this.#closed) return;
     this.#phase = "closing";
-    this.#deadline = performance.now() + LINGER_MS;
+    this.#deadline = this.#after(LINGER_S);
     await this.conn.closeWrite().catch(nullOnSocketError);
     let discarded = 0;
     while (!this.#eof && discarded < MAX_DISCARD_BYTES) {
