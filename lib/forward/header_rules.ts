@@ -16,6 +16,8 @@ const HOP_BY_HOP = new Set([
   "upgrade",
 ]);
 
+const UNCOMPRESSED = ["accept-encoding", "identity"] as const;
+
 /** Fields of a request that the gateway or the transport sets itself. */
 const OWN_REQUEST_FIELDS = new Set([
   "accept-encoding",
@@ -44,25 +46,26 @@ export function requestHeaders(
   requestId: string,
 ): HeaderList {
   const named = namedByConnection(client);
-  const headers: [string, string][] = [];
+  const headers: (readonly [string, string])[] = [];
   let authorized = false;
   let anthropicKey: string | undefined;
-  for (const [name, value] of client) {
+  for (const field of client) {
+    const name = field[0];
     if (HOP_BY_HOP.has(name) || OWN_REQUEST_FIELDS.has(name) || named?.has(name)) continue;
     if (name === "authorization") {
       if (apiKey !== null) continue;
       authorized = true;
     } else if (name === "x-api-key") {
-      anthropicKey = value;
+      anthropicKey = field[1];
       continue;
     }
-    headers.push([name, value]);
+    headers.push(field);
   }
   if (apiKey !== null) headers.push(["authorization", `Bearer ${apiKey}`]);
   else if (!authorized && anthropicKey !== undefined) {
     headers.push(["authorization", `Bearer ${anthropicKey}`]);
   }
-  headers.push(["accept-encoding", "identity"], ["x-request-id", requestId]);
+  headers.push(UNCOMPRESSED, ["x-request-id", requestId]);
   return headers;
 }
 
@@ -78,13 +81,14 @@ export function responseHeaders(
   requestId: string,
   instance: string,
 ): HeaderList {
-  const headers: [string, string][] = [];
-  for (const [name, value] of upstream) {
+  const headers: (readonly [string, string])[] = [];
+  for (const field of upstream) {
+    const name = field[0];
     if (
       name === "content-length" || name === "x-request-id" || name === "x-gateway-instance" ||
       name === "date"
     ) continue;
-    headers.push([name, value]);
+    headers.push(field);
   }
   headers.push(["x-request-id", requestId], ["x-gateway-instance", instance]);
   return headers;
