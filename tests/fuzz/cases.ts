@@ -1,0 +1,188 @@
+// One case of the fuzzer: bytes, a random cut of them, and what must hold of both. A case that fails
+// throws a Finding with everything that repeats it.
+
+import { SseObserver } from "../../lib/forward/sse_observer.ts";
+import { ChunkedDecoder } from "../../lib/http/chunked.ts";
+import { HttpSyntaxError } from "../../lib/http/syntax_error.ts";
+import { EventStore } from "../../lib/sse/event_store.ts";
+import { bytesOf, cutAt, latin1, receive, type Received, serve } from "../http/scripted.ts";
+import { chunked, cuts, mutated, noise, requests, response, stream } from "./generate.ts";
+import { Random } from "./random.ts";
+import * as reference from "./reference.ts";
+
+/** A case that did not hold. */
+export class Finding extends Error {
+  override readonly name = "Finding";
+  constructor(kind: string, text: string, offsets: readonly number[], got: unknown, want: unknown) {
+    super(
+      `${kind}\n  bytes ${bytesOf(text).toHex()}\n  text  ${JSON.stringify(text)}\n` +
+        `  cut at ${offsets.join(",")}\n  got   ${JSON.stringify(got)}\n  want  ${
+          JSON.stringify(want)
+        }`,
+    );
+  }
+}
+
+const LIMIT_BYTES = 1 << 16;
+const METHODS = ["POST", "POST", "GET", "HEAD"];
+
+type Case = (random: Random) => void | Promise<void>;
+
+function bytesFor(
+  random: Random,
+  valid: (random: Random) => string,
+): [text: string, valid: boolean] {
+  const kind = random.below(8);
+  if (kind < 3) return [valid(random), true];
+  return [kind < 7 ? mutated(random, valid(random)) : noise(random), false];
+}
+
+async function requestCase(random: Random): Promise<void> {
+  const [text] = bytesFor(random, requests);
+  const offsets = cuts(random, text.length);
+  const want = reference.served(text, LIMIT_BYTES).join("\n");
+  const bytes = bytesOf(text);
+  for (const at of [[], offsets]) {
+    const got = (await serve(cutAt(bytes, at), LIMIT_BYTES))
+      .map((seen) => typeof seen === "number" ? "refused" : seen).join("\n");
+    // An upgrade is refused although its request is well-formed: too rare to be worth a rule.
+    if (got !== want && !/upgrade/i.test(text)) throw new Finding("requests", text, at, got, want);
+  }
+}
+
+async function responseCase(random: Random): Promise<void> {
+  const [text] = bytesFor(random, response);
+  const method = random.pick(METHODS);
+  const offsets = cuts(random, text.length);
+  const want = reference.received(text, method);
+  const bytes = bytesOf(text);
+  let whole = "";
+  for (const at of [[], offsets]) {
+    const got = await receive(cutAt(bytes, at), method);
+    const state = "fault" in got ? got.fault : "whole";
+    // Data before a fault may or may not have been given on, but never other data.
+    const right = state === want.state && got.status === want.status &&
+      (state === "whole" ? got.body === want.data : want.data.startsWith(got.body));
+    if (!right) throw new Finding(`response to ${method}`, text, at, got, want);
+    const summary = JSON.stringify(withoutPartialBody(got));
+    if (at === offsets) {
+      if (summary !== whole) throw new Finding(`response to ${method}`, text, at, summary, whole);
+    } else whole = summary;
+  }
+}
+
+function withoutPartialBody(got: Received): Received {
+  return "fault" in got ? { ...got, body: "" } : got;
+}
+
+function chunkedCase(random: Random): void {
+  const [text] = bytesFor(random, (random) => chunked(random) + (random.once(4) ? "GET /" : ""));
+  const offsets = cuts(random, text.length);
+  const want = reference.chunkedBody(text);
+  const bytes = bytesOf(text);
+  for (const at of [[], offsets]) {
+    const got = decode(cutAt(bytes, at));
+    const right = got.state === want.state && got.rest === want.rest &&
+      (got.state === "malformed" ? want.data.startsWith(got.data) : got.data === want.data);
+    if (!right) throw new Finding("chunked", text, at, got, want);
+  }
+}
+
+function decode(pieces: readonly Uint8Array[]): reference.Body {
+  const decoder = new ChunkedDecoder();
+  let data = "";
+  let rest = "";
+  try {
+    for (const piece of pieces) {
+      if (decoder.done) rest += latin1(piece);
+      else {
+        data += latin1(decoder.decode(piece, 0, piece.length));
+        rest += latin1(piece.subarray(decoder.consumed));
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof HttpSyntaxError)) throw error;
+    return { state: "malformed", data, rest: "" };
+  }
+  return decoder.done ? { state: "whole", data, rest } : { state: "short", data, rest: "" };
+}
+
+function streamCase(random: Random): void {
+  const [text, valid] = bytesFor(random, stream);
+  const offsets = cuts(random, text.length);
+  const bytes = bytesOf(text);
+  const whole = observe(cutAt(bytes, []));
+  const split = observe(cutAt(bytes, offsets));
+  const summary = JSON.stringify(whole);
+  if (JSON.stringify(split) !== summary) throw new Finding("stream", text, offsets, split, whole);
+  if (whole.kept !== whole.passed) throw new Finding("kept events", text, [], whole, whole.passed);
+  if (!text.startsWith(whole.passed)) throw new Finding("passed", text, [], whole, "a prefix");
+  if (!valid) return;
+  const want = reference.observed(text);
+  if (
+    whole.passed !== want.passed || whole.finishes !== want.finishes ||
+    (whole.fault !== undefined) !== want.fault
+  ) throw new Finding("meaning of a stream", text, [], whole, want);
+}
+
+function observe(pieces: readonly Uint8Array[]) {
+  const observer = new SseObserver("chat", 1, new EventStore(1 << 20));
+  let passed = "";
+  for (const piece of pieces) {
+    passed += latin1(observer.take(piece));
+    // A connection uses its memory again: what is kept must be a copy.
+    piece.fill(0x58);
+  }
+  return {
+    passed,
+    kept: latin1(observer.store!.bytes()),
+    count: observer.store!.count,
+    finishes: observer.finishes,
+    done: observer.done,
+    meaningful: observer.meaningful,
+    complete: observer.isComplete,
+    pending: observer.pending,
+    usage: observer.usage,
+    fault: observer.fault?.kind,
+    message: observer.fault?.message,
+  };
+}
+
+function storeCase(random: Random): void {
+  const store = new EventStore(random.once(4) ? 64 + random.below(2000) : 1 << 20);
+  const pushed: string[] = [];
+  let text = noise(random);
+  for (let left = random.below(12); left > 0; left--) {
+    text = random.once(5) ? noise(random) : mutated(random, text);
+    const around = bytesOf(`##${text}##`);
+    store.push(around, 2, around.length - 2);
+    if (store.count > pushed.length) pushed.push(text);
+    else if (!store.truncated) throw new Finding("store", text, [], "lost", "kept");
+    around.fill(0);
+  }
+  const got = [...EventStore.unpack(structuredClone(store.pack())).events()].map(latin1);
+  if (got.join("|") !== pushed.join("|")) throw new Finding("store", text, [], got, pushed);
+}
+
+const CASES: readonly Case[] = [requestCase, responseCase, chunkedCase, streamCase, storeCase];
+
+/**
+ * Runs cases `from` to `from + count` - 1 of a seed. Rejects with the first Finding, or whatever else a
+ * case threw, its number in the message. `onCase` hears the number of each case before it runs.
+ */
+export async function runCases(
+  seed: number,
+  from: number,
+  count: number,
+  onCase: (index: number) => void = () => {},
+): Promise<void> {
+  for (let index = from; index < from + count; index++) {
+    onCase(index);
+    try {
+      const running = CASES[index % CASES.length](new Random(seed, index));
+      if (running !== undefined) await running;
+    } catch (error) {
+      throw new Error(`case ${index} of seed ${seed}: ${error}`, { cause: error });
+    }
+  }
+}
