@@ -18,6 +18,8 @@ import { streamErrorEvent } from "./stream_error.ts";
 
 export interface ForwarderParts extends AttemptParts {
   fleet: Fleet;
+  /** Asks the instances how long a context they take, where that is not known. Never rejects. */
+  learnContexts(config: Config): Promise<void>;
   random(): number;
 }
 
@@ -27,6 +29,13 @@ type Next =
   | { kind: "overloaded"; message: string }
   | { kind: "none" }
   | { kind: "gone" };
+
+/** An instance's own words that the prompt is too long for it, and its context where that is known. */
+interface TooLong {
+  instance: Instance;
+  answer: AttemptResult & { kind: "too_long" };
+  contextLength: number;
+}
 
 export class Forwarder {
   readonly #budget = new RetryBudget();
@@ -54,8 +63,10 @@ export class Exchange {
   readonly failures: { instance: Instance; failure: Failure }[] = [];
   readonly #tried = new Set<Instance>();
   #triedAgain = false;
+  /** Retries on the pool that the budget has granted and that were not made yet. */
+  #granted = 0;
   /** A 400 for a prompt that is too long, kept while a longer context is looked for. */
-  #tooLong: (AttemptResult & { kind: "too_long" }) | null = null;
+  #tooLong: TooLong | null = null;
 
   constructor(
     readonly request: ForwardRequest,
@@ -83,16 +94,16 @@ export class Exchange {
     if (request.client.gone) return { kind: "gone" };
     const sticky = this.#stickyLease();
     if (sticky !== null) return { kind: "lease", lease: sticky };
-    if (pool.queue.topPriority < request.priority || pool.queue.length === 0) {
-      const lease = this.#acquirePrivate();
-      if (lease !== null && lease !== "full") return { kind: "lease", lease };
-      if (lease === "full") return await this.#waitInLine();
-    } else if (this.#tried.size === 0) {
-      return await this.#waitInLine();
-    }
+    // Those who wait come first, except before a request that has had its turn and met a failure.
+    const isFirst = this.#tried.size > 0 || pool.queue.length === 0 ||
+      pool.queue.topPriority < request.priority;
+    if (!isFirst) return await this.#waitInLine();
+    const lease = this.#acquirePrivate();
+    if (lease === "full") return await this.#waitInLine();
+    if (lease !== null) return { kind: "lease", lease };
     if (this.#tooLong === null && await this.#waitForPool()) return await this.nextLease();
     if (request.client.gone) return { kind: "gone" };
-    const fallback = pool.acquireFallback(this.#tried);
+    const fallback = pool.acquireFallback(this.#accepts);
     if (fallback !== null) return { kind: "lease", lease: fallback };
     return { kind: "none" };
   }
@@ -104,22 +115,28 @@ export class Exchange {
   }
 
   #acquirePrivate(): Lease | "full" | null {
-    const lease = this.pool.acquire(this.#tried, (instance) => this.#fits(instance));
-    if (lease !== null) return lease;
-    return this.pool.acquireAnyway(this.#tried, (instance) => this.#fits(instance));
+    // After the wait each attempt on the pool is a retry, and each retry costs the budget.
+    if (this.#triedAgain && this.pool.privateInstances.some(this.#accepts)) {
+      if (this.#granted === 0 && !this.budget.withdraw()) return null;
+      this.#granted = 0;
+    }
+    return this.pool.acquire(this.#accepts) ?? this.pool.acquireAnyway(this.#accepts);
   }
 
-  /** After a prompt was too long for one instance, only those with a longer context come into question. */
-  #fits(instance: Instance): boolean {
-    if (this.#tooLong === null) return true;
-    const tried = [...this.#tried].map((other) => other.contextLength);
-    const longest = Math.max(0, ...tried.map((length) => length ?? 0));
-    return instance.contextLength !== null && instance.contextLength > longest;
-  }
+  /** After a prompt was too long for one instance, only a longer context comes into question. */
+  readonly #accepts = (instance: Instance): boolean => {
+    if (this.#tried.has(instance)) return false;
+    const tooLong = this.#tooLong;
+    return tooLong === null || (instance.contextLength ?? 0) > tooLong.contextLength;
+  };
 
   async #waitInLine(): Promise<Next> {
     const { request, pool } = this;
-    const waited = await pool.wait(request.priority, (leave) => request.client.onGone(leave));
+    const waited = await pool.wait(
+      request.priority,
+      (leave) => request.client.onGone(leave),
+      this.#tried.size === 0 ? null : this.#accepts,
+    );
     request.client.onGone(null);
     switch (waited.kind) {
       case "served":
@@ -159,6 +176,7 @@ export class Exchange {
     const jitter = this.parts.random() * Math.min(500, maxWaitMs - soonest);
     if (!await this.#pause(soonest + jitter)) return false;
     for (const instance of again) this.#tried.delete(instance);
+    this.#granted = 1;
     return true;
   }
 
@@ -200,6 +218,11 @@ export class Exchange {
     );
   }
 
+  /** Its answer broke off after a part of it had gone to the client. */
+  brokeOff(instance: Instance, failure: Failure): void {
+    this.failures.push({ instance, failure });
+  }
+
   /** The instance may be asked again, in another way. */
   forget(instance: Instance): void {
     this.#tried.delete(instance);
@@ -223,13 +246,23 @@ export class Exchange {
       case "too_long":
         this.#log(instance, "the prompt is too long for it", result.head.status);
         lease.release("neutral");
-        this.#tooLong ??= result;
+        await this.#noteTooLong(instance, result);
         return false;
       default:
         this.account.attempts.push({ instance: instance.name, status: result.head.status });
         await relay(this, attempt, result);
         return true;
     }
+  }
+
+  async #noteTooLong(instance: Instance, answer: TooLong["answer"]): Promise<void> {
+    const { privateInstances, fallbacks } = this.pool;
+    const others = [...privateInstances, ...fallbacks].filter((other) => !this.#tried.has(other));
+    if (others.some((other) => other.contextLength === null)) {
+      await this.parts.learnContexts(this.config);
+    }
+    const contextLength = instance.contextLength ?? contextNamedIn(answer.body) ?? Infinity;
+    this.#tooLong = { instance, answer, contextLength };
   }
 
   #log(instance: Instance, error: string, status?: number): void {
@@ -250,7 +283,8 @@ export class Exchange {
   /** Nothing answered: says so, and what each instance did. */
   async #fail(): Promise<Account> {
     if (this.#tooLong !== null) {
-      await relay(this, null, { ...this.#tooLong, kind: "whole" });
+      this.account.instance = this.#tooLong.instance.name;
+      await relay(this, null, { ...this.#tooLong.answer, kind: "whole" });
       return this.account;
     }
     const { model } = this.request;
@@ -294,4 +328,11 @@ export class Exchange {
     await reply.send(status, headers, openAiErrorBody(status, message));
     return account;
   }
+}
+
+/** "This model's maximum context length is 4096 tokens": vLLM's and OpenAI's words; null without. */
+function contextNamedIn(body: Uint8Array): number | null {
+  const text = new TextDecoder().decode(body.subarray(0, 4096));
+  const found = /maximum (?:context|model) length (?:is|of) (\d{1,9})/i.exec(text);
+  return found === null ? null : Number(found[1]);
 }

@@ -2,7 +2,7 @@
 // touching them. A stream that breaks is resumed or ends honestly; which of the two is decided here.
 
 import type { Attempt, AttemptResult } from "./attempt.ts";
-import { explainError } from "./attempt.ts";
+import { explainError, type Failure } from "./attempt.ts";
 import type { Exchange } from "./failover.ts";
 import { resume } from "./resume.ts";
 import { responseHeaders } from "./header_rules.ts";
@@ -13,14 +13,17 @@ import { header } from "../http/message.ts";
 
 type Answer = Extract<AttemptResult, { kind: "whole" | "events" | "bytes" }>;
 
-/** Hands the answer over and closes the account. `attempt` is null for one that was kept from before. */
+/**
+ * Hands the answer over and closes the account. `attempt` is null for one that was kept from before,
+ * whose instance the account names then.
+ */
 export async function relay(
   exchange: Exchange,
   attempt: Attempt | null,
   answer: Answer,
 ): Promise<void> {
   const { account, keepAlive } = exchange;
-  account.instance = attempt?.instance.name ?? account.attempts.at(-1)?.instance ?? "";
+  if (attempt !== null) account.instance = attempt.instance.name;
   account.status = answer.head.status;
   await keepAlive.stopAndSettle();
   if (answer.kind === "whole") return await relayWhole(exchange, attempt, answer);
@@ -69,7 +72,7 @@ async function relayEvents(
     reply.begin(head.status, responseHeaders(head.headers, request.id, account.instance), null);
   }
   account.firstByteAt = performance.now();
-  let broken: string | null = null;
+  let failure: Failure | null = null;
   try {
     await reply.write(first);
     // The rest of this loop is what a streamed chunk costs: nothing may be added to it lightly.
@@ -80,7 +83,7 @@ async function relayEvents(
       if (events.length > 0) await reply.write(events);
     }
   } catch (error) {
-    if (!request.client.gone) broken = explainError(error).message;
+    if (!request.client.gone) failure = explainError(error);
   }
   account.usage = observer.usage;
   if (request.client.gone) {
@@ -93,14 +96,15 @@ async function relayEvents(
     attempt.lease.release("neutral");
     return await reply.end();
   }
-  broken = observer.fault?.message ?? broken;
   // An answer that had ended is whole, even when the connection then broke.
   if (observer.isComplete && observer.pending === 0) {
     account.outcome = "complete";
     attempt.lease.release("success");
     return await reply.end();
   }
-  broken ??= "it ended the stream before the answer was whole";
+  const broken = observer.fault?.message ?? failure?.message ??
+    "it ended the stream before the answer was whole";
+  if (failure !== null) exchange.brokeOff(attempt.instance, failure);
   attempt.lease.release("failure", broken);
   account.attempts.at(-1)!.error = broken;
   account.error = `${account.instance}: ${broken}`;

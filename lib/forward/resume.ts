@@ -117,6 +117,7 @@ async function stretch(
   if (result.kind === "gone") return "gone";
   if (result.kind === "failed") {
     account.attempts.push({ instance: instance.name, error: result.failure.message });
+    exchange.brokeOff(instance, result.failure);
     lease.release(result.failure.kind === "busy" ? "neutral" : "failure", result.failure.message);
     return { broken: result.failure.message };
   }
@@ -164,7 +165,9 @@ async function stretch(
     }
   } catch (error) {
     if (request.client.gone) return "gone";
-    broken = explainError(error).message;
+    const failure = explainError(error);
+    exchange.brokeOff(instance, failure);
+    broken = failure.message;
   }
   if (request.client.gone) return "gone";
   if (observer.isComplete && observer.pending === 0 && mender.caughtUp) {

@@ -8,8 +8,11 @@ import { type QueueOptions, type Waited, WaitQueue } from "./queue.ts";
 
 export type Acquired = Lease | "full" | null;
 
+/** Which instances come into question for a request. */
+export type Accepts = (instance: Instance) => boolean;
+
 export class Pool {
-  readonly queue: WaitQueue<Lease>;
+  readonly queue: WaitQueue<Lease, Accepts>;
 
   constructor(
     readonly model: string,
@@ -24,23 +27,21 @@ export class Pool {
   }
 
   /**
-   * A private instance that is available and was not tried: null when there is none, "full" when the
+   * A private instance that is available and accepted: null when there is none, "full" when the
    * only reason is that all of them have as many requests as they may.
    */
-  acquire(tried: ReadonlySet<Instance>, fits: (instance: Instance) => boolean): Acquired {
+  acquire(accepts: Accepts): Acquired {
     return this.#choose(
       this.privateInstances,
-      (instance) =>
-        instance.takesRequests && instance.isAvailable && !tried.has(instance) && fits(instance),
+      (instance) => instance.takesRequests && instance.isAvailable && accepts(instance),
     );
   }
 
-  /** Any private instance that was not tried, ejected ones too: when all are out, all are tried. */
-  acquireAnyway(tried: ReadonlySet<Instance>, fits: (instance: Instance) => boolean): Acquired {
+  /** Any private instance that is accepted, ejected ones too: when all are out, all are tried. */
+  acquireAnyway(accepts: Accepts): Acquired {
     return this.#choose(
       this.privateInstances,
-      (instance) =>
-        instance.takesRequests && !instance.isBusy && !tried.has(instance) && fits(instance),
+      (instance) => instance.takesRequests && !instance.isBusy && accepts(instance),
     );
   }
 
@@ -53,26 +54,31 @@ export class Pool {
   }
 
   /** The first fallback in the configured order that can take it. */
-  acquireFallback(tried: ReadonlySet<Instance>): Lease | null {
-    const untried = this.fallbacks.filter((instance) =>
-      instance.takesRequests && instance.hasRoom && !tried.has(instance)
+  acquireFallback(accepts: Accepts): Lease | null {
+    const accepted = this.fallbacks.filter((instance) =>
+      instance.takesRequests && instance.hasRoom && accepts(instance)
     );
-    const next = untried.find((instance) => instance.isAvailable) ?? untried[0];
+    const next = accepted.find((instance) => instance.isAvailable) ?? accepted[0];
     return next === undefined ? null : this.claim(() => next);
   }
 
-  /** Waits in line for a private instance. */
-  wait(priority: number, leave: (out: () => void) => void): Promise<Waited<Lease>> {
-    return this.queue.wait(this.queueOptions, priority, leave);
+  /** Waits in line for a private instance, one of those that are accepted where that is given. */
+  wait(
+    priority: number,
+    leave: (out: () => void) => void,
+    accepts: Accepts | null = null,
+  ): Promise<Waited<Lease>> {
+    return this.queue.wait(this.queueOptions, priority, leave, accepts);
   }
 
   /** Gives free places to those who wait. */
   serveQueue(): void {
     if (this.queue.length === 0) return;
-    this.queue.serve(() => {
+    this.queue.serve((accepts) => {
       const acquired = this.#choose(
         this.privateInstances,
-        (instance) => instance.takesRequests && instance.isAvailable,
+        (instance) =>
+          instance.takesRequests && instance.isAvailable && (accepts === null || accepts(instance)),
       );
       return acquired === "full" ? null : acquired;
     });

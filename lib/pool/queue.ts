@@ -1,10 +1,13 @@
 // Requests that wait for room at an instance: first come, first served within a priority, bounded in
-// number and time. Who gets which instance is left to the pool.
+// number and time. Who gets which instance is left to the pool. A waiter that has met some instances
+// already wants one of the others only (`W` says which), and is passed by where none of them has room.
 
 export type Waited<T> = { kind: "served"; value: T } | { kind: "full" | "deadline" | "gone" };
 
-interface Waiter<T> {
+interface Waiter<T, W> {
   priority: number;
+  /** What it insists on; null when anything will do. */
+  wish: W | null;
   resolve(result: Waited<T>): void;
   timer: ReturnType<typeof setTimeout>;
 }
@@ -14,8 +17,10 @@ export interface QueueOptions {
   deadlineS: number;
 }
 
-export class WaitQueue<T> {
-  #waiters: Waiter<T>[] = [];
+export class WaitQueue<T, W = never> {
+  #waiters: Waiter<T, W>[] = [];
+  /** Waiters with a wish. */
+  #choosy = 0;
 
   constructor(private readonly onLengthChange: (change: 1 | -1) => void) {}
 
@@ -36,40 +41,54 @@ export class WaitQueue<T> {
     options: QueueOptions,
     priority: number,
     leave: (out: () => void) => void,
+    wish: W | null = null,
   ): Promise<Waited<T>> {
     if (this.#waiters.length >= options.max) return Promise.resolve({ kind: "full" });
     return new Promise((resolve) => {
       const out = (kind: "deadline" | "gone") => {
         if (this.#remove(waiter)) resolve({ kind });
       };
-      const waiter: Waiter<T> = {
+      const waiter: Waiter<T, W> = {
         priority,
+        wish,
         resolve,
         timer: setTimeout(() => out("deadline"), options.deadlineS * 1000),
       };
       let at = this.#waiters.length;
       while (at > 0 && this.#waiters[at - 1].priority < priority) at--;
       this.#waiters.splice(at, 0, waiter);
+      if (wish !== null) this.#choosy++;
       this.onLengthChange(1);
       leave(() => out("gone"));
     });
   }
 
-  /** Serves from the front for as long as `find` finds something. */
-  serve(find: () => T | null): void {
-    while (this.#waiters.length > 0) {
-      const value = find();
-      if (value === null) return;
-      const waiter = this.#waiters[0];
+  /** Serves from the front whoever `find` finds something for. */
+  serve(find: (wish: W | null) => T | null): void {
+    let nothingLeft = false;
+    for (let at = 0; at < this.#waiters.length;) {
+      const waiter = this.#waiters[at];
+      if (waiter.wish === null && nothingLeft) {
+        if (this.#choosy === 0) return;
+        at++;
+        continue;
+      }
+      const value = find(waiter.wish);
+      if (value === null) {
+        nothingLeft ||= waiter.wish === null;
+        at++;
+        continue;
+      }
       this.#remove(waiter);
       waiter.resolve({ kind: "served", value });
     }
   }
 
-  #remove(waiter: Waiter<T>): boolean {
+  #remove(waiter: Waiter<T, W>): boolean {
     const at = this.#waiters.indexOf(waiter);
     if (at < 0) return false;
     this.#waiters.splice(at, 1);
+    if (waiter.wish !== null) this.#choosy--;
     clearTimeout(waiter.timer);
     this.onLengthChange(-1);
     return true;

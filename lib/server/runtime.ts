@@ -51,6 +51,7 @@ export class Runtime {
     this.fleet = new Fleet(parts.shared, parts.now, parts.onPoolEvent);
     this.fleet.apply(config, slots);
     const transportFor = (instance: Instance) => this.transportFor(instance);
+    const catalog = new ModelCatalog(this.fleet, transportFor);
     this.#gateway = new Gateway({
       fleet: this.fleet,
       forwarder: new Forwarder({
@@ -58,9 +59,10 @@ export class Runtime {
         clock: this.#clock,
         slab: new Slab(),
         transportFor,
+        learnContexts: (config) => catalog.refresh(config),
         random: Math.random,
       }),
-      catalog: new ModelCatalog(this.fleet, transportFor),
+      catalog,
       config: () => this.#config,
       draining: () => this.#draining,
       onFinished: parts.onFinished,

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { SharedState } from "../../lib/pool/shared_state.ts";
-import { any, FleetStand, NONE, weighted } from "./stand.ts";
+import { any, FleetStand, weighted } from "./stand.ts";
 
 Deno.test("a lease is released once, whoever releases it again", () => {
   const stand = new FleetStand(weighted([1]));
@@ -62,7 +62,7 @@ const limited = {
 Deno.test("above max_concurrency requests wait, first come first served within a priority", async () => {
   const stand = new FleetStand(limited);
   const running = stand.take();
-  assert.equal(stand.pool.acquire(NONE, any), "full");
+  assert.equal(stand.pool.acquire(any), "full");
   const order: string[] = [];
   const low = stand.pool.wait(0, () => {}).then((waited) => {
     order.push("low");

@@ -1,7 +1,7 @@
 // What ejects an instance, and how it comes back.
 
 import assert from "node:assert/strict";
-import { any, FleetStand, NONE, weighted } from "./stand.ts";
+import { any, FleetStand, weighted } from "./stand.ts";
 
 const options = weighted([1, 1, 1, 1], { error_threshold: 3, error_window: 10 });
 
@@ -101,8 +101,8 @@ Deno.test("at most half of a pool is ejected", () => {
 Deno.test("when all are out, all are tried", () => {
   const stand = new FleetStand(weighted([1, 1]));
   for (const instance of stand.fleet.instances) stand.fleet.outlier.markDown(instance, "refused");
-  assert.equal(stand.pool.acquire(NONE, any), null);
-  const lease = stand.pool.acquireAnyway(NONE, any);
+  assert.equal(stand.pool.acquire(any), null);
+  const lease = stand.pool.acquireAnyway(any);
   assert.ok(lease !== null && lease !== "full");
   lease.release("success");
   assert.equal(lease.instance.state, "healthy", "a success proves it alive");

@@ -46,7 +46,7 @@ export class FleetStand {
 
   /** A lease on a private instance; throws when there is none. */
   take(tried = NONE): Lease {
-    const lease = this.pool.acquire(tried, any);
+    const lease = this.pool.acquire((instance) => !tried.has(instance));
     if (lease === null || lease === "full") throw new Error(`no lease: ${lease}`);
     return lease;
   }
