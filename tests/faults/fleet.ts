@@ -1,0 +1,212 @@
+// The stand of the scenarios: simulated instances, private ones and fallbacks, behind one gateway, and
+// what each side saw of a request. Which fault is met and what is expected of it is left to the tests.
+
+import assert from "node:assert/strict";
+import {
+  type GatewayProcess,
+  type SeenRequest,
+  type Simulators,
+  startGateway,
+  startSimulators,
+} from "../support/processes.ts";
+import { waitFor } from "../support/wait.ts";
+
+export interface FleetOptions {
+  /** Private instances, named sim-0, sim-1 … (2). */
+  count?: number;
+  /** Fallback instances, named paid-0 … (0); they come after the private ones in every list. */
+  fallbacks?: number;
+  /** Further flags of `simulate`, the same for all. */
+  simulate?: string[];
+  /** Options of the config file. Active checks are off unless they are given. */
+  config?: Record<string, unknown>;
+  /** Options of one instance; `url` may lead through a proxy. */
+  each?: (index: number, url: string) => Record<string, unknown>;
+}
+
+/** A line of data/requests_responses or data/incomplete, as far as the scenarios read it. */
+export interface RecordLine {
+  conversations: { from: string; value: string }[];
+  meta: {
+    instance?: string;
+    error?: string;
+    attempts?: { instance: string; status?: number; error?: string }[];
+    [name: string]: unknown;
+  };
+}
+
+export interface Fleet extends AsyncDisposable {
+  readonly simulators: Simulators;
+  readonly gateway: GatewayProcess;
+  /** A chat request to the gateway. */
+  chat(more?: Record<string, unknown>, init?: RequestInit): Promise<Response>;
+  /** What instance `index` was asked by the gateway; newest last. */
+  asked(index: number): Promise<SeenRequest[]>;
+  /** How often each instance was asked. */
+  counts(): Promise<number[]>;
+  /** Waits for exactly `complete` and `incomplete` lines of records, and returns them. */
+  records(complete: number, incomplete: number): Promise<{
+    complete: RecordLine[];
+    incomplete: RecordLine[];
+  }>;
+  /** Text of data/errors so far. */
+  errorLog(): Promise<string>;
+  /** Waits until no lease is open and nobody waits in line. */
+  settled(): Promise<void>;
+  health(): Promise<HealthReport>;
+}
+
+export interface HealthReport {
+  waiting: number;
+  instances: { name: string; state: string; in_flight: number; recent_errors: number }[];
+}
+
+/** The body of a chat request. */
+export function chatBody(more: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    model: "demo",
+    messages: [{ role: "user", content: "tell me something, please" }],
+    max_tokens: 12,
+    ...more,
+  };
+}
+
+export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
+  const count = options.count ?? 2;
+  const simulators = await startSimulators({
+    count: count + (options.fallbacks ?? 0),
+    args: options.simulate,
+  });
+  const entry = (url: string, index: number) => ({
+    url,
+    model_name: "demo",
+    name: index < count ? `sim-${index}` : `paid-${index - count}`,
+    ...options.each?.(index, url),
+  });
+  const entries = simulators.urls.map(entry);
+  let gateway: GatewayProcess;
+  try {
+    gateway = await startGateway({
+      config: {
+        instances: entries.slice(0, count),
+        fallback_instances: entries.slice(count),
+        health_check: false,
+        retry: { max_wait: 0.2 },
+        error_threshold: 1000,
+        ...options.config,
+      },
+    });
+  } catch (error) {
+    await simulators[Symbol.asyncDispose]();
+    throw error;
+  }
+  return fleetOf(simulators, gateway);
+}
+
+/** A gateway in front of `urls`, for instances that are no simulated ones. Named sim-0 … as well. */
+export async function startGatewayFor(
+  urls: readonly string[],
+  config: Record<string, unknown> = {},
+): Promise<GatewayProcess> {
+  return await startGateway({
+    config: {
+      instances: urls.map((url, index) => ({ url, model_name: "demo", name: `sim-${index}` })),
+      health_check: false,
+      retry: { max_wait: 0 },
+      error_threshold: 1000,
+      ...config,
+    },
+  });
+}
+
+function fleetOf(simulators: Simulators, gateway: GatewayProcess): Fleet {
+  const asked = async (index: number) =>
+    (await simulators.requests(index)).filter(({ method, path }) =>
+      method === "POST" && !path.startsWith("/simulate/")
+    );
+  return {
+    simulators,
+    gateway,
+    asked,
+    chat: (more = {}, init = {}) => gateway.post("/v1/chat/completions", chatBody(more), init),
+    counts: () => Promise.all(simulators.urls.map(async (_, index) => (await asked(index)).length)),
+    records: (complete, incomplete) => recordsOf(gateway, complete, incomplete),
+    errorLog: () => folderText(`${gateway.dataDir}/errors`),
+    settled: () => settled(gateway),
+    health: () => healthOf(gateway),
+    async [Symbol.asyncDispose]() {
+      await gateway[Symbol.asyncDispose]();
+      await simulators[Symbol.asyncDispose]();
+    },
+  };
+}
+
+export async function healthOf(gateway: GatewayProcess): Promise<HealthReport> {
+  return await (await fetch(`${gateway.url}/health`)).json();
+}
+
+/** Waits until no lease is open and nobody waits in line. */
+export async function settled(gateway: GatewayProcess): Promise<void> {
+  let health: HealthReport | null = null;
+  await waitFor(async () => {
+    health = await healthOf(gateway);
+    return health.waiting === 0 && health.instances.every((one) => one.in_flight === 0);
+  }, () => `all leases to be released: ${JSON.stringify(health)}`);
+}
+
+/** Waits for exactly so many lines of records of each kind. */
+export async function recordsOf(gateway: GatewayProcess, complete: number, incomplete: number) {
+  const found = { complete: [] as RecordLine[], incomplete: [] as RecordLine[] };
+  await waitFor(async () => {
+    found.complete = await lines(`${gateway.dataDir}/requests_responses`);
+    found.incomplete = await lines(`${gateway.dataDir}/incomplete`);
+    return found.complete.length >= complete && found.incomplete.length >= incomplete;
+  }, () => `${complete} + ${incomplete} records; there are ${JSON.stringify(found)}`);
+  assert.equal(found.complete.length, complete, "lines in data/requests_responses");
+  assert.equal(found.incomplete.length, incomplete, "lines in data/incomplete");
+  return found;
+}
+
+async function lines(folder: string): Promise<RecordLine[]> {
+  const text = await folderText(folder);
+  // A line that is just being written has no newline yet and is left for the next look.
+  return text.split("\n").slice(0, -1).map((line) => JSON.parse(line));
+}
+
+async function folderText(folder: string): Promise<string> {
+  let text = "";
+  try {
+    for await (const entry of Deno.readDir(folder)) {
+      text += await Deno.readTextFile(`${folder}/${entry.name}`);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return text;
+}
+
+/** The text of a chat answer that came whole. */
+export async function contentOf(response: Response): Promise<string> {
+  const body = await response.json();
+  assert.equal(response.status, 200, JSON.stringify(body));
+  const [choice] = body.choices;
+  assert.ok(choice.finish_reason, "the answer has a finish reason");
+  return choice.message.content;
+}
+
+/** The gateway's own error: OpenAI's shape with vLLM's types. */
+export async function errorOf(
+  response: Response,
+  status: number,
+  type: string,
+): Promise<{ message: string; type: string; param: string | null; code: number }> {
+  const text = await response.text();
+  assert.equal(response.status, status, text);
+  assert.equal(response.headers.get("content-type"), "application/json");
+  const body = JSON.parse(text);
+  assert.deepEqual(Object.keys(body), ["error"]);
+  assert.deepEqual(Object.keys(body.error).sort(), ["code", "message", "param", "type"]);
+  assert.equal(body.error.type, type);
+  assert.equal(body.error.code, status);
+  return body.error;
+}
