@@ -7,6 +7,8 @@ const TICK_MS = 50;
 export class Deadline {
   /** Milliseconds of performance.now(); Infinity when there is no limit. */
   at = Infinity;
+  /** Its place in the clock's list; -1 outside. */
+  index = -1;
   constructor(readonly onExpire: () => void) {}
 }
 
@@ -14,19 +16,31 @@ export class Deadline {
 export class DeadlineClock {
   /** performance.now() of the last tick: cheap to read, at most a tick old while deadlines are open. */
   now = performance.now();
-  readonly #open = new Set<Deadline>();
+  /**
+   * A list and not a Set: the tables that a Set leaves behind as it changes size keep what stood in them
+   * alive until the next full collection, and with each deadline its whole request.
+   */
+  readonly #open: Deadline[] = [];
   #timer: ReturnType<typeof setInterval> | null = null;
 
   /** Watches a deadline until `remove`. It expires at most once. */
   add(deadline: Deadline): void {
-    this.#open.add(deadline);
+    if (deadline.index >= 0) return;
+    deadline.index = this.#open.length;
+    this.#open.push(deadline);
     if (this.#timer !== null) return;
     this.now = performance.now();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
   remove(deadline: Deadline): void {
-    this.#open.delete(deadline);
+    const { index } = deadline;
+    if (index < 0) return;
+    deadline.index = -1;
+    const last = this.#open.pop()!;
+    if (last === deadline) return;
+    this.#open[index] = last;
+    last.index = index;
   }
 
   close(): void {
@@ -36,10 +50,12 @@ export class DeadlineClock {
 
   #tick(): void {
     this.now = performance.now();
-    if (this.#open.size === 0) return this.close();
-    for (const deadline of this.#open) {
-      if (this.now < deadline.at) continue;
-      this.#open.delete(deadline);
+    if (this.#open.length === 0) return this.close();
+    const due = this.#open.filter((deadline) => this.now >= deadline.at);
+    for (const deadline of due) {
+      // Another one's end may have removed or moved it.
+      if (deadline.index < 0 || this.now < deadline.at) continue;
+      this.remove(deadline);
       deadline.onExpire();
     }
   }
