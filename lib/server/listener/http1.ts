@@ -3,10 +3,8 @@
 // connection's life to http1/connection.ts.
 
 import { MessageBuffers, Slab } from "../../http/memory.ts";
-import { openAiErrorBody } from "../../http/openai_error.ts";
 import type { Handler, Listener, ListenOptions } from "../listener.ts";
 import { Connection, type ConnectionOwner, TICK_MS } from "./http1/connection.ts";
-import { plainResponse } from "./http1/response_head.ts";
 
 /** Listens on a TCP port. Throws Deno.errors.AddrInUse and the like. */
 export function listenHttp1(options: ListenOptions, handler: Handler): Listener {
@@ -56,10 +54,14 @@ class Http1Listener implements Listener, ConnectionOwner {
 
   closed(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
-    const left = (this.#perAddress.get(connection.remoteAddress) ?? 1) - 1;
-    if (left === 0) this.#perAddress.delete(connection.remoteAddress);
-    else this.#perAddress.set(connection.remoteAddress, left);
+    if (connection.counted) this.#uncount(connection.remoteAddress);
     if (this.#connections.size === 0) this.#allClosed?.();
+  }
+
+  #uncount(address: string): void {
+    const left = (this.#perAddress.get(address) ?? 1) - 1;
+    if (left === 0) this.#perAddress.delete(address);
+    else this.#perAddress.set(address, left);
   }
 
   async #accept(): Promise<void> {
@@ -82,21 +84,15 @@ class Http1Listener implements Listener, ConnectionOwner {
     const address = conn.remoteAddr.hostname;
     const held = this.#perAddress.get(address) ?? 0;
     const limit = this.options.maxConnectionsPerAddress;
-    if (limit > 0 && held >= limit) return this.#turnAway(conn, limit);
-    this.#perAddress.set(address, held + 1);
-    const connection = new Connection(conn, address, this);
+    const counted = limit === 0 || held < limit;
+    if (counted) this.#perAddress.set(address, held + 1);
+    const connection = new Connection(conn, address, this, counted);
     this.#connections.add(connection);
-    connection.run().catch(this.options.onError);
-  }
-
-  #turnAway(conn: Deno.TcpConn, limit: number): void {
-    const body = openAiErrorBody(
+    const served = counted ? connection.run() : connection.turnAway(
       429,
       `More than ${limit} connections from this address (max_connections_per_address)`,
     );
-    conn.write(plainResponse(429, body)).catch(() => {
-      // It has left already.
-    }).finally(() => conn.close());
+    served.catch(this.options.onError);
   }
 
   #tick(): void {

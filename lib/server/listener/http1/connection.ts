@@ -26,13 +26,19 @@ import { plainResponse } from "./response_head.ts";
 const FIRST_BUFFER_BYTES = 4 * 1024;
 /** Bytes that may come early, while a request is still handled. */
 const MAX_EARLY_BYTES = MAX_HEAD_BYTES;
-/** What is read and thrown away of a body that nobody wants, so that the answer arrives. */
-const MAX_DISCARD_BYTES = 1024 * 1024;
-const LINGER_S = 1;
+/** How long a body that nobody wants is read and thrown away, so that the answer arrives (as nginx). */
+const LINGER_S = 30;
+/** When nothing more comes, the answer has arrived long since. */
+const LINGER_PAUSE_S = 2;
 /** How often the listener looks at the deadlines of its connections. */
 export const TICK_MS = 100;
 /** A body is not trusted to be as long as it says before it has come. */
 const FIRST_BODY_BYTES = 1024 * 1024;
+const FIRST_CHUNKED_BYTES = 16 * 1024;
+/** A body that has taken longer than body_timeout must have come at this rate: no dripping. */
+const MIN_BODY_BYTES_PER_S = 500;
+
+const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 /** What a connection needs of its listener. */
 export interface ConnectionOwner {
@@ -59,13 +65,23 @@ export class Connection {
   #reading: Promise<void> | null = null;
   #eof = false;
   #request: Request | null = null;
+  #bodySince = 0;
+  /** Why the body was given up. */
+  #late: RequestError | null = null;
 
   constructor(
     readonly conn: Deno.TcpConn,
     readonly remoteAddress: string,
     private readonly owner: ConnectionOwner,
+    /** Whether it is one of the connections that its address may hold. */
+    readonly counted = true,
   ) {
-    conn.setNoDelay(true);
+    try {
+      conn.setNoDelay(true);
+    } catch (error) {
+      // It has left already, which the first read shows (macOS refuses options on such a socket).
+      if (!isSocketError(error)) throw error;
+    }
   }
 
   /** Serves requests until either side closes. */
@@ -73,9 +89,18 @@ export class Connection {
     try {
       while (await this.#serveOne());
     } catch (error) {
-      if (error instanceof HttpSyntaxError) await this.#refuse(error.status, error.message);
-      else if (error instanceof RequestError) await this.#refuse(error.status, error.message);
-      else if (!isSocketError(error)) throw error;
+      if (error instanceof HttpSyntaxError) {
+        await this.#refuse(error.status, `Malformed request: ${error.message}`);
+      } else if (!isSocketError(error)) throw error;
+    } finally {
+      this.close();
+    }
+  }
+
+  /** Instead of `run`: answers with an error whatever is asked, and closes. */
+  async turnAway(status: number, message: string): Promise<void> {
+    try {
+      await this.#refuse(status, message);
     } finally {
       this.close();
     }
@@ -88,14 +113,16 @@ export class Connection {
     const { headTimeoutS, bodyTimeoutS } = this.owner.options;
     const message = this.#phase === "head"
       ? `The request head took longer than ${headTimeoutS} s (head_timeout)`
-      : `The request body paused for longer than ${bodyTimeoutS} s (body_timeout)`;
+      : `The request body paused for longer than ${bodyTimeoutS} s (body_timeout), ` +
+        `or came at less than ${MIN_BODY_BYTES_PER_S} bytes/s`;
+    this.#late = new RequestError(408, message);
     this.conn.write(plainResponse(408, openAiErrorBody(408, message))).catch(() => {
       // It has left already.
     }).finally(() => this.close());
   }
 
   closeIfIdle(): void {
-    if (this.#phase === "idle") this.close();
+    if (this.#phase === "idle" || this.#phase === "closing") this.close();
   }
 
   close(): void {
@@ -243,9 +270,10 @@ export class Connection {
   /** The body, read straight into its own memory. Throws RequestError. */
   async readBody(framing: Framing, limit: number, expectsContinue: boolean): Promise<Uint8Array> {
     this.#phase = "body";
-    this.#postpone();
+    this.#bodySince = this.owner.now;
+    this.#postpone(0);
     if (expectsContinue && this.#start === this.#end) {
-      await this.conn.write(new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n"));
+      await this.conn.write(CONTINUE).catch(nullOnSocketError);
     }
     const body = framing.kind === "chunked"
       ? await this.#readChunked(limit)
@@ -271,45 +299,47 @@ export class Connection {
       const count = await this.conn.read(body.subarray(at)).catch(nullOnSocketError);
       if (count === null) throw this.#cutShort();
       at += count;
-      this.#postpone();
+      this.#postpone(at);
     }
     return body;
   }
 
   async #readChunked(limit: number): Promise<Uint8Array> {
     const decoder = new ChunkedDecoder();
-    const pieces: Uint8Array[] = [];
+    let body = new Uint8Array(FIRST_CHUNKED_BYTES);
     let size = 0;
     for (;;) {
       if (this.#start < this.#end) {
         const piece = decoder.decode(this.#buffer, this.#start, this.#end);
         this.#start = decoder.consumed;
+        if (size + piece.length > limit) throw tooLarge(limit);
+        if (size + piece.length > body.length) {
+          const larger = new Uint8Array(Math.max(size + piece.length, body.length * 2));
+          larger.set(body);
+          body = larger;
+        }
+        body.set(piece, size);
         size += piece.length;
-        if (size > limit) throw tooLarge(limit);
-        if (piece.length > 0) pieces.push(piece.slice());
-        if (decoder.done) break;
+        if (decoder.done) return body.subarray(0, size);
       }
       await this.more();
       if (this.#eof) throw this.#cutShort();
-      this.#postpone();
+      this.#postpone(size);
     }
-    const body = new Uint8Array(size);
-    let at = 0;
-    for (const piece of pieces) {
-      body.set(piece, at);
-      at += piece.length;
-    }
-    return body;
   }
 
   #cutShort(): RequestError {
     this.#eof = true;
     this.#request?.leave();
-    return new RequestError(400, "The request body was cut short");
+    return this.#late ?? new RequestError(400, "The request body was cut short");
   }
 
-  #postpone(): void {
-    this.#deadline = this.#after(this.owner.options.bodyTimeoutS);
+  /** Sets the deadline of a body of which `received` bytes have come. */
+  #postpone(received: number): void {
+    const { bodyTimeoutS } = this.owner.options;
+    const slowest = this.#bodySince + TICK_MS +
+      (bodyTimeoutS + received / MIN_BODY_BYTES_PER_S) * 1000;
+    this.#deadline = Math.min(this.#after(bodyTimeoutS), slowest);
   }
 
   /** The deadline `seconds` from now, by the coarse clock: up to two ticks late, never early. */
@@ -318,25 +348,24 @@ export class Connection {
   }
 
   async #refuse(status: number, message: string): Promise<void> {
-    const body = openAiErrorBody(status, `Malformed request: ${message}`);
-    await this.conn.write(plainResponse(status, body)).catch(nullOnSocketError);
+    await this.conn.write(plainResponse(status, openAiErrorBody(status, message)))
+      .catch(nullOnSocketError);
     await this.#linger();
   }
 
   /**
-   * Reads what the client still sends for a moment: closing with unread bytes would reset the connection
+   * Reads what the client still sends for a while: closing with unread bytes would reset the connection
    * and take the answer with it.
    */
   async #linger(): Promise<void> {
     if (this.#closed) return;
     this.#phase = "closing";
-    this.#deadline = this.#after(LINGER_S);
+    const until = this.#after(LINGER_S);
     await this.conn.closeWrite().catch(nullOnSocketError);
-    let discarded = 0;
-    while (!this.#eof && discarded < MAX_DISCARD_BYTES) {
+    while (!this.#eof) {
+      this.#deadline = Math.min(this.#after(LINGER_PAUSE_S), until);
       this.#start = this.#end = 0;
       await this.more();
-      discarded += this.#end;
     }
   }
 }
