@@ -165,9 +165,13 @@ export class Attempt {
       const kind = status === 400 && saysTooLong(whole) ? "too_long" : "whole";
       return { kind, head, body: whole };
     }
-    if (type.startsWith("text/event-stream")) return await this.#peek(head);
-    if (type.startsWith("application/json") || this.request.api !== null) {
-      return await this.#hold(head);
+    // A coded body, sent though none was asked for, cannot be looked into: it passes as it is.
+    const coding = header(head.headers, "content-encoding") ?? "identity";
+    if (coding === "identity") {
+      if (type.startsWith("text/event-stream")) return await this.#peek(head);
+      if (type.startsWith("application/json") || this.request.api !== null) {
+        return await this.#hold(head);
+      }
     }
     const first = await this.call!.read();
     this.#deadline.at = Infinity;
@@ -198,9 +202,13 @@ export class Attempt {
     const body = await this.#readWhole(MAX_HELD_BYTES);
     if (body.rest !== null) return { kind: "bytes", head, first: body.pieces, ended: false };
     const whole = join(body.pieces);
-    if (this.request.api !== null && this.request.client.method === "POST") {
-      if (whole.length === 0) return passing("sent an empty answer", head.status);
-      if (bodyGaveUp(whole)) return passing("aborted the answer", head.status);
+    if (this.request.client.method === "POST" && head.status < 300) {
+      const { api } = this.request;
+      if (api !== null && whole.length === 0) return passing("sent an empty answer", head.status);
+      if (!looksWhole(whole, api !== null)) {
+        return passing("sent an answer that is no whole JSON", head.status);
+      }
+      if (api !== null && bodyGaveUp(whole)) return passing("aborted the answer", head.status);
     }
     return { kind: "whole", head, body: whole };
   }
@@ -337,6 +345,20 @@ export function parseRetryAfter(value: string | undefined): number | null {
   if (/^\d{1,9}(\.\d+)?$/.test(value)) return Number(value);
   const date = Date.parse(value);
   return Number.isNaN(date) ? null : Math.max(0, (date - Date.now()) / 1000);
+}
+
+/**
+ * Whether a JSON body ends as it begins, which one that was cut short does not. Values other than
+ * objects and lists pass unless an object is due.
+ */
+function looksWhole(body: Uint8Array, objectDue: boolean): boolean {
+  let first = 0;
+  while (first < body.length && body[first] <= 32) first++;
+  let last = body.length - 1;
+  while (last > first && body[last] <= 32) last--;
+  if (body[first] === 123 /* { */) return last > first && body[last] === 125 /* } */;
+  if (objectDue) return false;
+  return body[first] !== 91 /* [ */ || (last > first && body[last] === 93 /* ] */);
 }
 
 /** vLLM's and OpenAI's words for a prompt that does not fit. */
