@@ -1,0 +1,290 @@
+// Failures that another attempt can absorb: where it goes, when, and how many there are at most. The
+// simulated instances count what they were asked, so an attempt too many shows.
+
+import assert from "node:assert/strict";
+import { chatText, readSse } from "../support/sse.ts";
+import { waitFor, within } from "../support/wait.ts";
+import {
+  chatBody,
+  contentOf,
+  errorOf,
+  recordsOf,
+  settled,
+  startFleet,
+  startGatewayFor,
+} from "./fleet.ts";
+import { completion, startOddServer, whole } from "./odd_server.ts";
+
+/** An address where nobody listens. */
+function deadUrl(): string {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  return `http://127.0.0.1:${port}/v1`;
+}
+
+for (
+  const [fault, said] of [
+    ["reset", /it closed the connection before it answered/],
+    ["close", /it closed the connection before it answered/],
+    ["500", /answered 500: Internal server error/],
+    ["503", /answered 503: simulated: the server is overloaded/],
+    ["engine-dead", /answered 500: EngineCore encountered an issue/],
+    ["cut", /the connection broke in the middle of the answer/],
+    ["cut-reset", /the connection broke in the middle of the answer/],
+    ["cut-clean", /sent an answer that is no whole JSON/],
+    ["malformed", /sent an answer that is no whole JSON/],
+    ["empty", /sent an empty answer/],
+  ] as const
+) {
+  Deno.test(`${fault}, not streamed: another instance answers at once`, async () => {
+    await using fleet = await startFleet();
+    await fleet.simulators.fail(0, fault);
+    for (let i = 0; i < 3; i++) {
+      const response = await fleet.chat();
+      assert.equal(response.headers.get("x-gateway-instance"), "sim-1");
+      assert.ok(await contentOf(response));
+    }
+    const [first, second] = await fleet.counts();
+    assert.equal(second, 3);
+    assert.ok(first >= 1 && first <= 3, `at most once for each request, not ${first}`);
+    const { complete } = await fleet.records(3, 0);
+    const failed = complete.flatMap(({ meta }) => meta.attempts ?? []).filter(({ error }) => error);
+    assert.equal(failed.length, first);
+    for (const attempt of failed) {
+      assert.equal(attempt.instance, "sim-0");
+      assert.match(attempt.error!, said);
+    }
+    const health = await fleet.health();
+    assert.deepEqual(health.instances.map(({ recent_errors }) => recent_errors), [first, 0]);
+    await fleet.settled();
+  });
+}
+
+Deno.test("refused: another instance answers at once", async () => {
+  await using fleet = await startFleet({
+    each: (index) => index === 0 ? { url: deadUrl() } : {},
+  });
+  for (let i = 0; i < 3; i++) {
+    assert.ok(await contentOf(await fleet.chat()));
+    assert.ok((await readSse(await fleet.chat({ stream: true }))).done);
+  }
+  assert.deepEqual(await fleet.counts(), [0, 6]);
+  const { complete } = await fleet.records(6, 0);
+  const failed = complete.flatMap(({ meta }) => meta.attempts ?? []).filter(({ error }) => error);
+  assert.ok(failed.length >= 1);
+  for (const { error } of failed) assert.equal(error, "connection refused");
+  await fleet.settled();
+});
+
+for (const status of ["429", "503"]) {
+  Deno.test(`${status} with Retry-After: another instance, and back not before that time`, async () => {
+    await using fleet = await startFleet();
+    await fleet.simulators.fail(0, `${status}:retry-after=2`, { count: 1 });
+    // The one who says it may be the first or, by turns, the second who is asked.
+    while ((await fleet.counts())[0] === 0) {
+      assert.ok(await contentOf(await fleet.chat()));
+    }
+    const state = async () => (await fleet.health()).instances[0].state;
+    let meanwhile = 0;
+    while (await state() === "busy") {
+      const response = await fleet.chat();
+      assert.ok(await contentOf(response));
+      // Only what was answered while it was still busy proves anything.
+      if (await state() !== "busy") break;
+      assert.equal(response.headers.get("x-gateway-instance"), "sim-1");
+      assert.equal((await fleet.counts())[0], 1);
+      meanwhile++;
+    }
+    assert.ok(meanwhile > 0, "requests came in that time");
+    await waitFor(async () => {
+      assert.ok(await contentOf(await fleet.chat()));
+      return (await fleet.counts())[0] > 1;
+    }, "it to be asked again");
+    const health = await fleet.health();
+    assert.equal(health.instances[0].recent_errors, 0, "busy is no failure");
+    await fleet.settled();
+  });
+}
+
+Deno.test("all busy for long: 429 with the time to wait, and no request meanwhile", async () => {
+  await using fleet = await startFleet();
+  await fleet.simulators.fail(0, "429:retry-after=60");
+  await fleet.simulators.fail(1, "429:retry-after=90");
+  const first = await fleet.chat();
+  assert.equal(first.headers.get("retry-after"), "60");
+  const error = await errorOf(first, 429, "RateLimitError");
+  assert.match(error.message, /sim-0: answered 429: simulated: too many requests/);
+  assert.match(error.message, /sim-1: answered 429/);
+  const second = await fleet.chat({ stream: true });
+  const seconds = Number(second.headers.get("retry-after"));
+  assert.ok(seconds > 30 && seconds <= 60, `${seconds}`);
+  await errorOf(second, 429, "RateLimitError");
+  assert.deepEqual(await fleet.counts(), [1, 1]);
+  const health = await fleet.health();
+  assert.deepEqual(health.instances.map(({ state }) => state), ["busy", "busy"]);
+  await fleet.records(0, 2);
+  await fleet.settled();
+});
+
+Deno.test("busy for a moment: the request waits as long as it was told to, then is asked again", async () => {
+  const times: number[] = [];
+  await using server = await startOddServer((call) => {
+    times.push(performance.now());
+    call.write(
+      call.number === 0
+        ? "HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n"
+        : whole(completion("after a while")),
+    );
+  });
+  await using gateway = await startGatewayFor([server.url], { retry: { max_wait: 3 } });
+  const response = await gateway.post("/v1/chat/completions", chatBody());
+  assert.equal(await contentOf(response), "after a while");
+  assert.equal(times.length, 2);
+  assert.ok(times[1] - times[0] >= 990, `not after ${times[1] - times[0]} ms`);
+  await recordsOf(gateway, 1, 0);
+  await settled(gateway);
+});
+
+for (const fault of ["reset", "500", "429", "503", "503:retry-after=0.1"]) {
+  for (const stream of [false, true]) {
+    const kind = stream ? "streamed" : "whole";
+    Deno.test(`${fault}, ${kind}: tried once more on the pool before a fallback is paid`, async () => {
+      await using fleet = await startFleet({ count: 1, fallbacks: 1 });
+      await fleet.simulators.fail(0, fault, { count: 1 });
+      const response = await fleet.chat({ stream });
+      assert.equal(response.headers.get("x-gateway-instance"), "sim-0");
+      if (stream) assert.ok((await readSse(response)).done);
+      else assert.ok(await contentOf(response));
+      assert.deepEqual(await fleet.counts(), [2, 0]);
+      const { complete } = await fleet.records(1, 0);
+      assert.equal(complete[0].meta.attempts?.length, 2);
+      await fleet.settled();
+    });
+  }
+}
+
+Deno.test("a lasting failure: the pool is asked twice, then the fallbacks in their order", async () => {
+  await using fleet = await startFleet({ count: 1, fallbacks: 3 });
+  await fleet.simulators.fail(0, "500");
+  await fleet.simulators.fail(1, "reset");
+  const response = await fleet.chat();
+  assert.equal(response.headers.get("x-gateway-instance"), "paid-1");
+  assert.ok(await contentOf(response));
+  assert.deepEqual(await fleet.counts(), [2, 1, 1, 0]);
+  const { complete } = await fleet.records(1, 0);
+  assert.deepEqual(
+    complete[0].meta.attempts?.map(({ instance }) => instance),
+    ["sim-0", "sim-0", "paid-0", "paid-1"],
+  );
+  await fleet.settled();
+});
+
+Deno.test("a fallback is asked at once when the pool is busy for longer than retry.max_wait", async () => {
+  await using fleet = await startFleet({ count: 1, fallbacks: 1 });
+  await fleet.simulators.fail(0, "503:retry-after=60");
+  for (let i = 0; i < 3; i++) {
+    const response = await fleet.chat();
+    assert.equal(response.headers.get("x-gateway-instance"), "paid-0");
+    assert.ok(await contentOf(response));
+  }
+  assert.deepEqual(await fleet.counts(), [1, 3]);
+  await fleet.settled();
+});
+
+Deno.test("retry.max_wait 0 goes to the fallback without a second try", async () => {
+  await using fleet = await startFleet({
+    count: 1,
+    fallbacks: 1,
+    config: { retry: { max_wait: 0 } },
+  });
+  await fleet.simulators.fail(0, "500");
+  assert.ok(await contentOf(await fleet.chat()));
+  assert.deepEqual(await fleet.counts(), [1, 1]);
+  await fleet.settled();
+});
+
+for (
+  const [faults, status, type] of [
+    [["reset", "500"], 502, "BadGatewayError"],
+    [["503", "503"], 503, "ServiceUnavailableError"],
+    [["429", "429"], 429, "RateLimitError"],
+    [["503", "reset"], 502, "BadGatewayError"],
+  ] as const
+) {
+  Deno.test(`nobody can answer (${faults.join(", ")}): ${status} names what each did`, async () => {
+    await using fleet = await startFleet({ fallbacks: 1 });
+    await fleet.simulators.fail(0, faults[0]);
+    await fleet.simulators.fail(1, faults[1]);
+    await fleet.simulators.fail(2, faults[1]);
+    for (const stream of [false, true]) {
+      const response = await fleet.chat({ stream });
+      assert.ok(response.headers.get("x-request-id"));
+      assert.equal(response.headers.get("retry-after"), status === 429 ? "1" : null);
+      const error = await errorOf(response, status, type);
+      for (const name of ["sim-0", "sim-1", "paid-0"]) {
+        assert.match(error.message, new RegExp(`${name}: `));
+      }
+      assert.ok(!error.message.includes("127.0.0.1"), "without addresses");
+    }
+    assert.deepEqual(await fleet.counts(), [4, 4, 2], "twice on the pool, once on the fallback");
+    const { incomplete } = await fleet.records(0, 2);
+    for (const { meta } of incomplete) assert.equal(meta.attempts?.length, 5);
+    await waitFor(
+      async () => (await fleet.errorLog()).includes("sim-0"),
+      "a line in data/errors",
+    );
+    await fleet.settled();
+  });
+}
+
+Deno.test("an outage is not made worse: retries are at most a fifth of the requests", async () => {
+  await using fleet = await startFleet({ count: 1, config: { retry: { max_wait: 0.02 } } });
+  await fleet.simulators.fail(0, "500");
+  const requests = 150;
+  for (let sent = 0; sent < requests; sent += 10) {
+    await Promise.all(Array.from({ length: 10 }, async () => {
+      await errorOf(await fleet.chat(), 502, "BadGatewayError");
+    }));
+  }
+  const [asked] = await fleet.counts();
+  const quietTime = 10 * Number(Deno.env.get("TEST_WORKERS") ?? 1);
+  assert.ok(asked >= requests, "each was asked once");
+  assert.ok(asked <= requests * 1.2 + quietTime, `${asked} attempts for ${requests} requests`);
+  await fleet.settled();
+});
+
+Deno.test("after a failure a request waits for the others that are full, not for the one that failed", async () => {
+  await using fleet = await startFleet({
+    each: () => ({ max_concurrency: 1 }),
+    simulate: ["--tokens-per-second", "20"],
+    config: { retry: { max_wait: 0 } },
+  });
+  // The one that works is kept busy; the other one is free, and fails whatever it is asked.
+  await fleet.simulators.fail(0, "reset");
+  const running = await fleet.chat({ stream: true, max_tokens: 30 });
+  assert.equal(running.headers.get("x-gateway-instance"), "sim-1");
+  const before = (await fleet.counts())[0];
+  const waiting = fleet.chat({ max_tokens: 2 });
+  await waitFor(async () => (await fleet.health()).waiting === 1, "the second request to wait");
+  assert.ok((await readSse(running)).done);
+  const response = await within(waiting, "the second answer");
+  assert.equal(response.headers.get("x-gateway-instance"), "sim-1");
+  assert.ok(await contentOf(response));
+  assert.equal((await fleet.counts())[0], before + 1, "asked once");
+  await fleet.records(2, 0);
+  await fleet.settled();
+});
+
+Deno.test("a stream that broke before its first event is asked elsewhere, and its text is whole", async () => {
+  await using fleet = await startFleet();
+  const expected = chatText(await readSse(await fleet.chat({ stream: true })));
+  await fleet.simulators.fail(0, "cut-reset:0");
+  for (let i = 0; i < 2; i++) {
+    const answer = await readSse(await fleet.chat({ stream: true }));
+    assert.ok(answer.done);
+    assert.deepEqual(chatText(answer), expected);
+  }
+  await fleet.records(3, 0);
+  await fleet.settled();
+});
