@@ -23,7 +23,7 @@ export function listenDenoServe(options: ListenOptions, handler: Handler): Liste
     signal: aborter.signal,
     onListen() {},
     onError(error) {
-      options.onError(error);
+      if (!(error instanceof Cut)) options.onError(error);
       return new Response(openAiErrorBody(500, "Internal error") as Uint8Array<ArrayBuffer>, {
         status: 500,
         headers: { "content-type": "application/json" },
@@ -34,15 +34,23 @@ export function listenDenoServe(options: ListenOptions, handler: Handler): Liste
     handler(exchange.request, exchange.reply).catch((error) => exchange.reply.fail(error));
     return exchange.response;
   });
+  let finished = false;
+  server.finished.then(() => finished = true);
   return {
     hostname: server.addr.hostname,
     port: server.addr.port,
     drain: () => server.shutdown(),
     async close() {
-      aborter.abort();
+      // A server that has drained is gone; to abort it then throws where nobody can catch it.
+      if (!finished) aborter.abort();
       await server.finished;
     },
   };
+}
+
+/** Ends a response that was broken off on purpose: nothing to report. */
+class Cut extends Error {
+  override readonly name = "Cut";
 }
 
 class Exchange {
@@ -179,7 +187,7 @@ class DenoReply implements ClientReply {
 
   cut(): void {
     this.request.answered = true;
-    this.#controller?.error(new Error("cut"));
+    this.#controller?.error(new Cut());
   }
 
   fail(error: unknown): void {
