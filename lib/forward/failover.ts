@@ -95,8 +95,7 @@ export class Exchange {
     const sticky = this.#stickyLease();
     if (sticky !== null) return { kind: "lease", lease: sticky };
     // Those who wait come first, except before a request that has had its turn and met a failure.
-    const isFirst = this.#tried.size > 0 || pool.queue.length === 0 ||
-      pool.queue.topPriority < request.priority;
+    const isFirst = this.#tried.size > 0 || pool.queue.isFreeFor(request.priority);
     if (!isFirst) return await this.#waitInLine();
     const lease = this.#acquirePrivate();
     if (lease === "full") return await this.#waitInLine();

@@ -6,24 +6,30 @@ import type { Config } from "../config/config.ts";
 import { strategies } from "./balancing/strategies.ts";
 import { HEALTHY, Instance } from "./instance.ts";
 import { Lease } from "./lease.ts";
+import { Line } from "./line.ts";
 import { type Outcome, OutlierDetection, type PoolEvent } from "./outlier.ts";
 import { Pool } from "./pool.ts";
 import { MAX_SLOTS, type SharedState } from "./shared_state.ts";
 
 /** How often a queue looks for room that another worker's request has left. */
-const QUEUE_POLL_MS = 10;
+const QUEUE_POLL_MS = 2;
 
-/** Gives each instance id a slot in the shared state; belongs to the main isolate alone. */
+/** Under which the slot of a model's line is found among those of the instances. */
+const lineKey = (model: string) => `line of ${model}`;
+
+/** Gives each instance id and each model a slot in the shared state; belongs to the main isolate alone. */
 export class SlotTable {
   readonly #slots = new Map<string, number>();
 
   constructor(private readonly shared: SharedState) {}
 
-  /** Slots for the instances of `config`. Slots of removed ones are reused only once they drained. */
+  /** Slots for what `config` names. Slots of removed ones are reused only once they drained. */
   assign(config: Config): Record<string, number> {
     const wanted = new Set(config.instances.map((instance) => instance.id));
+    for (const model of modelsOf(config)) wanted.add(lineKey(model));
     for (const [id, slot] of this.#slots) {
-      if (!wanted.has(id) && this.shared.inFlight(slot) === 0) this.#slots.delete(id);
+      const drained = this.shared.inFlight(slot) === 0 && this.shared.lineLength(slot) === 0;
+      if (!wanted.has(id) && drained) this.#slots.delete(id);
     }
     const used = new Set(this.#slots.values());
     const slots: Record<string, number> = {};
@@ -32,7 +38,7 @@ export class SlotTable {
       let slot = this.#slots.get(id);
       if (slot === undefined) {
         while (used.has(next)) next++;
-        if (next >= MAX_SLOTS) throw new Error(`more than ${MAX_SLOTS} instances`);
+        if (next >= MAX_SLOTS) throw new Error(`more than ${MAX_SLOTS} instances and models`);
         slot = next;
         used.add(slot);
         this.shared.clearSlot(slot);
@@ -44,10 +50,15 @@ export class SlotTable {
   }
 }
 
+function modelsOf(config: Config): Set<string> {
+  return new Set(config.instances.flatMap((instance) => instance.models));
+}
+
 export class Fleet {
   #instances: readonly Instance[] = [];
   #pools = new Map<string, Pool>();
   #retired: Pool[] = [];
+  #lineSlots: number[] = [];
   readonly #outlier: OutlierDetection;
   #queuePoll: ReturnType<typeof setInterval> | null = null;
   #waiting = 0;
@@ -70,8 +81,9 @@ export class Fleet {
     this.#instances = config.instances.map((instance) =>
       new Instance(instance, slots[instance.id], this.shared, config.slowStartS, this.now)
     );
+    for (const pool of this.#pools.values()) pool.queue.retire();
     const pools = new Map<string, Pool>();
-    for (const model of new Set(this.#instances.flatMap((instance) => instance.config.models))) {
+    for (const model of modelsOf(config)) {
       const serving = this.#instances.filter((instance) => instance.config.models.includes(model));
       pools.set(
         model,
@@ -82,6 +94,7 @@ export class Fleet {
           strategies[config.strategy],
           config.queue,
           (pick) => this.#claim(pick),
+          new Line(this.shared, slots[lineKey(model)]),
           (change) => this.#countWaiting(change),
         ),
       );
@@ -91,6 +104,7 @@ export class Fleet {
       pool.queue.length > 0
     );
     this.#pools = pools;
+    this.#lineSlots = [...pools.keys()].map((model) => slots[lineKey(model)]);
   }
 
   get instances(): readonly Instance[] {
@@ -99,6 +113,13 @@ export class Fleet {
 
   get models(): readonly string[] {
     return [...this.#pools.keys()];
+  }
+
+  /** Requests that wait for room, in all workers. */
+  get waiting(): number {
+    let sum = 0;
+    for (const slot of this.#lineSlots) sum += this.shared.lineLength(slot);
+    return sum;
   }
 
   pool(model: string): Pool | undefined {
@@ -133,7 +154,6 @@ export class Fleet {
 
   #countWaiting(change: 1 | -1): void {
     this.#waiting += change;
-    this.shared.addWaiting(change);
     if (this.#waiting > 0 && this.#queuePoll === null) {
       this.#queuePoll = setInterval(() => this.#serveQueues(), QUEUE_POLL_MS);
     } else if (this.#waiting === 0 && this.#queuePoll !== null) {

@@ -22,7 +22,7 @@ export class Lease {
     const { shared, slot } = instance;
     shared.addInFlight(slot, 1);
     this.#probe = shared.state[slot] === EJECTED;
-    if (this.#probe) Atomics.store(shared.probing, slot, 1);
+    if (this.#probe) shared.beginProbe(slot);
   }
 
   /** Gives the place back with what came of it; any further call does nothing. */

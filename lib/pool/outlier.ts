@@ -41,7 +41,7 @@ export class OutlierDetection {
   /** Counts the end of a request. `wasProbe`: it was the one request of a half-open instance. */
   record(instance: Instance, outcome: Outcome, wasProbe: boolean, error: string): void {
     const { shared, slot } = instance;
-    if (wasProbe) Atomics.store(shared.probing, slot, 0);
+    if (wasProbe) shared.endProbe(slot);
     if (outcome === "neutral") return;
     this.#turnWindow(instance);
     Atomics.add(shared.requests, slot, 1);

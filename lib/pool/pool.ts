@@ -4,6 +4,7 @@
 import type { Strategy } from "./balancing/strategy.ts";
 import type { Instance } from "./instance.ts";
 import type { Lease } from "./lease.ts";
+import type { Line } from "./line.ts";
 import { type QueueOptions, type Waited, WaitQueue } from "./queue.ts";
 
 export type Acquired = Lease | "full" | null;
@@ -21,9 +22,10 @@ export class Pool {
     private readonly strategy: Strategy,
     private readonly queueOptions: QueueOptions,
     private readonly claim: (pick: () => Instance | null) => Lease | null,
+    line: Line,
     onWaiting: (change: 1 | -1) => void,
   ) {
-    this.queue = new WaitQueue(onWaiting);
+    this.queue = new WaitQueue(line, onWaiting);
   }
 
   /**

@@ -1,11 +1,16 @@
-// Requests that wait for room at an instance: first come, first served within a priority, bounded in
-// number and time. Who gets which instance is left to the pool. A waiter that has met some instances
+// One worker's requests that wait for room at an instance: first come, first served within a priority,
+// bounded in number and time. Who gets which instance is left to the pool, who is first among all
+// workers to the line. A waiter that has met some instances
 // already wants one of the others only (`W` says which), and is passed by where none of them has room.
+
+import type { Line } from "./line.ts";
 
 export type Waited<T> = { kind: "served"; value: T } | { kind: "full" | "deadline" | "gone" };
 
 interface Waiter<T, W> {
   priority: number;
+  /** In the line of all workers; the lower, the earlier. */
+  place: number;
   /** What it insists on; null when anything will do. */
   wish: W | null;
   resolve(result: Waited<T>): void;
@@ -21,16 +26,27 @@ export class WaitQueue<T, W = never> {
   #waiters: Waiter<T, W>[] = [];
   /** Waiters with a wish. */
   #choosy = 0;
+  #retired = false;
 
-  constructor(private readonly onLengthChange: (change: 1 | -1) => void) {}
+  constructor(
+    private readonly line: Line,
+    private readonly onLengthChange: (change: 1 | -1) => void,
+  ) {}
 
   get length(): number {
     return this.#waiters.length;
   }
 
-  /** The priority of the one that is next; -Infinity when nobody waits. */
-  get topPriority(): number {
-    return this.#waiters.length === 0 ? -Infinity : this.#waiters[0].priority;
+  /** Whether a request of this priority may pass by all that wait, here and in other workers. */
+  isFreeFor(priority: number): boolean {
+    const own = this.#waiters.length === 0 ? -Infinity : this.#waiters[0].priority;
+    return own < priority && this.line.isFreeFor(priority);
+  }
+
+  /** A newer queue takes its place in the line; who waits here still is served beside it. */
+  retire(): void {
+    this.#retired = true;
+    this.line.setOwnFront(Infinity);
   }
 
   /**
@@ -43,13 +59,15 @@ export class WaitQueue<T, W = never> {
     leave: (out: () => void) => void,
     wish: W | null = null,
   ): Promise<Waited<T>> {
-    if (this.#waiters.length >= options.max) return Promise.resolve({ kind: "full" });
+    const place = this.line.join(priority, options.max);
+    if (place === null) return Promise.resolve({ kind: "full" });
     return new Promise((resolve) => {
       const out = (kind: "deadline" | "gone") => {
         if (this.#remove(waiter)) resolve({ kind });
       };
       const waiter: Waiter<T, W> = {
         priority,
+        place,
         wish,
         resolve,
         timer: setTimeout(() => out("deadline"), options.deadlineS * 1000),
@@ -58,6 +76,7 @@ export class WaitQueue<T, W = never> {
       while (at > 0 && this.#waiters[at - 1].priority < priority) at--;
       this.#waiters.splice(at, 0, waiter);
       if (wish !== null) this.#choosy++;
+      this.#showFront();
       this.onLengthChange(1);
       leave(() => out("gone"));
     });
@@ -71,6 +90,11 @@ export class WaitQueue<T, W = never> {
       if (waiter.wish === null && nothingLeft) {
         if (this.#choosy === 0) return;
         at++;
+        continue;
+      }
+      if (waiter.wish === null && !this.#retired && this.line.front < waiter.place) {
+        // Somebody in another worker comes first.
+        nothingLeft = true;
         continue;
       }
       const value = find(waiter.wish);
@@ -90,7 +114,16 @@ export class WaitQueue<T, W = never> {
     this.#waiters.splice(at, 1);
     if (waiter.wish !== null) this.#choosy--;
     clearTimeout(waiter.timer);
+    this.line.leave();
+    this.#showFront();
     this.onLengthChange(-1);
     return true;
+  }
+
+  /** Those who wait for one of some instances do not hold up those who take any. */
+  #showFront(): void {
+    if (this.#retired) return;
+    const first = this.#waiters.find((waiter) => waiter.wish === null);
+    this.line.setOwnFront(first?.place ?? Infinity);
   }
 }

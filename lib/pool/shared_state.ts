@@ -1,5 +1,5 @@
 // What all workers must agree on, in one SharedArrayBuffer: requests in flight, turns of the
-// balancer, failures and ejections, one slot for each instance. What the numbers mean is left to
+// balancer, failures and ejections, one slot for each instance; who waits, one slot for each model. What the numbers mean is left to
 // instance.ts, outlier.ts and balancing/; this file only lays them out and guards them with a lock.
 
 /** Room for instances that the configuration ever named in one life of the process. */
@@ -9,7 +9,7 @@ export const MAX_WORKERS = 64;
 
 const HEADER_INTS = 16;
 const LOCK = 0;
-const WAITING = 1;
+const TICKETS = 1;
 const WORKERS = 2;
 
 /** One 32-bit word for each instance. */
@@ -39,7 +39,7 @@ export class SharedState {
   /** How often in a row it was ejected; the next ejection is longer. */
   readonly ejections: Int32Array;
   readonly state: Int32Array;
-  /** 1 while the one probe request of a half-open instance is under way. */
+  /** Number of the worker (plus 1) whose probe request of a half-open instance is under way, or 0. */
   readonly probing: Int32Array;
   /** Requests that ended (not neutral) and failures among them in the current error window. */
   readonly requests: Int32Array;
@@ -58,13 +58,15 @@ export class SharedState {
   readonly #header: Int32Array;
   /** In flight: a row of MAX_SLOTS for each worker, so that a dead worker's leases can be dropped. */
   readonly #inFlight: Int32Array;
+  /** Requests that wait, rows as above: how many, and the place of the first (0 for nobody). */
+  readonly #lineLength: Int32Array;
+  readonly #lineFront: Float64Array;
 
   static create(): SharedState {
-    const ints = HEADER_INTS + MAX_WORKERS * MAX_SLOTS + INT_FIELDS.length * MAX_SLOTS;
-    return new SharedState(
-      new SharedArrayBuffer(ints * 4 + FLOAT_FIELDS.length * MAX_SLOTS * 8),
-      0,
-    );
+    const rows = MAX_WORKERS * MAX_SLOTS;
+    const ints = HEADER_INTS + 2 * rows + INT_FIELDS.length * MAX_SLOTS;
+    const floats = rows + FLOAT_FIELDS.length * MAX_SLOTS;
+    return new SharedState(new SharedArrayBuffer(ints * 4 + floats * 8), 0);
   }
 
   /** Maps `buffer` for the worker with number `worker` (0 to MAX_WORKERS - 1). */
@@ -75,13 +77,14 @@ export class SharedState {
       offset += length * 4;
       return view;
     };
-    const floats = () => {
-      const view = new Float64Array(buffer, offset, MAX_SLOTS);
-      offset += MAX_SLOTS * 8;
+    const floats = (length = MAX_SLOTS) => {
+      const view = new Float64Array(buffer, offset, length);
+      offset += length * 8;
       return view;
     };
     this.#header = ints(HEADER_INTS);
     this.#inFlight = ints(MAX_WORKERS * MAX_SLOTS);
+    this.#lineLength = ints(MAX_WORKERS * MAX_SLOTS);
     this.consecutive = ints(MAX_SLOTS);
     this.ejections = ints(MAX_SLOTS);
     this.state = ints(MAX_SLOTS);
@@ -95,16 +98,13 @@ export class SharedState {
     this.retryAfter = floats();
     this.windowStart = floats();
     this.lastPick = floats();
+    this.#lineFront = floats(MAX_WORKERS * MAX_SLOTS);
     if (worker > this.#header[WORKERS]) Atomics.store(this.#header, WORKERS, worker);
   }
 
   /** Requests in flight to the instance in `slot`, over all workers. */
   inFlight(slot: number): number {
-    let sum = 0;
-    for (let worker = this.#header[WORKERS]; worker >= 0; worker--) {
-      sum += this.#inFlight[worker * MAX_SLOTS + slot];
-    }
-    return sum;
+    return this.#sum(this.#inFlight, slot);
   }
 
   /** Requests in flight from this worker alone. */
@@ -127,21 +127,64 @@ export class SharedState {
     }
   }
 
-  /** Requests that wait in the queues of all workers. */
-  get waiting(): number {
-    return this.#header[WAITING];
+  /** Requests that wait for the model in `slot`, over all workers. */
+  lineLength(slot: number): number {
+    return this.#sum(this.#lineLength, slot);
   }
 
-  addWaiting(change: 1 | -1): void {
-    Atomics.add(this.#header, WAITING, change);
+  addToLine(slot: number, change: 1 | -1): void {
+    Atomics.add(this.#lineLength, this.worker * MAX_SLOTS + slot, change);
   }
 
-  /** Forgets a worker that died: its leases are released, a lock that it held is opened. */
+  /** The lowest place in the line of `slot` over all workers; Infinity when nobody waits. */
+  lineFront(slot: number): number {
+    let front = Infinity;
+    for (let worker = this.#header[WORKERS]; worker >= 0; worker--) {
+      const place = this.#lineFront[worker * MAX_SLOTS + slot];
+      if (place !== 0 && place < front) front = place;
+    }
+    return front;
+  }
+
+  setOwnFront(slot: number, place: number): void {
+    this.#lineFront[this.worker * MAX_SLOTS + slot] = place === Infinity ? 0 : place;
+  }
+
+  /** The number of one more who waits, from 1 on (after four thousand million again). */
+  nextTicket(): number {
+    const last = Atomics.add(this.#header, TICKETS, 1) >>> 0;
+    return last + 1;
+  }
+
+  /** Makes the instance's probe this worker's. */
+  beginProbe(slot: number): void {
+    Atomics.store(this.probing, slot, this.worker + 1);
+  }
+
+  endProbe(slot: number): void {
+    Atomics.store(this.probing, slot, 0);
+  }
+
+  /**
+   * Forgets a worker that died: its leases and probes are released, those who waited in it are out of
+   * the line, a lock that it held is opened.
+   */
   dropWorker(worker: number): void {
     Atomics.compareExchange(this.#header, LOCK, worker + 1, 0);
     for (let slot = 0; slot < MAX_SLOTS; slot++) {
       Atomics.store(this.#inFlight, worker * MAX_SLOTS + slot, 0);
+      Atomics.store(this.#lineLength, worker * MAX_SLOTS + slot, 0);
+      this.#lineFront[worker * MAX_SLOTS + slot] = 0;
+      Atomics.compareExchange(this.probing, slot, worker + 1, 0);
     }
+  }
+
+  #sum(rows: Int32Array, slot: number): number {
+    let sum = 0;
+    for (let worker = this.#header[WORKERS]; worker >= 0; worker--) {
+      sum += rows[worker * MAX_SLOTS + slot];
+    }
+    return sum;
   }
 
   /** Makes `slot` fresh for a new instance. */

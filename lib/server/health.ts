@@ -53,7 +53,7 @@ export function healthReport(
       status,
       strategy: config.strategy,
       uptime_seconds: Math.round(uptimeS * 10) / 10,
-      waiting: fleet.shared.waiting,
+      waiting: fleet.waiting,
       instances,
     },
   };

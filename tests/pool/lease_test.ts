@@ -52,6 +52,30 @@ Deno.test("a dead worker's leases are released, the others' are not", () => {
   assert.equal(first.instance("a").inFlight, 1);
 });
 
+Deno.test("a dead worker's probe and its waiting requests are forgotten with it", async () => {
+  const shared = SharedState.create();
+  const options = weighted([1, 1], { error_threshold: 1, error_window: 10 });
+  const first = new FleetStand(options, shared);
+  const second = new FleetStand(options, new SharedState(shared.buffer, 1));
+  const failing = first.take();
+  failing.release("failure", "boom");
+  const { name } = failing.instance;
+  for (const stand of [first, second]) stand.clock += 10_000;
+  const leases = [second.take(), second.take()];
+  assert.ok(leases.some((lease) => lease.instance.name === name), "the second worker probes it");
+  assert.ok(!first.instance(name).isAvailable);
+  second.pool.wait(9, () => {});
+  assert.equal(first.fleet.waiting, 1);
+  assert.ok(!first.pool.queue.isFreeFor(0));
+  shared.dropWorker(1);
+  assert.ok(first.instance(name).isAvailable, "it may be probed again");
+  assert.equal(first.fleet.waiting, 0);
+  assert.ok(first.pool.queue.isFreeFor(0));
+  // What a real dead worker cannot do any more: its timers would outlive this test.
+  second.pool.serveQueue();
+  second.fleet.close();
+});
+
 const limited = {
   instances: [
     { url: "http://10.0.0.1/v1", model_name: "m", name: "a", max_concurrency: 1 },
@@ -82,7 +106,7 @@ Deno.test("above max_concurrency requests wait, first come first served within a
   second.value.release("success");
   assert.deepEqual(order, ["high", "low"]);
   assert.equal(stand.instance("a").inFlight, 0);
-  assert.equal(stand.shared.waiting, 0);
+  assert.equal(stand.fleet.waiting, 0);
   stand.fleet.close();
 });
 
@@ -91,10 +115,10 @@ Deno.test("a waiting client that leaves is gone from the queue at once", async (
   const running = stand.take();
   let leave = () => {};
   const waiting = stand.pool.wait(0, (out) => leave = out);
-  assert.equal(stand.shared.waiting, 1);
+  assert.equal(stand.fleet.waiting, 1);
   leave();
   assert.deepEqual(await waiting, { kind: "gone" });
-  assert.equal(stand.shared.waiting, 0);
+  assert.equal(stand.fleet.waiting, 0);
   running.release("success");
   assert.equal(stand.instance("a").inFlight, 0);
   stand.fleet.close();
