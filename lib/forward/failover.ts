@@ -1,6 +1,7 @@
 // From a request to an answer, whatever single instances do: attempt after attempt until one has proved
-// itself, then the relay. The order is: private instances that are well, ejected ones when all are out,
-// once more on the pool after a short wait when the failure was a passing one, fallbacks in their order.
+// itself, then the relay. The order is: private instances that are well, once more on the pool after a
+// short wait when the failure was a passing one, fallbacks in their order; private instances that are
+// out only where no fallback can take the request.
 
 import type { Config } from "../config/config.ts";
 import type { ClientReply } from "../http/client.ts";
@@ -119,7 +120,10 @@ export class Exchange {
       if (this.#granted === 0 && !this.budget.withdraw()) return null;
       this.#granted = 0;
     }
-    return this.pool.acquire(this.#accepts) ?? this.pool.acquireAnyway(this.#accepts);
+    const well = this.pool.acquire(this.#accepts);
+    // An instance that is known to be out is worth a try only where nobody else can answer.
+    if (well !== null || this.pool.hasFallback(this.#accepts)) return well;
+    return this.pool.acquireAnyway(this.#accepts);
   }
 
   /** After a prompt was too long for one instance, only a longer context comes into question. */
@@ -142,6 +146,8 @@ export class Exchange {
         return { kind: "lease", lease: waited.value };
       case "gone":
         return { kind: "gone" };
+      case "turned_away":
+        return await this.nextLease();
       case "full":
         return {
           kind: "overloaded",
@@ -167,8 +173,10 @@ export class Exchange {
     const timedOut = new Set(
       this.failures.filter(({ failure }) => failure.kind === "timeout").map((f) => f.instance),
     );
+    const fallbackWaits = this.pool.hasFallback(this.#accepts);
     const again = this.pool.privateInstances.filter((instance) =>
-      instance.takesRequests && !timedOut.has(instance) && instance.busyForMs <= maxWaitMs
+      instance.takesRequests && !timedOut.has(instance) && instance.busyForMs <= maxWaitMs &&
+      !(instance.isOut && fallbackWaits)
     );
     if (again.length === 0 || maxWaitMs === 0 || !this.budget.withdraw()) return false;
     const soonest = Math.min(...again.map((instance) => instance.busyForMs));

@@ -94,6 +94,11 @@ export class Instance implements Candidate {
     return state === EJECTED && this.#mayProbe;
   }
 
+  /** Whether its failures or its checks have taken it out; it may be half-open. */
+  get isOut(): boolean {
+    return this.shared.state[this.slot] !== HEALTHY;
+  }
+
   get #mayProbe(): boolean {
     return this.now() >= this.shared.ejectedUntil[this.slot] &&
       this.shared.probing[this.slot] === 0;

@@ -39,6 +39,14 @@ export class Pool {
     );
   }
 
+  /** Whether a fallback that is well could take the request. */
+  hasFallback(accepts: Accepts | null): boolean {
+    return this.fallbacks.some((instance) =>
+      instance.takesRequests && instance.isAvailable && instance.hasRoom &&
+      (accepts === null || accepts(instance))
+    );
+  }
+
   /** Any private instance that is accepted, ejected ones too: when all are out, all are tried. */
   acquireAnyway(accepts: Accepts): Acquired {
     return this.#choose(
@@ -73,14 +81,20 @@ export class Pool {
     return this.queue.wait(this.queueOptions, priority, leave, accepts);
   }
 
-  /** Gives free places to those who wait. */
+  /** Gives free places to those who wait; where all instances are out, those of any instance. */
   serveQueue(): void {
     if (this.queue.length === 0) return;
+    const allOut = this.privateInstances.every((instance) =>
+      !instance.takesRequests || (instance.isOut && !instance.isAvailable)
+    );
+    // Nothing is left here to wait for, and somebody else can answer.
+    if (allOut) this.queue.turnAway((accepts) => this.hasFallback(accepts));
     this.queue.serve((accepts) => {
       const acquired = this.#choose(
         this.privateInstances,
         (instance) =>
-          instance.takesRequests && instance.isAvailable && (accepts === null || accepts(instance)),
+          instance.takesRequests && (allOut ? !instance.isBusy : instance.isAvailable) &&
+          (accepts === null || accepts(instance)),
       );
       return acquired === "full" ? null : acquired;
     });

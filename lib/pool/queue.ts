@@ -5,7 +5,10 @@
 
 import type { Line } from "./line.ts";
 
-export type Waited<T> = { kind: "served"; value: T } | { kind: "full" | "deadline" | "gone" };
+export type Waited<T> = { kind: "served"; value: T } | {
+  /** turned_away: there is nothing left to wait for. */
+  kind: "full" | "deadline" | "gone" | "turned_away";
+};
 
 interface Waiter<T, W> {
   priority: number;
@@ -62,9 +65,7 @@ export class WaitQueue<T, W = never> {
     const place = this.line.join(priority, options.max);
     if (place === null) return Promise.resolve({ kind: "full" });
     return new Promise((resolve) => {
-      const out = (kind: "deadline" | "gone") => {
-        if (this.#remove(waiter)) resolve({ kind });
-      };
+      const out = (kind: "deadline" | "gone") => this.#end(waiter, { kind });
       const waiter: Waiter<T, W> = {
         priority,
         place,
@@ -103,21 +104,27 @@ export class WaitQueue<T, W = never> {
         at++;
         continue;
       }
-      this.#remove(waiter);
-      waiter.resolve({ kind: "served", value });
+      this.#end(waiter, { kind: "served", value });
     }
   }
 
-  #remove(waiter: Waiter<T, W>): boolean {
+  /** Ends the waiting of those whose wish (or having none) `isOver` says so. */
+  turnAway(isOver: (wish: W | null) => boolean): void {
+    for (const waiter of [...this.#waiters]) {
+      if (isOver(waiter.wish)) this.#end(waiter, { kind: "turned_away" });
+    }
+  }
+
+  #end(waiter: Waiter<T, W>, result: Waited<T>): void {
     const at = this.#waiters.indexOf(waiter);
-    if (at < 0) return false;
+    if (at < 0) return;
     this.#waiters.splice(at, 1);
     if (waiter.wish !== null) this.#choosy--;
     clearTimeout(waiter.timer);
     this.line.leave();
     this.#showFront();
     this.onLengthChange(-1);
-    return true;
+    waiter.resolve(result);
   }
 
   /** Those who wait for one of some instances do not hold up those who take any. */
