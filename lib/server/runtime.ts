@@ -22,7 +22,7 @@ import { ModelCatalog } from "./models.ts";
 export interface RuntimeParts {
   shared: SharedState;
   now(): number;
-  /** Whether the environment names a proxy for this http:// origin. */
+  /** Whether the environment names a proxy for this origin. */
   proxied(origin: string): boolean;
   onPoolEvent(event: PoolEvent): void;
   onFinished(finished: Finished): void;
@@ -36,7 +36,7 @@ export interface RuntimeParts {
 export class Runtime {
   readonly fleet: Fleet;
   readonly #clock = new DeadlineClock();
-  readonly #fetch = new FetchTransport();
+  readonly #fetch: FetchTransport;
   readonly #http1 = new Http1Transport();
   readonly #gateway: Gateway;
   readonly #parts: RuntimeParts;
@@ -47,6 +47,7 @@ export class Runtime {
 
   constructor(config: Config, slots: Readonly<Record<string, number>>, parts: RuntimeParts) {
     this.#parts = parts;
+    this.#fetch = new FetchTransport((origin) => parts.proxied(origin));
     this.#config = config;
     this.fleet = new Fleet(parts.shared, parts.now, parts.onPoolEvent);
     this.fleet.apply(config, slots);

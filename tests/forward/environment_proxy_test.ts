@@ -30,6 +30,12 @@ Deno.test("NO_PROXY takes names, the names below them, addresses and ranges", ()
   ) assert.equal(proxied(origin), expected, origin);
 });
 
+Deno.test("each scheme has its own variables", () => {
+  assert.equal(given({ https_proxy: "http://p" })("https://a"), true);
+  assert.equal(given({ HTTP_PROXY: "http://p" })("https://a"), false);
+  assert.equal(given({ ALL_PROXY: "http://p" })("https://a"), true);
+});
+
 Deno.test("NO_PROXY=* exempts everything", () => {
   assert.equal(given({ http_proxy: "http://p", no_proxy: "*" })("http://a"), false);
 });

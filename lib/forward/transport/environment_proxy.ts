@@ -1,14 +1,19 @@
 // Whether the environment sends requests for an origin through a proxy. Only fetch knows how to speak
 // to one, so this decides between the transports; the proxying itself is left to Deno.
 
-/** Variables that name a proxy for http:// URLs; Deno reads them in this order too. */
-const HTTP_VARIABLES = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+/** Variables that name a proxy, by the scheme of the URL; Deno reads them in this order too. */
+const VARIABLES = {
+  "http:": ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
+  "https:": ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
+};
 
 export type Env = (name: string) => string | undefined;
 
-/** Tells for an http:// origin such as `http://10.0.0.1:8000` whether a proxy is to be used. */
+/** Tells for an origin such as `http://10.0.0.1:8000` whether a proxy is to be used. */
 export function environmentProxy(env: Env): (origin: string) => boolean {
-  if (!HTTP_VARIABLES.some((name) => (env(name) ?? "") !== "")) return () => false;
+  const isSet = (names: readonly string[]) => names.some((name) => (env(name) ?? "") !== "");
+  const named = { "http:": isSet(VARIABLES["http:"]), "https:": isSet(VARIABLES["https:"]) };
+  if (!named["http:"] && !named["https:"]) return () => false;
   const exempt = (env("no_proxy") ?? env("NO_PROXY") ?? "").split(",").map((rule) =>
     rule.trim().toLowerCase()
   ).filter((rule) => rule !== "");
@@ -16,8 +21,9 @@ export function environmentProxy(env: Env): (origin: string) => boolean {
   return (origin) => {
     let proxied = known.get(origin);
     if (proxied === undefined) {
-      const host = new URL(origin).hostname.replace(/^\[|\]$/g, "");
-      proxied = !exempt.some((rule) => covers(rule, host));
+      const { hostname, protocol } = new URL(origin);
+      const host = hostname.replace(/^\[|\]$/g, "");
+      proxied = named[protocol as keyof typeof named] && !exempt.some((rule) => covers(rule, host));
       known.set(origin, proxied);
     }
     return proxied;

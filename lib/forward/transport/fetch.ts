@@ -3,6 +3,7 @@
 
 import type { HeaderList } from "../../http/message.ts";
 import { endToEnd } from "../header_rules.ts";
+import { ConnectWatch } from "./connect_watch.ts";
 import {
   type ResponseHead,
   type Transport,
@@ -18,9 +19,15 @@ const POOL_IDLE_MS = 4000;
 
 export class FetchTransport implements Transport {
   readonly #client = Deno.createHttpClient({ poolIdleTimeout: POOL_IDLE_MS });
+  readonly #watch: ConnectWatch;
+
+  /** `proxied` tells whether requests for an origin go through the environment's proxy. */
+  constructor(proxied: (origin: string) => boolean = () => false) {
+    this.#watch = new ConnectWatch(proxied);
+  }
 
   start(request: UpstreamRequest): UpstreamCall {
-    return new FetchCall(this.#client, request);
+    return new FetchCall(this.#client, request, this.#watch);
   }
 
   close(): void {
@@ -34,8 +41,10 @@ class FetchCall implements UpstreamCall {
   #reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
   #reason: Error | null = null;
 
-  constructor(client: Deno.HttpClient, request: UpstreamRequest) {
-    this.head = this.#send(client, request);
+  constructor(client: Deno.HttpClient, request: UpstreamRequest, watch: ConnectWatch) {
+    const origin = new URL(request.url).origin;
+    const stop = watch.start(origin, request.connectTimeoutS, (error) => this.abort(error));
+    this.head = this.#send(client, request).finally(stop);
     // The caller may abort before it looks at the head; the rejection is then nobody's.
     this.head.catch(() => {});
   }
