@@ -26,6 +26,8 @@ export interface GatedServer extends AsyncDisposable {
   came(count: number): Promise<void>;
   /** From now on nothing is held any more. */
   open(): void;
+  /** From now on everything is held again. */
+  shut(): void;
 }
 
 /** Starts it on a free port of 127.0.0.1. GET /health answers 200. */
@@ -75,6 +77,9 @@ export function startGated(): GatedServer {
     open() {
       isOpen = true;
       for (const call of calls) call.release();
+    },
+    shut() {
+      isOpen = false;
     },
     async [Symbol.asyncDispose]() {
       for (const call of calls) call.release();
