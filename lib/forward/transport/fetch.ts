@@ -1,7 +1,7 @@
 // The transport for everything that plain HTTP/1.1 does not cover: TLS, proxies from the environment,
 // HTTP/2. Slower than http1.ts; external fallbacks need it.
 
-import type { HeaderList } from "../../http/message.ts";
+import { header, type HeaderList } from "../../http/message.ts";
 import { endToEnd } from "../header_rules.ts";
 import { ConnectWatch } from "./connect_watch.ts";
 import {
@@ -63,10 +63,12 @@ class FetchCall implements UpstreamCall {
     } catch (error) {
       throw this.#reason ?? asUpstreamError(error);
     }
-    const encoded = response.headers.has("content-encoding");
+    // Deno unpacks a body unless it was told to ask for none that is packed; one that comes packed all
+    // the same is then left as it is.
+    const unpacked = response.headers.has("content-encoding") &&
+      header(request.headers, "accept-encoding") !== "identity";
     const headers: HeaderList = [...response.headers].filter(([name]) =>
-      // Deno has decoded a body that came compressed all the same.
-      !encoded || (name !== "content-encoding" && name !== "content-length")
+      !unpacked || (name !== "content-encoding" && name !== "content-length")
     );
     this.#reader = response.body?.getReader() ?? null;
     return { status: response.status, headers: endToEnd(headers) };
