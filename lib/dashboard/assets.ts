@@ -1,0 +1,82 @@
+// The pages' files, embedded as text, and the headers that keep anything else from running in them.
+
+import type { AdminReply } from "../http/admin.ts";
+import { header, type HeaderList } from "../http/message.ts";
+import api from "./pages/api.js" with { type: "text" };
+import app from "./pages/app.js" with { type: "text" };
+import config from "./pages/config.js" with { type: "text" };
+import curve from "./pages/curve.js" with { type: "text" };
+import events from "./pages/events.js" with { type: "text" };
+import fleet from "./pages/fleet.js" with { type: "text" };
+import format from "./pages/format.js" with { type: "text" };
+import html from "./pages/html.js" with { type: "text" };
+import index from "./pages/index.html" with { type: "text" };
+import playground from "./pages/playground.js" with { type: "text" };
+import records from "./pages/records.js" with { type: "text" };
+import signIn from "./pages/sign_in.js" with { type: "text" };
+import style from "./pages/style.css" with { type: "text" };
+import libraries from "./pages/vendor/libraries.js" with { type: "text" };
+import uplotStyle from "./pages/vendor/uplot.css" with { type: "text" };
+import words from "./pages/words.js" with { type: "text" };
+
+const SCRIPT = "text/javascript; charset=utf-8";
+const STYLE = "text/css; charset=utf-8";
+
+/** Path below /dashboard/ to type and text. */
+const FILES: Readonly<Record<string, readonly [type: string, text: string]>> = {
+  "": ["text/html; charset=utf-8", index],
+  "api.js": [SCRIPT, api],
+  "app.js": [SCRIPT, app],
+  "config.js": [SCRIPT, config],
+  "curve.js": [SCRIPT, curve],
+  "events.js": [SCRIPT, events],
+  "fleet.js": [SCRIPT, fleet],
+  "format.js": [SCRIPT, format],
+  "html.js": [SCRIPT, html],
+  "playground.js": [SCRIPT, playground],
+  "records.js": [SCRIPT, records],
+  "sign_in.js": [SCRIPT, signIn],
+  "words.js": [SCRIPT, words],
+  "style.css": [STYLE, style],
+  "vendor/libraries.js": [SCRIPT, libraries],
+  "vendor/uplot.css": [STYLE, uplotStyle],
+};
+
+/** For everything under /dashboard: nothing from elsewhere, nothing inline, in nobody's frame. */
+export const SECURITY_HEADERS: HeaderList = [
+  [
+    "content-security-policy",
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  ],
+  ["x-content-type-options", "nosniff"],
+  ["referrer-policy", "no-referrer"],
+  ["cross-origin-opener-policy", "same-origin"],
+  ["cross-origin-resource-policy", "same-origin"],
+];
+
+/** The pages' files with a tag for each, so that a browser asks again and gets nothing twice. */
+export class Assets {
+  readonly #files = new Map<string, { type: string; tag: string; bytes: Uint8Array }>();
+
+  /** `name` is the path below /dashboard/; null when there is no such file. */
+  async reply(name: string, headers: HeaderList): Promise<AdminReply | null> {
+    if (!Object.hasOwn(FILES, name)) return null;
+    let file = this.#files.get(name);
+    if (file === undefined) {
+      const [type, text] = FILES[name];
+      const bytes = new TextEncoder().encode(text);
+      const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+      file = { type, tag: `"${digest.toHex().slice(0, 20)}"`, bytes };
+      this.#files.set(name, file);
+    }
+    const own: HeaderList = [...SECURITY_HEADERS, ["etag", file.tag], [
+      "cache-control",
+      "no-cache",
+    ]];
+    if (header(headers, "if-none-match") === file.tag) {
+      return { status: 304, headers: own, body: new Uint8Array(0) };
+    }
+    return { status: 200, headers: [["content-type", file.type], ...own], body: file.bytes };
+  }
+}

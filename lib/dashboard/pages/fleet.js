@@ -1,0 +1,248 @@
+// The fleet at a glance: the whole in figures and two curves, then each instance and each model.
+
+import { Curve } from "./curve.js";
+import { duration, millis, short, whole } from "./format.js";
+import { html } from "./html.js";
+import { useState } from "./vendor/libraries.js";
+
+const highest = (values) => values.reduce((most, value) => Math.max(most, value ?? 0), 0);
+
+export function FleetView({ t, theme, live, act }) {
+  const { snapshot, history } = live;
+  const [said, setSaid] = useState({ text: "", bad: false });
+  if (snapshot === null) return html`<p class="muted" role="status">${t("loading")}</p>`;
+  const change = async (name, drained) => {
+    try {
+      const done = await act(drained ? "undrain" : "drain", { instance: name });
+      if (done === null) return;
+      setSaid({ text: t(drained ? "undrained_done" : "drained_done", { name }), bad: false });
+    } catch (error) {
+      setSaid({ text: error.message, bad: true });
+    }
+  };
+  return html`
+    <h1 class="hidden">${t("fleet")}</h1>
+    <${Totals} t=${t} snapshot=${snapshot} />
+    <div class="curves">
+      <${TotalCurve} t=${t} theme=${theme} history=${history} name="requests_per_second" />
+      <${TotalCurve} t=${t} theme=${theme} history=${history} name="tokens_per_second" />
+    </div>
+    <p class=${said.bad ? "said problem" : "said"} role="status">${said.text}</p>
+    <${Instances} t=${t} theme=${theme} snapshot=${snapshot} history=${history}
+      change=${change} />
+    <${Models} t=${t} models=${snapshot.models} />
+    <${Footer} t=${t} snapshot=${snapshot} />
+  `;
+}
+
+function Totals({ t, snapshot }) {
+  const { totals, waiting, status } = snapshot;
+  const ttft = `${millis(totals.ttft_p50_ms)} / ${millis(totals.ttft_p99_ms)}`;
+  const figures = [
+    ["requests_per_second", short(totals.requests_per_second)],
+    ["tokens_per_second", short(totals.tokens_per_second)],
+    ["ttft", ttft, t("ttft_long")],
+    ["in_flight", whole(totals.in_flight)],
+    ["waiting", whole(waiting)],
+    ["requests", whole(totals.requests)],
+    ["errors", whole(totals.errors)],
+  ];
+  return html`
+    <section class="totals" aria-label=${t("status")}>
+      <p class=${`status ${status}`}><span class="dot" aria-hidden="true"></span>${t(
+        `status_${status}`,
+      )}</p>
+      <dl>
+          ${figures.map(([name, value, title]) =>
+            html`
+              <div key=${name} title=${title}>
+                <dt>${t(name)}</dt>
+                <dd data-figure=${name}>${value}</dd>
+              </div>
+            `
+          )}
+        </dl>
+    </section>
+  `;
+}
+
+function TotalCurve({ t, theme, history, name }) {
+  const values = history.totals[name];
+  const now = short(values.at(-1));
+  const label = t("total_history", { what: t(name), now, most: short(highest(values)) });
+  return html`
+    <figure>
+      <figcaption>${t(name)}</figcaption>
+      <${Curve} times=${history.times} values=${values} height=${110} axes theme=${theme}
+        label=${label} />
+    </figure>
+  `;
+}
+
+function Instances({ t, theme, snapshot, history, change }) {
+  const { instances } = snapshot;
+  const heads = [
+    ["instance"],
+    ["state"],
+    ["in_flight", "number"],
+    ["requests_per_second", "number"],
+    ["tokens_per_second", "number"],
+    ["ttft", "number"],
+    ["requests", "number"],
+    ["errors", "number"],
+    ["history"],
+    ["actions"],
+  ];
+  return html`<section aria-labelledby="instances-title">
+    <h2 id="instances-title">${t("instances")} <span class="count">${instances.length}</span></h2>
+    ${
+    instances.length === 0 ? html`<p class="muted">${t("no_instances")}</p>` : html`
+      <table class="instances" role="table">
+        <thead role="rowgroup">
+          <tr role="row">
+          ${heads.map(([name, kind]) =>
+            html`<th key=${name} scope="col" role="columnheader" class=${kind}>${t(name)}</th>`
+          )}
+        </tr>
+        </thead>
+        <tbody role="rowgroup">
+          ${instances.map((one) =>
+            html`
+              <${InstanceRow} key=${one.name} t=${t} theme=${theme} one=${one}
+                times=${history.times} curves=${history.instances[one.name]} change=${change} />
+            `
+          )}
+        </tbody>
+      </table>
+    `
+  }
+  </section>`;
+}
+
+function InstanceRow({ t, theme, one, times, curves, change }) {
+  const values = curves?.requests_per_second ?? times.map(() => null);
+  const label = t("history_of", {
+    name: one.name,
+    now: short(one.requests_per_second),
+    most: short(highest(values)),
+  });
+  const limit = one.max_concurrency === null ? "" : ` / ${one.max_concurrency}`;
+  const marks = [
+    ...(one.fallback ? [t("fallback")] : []),
+    ...(one.weight !== 1 && !one.drained ? [t("weight", { weight: one.weight })] : []),
+    ...(one.drained ? [t("drained")] : []),
+  ];
+  return html`
+    <tr role="row" data-instance=${one.name}>
+      <th scope="row" role="rowheader">
+        <span class="name">${one.name}</span>
+        <span class="sub" title=${one.url}>${one.models.join(", ")}${marks.length === 0
+          ? ""
+          : ` · ${marks.join(" · ")}`}</span>
+      </th>
+      <td role="cell" data-label=${t("state")}>
+        <${Chip} t=${t} state=${one.state} />
+      </td>
+      <td role="cell" data-label=${t("in_flight")} class="number">${whole(
+        one.in_flight,
+      )}${limit}</td>
+      <td role="cell" data-label=${t("requests_per_second")} class="number">${short(
+        one.requests_per_second,
+      )}</td>
+      <td role="cell" data-label=${t("tokens_per_second")} class="number">${short(
+        one.tokens_per_second,
+      )}</td>
+      <td role="cell" data-label=${t("ttft")} class="number" title=${t("ttft_long")}>
+          ${millis(one.ttft_p50_ms)}<span class="sub">${millis(one.ttft_p99_ms)}</span>
+        </td>
+      <td role="cell" data-label=${t("requests")} class="number">${whole(one.requests)}</td>
+      <td role="cell" data-label=${t("errors")} class=${one.errors > 0 ? "number bad" : "number"}>
+          ${whole(one.errors)}</td>
+      <td role="cell" data-label=${t("history")} class="spark">
+        <${Curve} times=${times} values=${values} height=${34} theme=${theme}
+          label=${label} />
+      </td>
+      <td role="cell" class="action">
+        <button type="button" class="small" aria-label=${t(
+          one.drained ? "undrain_name" : "drain_name",
+          { name: one.name },
+        )}
+          onClick=${() => change(one.name, one.drained)}>${t(
+            one.drained ? "undrain" : "drain",
+          )}</button>
+      </td>
+    </tr>
+  `;
+}
+
+function Chip({ t, state }) {
+  return html`<span class=${`chip ${state}`}><span class="dot" aria-hidden="true"></span>${
+    t(`state_${state}`)
+  }</span>`;
+}
+
+function Models({ t, models }) {
+  if (models.length === 0) return null;
+  const heads = [
+    ["model"],
+    ["available", "number"],
+    ["requests_per_second", "number"],
+    ["tokens_per_second", "number"],
+    ["ttft", "number"],
+    ["requests", "number"],
+    ["errors", "number"],
+    ["tokens", "number"],
+  ];
+  const cell = (name, value, bad = false) =>
+    html`<td role="cell" data-label=${t(name)} class=${
+      bad ? "number bad" : "number"
+    }>${value}</td>`;
+  return html`
+    <section aria-labelledby="models-title">
+      <h2 id="models-title">${t("models")} <span class="count">${models.length}</span></h2>
+      <table class="models" role="table">
+        <thead role="rowgroup">
+          <tr role="row">
+            ${heads.map(([name, kind]) =>
+              html`<th key=${name} scope="col" role="columnheader" class=${kind}>${t(name)}</th>`
+            )}
+          </tr>
+        </thead>
+        <tbody role="rowgroup">
+            ${models.map((one) =>
+              html`<tr key=${one.name} role="row" data-model=${one.name}>
+        <th scope="row" role="rowheader"><span class="name">${one.name}</span></th>
+        ${
+                cell(
+                  "available",
+                  t("of", { some: one.available, all: one.instances }),
+                  one.available === 0,
+                )
+              }
+        ${cell("requests_per_second", short(one.requests_per_second))}
+        ${cell("tokens_per_second", short(one.tokens_per_second))}
+        ${cell("ttft", `${millis(one.ttft_p50_ms)} / ${millis(one.ttft_p99_ms)}`)}
+        ${cell("requests", whole(one.requests))}
+        ${cell("errors", whole(one.errors), one.errors > 0)}
+        ${cell("tokens", `${short(one.prompt_tokens)} / ${short(one.completion_tokens)}`)}
+      </tr>`
+            )}
+          </tbody>
+      </table>
+    </section>
+  `;
+}
+
+function Footer({ t, snapshot }) {
+  const { version, uptime_seconds, workers, strategy, records } = snapshot;
+  return html`<footer class="muted">${
+    t("footer", {
+      version,
+      uptime: duration(uptime_seconds),
+      workers: workers === 1 ? t("worker_one") : t("worker_many", { count: workers }),
+      strategy,
+      written: records.enabled ? whole(records.written) : t("records_off"),
+      dropped: whole(records.dropped),
+    })
+  }</footer>`;
+}

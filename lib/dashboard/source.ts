@@ -1,0 +1,186 @@
+// What the dashboard shows, and the few things it may ask for: the process gives it all this. Names of
+// fields are those of the JSON that pages and `status` read. Times are ISO texts, durations say their unit.
+
+/** A time series: one value for each entry of the history's `times`, null where there was none. */
+export type Series = readonly (number | null)[];
+
+/** Figures that instances, models and the whole have alike. */
+export interface Figures {
+  /** Finished requests since the start. */
+  requests: number;
+  /** Of these, the ones that failed on the side of the instances; what a client did wrong is none. */
+  errors: number;
+  prompt_tokens: number;
+  completion_tokens: number;
+  /** Over the last ten seconds. */
+  requests_per_second: number;
+  tokens_per_second: number;
+  /** Time to the first token over the last minute; null when nothing was answered in it. */
+  ttft_p50_ms: number | null;
+  ttft_p99_ms: number | null;
+}
+
+export interface InstanceView extends Figures {
+  name: string;
+  url: string;
+  models: readonly string[];
+  fallback: boolean;
+  state: string;
+  /** In force: 0 while drained. */
+  weight: number;
+  /** Taken out by an action, until the next reload or undrain. */
+  drained: boolean;
+  max_concurrency: number | null;
+  in_flight: number;
+  /** Failures in the current error window. */
+  recent_errors: number;
+}
+
+export interface ModelView extends Figures {
+  name: string;
+  /** Instances that serve it, fallbacks included, and how many of them can answer now. */
+  instances: number;
+  available: number;
+}
+
+export interface FleetSnapshot {
+  time: string;
+  version: string;
+  status: "ok" | "degraded" | "unavailable";
+  strategy: string;
+  uptime_seconds: number;
+  workers: number;
+  /** Requests that wait in line. */
+  waiting: number;
+  totals: Figures & { in_flight: number };
+  records: {
+    enabled: boolean;
+    written: number;
+    dropped: number;
+    failed: number;
+    queued: number;
+  };
+  instances: readonly InstanceView[];
+  models: readonly ModelView[];
+}
+
+export interface InstanceHistory {
+  requests_per_second: Series;
+  tokens_per_second: Series;
+  in_flight: Series;
+  ttft_p50_ms: Series;
+}
+
+/** The last minutes, one entry a second; the newest comes last. */
+export interface FleetHistory {
+  /** Seconds since 1970. */
+  times: readonly number[];
+  totals: InstanceHistory;
+  instances: Readonly<Record<string, InstanceHistory>>;
+}
+
+/** Something that happened. An event that repeats soon keeps its id and counts on. */
+export interface FeedEvent {
+  id: number;
+  time: string;
+  kind: string;
+  level: "info" | "good" | "warning" | "bad";
+  /** Instance, model or part that it is about. */
+  subject: string;
+  message: string;
+  count: number;
+}
+
+export interface ReloadReport {
+  time: string;
+  ok: boolean;
+  /** `file:line:column: message` */
+  problems: readonly string[];
+}
+
+export interface ConfigView {
+  file: string;
+  /** As the file names them, with every default, secrets masked. */
+  options: unknown;
+  /** Options that command line flags override. */
+  overrides: Readonly<Record<string, unknown>>;
+  /** null before the first reload. */
+  last_reload: ReloadReport | null;
+  /** Names of drained instances. */
+  drained: readonly string[];
+}
+
+export interface RecordQuery {
+  /** Text to look for, in any letter case; "" for all. */
+  text: string;
+  model: string;
+  /** `YYYYMMDD_HH`; "" for all. */
+  hour: string;
+  incomplete: boolean;
+  /** As the page before gave it; "" for the newest. */
+  cursor: string;
+}
+
+export interface RecordSummary {
+  /** Where it stands, for `record`. */
+  place: string;
+  id: string;
+  time: string | null;
+  model: string;
+  instance: string;
+  /** Begin of what was asked last, and of the answer. */
+  question: string;
+  answer: string;
+  finish_reason: string | null;
+  /** Why it is no complete answer; null for one that is. */
+  error: string | null;
+  prompt_tokens: number | null;
+  completion_tokens: number | null;
+  duration_ms: number | null;
+  turns: number;
+}
+
+export interface RecordPage {
+  records: readonly RecordSummary[];
+  /** For the next page; null at the end. */
+  cursor: string | null;
+  /** All hours with a file, the newest first. */
+  hours: readonly string[];
+  /** Bytes read for this page: a search stops at a limit and may go on with the cursor. */
+  scanned_bytes: number;
+}
+
+/** One message of a conversation, as OpenAI's API has it. */
+export interface RecordView {
+  place: string;
+  id: string;
+  model: string;
+  messages: readonly Record<string, unknown>[];
+  tools: readonly unknown[];
+  meta: Readonly<Record<string, unknown>>;
+}
+
+export type ActionResult = { ok: true } | { ok: false; status: 404 | 409; message: string };
+
+export interface DashboardSource {
+  /** Figures of the last tick, at most a second old. */
+  snapshot(): FleetSnapshot;
+  history(): FleetHistory;
+  /** The newest events, oldest first. */
+  events(): readonly FeedEvent[];
+  config(): ConfigView;
+  records(query: RecordQuery): Promise<RecordPage>;
+  /** null when there is no such record. */
+  record(place: string): Promise<RecordView | null>;
+  drain(instance: string): ActionResult;
+  undrain(instance: string): ActionResult;
+  /** Resolves when the file has been read and taken or refused. */
+  reload(): Promise<ReloadReport>;
+  /** Called after each tick and for each event; returns what ends it. */
+  watch(watcher: Watcher): () => void;
+}
+
+export interface Watcher {
+  tick(): void;
+  event(event: FeedEvent): void;
+}

@@ -1,0 +1,324 @@
+// Recorded conversations, the newest first, for people who look into them: files are read backwards in
+// pieces, so that neither their size nor a search costs more than its limit.
+
+import { join } from "node:path";
+import { isObject, type Json, objectsIn, textOf } from "../sse/assemble/answer.ts";
+import { formats } from "./export/formats.ts";
+
+export type RecordFolder = "requests_responses" | "incomplete";
+
+export interface BrowseQuery {
+  /** Text to look for in the whole line, in any letter case; "" for all. */
+  text: string;
+  model: string;
+  /** `YYYYMMDD_HH`; "" for all. */
+  hour: string;
+  incomplete: boolean;
+  /** `YYYYMMDD_HH:OFFSET`, as the page before gave it; "" for the newest. */
+  cursor: string;
+}
+
+/** What a list shows of one record. */
+export interface RecordSummary {
+  /** For readRecord. */
+  place: string;
+  id: string;
+  time: string | null;
+  model: string;
+  instance: string;
+  question: string;
+  answer: string;
+  finish_reason: string | null;
+  error: string | null;
+  prompt_tokens: number | null;
+  completion_tokens: number | null;
+  duration_ms: number | null;
+  turns: number;
+}
+
+export interface BrowsePage {
+  records: RecordSummary[];
+  cursor: string | null;
+  hours: string[];
+  scanned_bytes: number;
+}
+
+export interface RecordDetail {
+  place: string;
+  id: string;
+  model: string;
+  messages: Json[];
+  tools: unknown[];
+  meta: Json;
+}
+
+const PAGE = 50;
+const PIECE = 64 * 1024;
+/** Bytes read for one page; a search may go on with the cursor. */
+const MAX_SCANNED = 16 * 1024 * 1024;
+/** Longer lines (pictures) are named and not shown. */
+const MAX_LINE = 4 * 1024 * 1024;
+const SHOWN_CHARS = 240;
+const LF = 10;
+
+/** One page of the records below `dataDir`. */
+export async function browse(dataDir: string, query: BrowseQuery): Promise<BrowsePage> {
+  const folder: RecordFolder = query.incomplete ? "incomplete" : "requests_responses";
+  const hours = await hoursIn(dataDir, folder);
+  const [cursorHour, cursorOffset] = query.cursor === "" ? [null, 0] : splitCursor(query.cursor);
+  const wanted = hours.filter((hour) =>
+    (query.hour === "" || hour === query.hour) && (cursorHour === null || hour <= cursorHour)
+  );
+  const matches = lineFilter(query);
+  const page: BrowsePage = { records: [], cursor: null, hours, scanned_bytes: 0 };
+  for (const hour of wanted) {
+    const path = fileOf(dataDir, folder, hour);
+    for await (const line of linesBackwards(path, hour === cursorHour ? cursorOffset : null)) {
+      page.scanned_bytes += line.length;
+      const summary = summaryOfLine(line, `${folder}:${hour}:${line.offset}`, matches, query.model);
+      if (summary !== null) page.records.push(summary);
+      if (page.records.length >= PAGE || page.scanned_bytes >= MAX_SCANNED) {
+        page.cursor = `${hour}:${line.offset}`;
+        return page;
+      }
+    }
+  }
+  return page;
+}
+
+/** The record at a place that `browse` gave; null where none stands, or one too long to show. */
+export async function readRecord(dataDir: string, place: string): Promise<RecordDetail | null> {
+  const found = /^(requests_responses|incomplete):(\d{8}_\d{2}):(\d{1,15})$/.exec(place);
+  if (found === null) return null;
+  const [, folder, hour, offset] = found;
+  const line = await lineAt(fileOf(dataDir, folder as RecordFolder, hour), Number(offset));
+  const record = line === null ? null : parsed(line);
+  if (record === null) return null;
+  const shown = formats.openai.make(record);
+  return {
+    place,
+    id: textOf(record.id),
+    model: textOf(record.model),
+    messages: objectsIn(shown?.messages),
+    tools: objectsIn(shown?.tools),
+    meta: isObject(record.meta) ? record.meta : {},
+  };
+}
+
+/** Hours that have a file, the newest first. */
+export async function hoursIn(dataDir: string, folder: RecordFolder): Promise<string[]> {
+  const hours: string[] = [];
+  try {
+    for await (const { name, isFile } of Deno.readDir(join(dataDir, folder))) {
+      const hour = /^(\d{8}_\d{2})\.jsonl$/.exec(name)?.[1];
+      if (isFile && hour !== undefined) hours.push(hour);
+    }
+  } catch (error) {
+    // Nothing was ever recorded here.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return hours.sort().reverse();
+}
+
+export function fileOf(dataDir: string, folder: RecordFolder, hour: string): string {
+  return join(dataDir, folder, `${hour}.jsonl`);
+}
+
+function splitCursor(cursor: string): [hour: string, offset: number] {
+  const [hour, offset] = cursor.split(":");
+  return [hour, Number(offset)];
+}
+
+/** Looks for the text as it stands in a line of JSON. */
+function lineFilter({ text, model }: BrowseQuery): (line: string) => boolean {
+  const needle = JSON.stringify(text).slice(1, -1).toLowerCase();
+  const modelNeedle = JSON.stringify(model);
+  return (line) =>
+    (model === "" || line.includes(modelNeedle)) &&
+    (needle === "" || line.toLowerCase().includes(needle));
+}
+
+interface Line {
+  offset: number;
+  length: number;
+  /** null for one that is too long. */
+  bytes: Uint8Array | null;
+}
+
+/** The whole lines of a file that end at `end` or before, the last first. */
+async function* linesBackwards(path: string, end: number | null): AsyncGenerator<Line> {
+  using file = await open(path);
+  if (file === null) return;
+  let position = end ?? (await file.stat()).size;
+  /** Pieces of the line whose begin is not found yet, the first piece last. */
+  let carry: Uint8Array[] = [];
+  let length = 0;
+  // What follows the last line feed is a line that is being written.
+  let whole = false;
+  const take = (piece: Uint8Array) => {
+    length += piece.length;
+    if (length <= MAX_LINE) carry.push(piece);
+    else carry = [];
+  };
+  const line = (offset: number): Line => {
+    const bytes = length > MAX_LINE ? null : joined(carry, length);
+    const found = { offset, length, bytes };
+    carry = [];
+    length = 0;
+    return found;
+  };
+  while (position > 0) {
+    const start = Math.max(0, position - PIECE);
+    const piece = await readAt(file, start, position - start);
+    let until = piece.length;
+    for (
+      let at = piece.lastIndexOf(LF);
+      at >= 0;
+      at = at === 0 ? -1 : piece.lastIndexOf(LF, at - 1)
+    ) {
+      if (whole) {
+        take(piece.subarray(at + 1, until));
+        if (length > 0) yield line(start + at + 1);
+      } else {
+        carry = [];
+        length = 0;
+      }
+      whole = true;
+      until = at;
+    }
+    if (whole) take(piece.subarray(0, until));
+    position = start;
+  }
+  if (whole && length > 0) yield line(0);
+}
+
+async function lineAt(path: string, offset: number): Promise<Uint8Array | null> {
+  using file = await open(path);
+  if (file === null) return null;
+  const pieces: Uint8Array[] = [];
+  for (let length = 0; length <= MAX_LINE;) {
+    const piece = await readAt(file, offset + length, PIECE);
+    if (piece.length === 0) return null;
+    const end = piece.indexOf(LF);
+    pieces.unshift(end < 0 ? piece : piece.subarray(0, end));
+    length += end < 0 ? piece.length : end;
+    if (end >= 0) return joined(pieces, length);
+  }
+  return null;
+}
+
+async function open(path: string): Promise<Deno.FsFile | null> {
+  try {
+    return await Deno.open(path);
+  } catch (error) {
+    // Moved away or deleted since the folder was listed.
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+/** Up to `length` bytes from `start`; fewer at the end of the file. */
+async function readAt(file: Deno.FsFile, start: number, length: number): Promise<Uint8Array> {
+  const piece = new Uint8Array(length);
+  await file.seek(start, Deno.SeekMode.Start);
+  let filled = 0;
+  while (filled < length) {
+    const count = await file.read(piece.subarray(filled));
+    if (count === null) break;
+    filled += count;
+  }
+  return piece.subarray(0, filled);
+}
+
+/** Pieces that were found from the end to the begin. */
+function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
+  if (pieces.length === 1) return pieces[0];
+  const whole = new Uint8Array(length);
+  let at = length;
+  for (const piece of pieces) whole.set(piece, at -= piece.length);
+  return whole;
+}
+
+const decoder = new TextDecoder();
+
+function parsed(bytes: Uint8Array): Json | null {
+  try {
+    const value = JSON.parse(decoder.decode(bytes));
+    return isObject(value) ? value : null;
+  } catch {
+    // No record: half a line that a crash left, or one of somebody else's making.
+    return null;
+  }
+}
+
+function summaryOfLine(
+  line: Line,
+  place: string,
+  matches: (text: string) => boolean,
+  model: string,
+): RecordSummary | null {
+  if (line.bytes === null) {
+    const error = `the record has ${line.length} bytes, too many to show`;
+    return model === "" && matches("") ? { ...summaryOf({}, place), error } : null;
+  }
+  if (!matches(decoder.decode(line.bytes))) return null;
+  const record = parsed(line.bytes);
+  if (record === null || (model !== "" && record.model !== model)) return null;
+  return summaryOf(record, place);
+}
+
+/** What a list shows of a record in either of the recorded forms. */
+export function summaryOf(record: Json, place: string): RecordSummary {
+  const meta = isObject(record.meta) ? record.meta : {};
+  const usage = isObject(meta.usage) ? meta.usage : {};
+  const turns = objectsIn(record.conversations ?? record.messages);
+  const last = turns.at(-1);
+  const answered = last !== undefined && (isFrom(last, ["gpt", "function_call", "assistant"]));
+  const question = turns.findLast((turn) => isFrom(turn, ["human", "user"]) && said(turn) !== "");
+  const began = textOf(meta.started_at);
+  return {
+    place,
+    id: textOf(record.id),
+    time: began !== ""
+      ? began
+      : typeof record.created === "number"
+      ? new Date(record.created * 1000).toISOString()
+      : null,
+    model: textOf(record.model),
+    instance: textOf(meta.instance),
+    question: question === undefined ? "" : shortened(said(question)),
+    answer: answered ? shortened(said(last)) : "",
+    finish_reason: textOf(meta.finish_reason) || null,
+    error: textOf(meta.error) || null,
+    prompt_tokens: numberOf(usage.prompt_tokens ?? usage.input_tokens),
+    completion_tokens: numberOf(usage.completion_tokens ?? usage.output_tokens),
+    duration_ms: numberOf(meta.duration_ms),
+    turns: turns.length,
+  };
+}
+
+function isFrom(turn: Json, names: readonly string[]): boolean {
+  return names.includes(textOf(turn.from ?? turn.role));
+}
+
+/** The words of a turn or message; of calls their names. */
+function said(turn: Json): string {
+  const value = turn.value ?? turn.content;
+  if (typeof value === "string" && value !== "") return value;
+  if (Array.isArray(value)) {
+    const text = objectsIn(value).map((part) => textOf(part.text)).join(" ").trim();
+    if (text !== "") return text;
+  }
+  return objectsIn(turn.tool_calls).map((call) =>
+    isObject(call.function) ? textOf(call.function.name) : ""
+  ).join(", ");
+}
+
+function shortened(text: string): string {
+  const plain = text.replace(/^<think>[\s\S]*?<\/think>/, "").replace(/\s+/g, " ").trim();
+  return plain.length > SHOWN_CHARS ? `${plain.slice(0, SHOWN_CHARS - 1)}…` : plain;
+}
+
+function numberOf(value: unknown): number | null {
+  return typeof value === "number" ? value : null;
+}
