@@ -195,9 +195,7 @@ both("a host name that does not resolve says so", async (transport) => {
   );
 });
 
-both("a connection that does not come about in time is given up", async (transport, name) => {
-  // fetch has no limit for connecting: its requests end with the caller's limit for the first byte.
-  if (name === "fetch") return;
+both("a connection that does not come about in time is given up", async (transport) => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0, tcpBacklog: 1 });
   const { port } = listener.addr;
   // Nobody accepts, and the line of those who wait is full.
