@@ -24,6 +24,7 @@ export function runWorker(scope: WorkerScope): void {
     if (data.kind === "start") worker = new ServingWorker(scope, data);
     else worker?.take(data);
   };
+  scope.postMessage({ kind: "loaded" });
 }
 
 class ServingWorker {

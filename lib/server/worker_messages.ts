@@ -47,6 +47,8 @@ export type ToWorker =
   | { kind: "drain" };
 
 export type FromWorker =
+  /** Its modules are there: now it can be started without delay. */
+  | { kind: "loaded" }
   | { kind: "ready"; port: number }
   | { kind: "failed"; message: string }
   | { kind: "finished"; batch: FinishedMessage[] }

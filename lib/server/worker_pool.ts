@@ -74,7 +74,11 @@ export class WorkerPool {
     this.#workers.set(index, worker);
     return new Promise((resolve, reject) => {
       worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-        if (data.kind === "ready") resolve(data.port);
+        // Not before: the clock that goes with it would be late by the time that loading takes.
+        if (data.kind === "loaded") {
+          if (this.#closing) this.#drained.get(index)?.();
+          else worker.postMessage(this.#startMessage(index));
+        } else if (data.kind === "ready") resolve(data.port);
         else if (data.kind === "failed") reject(new Error(data.message));
         else this.#take(index, data);
       };
@@ -83,17 +87,18 @@ export class WorkerPool {
         reject(new Error(event.message));
         this.#died(index, worker, event.message);
       };
-      worker.postMessage(
-        {
-          kind: "start",
-          ...this.parts.snapshot(),
-          ...this.#address,
-          buffer: this.parts.shared.buffer,
-          worker: index,
-          now: this.parts.now(),
-        } satisfies ToWorker,
-      );
     });
+  }
+
+  #startMessage(index: number): ToWorker {
+    return {
+      kind: "start",
+      ...this.parts.snapshot(),
+      ...this.#address,
+      buffer: this.parts.shared.buffer,
+      worker: index,
+      now: this.parts.now(),
+    };
   }
 
   #take(index: number, message: FromWorker): void {
@@ -129,7 +134,11 @@ export class WorkerPool {
     this.parts.onDied(index, message);
     setTimeout(() => {
       if (this.#closing) return;
-      this.#startOne(index).catch((error) => this.parts.onError(String(error)));
+      this.#startOne(index).catch((error) => {
+        this.parts.onError(String(error));
+        const failed = this.#workers.get(index);
+        if (failed !== undefined) this.#died(index, failed, String(error));
+      });
     }, RESTART_MS);
   }
 }
