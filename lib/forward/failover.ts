@@ -13,7 +13,7 @@ import type { Pool } from "../pool/pool.ts";
 import { Attempt, type AttemptParts, type AttemptResult, type Failure } from "./attempt.ts";
 import { KeepAlive } from "./keepalive.ts";
 import { relay } from "./relay.ts";
-import { type Account, type ForwardRequest, newAccount } from "./request.ts";
+import { Account, type ForwardRequest } from "./request.ts";
 import { RetryBudget } from "./retry_budget.ts";
 import { streamErrorEvent } from "./stream_error.ts";
 
@@ -60,7 +60,7 @@ export class Forwarder {
 
 /** The state of one request on its way through the fleet. */
 export class Exchange {
-  readonly account: Account = newAccount();
+  readonly account = new Account();
   readonly failures: { instance: Instance; failure: Failure }[] = [];
   readonly #tried = new Set<Instance>();
   #triedAgain = false;

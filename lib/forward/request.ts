@@ -2,31 +2,34 @@
 // record and the metrics are made from.
 
 import type { ClientRequest } from "../http/client.ts";
+import { emptyList } from "../http/memory.ts";
 import type { EventStore } from "../sse/event_store.ts";
 import type { Api } from "../record/capture.ts";
 import type { Span } from "./target.ts";
 
-export interface ForwardRequest {
-  readonly id: string;
-  readonly client: ClientRequest;
-  readonly target: string;
-  readonly body: Uint8Array;
-  /** The model's name as the client wrote it. */
-  readonly model: string;
-  /** Where it stands in the body; empty when it stands nowhere. */
-  readonly modelSpans: readonly Span[];
-  /** Whether a replacement is written as a JSON string (else as plain text of a form). */
-  readonly jsonBody: boolean;
-  /** The API whose answers are understood and recorded; null for all others. */
-  readonly api: Api | null;
-  /** Whether the client asked for a stream. */
-  readonly stream: boolean;
-  /** Answers asked for at once (`n`, several prompts); 1 where not known to be more. */
-  readonly choices: number;
-  /** Higher is served earlier when requests wait. */
-  readonly priority: number;
-  /** Instance to prefer (it keeps the state that the request refers to), or null. */
-  readonly stickyTo: string | null;
+export class ForwardRequest {
+  constructor(
+    readonly id: string,
+    readonly client: ClientRequest,
+    readonly target: string,
+    readonly body: Uint8Array,
+    /** The model's name as the client wrote it. */
+    readonly model: string,
+    /** Where it stands in the body; empty when it stands nowhere. */
+    readonly modelSpans: readonly Span[],
+    /** Whether a replacement is written as a JSON string (else as plain text of a form). */
+    readonly jsonBody: boolean,
+    /** The API whose answers are understood and recorded; null for all others. */
+    readonly api: Api | null,
+    /** Whether the client asked for a stream. */
+    readonly stream: boolean,
+    /** Answers asked for at once (`n`, several prompts); 1 where not known to be more. */
+    readonly choices: number,
+    /** Higher is served earlier when requests wait. */
+    readonly priority: number,
+    /** Instance to prefer (it keeps the state that the request refers to), or null. */
+    readonly stickyTo: string | null,
+  ) {}
 }
 
 export interface AttemptLog {
@@ -40,34 +43,19 @@ export interface Usage {
   completionTokens: number;
 }
 
-/** How a request ended. */
-export interface Account {
-  outcome: "complete" | "truncated" | "aborted" | "failed" | "rejected";
-  status: number;
+/** How a request ended; "failed" until something better is known. */
+export class Account {
+  outcome: "complete" | "truncated" | "aborted" | "failed" | "rejected" = "failed";
+  status = 0;
   /** Name of the instance that gave the answer; "" when none did. */
-  instance: string;
-  attempts: AttemptLog[];
+  instance = "";
+  readonly attempts: AttemptLog[] = emptyList();
   /** performance.now() of the first byte to the client; null when there was none. */
-  firstByteAt: number | null;
-  error: string;
-  usage: Usage | null;
+  firstByteAt: number | null = null;
+  error = "";
+  usage: Usage | null = null;
   /** The answer for the record: a whole body or the events of a stream. */
-  response: Uint8Array | EventStore | null;
-  streamed: boolean;
-  resumed: { from: string; to: string; way: string; atChars: number }[];
-}
-
-export function newAccount(): Account {
-  return {
-    outcome: "failed",
-    status: 0,
-    instance: "",
-    attempts: [],
-    firstByteAt: null,
-    error: "",
-    usage: null,
-    response: null,
-    streamed: false,
-    resumed: [],
-  };
+  response: Uint8Array | EventStore | null = null;
+  streamed = false;
+  readonly resumed: { from: string; to: string; way: string; atChars: number }[] = emptyList();
 }

@@ -3,9 +3,8 @@
 import type { InstanceConfig } from "../config/config.ts";
 
 /** Position of a field's value in the body, so that it can be replaced without touching the rest. */
-export interface Span {
-  start: number;
-  end: number;
+export class Span {
+  constructor(readonly start: number, readonly end: number) {}
 }
 
 /**

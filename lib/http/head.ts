@@ -2,12 +2,16 @@
 // bare LF, folded lines, spaces before a colon and control bytes are errors, never guesses.
 
 import { latin1Text } from "./latin1.ts";
+import { emptyList } from "./memory.ts";
 import { HttpSyntaxError } from "./syntax_error.ts";
 import type { HeaderList } from "./message.ts";
 
 /** Longest head, start line included. */
 export const MAX_HEAD_BYTES = 64 * 1024;
 const MAX_FIELDS = 128;
+
+/** What a field is a copy of, for the reason that emptyList gives. */
+const FIELD: readonly string[] = Array.of("", "");
 
 const CR = 13;
 const LF = 10;
@@ -61,19 +65,19 @@ export function checkStatusStart(bytes: Uint8Array, start: number, end: number):
   }
 }
 
-export interface RequestHead {
-  method: string;
-  /** Origin form: begins with "/". */
-  target: string;
-  /** 0 or 1: the minor version. */
-  minor: number;
-  headers: HeaderList;
+export class RequestHead {
+  constructor(
+    readonly method: string,
+    /** Origin form: begins with "/". */
+    readonly target: string,
+    /** 0 or 1: the minor version. */
+    readonly minor: number,
+    readonly headers: HeaderList,
+  ) {}
 }
 
-export interface StatusHead {
-  status: number;
-  minor: number;
-  headers: HeaderList;
+export class StatusHead {
+  constructor(readonly status: number, readonly minor: number, readonly headers: HeaderList) {}
 }
 
 /** How long a body is and where it ends. */
@@ -116,7 +120,7 @@ export function parseRequestHead(bytes: Uint8Array, start: number, end: number):
   if (hosts > 1 || (hosts === 0 && version === "HTTP/1.1")) {
     throw new HttpSyntaxError(hosts === 0 ? "the Host field is missing" : "several Host fields");
   }
-  return { method, target, minor: version === "HTTP/1.1" ? 1 : 0, headers };
+  return new RequestHead(method, target, version === "HTTP/1.1" ? 1 : 0, headers);
 }
 
 /** Parses bytes[start, end), a whole response head with its empty line. Throws HttpSyntaxError. */
@@ -135,12 +139,12 @@ export function parseStatusHead(bytes: Uint8Array, start: number, end: number): 
   for (let at = 13; at < lineEnd; at++) {
     if (isControl(text.charCodeAt(at))) throw new HttpSyntaxError("malformed status line");
   }
-  return { status, minor, headers: parseFields(text, lineEnd + 2) };
+  return new StatusHead(status, minor, parseFields(text, lineEnd + 2));
 }
 
 /** Fields from `at` on; `text` ends with the CRLF of the last one. */
 function parseFields(text: string, start: number): HeaderList {
-  const headers: [string, string][] = [];
+  const headers = emptyList<readonly [string, string]>();
   let at = start;
   while (at < text.length) {
     const lineEnd = text.indexOf("\r\n", at);
@@ -159,7 +163,10 @@ function parseFields(text: string, start: number): HeaderList {
         throw new HttpSyntaxError(`a control character in header field ${name}`);
       }
     }
-    headers.push([name, text.slice(from, to)]);
+    const field = FIELD.slice() as [string, string];
+    field[0] = name;
+    field[1] = text.slice(from, to);
+    headers.push(field);
     if (headers.length > MAX_FIELDS) {
       throw new HttpSyntaxError(`more than ${MAX_FIELDS} header fields`, 431);
     }

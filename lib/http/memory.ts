@@ -1,5 +1,5 @@
-// Memory for small messages without an ArrayBuffer for each: making one costs about a microsecond, and
-// the garbage collector as much again.
+// Memory that does not burden the garbage collector: for small messages without an ArrayBuffer for each
+// (making one costs about a microsecond, and the collector as much again), and lists that die young.
 
 /** Longest message that travels in one write. */
 export const MESSAGE_BYTES = 16 * 1024;
@@ -7,6 +7,19 @@ const MAX_FREE = 64;
 const SLAB_BYTES = 32 * 1024;
 /** Larger pieces get memory of their own, so that one that is kept long does not hold much else. */
 const MAX_CARVED_BYTES = 4 * 1024;
+
+const NOTHING: readonly unknown[] = [];
+
+/**
+ * A fresh list without a literal, for what a request holds on to. V8 counts how many of the objects of
+ * each literal outlive a collection. At the start all of them do, since they belong to the first
+ * requests under way, and from then on V8 makes them in its old space: there each keeps its request
+ * alive until a full collection, and every young one copies them all (docs/decisions/memory.md).
+ * Objects of classes are not counted.
+ */
+export function emptyList<T>(): T[] {
+  return NOTHING.slice() as T[];
+}
 
 /** Buffers of MESSAGE_BYTES for messages on their way out; each goes back when it is written. */
 export class MessageBuffers {

@@ -3,7 +3,7 @@
 
 import type { Config } from "../config/config.ts";
 import type { Forwarder } from "../forward/failover.ts";
-import { type Account, type ForwardRequest, newAccount } from "../forward/request.ts";
+import { Account, type ForwardRequest } from "../forward/request.ts";
 import type { AdminHandler } from "../http/admin.ts";
 import { type ClientReply, type ClientRequest, RequestError } from "../http/client.ts";
 import { openAiErrorBody } from "../http/openai_error.ts";
@@ -20,16 +20,18 @@ import { routeOf } from "./routes.ts";
 import { responseIdIn, StoredResponses } from "./stored_responses.ts";
 
 /** What is told of a request when it is over. */
-export interface Finished {
-  request: ForwardRequest | null;
-  id: string;
-  method: string;
-  target: string;
-  remoteAddress: string;
-  account: Account;
-  /** performance.now() of its arrival, and the wall clock in milliseconds. */
-  startedAt: number;
-  startedAtMs: number;
+export class Finished {
+  constructor(
+    readonly request: ForwardRequest | null,
+    readonly id: string,
+    readonly method: string,
+    readonly target: string,
+    readonly remoteAddress: string,
+    readonly account: Account,
+    /** performance.now() of its arrival, and the wall clock in milliseconds. */
+    readonly startedAt: number,
+    readonly startedAtMs: number,
+  ) {}
 }
 
 export interface GatewayParts {
@@ -72,23 +74,17 @@ export class Gateway {
       this.#noteStored(request, account);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      account = newAccount();
+      account = new Account();
       account.outcome = "rejected";
       account.status = error.status;
       account.error = error.message;
       await sendError(reply, id, error.status, error.message);
     } finally {
       if (account !== null) {
-        this.#parts.onFinished({
-          request,
-          id,
-          method: client.method,
-          target: client.target,
-          remoteAddress: client.remoteAddress,
-          account,
-          startedAt,
-          startedAtMs,
-        });
+        const { method, target, remoteAddress } = client;
+        this.#parts.onFinished(
+          new Finished(request, id, method, target, remoteAddress, account, startedAt, startedAtMs),
+        );
       }
     }
   };

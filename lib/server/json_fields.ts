@@ -1,8 +1,9 @@
 // Finds top-level fields of a JSON object in its bytes, without building the object: a megabyte of
 // prompt is skipped, not parsed. What the fields mean is left to read.ts.
 
-import type { Span } from "../forward/target.ts";
+import { Span } from "../forward/target.ts";
 import { latin1Text } from "../http/latin1.ts";
+import { emptyList } from "../http/memory.ts";
 
 /** Objects and arrays inside one another. */
 const MAX_DEPTH = 256;
@@ -61,9 +62,9 @@ class Scanner {
         const start = this.#at;
         this.#value();
         if (wanted.has(key)) {
-          const spans = found.get(key);
-          if (spans === undefined) found.set(key, [{ start, end: this.#at }]);
-          else spans.push({ start, end: this.#at });
+          let spans = found.get(key);
+          if (spans === undefined) found.set(key, spans = emptyList());
+          spans.push(new Span(start, this.#at));
         }
         this.#space();
         const next = bytes[this.#at++];

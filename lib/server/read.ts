@@ -1,6 +1,6 @@
 // From a client's request to what forwarding needs to know of it: model, stream, number of answers.
 
-import type { ForwardRequest } from "../forward/request.ts";
+import { ForwardRequest } from "../forward/request.ts";
 import type { Span } from "../forward/target.ts";
 import { type ClientRequest, RequestError } from "../http/client.ts";
 import { header } from "../http/message.ts";
@@ -128,18 +128,18 @@ export function forwardRequest(
   fields: RequestFields & { model: string },
   stickyTo: string | null,
 ): ForwardRequest {
-  return {
+  return new ForwardRequest(
     id,
     client,
-    target: client.target,
+    client.target,
     body,
-    model: fields.model,
-    modelSpans: fields.modelSpans,
-    jsonBody: fields.jsonBody,
-    api: client.method === "POST" ? api : null,
-    stream: fields.stream,
-    choices: fields.choices,
-    priority: priorityOf(client),
+    fields.model,
+    fields.modelSpans,
+    fields.jsonBody,
+    client.method === "POST" ? api : null,
+    fields.stream,
+    fields.choices,
+    priorityOf(client),
     stickyTo,
-  };
+  );
 }
