@@ -188,7 +188,7 @@ export class Attempt {
     return {
       kind: "failed",
       failure: {
-        message: `answered ${status}${excerpt(join(body.pieces))}`,
+        message: [`answered ${status}`, messageIn(join(body.pieces))].filter(Boolean).join(": "),
         status: status === 429 ? 429 : status === 503 ? 503 : status === 504 ? 504 : 502,
         kind: busy ? "busy" : "passing",
         upstreamStatus: status,
@@ -368,10 +368,9 @@ function saysTooLong(body: Uint8Array): boolean {
     .test(text);
 }
 
-/** The message of an error body in a few words. */
-function excerpt(body: Uint8Array): string {
+/** The message of an error body in a few words; "" when it says nothing. */
+export function messageIn(body: Uint8Array): string {
   const text = new TextDecoder().decode(body.subarray(0, 4096)).trim();
-  if (text === "") return "";
   let message = text;
   try {
     const parsed = JSON.parse(text);
@@ -381,5 +380,5 @@ function excerpt(body: Uint8Array): string {
     // Not JSON: the text itself is the message.
   }
   // deno-lint-ignore no-control-regex -- control bytes of an instance must not reach a log or client
-  return `: ${message.slice(0, 200).replace(/[\u0000-\u001f\u007f]+/g, " ")}`;
+  return message.slice(0, 200).replace(/[\u0000-\u001f\u007f]+/g, " ");
 }

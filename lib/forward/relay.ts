@@ -2,7 +2,7 @@
 // touching them. A stream that breaks is resumed or ends honestly; which of the two is decided here.
 
 import type { Attempt, AttemptResult } from "./attempt.ts";
-import { explainError, type Failure } from "./attempt.ts";
+import { explainError, type Failure, messageIn } from "./attempt.ts";
 import type { Exchange } from "./failover.ts";
 import { resume } from "./resume.ts";
 import { responseHeaders } from "./header_rules.ts";
@@ -43,8 +43,11 @@ async function relayWhole(
   account.firstByteAt = performance.now();
   if (reply.begun) {
     // A comment has already opened a stream; an answer that is none can only be an error now.
-    const text = new TextDecoder().decode(body.subarray(0, 2000));
-    await reply.write(streamErrorEvent(request.api, head.status, text));
+    const isAnswer = head.status < 400;
+    if (isAnswer) account.outcome = "failed";
+    account.error = isAnswer ? "it did not answer with a stream" : messageIn(body);
+    const status = isAnswer ? 502 : head.status;
+    await reply.write(streamErrorEvent(request.api, status, account.error));
     return await reply.end();
   }
   const headers = responseHeaders(head.headers, request.id, account.instance);
