@@ -6,6 +6,8 @@
 export const MAX_SLOTS = 1024;
 /** Isolates that may serve at once, the main one included. */
 export const MAX_WORKERS = 64;
+/** Client addresses whose connections are counted at once. */
+export const MAX_ADDRESSES = 4096;
 
 const HEADER_INTS = 16;
 const LOCK = 0;
@@ -61,11 +63,16 @@ export class SharedState {
   /** Requests that wait, rows as above: how many, and the place of the first (0 for nobody). */
   readonly #lineLength: Int32Array;
   readonly #lineFront: Float64Array;
+  /** Whose connections are counted in a place, as a number that stands for the address; 0 for nobody. */
+  readonly addressKeys: Float64Array;
+  /** Connections of clients: a row of MAX_ADDRESSES for each worker. */
+  readonly #connections: Int32Array;
 
   static create(): SharedState {
     const rows = MAX_WORKERS * MAX_SLOTS;
-    const ints = HEADER_INTS + 2 * rows + INT_FIELDS.length * MAX_SLOTS;
-    const floats = rows + FLOAT_FIELDS.length * MAX_SLOTS;
+    const ints = HEADER_INTS + 2 * rows + INT_FIELDS.length * MAX_SLOTS +
+      MAX_WORKERS * MAX_ADDRESSES;
+    const floats = rows + FLOAT_FIELDS.length * MAX_SLOTS + MAX_ADDRESSES;
     return new SharedState(new SharedArrayBuffer(ints * 4 + floats * 8), 0);
   }
 
@@ -92,6 +99,7 @@ export class SharedState {
     this.requests = ints(MAX_SLOTS);
     this.failures = ints(MAX_SLOTS);
     this.contextLength = ints(MAX_SLOTS);
+    this.#connections = ints(MAX_WORKERS * MAX_ADDRESSES);
     this.turn = floats();
     this.ejectedUntil = floats();
     this.recoveredAt = floats();
@@ -99,6 +107,7 @@ export class SharedState {
     this.windowStart = floats();
     this.lastPick = floats();
     this.#lineFront = floats(MAX_WORKERS * MAX_SLOTS);
+    this.addressKeys = floats(MAX_ADDRESSES);
     if (worker > this.#header[WORKERS]) Atomics.store(this.#header, WORKERS, worker);
   }
 
@@ -156,6 +165,19 @@ export class SharedState {
     return last + 1;
   }
 
+  /** Connections of the address in `place`, over all workers. */
+  connections(place: number): number {
+    let sum = 0;
+    for (let worker = this.#header[WORKERS]; worker >= 0; worker--) {
+      sum += this.#connections[worker * MAX_ADDRESSES + place];
+    }
+    return sum;
+  }
+
+  addConnections(place: number, change: 1 | -1): void {
+    Atomics.add(this.#connections, this.worker * MAX_ADDRESSES + place, change);
+  }
+
   /** Makes the instance's probe this worker's. */
   beginProbe(slot: number): void {
     Atomics.store(this.probing, slot, this.worker + 1);
@@ -177,6 +199,7 @@ export class SharedState {
       this.#lineFront[worker * MAX_SLOTS + slot] = 0;
       Atomics.compareExchange(this.probing, slot, worker + 1, 0);
     }
+    this.#connections.fill(0, worker * MAX_ADDRESSES, (worker + 1) * MAX_ADDRESSES);
   }
 
   #sum(rows: Int32Array, slot: number): number {

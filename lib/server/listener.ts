@@ -2,6 +2,7 @@
 // What a request means is left to the handler.
 
 import type { ClientReply, ClientRequest } from "../http/client.ts";
+import type { AddressCounts } from "./listener/address_counts.ts";
 
 export { type ClientReply, type ClientRequest, RequestError } from "../http/client.ts";
 
@@ -30,5 +31,7 @@ export interface ListenOptions {
   idleTimeoutS: number;
   /** Connections one client address may hold; 0 for any number. */
   maxConnectionsPerAddress: number;
+  /** Where they are counted, for all workers. */
+  addresses: AddressCounts;
   onError(error: unknown): void;
 }

@@ -14,6 +14,7 @@ import type { Instance } from "../pool/instance.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
 import type { SharedState } from "../pool/shared_state.ts";
 import { type Finished, Gateway } from "./gateway.ts";
+import { AddressCounts } from "./listener/address_counts.ts";
 import { listenDenoServe } from "./listener/deno_serve.ts";
 import { listenHttp1 } from "./listener/http1.ts";
 import type { Listener } from "./listener.ts";
@@ -93,6 +94,7 @@ export class Runtime {
       bodyTimeoutS: limits.bodyTimeoutS,
       idleTimeoutS: limits.idleTimeoutS,
       maxConnectionsPerAddress: limits.maxConnectionsPerAddress,
+      addresses: new AddressCounts(this.#parts.shared),
       onError: this.#parts.onError,
     }, this.#gateway.handle);
     return this.#listener;

@@ -8,6 +8,8 @@ import { parseArgs } from "node:util";
 import { FetchTransport } from "../../lib/forward/transport/fetch.ts";
 import { Http1Transport } from "../../lib/forward/transport/http1.ts";
 import type { Transport } from "../../lib/forward/transport.ts";
+import { SharedState } from "../../lib/pool/shared_state.ts";
+import { AddressCounts } from "../../lib/server/listener/address_counts.ts";
 import { listenDenoServe } from "../../lib/server/listener/deno_serve.ts";
 import { listenHttp1 } from "../../lib/server/listener/http1.ts";
 
@@ -118,6 +120,7 @@ function runServer(kind: string): void {
     bodyTimeoutS: 30,
     idleTimeoutS: 75,
     maxConnectionsPerAddress: 0,
+    addresses: new AddressCounts(SharedState.create()),
     onError: console.error,
   }, async (request, reply) => {
     if (request.target === "/cpu") {

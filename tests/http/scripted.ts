@@ -6,6 +6,8 @@ import { Http1Transport } from "../../lib/forward/transport/http1.ts";
 import { UpstreamError } from "../../lib/forward/transport.ts";
 import { RequestError } from "../../lib/http/client.ts";
 import { MessageBuffers, Slab } from "../../lib/http/memory.ts";
+import { SharedState } from "../../lib/pool/shared_state.ts";
+import { AddressCounts } from "../../lib/server/listener/address_counts.ts";
 import { Connection, type ConnectionOwner } from "../../lib/server/listener/http1/connection.ts";
 
 /** Reads after the end before a case counts as hanging. */
@@ -111,6 +113,7 @@ const options = {
   bodyTimeoutS: 10,
   idleTimeoutS: 10,
   maxConnectionsPerAddress: 0,
+  addresses: new AddressCounts(SharedState.create()),
 };
 const buffers = new MessageBuffers();
 const slab = new Slab();
@@ -144,7 +147,7 @@ export async function serve(
       }
     },
   };
-  await new Connection(conn.asTcp(), REMOTE.hostname, owner).run();
+  await new Connection(conn.asTcp(), REMOTE.hostname, owner, false).run();
   if (unexpected !== null) throw unexpected;
   if (opened !== 0 || !conn.closed) throw new Error("the connection was not given back");
   for (const bytes of conn.written) {

@@ -6,7 +6,9 @@ import assert from "node:assert/strict";
 import type { ClientReply, ClientRequest } from "../../lib/http/client.ts";
 import { RequestError } from "../../lib/http/client.ts";
 import { openAiErrorBody } from "../../lib/http/openai_error.ts";
+import { SharedState } from "../../lib/pool/shared_state.ts";
 import type { Listener, ListenOptions } from "../../lib/server/listener.ts";
+import { AddressCounts } from "../../lib/server/listener/address_counts.ts";
 import { listenDenoServe } from "../../lib/server/listener/deno_serve.ts";
 import { listenHttp1 } from "../../lib/server/listener/http1.ts";
 import { bytesOf, latin1 } from "../http/scripted.ts";
@@ -36,6 +38,7 @@ class Door implements AsyncDisposable {
       bodyTimeoutS: 10,
       idleTimeoutS: 10,
       maxConnectionsPerAddress: 0,
+      addresses: new AddressCounts(SharedState.create()),
       onError: (error) => this.errors.push(error),
       ...options,
     }, async (request, reply) => {

@@ -20,7 +20,6 @@ class Http1Listener implements Listener, ConnectionOwner {
   readonly slab = new Slab();
   readonly #listener: Deno.TcpListener;
   readonly #connections = new Set<Connection>();
-  readonly #perAddress = new Map<string, number>();
   readonly #clock: ReturnType<typeof setInterval>;
   #allClosed: (() => void) | null = null;
 
@@ -54,14 +53,8 @@ class Http1Listener implements Listener, ConnectionOwner {
 
   closed(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
-    if (connection.counted) this.#uncount(connection.remoteAddress);
+    if (connection.counted) this.options.addresses.giveBack(connection.remoteAddress);
     if (this.#connections.size === 0) this.#allClosed?.();
-  }
-
-  #uncount(address: string): void {
-    const left = (this.#perAddress.get(address) ?? 1) - 1;
-    if (left === 0) this.#perAddress.delete(address);
-    else this.#perAddress.set(address, left);
   }
 
   async #accept(): Promise<void> {
@@ -82,13 +75,11 @@ class Http1Listener implements Listener, ConnectionOwner {
 
   #welcome(conn: Deno.TcpConn): void {
     const address = conn.remoteAddr.hostname;
-    const held = this.#perAddress.get(address) ?? 0;
-    const limit = this.options.maxConnectionsPerAddress;
-    const counted = limit === 0 || held < limit;
-    if (counted) this.#perAddress.set(address, held + 1);
-    const connection = new Connection(conn, address, this, counted);
+    const { addresses, maxConnectionsPerAddress: limit } = this.options;
+    const place = limit === 0 ? "uncounted" : addresses.take(address, limit);
+    const connection = new Connection(conn, address, this, place === "counted");
     this.#connections.add(connection);
-    const served = counted ? connection.run() : connection.turnAway(
+    const served = place !== "full" ? connection.run() : connection.turnAway(
       429,
       `More than ${limit} connections from this address (max_connections_per_address)`,
     );

@@ -74,7 +74,7 @@ export class Connection {
     readonly remoteAddress: string,
     private readonly owner: ConnectionOwner,
     /** Whether it is one of the connections that its address may hold. */
-    readonly counted = true,
+    readonly counted: boolean,
   ) {
     try {
       conn.setNoDelay(true);
