@@ -4,9 +4,10 @@
 import { SseObserver } from "../../lib/forward/sse_observer.ts";
 import { ChunkedDecoder } from "../../lib/http/chunked.ts";
 import { HttpSyntaxError } from "../../lib/http/syntax_error.ts";
+import { JsonSyntaxError, topLevelFields } from "../../lib/server/json_fields.ts";
 import { EventStore } from "../../lib/sse/event_store.ts";
 import { bytesOf, cutAt, latin1, receive, type Received, serve } from "../http/scripted.ts";
-import { chunked, cuts, mutated, noise, requests, response, stream } from "./generate.ts";
+import { chunked, cuts, mutated, noise, object, requests, response, stream } from "./generate.ts";
 import { Random } from "./random.ts";
 import * as reference from "./reference.ts";
 
@@ -164,7 +165,52 @@ function storeCase(random: Random): void {
   if (got.join("|") !== pushed.join("|")) throw new Finding("store", text, [], got, pushed);
 }
 
-const CASES: readonly Case[] = [requestCase, responseCase, chunkedCase, streamCase, storeCase];
+const WANTED = ["model", "stream", "n"];
+const WANTED_SET = new Set(WANTED);
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** What routing reads in a body is what a JSON parser reads there, whatever the instance's is. */
+function jsonCase(random: Random): void {
+  const [text] = bytesFor(random, object);
+  const bytes = bytesOf(text);
+  const parsed = parseObject(utf8.decode(bytes));
+  let spans: ReturnType<typeof topLevelFields>;
+  try {
+    spans = topLevelFields(bytes, WANTED_SET);
+  } catch (error) {
+    if (!(error instanceof JsonSyntaxError)) throw error;
+    if (parsed !== null) throw new Finding("json", text, [], error.message, "taken");
+    return;
+  }
+  // Malformed escapes and the like inside of values are left to the instance.
+  if (parsed === null) return;
+  for (const key of WANTED) {
+    const span = spans.get(key)?.at(-1);
+    const got = span &&
+      JSON.stringify(JSON.parse(utf8.decode(bytes.subarray(span.start, span.end))));
+    const want = Object.hasOwn(parsed, key) ? JSON.stringify(parsed[key]) : undefined;
+    if (got !== want) throw new Finding(`json ${key}`, text, [], got, want);
+  }
+}
+
+function parseObject(text: string): Record<string, unknown> | null {
+  try {
+    const parsed = JSON.parse(text);
+    return parsed !== null && typeof parsed === "object" && !Array.isArray(parsed) ? parsed : null;
+  } catch {
+    // Not JSON: routing need not read it.
+    return null;
+  }
+}
+
+const CASES: readonly Case[] = [
+  requestCase,
+  responseCase,
+  chunkedCase,
+  streamCase,
+  storeCase,
+  jsonCase,
+];
 
 /**
  * Runs cases `from` to `from + count` - 1 of a seed. Rejects with the first Finding, or whatever else a

@@ -54,6 +54,13 @@ const SPICE = [
   "data: [DONE]\n\n",
   '"finish_reason":"stop"',
   '"error":{}',
+  '"model":"b",',
+  '"',
+  "\\",
+  "{",
+  "}",
+  "[",
+  "]",
 ];
 
 function text(random: Random): string {
@@ -155,6 +162,42 @@ export function stream(random: Random): string {
   }
   if (!random.once(4)) all += `data: [DONE]${end}${end}`;
   return all;
+}
+
+const KEYS = ["model", "stream", "n", "messages", "x", "mod\\u0065l", "a\\\\", "\xc3\xa9"];
+const VALUES = [
+  "1",
+  "-0.5e+3",
+  "true",
+  "null",
+  '""',
+  '"m"',
+  '"\\\\"',
+  '"\\""',
+  '"\\u0065"',
+  '"}"',
+  "[]",
+  "{}",
+];
+
+/** A JSON value, nested now and then; blanks where they may stand. */
+function value(random: Random, depth: number): string {
+  const kind = random.below(depth > 3 ? 4 : 8);
+  if (kind < 5) return random.pick(VALUES);
+  if (kind === 5) return object(random, depth + 1);
+  const items: string[] = [];
+  for (let left = random.below(4); left > 0; left--) items.push(value(random, depth + 1));
+  return `[${items.join(random.once(2) ? "," : " ,\n")}]`;
+}
+
+/** A JSON object with the keys that routing looks for, some of them twice or in other spellings. */
+export function object(random: Random, depth = 0): string {
+  const blank = random.once(3) ? random.pick([" ", "\n", "\t\r\n"]) : "";
+  const items: string[] = [];
+  for (let left = random.below(5); left > 0; left--) {
+    items.push(`${blank}"${random.pick(KEYS)}"${blank}:${blank}${value(random, depth)}`);
+  }
+  return `${blank}{${items.join(",")}${blank}}${depth === 0 ? blank : ""}`;
 }
 
 /** One to three changes of the kind that transport and attackers make. */
