@@ -2,6 +2,7 @@
 
 import { parseArgs } from "node:util";
 import { readConfig } from "../config/load.ts";
+import { maskSecrets } from "../config/mask.ts";
 import { formatProblem } from "../config/parse.ts";
 
 export const summary = "validates a config file";
@@ -30,14 +31,7 @@ export async function run(args: string[]): Promise<number> {
     for (const problem of loaded.problems) console.error(formatProblem(problem));
     return 1;
   }
-  if (values.print) console.log(JSON.stringify(loaded.options, masked, 2));
+  if (values.print) console.log(JSON.stringify(maskSecrets(loaded.options), null, 2));
   else console.error(`${values.config}: ok, ${loaded.config.instances.length} instances`);
   return 0;
-}
-
-/** Options that hold a secret, wherever they stand. */
-const SECRETS = new Set(["api_key", "token", "secret", "password"]);
-
-function masked(key: string, value: unknown): unknown {
-  return SECRETS.has(key) && typeof value === "string" ? "********" : value;
 }

@@ -4,12 +4,18 @@ import { parseArgs } from "node:util";
 import { Alerts } from "../alert/alerts.ts";
 import { ErrorFileChannel } from "../alert/channels/error_file.ts";
 import { LogChannel } from "../alert/channels/log.ts";
+import type { AlertKind } from "../alert/alert.ts";
 import type { Config } from "../config/config.ts";
+import { Dashboard } from "../dashboard/dashboard.ts";
+import type { ActionResult, ConfigView, ReloadReport } from "../dashboard/source.ts";
 import type { AdminHandler, AdminReply } from "../http/admin.ts";
 import { readConfig } from "../config/load.ts";
+import { maskSecrets } from "../config/mask.ts";
 import { formatProblem, type Problem } from "../config/parse.ts";
-import { watchConfig } from "../config/watch.ts";
+import type { RawConfig } from "../config/schema.ts";
+import { type ConfigWatcher, watchConfig } from "../config/watch.ts";
 import { environmentProxy } from "../forward/transport/environment_proxy.ts";
+import { EventFeed, type EventLevel } from "../observe/event_feed.ts";
 import { LineWriter } from "../observe/line_writer.ts";
 import { logger, type LogLevel, Logs } from "../observe/log.ts";
 import { HealthChecker } from "../pool/health_check.ts";
@@ -17,13 +23,22 @@ import { SlotTable } from "../pool/fleet.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
 import { SharedState } from "../pool/shared_state.ts";
 import { RecordWriter } from "../record/writer.ts";
-import { captureOf, type Incident, incidentOf, requestLine } from "../server/accounting.ts";
+import {
+  captureOf,
+  type Incident,
+  incidentOf,
+  type Note,
+  notesOf,
+  requestLine,
+} from "../server/accounting.ts";
 import { checkInstance } from "../server/check_instance.ts";
 import type { Finished } from "../server/gateway.ts";
 import { Runtime } from "../server/runtime.ts";
 import type { FinishedMessage } from "../server/worker_messages.ts";
 import { WorkerPool } from "../server/worker_pool.ts";
 import { EventStore } from "../sse/event_store.ts";
+import { DashboardCounts } from "./dashboard_counts.ts";
+import { ProcessSource } from "./dashboard_source.ts";
 import { VERSION } from "./version.ts";
 
 export const summary = "runs the gateway (the default command)";
@@ -110,9 +125,8 @@ export async function run(args: string[]): Promise<number> {
     for (const problem of loaded.problems) console.error(formatProblem(problem));
     return 1;
   }
-  return await new Process(path, withOverrides(loaded.config, overrides), overrides).run(
-    loaded.text,
-  );
+  const config = withOverrides(loaded.config, overrides);
+  return await new Process(path, config, overrides, loaded.options).run(loaded.text);
 }
 
 /** Everything that one gateway process owns. */
@@ -126,6 +140,18 @@ class Process {
   readonly #health: HealthChecker;
   readonly #proxied = environmentProxy(env);
   readonly #workers: WorkerPool | null;
+  readonly #feed = new EventFeed();
+  readonly #counts = new DashboardCounts();
+  readonly #source: ProcessSource;
+  readonly #dashboard: Dashboard;
+  /** Names of instances that an action drained; the next reload takes them all back. */
+  readonly #drained = new Set<string>();
+  /** As the file and the flags have it, before what was drained. */
+  #fileConfig: Config;
+  #lastReload: ReloadReport | null = null;
+  /** Those who asked for a reload and wait for what comes of it. */
+  #reloadWaiters: ((report: ReloadReport) => void)[] = [];
+  #watcher: ConfigWatcher | null = null;
   #assigned: Readonly<Record<string, number>>;
   #fallbacks: Set<string>;
 
@@ -133,7 +159,9 @@ class Process {
     private readonly path: string,
     private config: Config,
     private readonly overrides: Overrides,
+    private options: RawConfig,
   ) {
+    this.#fileConfig = config;
     this.#logs.configure(config.log);
     this.#alerts = new Alerts(
       [new LogChannel(), new ErrorFileChannel(() => this.config.dataDir)],
@@ -146,8 +174,8 @@ class Process {
       format: config.record.format,
       queueMax: config.record.queueMax,
       onDrop: (count) =>
-        this.#alerts.raise("records_dropped", "records", "the record queue is full", count),
-      onError: (error) => this.#alerts.raise("records_failed", "records", String(error)),
+        this.#raise("records_dropped", "records", "the record queue is full", count),
+      onError: (error) => this.#raise("records_failed", "records", String(error)),
     });
     this.#fallbacks = fallbackNames(config);
     this.#assigned = this.#slots.assign(config);
@@ -169,6 +197,21 @@ class Process {
     );
     const count = config.workers === "auto" ? navigator.hardwareConcurrency : config.workers;
     this.#workers = count > 1 ? this.#makeWorkers(Math.min(count, 63)) : null;
+    this.#source = new ProcessSource({
+      config: () => this.config,
+      fleet: this.#runtime.fleet,
+      counts: () => this.#counts,
+      ttftBoundsMs: DashboardCounts.BOUNDS_MS,
+      records: () => this.#recorder.stats(),
+      feed: this.#feed,
+      workers: Math.min(count, 63),
+      drained: this.#drained,
+      configView: () => this.#configView(),
+      drain: (instance) => this.#drain(instance),
+      undrain: (instance) => this.#undrain(instance),
+      reload: () => this.#reloadNow(),
+    });
+    this.#dashboard = new Dashboard(this.#source);
   }
 
   #makeWorkers(count: number): WorkerPool {
@@ -187,41 +230,57 @@ class Process {
       onPoolEvent: (event) => this.#tell(event),
       onError: (message) => logger.error("internal error in a worker: {message}", { message }),
       onDied: (worker, message) =>
-        this.#alerts.raise("worker_died", `worker-${worker}`, `${message}; it is replaced`),
+        this.#raise("worker_died", `worker-${worker}`, `${message}; it is replaced`),
     });
   }
 
   /** Metrics and dashboard, for whichever worker is asked. */
   readonly #admin: AdminHandler = (request) => {
     const path = request.target.split("?", 1)[0];
+    if (path === "/dashboard" || path.startsWith("/dashboard/")) {
+      return this.#dashboard.handle(request);
+    }
     return Promise.resolve(textReply(404, `Nothing at ${path}\n`));
   };
 
   #account(finished: Finished): void {
     const now = performance.now();
-    this.#logs.request(requestLine(finished, now));
+    const line = requestLine(finished, now);
+    this.#logs.request(line);
+    this.#counts.add(line);
     if (this.config.record.enabled) {
       const capture = captureOf(finished, now);
       if (capture !== null) this.#recorder.offer(capture);
     }
-    this.#report(incidentOf(finished, this.#fallbacks));
+    this.#report(incidentOf(finished, this.#fallbacks), notesOf(finished));
   }
 
   /** The same for requests that workers have finished. */
   #accountBatch(batch: readonly FinishedMessage[]): void {
-    for (const { line, capture, incident } of batch) {
+    for (const { line, capture, incident, notes } of batch) {
       this.#logs.request(line);
+      this.#counts.add(line);
       if (capture !== null) {
         const response = capture.events === null ? capture.body : EventStore.unpack(capture.events);
         this.#recorder.offer({ ...capture.capture, response });
       }
-      this.#report(incident);
+      this.#report(incident, notes);
     }
   }
 
-  #report(incident: Incident | null): void {
-    if (incident === null) return;
-    this.#alerts.raise(incident.kind, incident.subject, incident.message);
+  #report(incident: Incident | null, notes: readonly Note[]): void {
+    for (const { kind, subject, message } of notes) this.#note(kind, subject, message);
+    if (incident !== null) this.#raise(incident.kind, incident.subject, incident.message);
+  }
+
+  /** Tells people, and those who look. */
+  #raise(kind: AlertKind, subject: string, message: string, count = 1): void {
+    this.#note(kind, subject, message, count);
+    this.#alerts.raise(kind, subject, message, count);
+  }
+
+  #note(kind: string, subject: string, message: string, count = 1): void {
+    this.#feed.add(kind, LEVELS_OF_EVENTS[kind] ?? "bad", subject, message, count);
   }
 
   /** Serves until a signal; resolves to the exit code. */
@@ -238,24 +297,27 @@ class Process {
       return 1;
     }
     this.#health.configure(config.healthCheck);
-    const watcher = watchConfig({
+    const watcher = this.#watcher = watchConfig({
       path: this.path,
       env,
       initialText,
-      onConfig: (next) => this.#reload(next),
+      onConfig: (next, options) => this.#reload(next, options),
       onProblems: (problems) => this.#reloadFailed(problems),
       onError: (error) => logger.error("configuration not reloaded: {error}", { error }),
     });
     const reload = () => watcher.reloadNow();
     if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", reload);
     console.error(readyLine(config, this.path, port));
+    this.#note("started", "gateway", `version ${VERSION} with ${describe(config)}`);
 
     await stopSignal();
     logger.info("stopping: running answers may finish within {seconds} s", {
       seconds: config.drainTimeoutS,
     });
+    this.#dashboard.close();
     await Promise.race([this.#workers?.drain() ?? this.#runtime.drain(), stopSignal()]);
-    this.#workers?.close();
+    await this.#workers?.close();
+    this.#source.close();
     await watcher.close();
     this.#health.close();
     await this.#runtime.close();
@@ -265,9 +327,9 @@ class Process {
     return 0;
   }
 
-  #reload(read: Config): void {
+  #reload(read: Config, options: RawConfig): void {
     const next = withOverrides(read, this.overrides);
-    const before = this.config;
+    const before = this.#fileConfig;
     for (const key of ["host", "port", "workers", "listener"] as const) {
       if (next[key] !== before[key]) {
         logger.warning("{key} changed from {before} to {next}: takes effect at the next start", {
@@ -277,6 +339,17 @@ class Process {
         });
       }
     }
+    this.#fileConfig = next;
+    this.options = options;
+    this.#drained.clear();
+    this.#apply(next);
+    logger.info("configuration reloaded: {instances}", { instances: describe(next) });
+    this.#note("reload", "configuration", describe(next));
+    this.#reloaded([]);
+  }
+
+  /** Makes `next` the snapshot for all requests that come. */
+  #apply(next: Config): void {
     this.config = next;
     this.#fallbacks = fallbackNames(next);
     this.#logs.configure(next.log);
@@ -290,18 +363,69 @@ class Process {
     this.#runtime.apply(next, this.#assigned);
     this.#workers?.apply();
     this.#health.configure(next.healthCheck);
-    logger.info("configuration reloaded: {instances}", { instances: describe(next) });
   }
 
   #reloadFailed(problems: readonly Problem[]): void {
     for (const problem of problems) {
       logger.error("configuration not reloaded: {problem}", { problem: formatProblem(problem) });
     }
-    this.#alerts.raise("reload_failed", "config", problems.map(formatProblem).join("; "));
+    this.#raise("reload_failed", "config", problems.map(formatProblem).join("; "));
+    this.#reloaded(problems);
+  }
+
+  #reloaded(problems: readonly Problem[]): void {
+    const report = {
+      time: new Date().toISOString(),
+      ok: problems.length === 0,
+      problems: problems.map(formatProblem),
+    };
+    this.#lastReload = report;
+    for (const resolve of this.#reloadWaiters.splice(0)) resolve(report);
+  }
+
+  #reloadNow(): Promise<ReloadReport> {
+    return new Promise((resolve) => {
+      this.#reloadWaiters.push(resolve);
+      this.#watcher?.reloadNow();
+    });
+  }
+
+  #drain(name: string): ActionResult {
+    const instance = this.#fileConfig.instances.find((one) => one.name === name);
+    if (instance === undefined) return noInstance(name);
+    if (instance.weight === 0) {
+      return { ok: false, status: 409, message: `${name} has weight 0 in the configuration` };
+    }
+    this.#drained.add(name);
+    this.#apply(withDrained(this.#fileConfig, this.#drained));
+    logger.warning("{name} is drained until the next reload", { name });
+    this.#note("drain", name, "gets no new requests until the next reload");
+    return { ok: true };
+  }
+
+  #undrain(name: string): ActionResult {
+    if (!this.#fileConfig.instances.some((one) => one.name === name)) return noInstance(name);
+    if (!this.#drained.delete(name)) {
+      return { ok: false, status: 409, message: `${name} was not drained here` };
+    }
+    this.#apply(withDrained(this.#fileConfig, this.#drained));
+    logger.warning("{name} is no longer drained", { name });
+    this.#note("undrain", name, "gets requests again");
+    return { ok: true };
+  }
+
+  #configView(): ConfigView {
+    return {
+      file: this.path,
+      options: maskSecrets(this.options),
+      overrides: this.overrides,
+      last_reload: this.#lastReload,
+      drained: [...this.#drained],
+    };
   }
 
   #tell(event: PoolEvent): void {
-    this.#alerts.raise(event.kind, event.instance, event.message, event.count);
+    this.#raise(event.kind, event.instance, event.message, event.count);
     if (event.kind !== "instance_ejected") return;
     const ejected = this.#runtime.fleet.instances.find((i) => i.name === event.instance);
     if (ejected !== undefined) this.#health.checkSoon(ejected);
@@ -314,6 +438,30 @@ function textReply(status: number, text: string): AdminReply {
     headers: [["content-type", "text/plain; charset=utf-8"]],
     body: new TextEncoder().encode(text),
   };
+}
+
+/** Where an event is not bad news. */
+const LEVELS_OF_EVENTS: Readonly<Record<string, EventLevel>> = {
+  started: "info",
+  reload: "info",
+  drain: "info",
+  undrain: "info",
+  instance_recovered: "good",
+  failover: "warning",
+  resume: "warning",
+  fallback_in_use: "warning",
+};
+
+function noInstance(name: string): ActionResult {
+  return { ok: false, status: 404, message: `no instance is named ${name}` };
+}
+
+/** The same configuration with weight 0 for the instances named. */
+function withDrained(config: Config, names: ReadonlySet<string>): Config {
+  const instances = config.instances.map((one) =>
+    names.has(one.name) ? { ...one, weight: 0 } : one
+  );
+  return Object.freeze({ ...config, instances });
 }
 
 function fallbackNames(config: Config): Set<string> {

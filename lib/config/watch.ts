@@ -6,6 +6,7 @@ import { dirname, resolve } from "node:path";
 import type { Config } from "./config.ts";
 import { type Env, loadConfig } from "./load.ts";
 import type { Problem } from "./parse.ts";
+import type { RawConfig } from "./schema.ts";
 
 /** A save is several events: the file is read when none came for so long, … */
 const DEBOUNCE_MS = 100;
@@ -18,7 +19,8 @@ export interface WatchOptions {
   env: Env;
   /** The text in force; the same text again is no change. */
   initialText: string;
-  onConfig(config: Config): void;
+  /** `options` are the same in the file's own terms. */
+  onConfig(config: Config, options: RawConfig): void;
   onProblems(problems: readonly Problem[]): void;
   /** Told what `onConfig` or `onProblems` threw, and what broke in the watch, which goes on; else on stderr. */
   onError?(error: unknown): void;
@@ -116,7 +118,7 @@ class Watcher implements ConfigWatcher {
     if (this.#closed || (!evenIfSame && (text === this.#text || text.trim() === ""))) return;
     this.#text = text;
     const loaded = loadConfig(path, text, env);
-    if (loaded.ok) onConfig(loaded.config);
+    if (loaded.ok) onConfig(loaded.config, loaded.options);
     else onProblems(loaded.problems);
   }
 

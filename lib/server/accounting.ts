@@ -83,3 +83,28 @@ export function incidentOf(
   }
   return null;
 }
+
+/** What a finished request tells about the fleet, though its client noticed nothing. */
+export interface Note {
+  kind: "failover" | "resume";
+  /** The instance that failed. */
+  subject: string;
+  message: string;
+}
+
+/** Empty for the usual request. */
+export function notesOf({ account }: Finished): Note[] {
+  if (account.resumed.length > 0) {
+    return account.resumed.map(({ from, to, way }) => ({
+      kind: "resume",
+      subject: from,
+      message: `a stream that broke off went on at ${to} (${way})`,
+    }));
+  }
+  if (account.instance === "" || account.attempts.length < 2) return [];
+  return account.attempts.filter(({ error }) => error !== undefined).map((attempt) => ({
+    kind: "failover",
+    subject: attempt.instance,
+    message: `${attempt.error}; answered by ${account.instance}`,
+  }));
+}

@@ -4,7 +4,7 @@
 import { SharedState } from "../pool/shared_state.ts";
 import { EventStore } from "../sse/event_store.ts";
 import { relayedAdmin } from "./admin_relay.ts";
-import { captureOf, incidentOf, requestLine } from "./accounting.ts";
+import { captureOf, incidentOf, notesOf, requestLine } from "./accounting.ts";
 import type { Finished } from "./gateway.ts";
 import { Runtime } from "./runtime.ts";
 import type { FinishedMessage, FromWorker, PackedCapture, ToWorker } from "./worker_messages.ts";
@@ -75,13 +75,16 @@ class ServingWorker {
       case "stored":
         return this.#runtime.noteStored(message.id, message.instance);
       case "drain":
-        this.#drain();
+        this.#end(this.#runtime.drain());
+        return;
+      case "close":
+        this.#end(this.#runtime.close());
         return;
     }
   }
 
-  async #drain(): Promise<void> {
-    await this.#runtime.drain();
+  async #end(ended: Promise<void>): Promise<void> {
+    await ended;
     this.#flush();
     this.scope.postMessage({ kind: "drained" });
   }
@@ -93,6 +96,7 @@ class ServingWorker {
       line: requestLine(finished, now),
       capture: capture === null ? null : this.#pack(capture),
       incident: incidentOf(finished, this.#fallbacks),
+      notes: notesOf(finished),
     });
     if (this.#timer === null) this.#timer = setTimeout(() => this.#flush(), BATCH_MS);
   }

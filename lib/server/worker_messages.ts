@@ -7,7 +7,7 @@ import type { RequestLine } from "../observe/log.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
 import type { Capture } from "../record/capture.ts";
 import type { PackedEvents } from "../sse/event_store.ts";
-import type { Incident } from "./accounting.ts";
+import type { Incident, Note } from "./accounting.ts";
 
 /** A capture whose events are packed. */
 export interface PackedCapture {
@@ -21,6 +21,7 @@ export interface FinishedMessage {
   line: RequestLine;
   capture: PackedCapture | null;
   incident: Incident | null;
+  notes: Note[];
 }
 
 export type ToWorker =
@@ -44,7 +45,9 @@ export type ToWorker =
     proxied: readonly string[];
   }
   | { kind: "stored"; id: string; instance: string }
-  | { kind: "drain" };
+  | { kind: "drain" }
+  /** Cut what is under way; answered by `drained` as well. */
+  | { kind: "close" };
 
 export type FromWorker =
   /** Its modules are there: now it can be started without delay. */

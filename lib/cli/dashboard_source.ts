@@ -1,0 +1,241 @@
+// Gives the dashboard (and `status`, which asks it) what the process knows: figures of the tally and the
+// pool once a second, the events, records and configuration, and the actions.
+
+import type { Config } from "../config/config.ts";
+import { type Counters, Track } from "../dashboard/history.ts";
+import type {
+  ActionResult,
+  ConfigView,
+  DashboardSource,
+  FeedEvent,
+  Figures,
+  FleetHistory,
+  FleetSnapshot,
+  RecordPage,
+  RecordQuery,
+  RecordView,
+  ReloadReport,
+  Watcher,
+} from "../dashboard/source.ts";
+import type { EventFeed } from "../observe/event_feed.ts";
+import type { Fleet } from "../pool/fleet.ts";
+import type { Instance } from "../pool/instance.ts";
+import { browse, readRecord } from "../record/browse.ts";
+import type { RecordStats } from "../record/writer.ts";
+import { VERSION } from "./version.ts";
+
+const TICK_MS = 1000;
+/** Entries of the history: two minutes. */
+const KEPT = 120;
+
+/** Counters since the start, as the tally has them. */
+export interface Counts {
+  total: Counters;
+  instance(name: string): Counters;
+  model(name: string): Counters;
+}
+
+/** What the process lends. */
+export interface SourceParts {
+  /** In force, drained instances with weight 0. */
+  config(): Config;
+  fleet: Fleet;
+  counts(): Counts;
+  /** Upper bounds of the counts of times to first token, in milliseconds. */
+  ttftBoundsMs: readonly number[];
+  records(): RecordStats;
+  feed: EventFeed;
+  workers: number;
+  drained: ReadonlySet<string>;
+  configView(): ConfigView;
+  drain(instance: string): ActionResult;
+  undrain(instance: string): ActionResult;
+  reload(): Promise<ReloadReport>;
+}
+
+const SERVING = new Set(["healthy", "slow_start", "busy", "half_open"]);
+
+export class ProcessSource implements DashboardSource {
+  readonly #parts: SourceParts;
+  readonly #startedAt = performance.now();
+  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #watchers = new Set<Watcher>();
+  readonly #times: number[] = [];
+  readonly #total: Track;
+  #instances = new Map<string, Track>();
+  #models = new Map<string, Track>();
+  #snapshot: FleetSnapshot | null = null;
+  #history: FleetHistory | null = null;
+
+  constructor(parts: SourceParts) {
+    this.#parts = parts;
+    this.#total = this.#newTrack();
+    this.#tick();
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    parts.feed.listen((event) => {
+      for (const watcher of this.#watchers) watcher.event(event);
+    });
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  snapshot(): FleetSnapshot {
+    return this.#snapshot ??= this.#look();
+  }
+
+  history(): FleetHistory {
+    const length = this.#times.length;
+    return this.#history ??= {
+      times: [...this.#times],
+      totals: this.#total.history(length),
+      instances: Object.fromEntries(
+        [...this.#instances].map(([name, track]) => [name, track.history(length)]),
+      ),
+    };
+  }
+
+  events(): readonly FeedEvent[] {
+    return this.#parts.feed.events;
+  }
+
+  config(): ConfigView {
+    return this.#parts.configView();
+  }
+
+  records(query: RecordQuery): Promise<RecordPage> {
+    return browse(this.#parts.config().dataDir, query);
+  }
+
+  record(place: string): Promise<RecordView | null> {
+    return readRecord(this.#parts.config().dataDir, place);
+  }
+
+  drain(instance: string): ActionResult {
+    return this.#changed(this.#parts.drain(instance));
+  }
+
+  undrain(instance: string): ActionResult {
+    return this.#changed(this.#parts.undrain(instance));
+  }
+
+  reload(): Promise<ReloadReport> {
+    return this.#parts.reload();
+  }
+
+  watch(watcher: Watcher): () => void {
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
+  }
+
+  /** What was done is seen at once, not only after the next tick. */
+  #changed(result: ActionResult): ActionResult {
+    this.#snapshot = null;
+    return result;
+  }
+
+  #newTrack(): Track {
+    return new Track(this.#parts.ttftBoundsMs, KEPT);
+  }
+
+  #tick(): void {
+    const { fleet, counts } = this.#parts;
+    const now = performance.now();
+    const counted = counts();
+    const { instances } = fleet;
+    this.#times.push(Math.round(Date.now() / 1000));
+    if (this.#times.length > KEPT) this.#times.shift();
+    this.#total.add(now, counted.total, inFlightOf(instances));
+    this.#instances = this.#follow(
+      this.#instances,
+      instances.map(({ name }) => name),
+      (name, track) => {
+        const inFlight = inFlightOf(instances.filter((one) => one.name === name));
+        track.add(now, counted.instance(name), inFlight);
+      },
+    );
+    this.#models = this.#follow(
+      this.#models,
+      fleet.models,
+      (name, track) => track.add(now, counted.model(name), 0),
+    );
+    this.#snapshot = null;
+    this.#history = null;
+    for (const watcher of this.#watchers) watcher.tick();
+  }
+
+  /** One track for each name, those of removed ones left out. */
+  #follow(
+    before: ReadonlyMap<string, Track>,
+    names: readonly string[],
+    add: (name: string, track: Track) => void,
+  ): Map<string, Track> {
+    const tracks = new Map<string, Track>();
+    for (const name of names) {
+      const track = before.get(name) ?? this.#newTrack();
+      add(name, track);
+      tracks.set(name, track);
+    }
+    return tracks;
+  }
+
+  #look(): FleetSnapshot {
+    const { config, fleet, counts, drained } = this.#parts;
+    const counted = counts();
+    const { instances } = fleet;
+    const serving = instances.filter((one) => SERVING.has(one.state)).length;
+    return {
+      time: new Date().toISOString(),
+      version: VERSION,
+      status: serving === 0 ? "unavailable" : serving < instances.length ? "degraded" : "ok",
+      strategy: config().strategy,
+      uptime_seconds: Math.round((performance.now() - this.#startedAt) / 100) / 10,
+      workers: this.#parts.workers,
+      waiting: fleet.waiting,
+      totals: { ...figures(counted.total, this.#total), in_flight: inFlightOf(instances) },
+      records: { enabled: config().record.enabled, ...this.#parts.records() },
+      instances: instances.map((one) => ({
+        name: one.name,
+        url: one.config.origin + one.config.pathPrefix,
+        models: one.config.models,
+        fallback: one.config.fallback,
+        state: one.state,
+        weight: one.config.weight,
+        drained: drained.has(one.name),
+        max_concurrency: one.config.maxConcurrency,
+        in_flight: one.inFlight,
+        recent_errors: one.recentErrors,
+        ...figures(counted.instance(one.name), this.#instances.get(one.name)),
+      })),
+      models: fleet.models.map((name) => {
+        const members = instances.filter((one) => one.config.models.includes(name));
+        return {
+          name,
+          instances: members.length,
+          available: members.filter((one) => SERVING.has(one.state)).length,
+          ...figures(counted.model(name), this.#models.get(name)),
+        };
+      }),
+    };
+  }
+}
+
+function figures(counters: Counters, track: Track | undefined): Figures {
+  const { requestsPerS = 0, tokensPerS = 0, ttftP50Ms = null, ttftP99Ms = null } = track?.rates ??
+    {};
+  return {
+    requests: counters.requests,
+    errors: counters.errors,
+    prompt_tokens: counters.promptTokens,
+    completion_tokens: counters.completionTokens,
+    requests_per_second: requestsPerS,
+    tokens_per_second: tokensPerS,
+    ttft_p50_ms: ttftP50Ms,
+    ttft_p99_ms: ttftP99Ms,
+  };
+}
+
+function inFlightOf(instances: readonly Instance[]): number {
+  return instances.reduce((sum, one) => sum + one.inFlight, 0);
+}
