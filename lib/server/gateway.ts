@@ -16,7 +16,7 @@ import { healthReport } from "./health.ts";
 import type { ModelCatalog } from "./models.ts";
 import { forwardRequest, readFields } from "./read.ts";
 import { requestIds } from "./request_id.ts";
-import { routeOf } from "./routes.ts";
+import { type Route, routeOf } from "./routes.ts";
 import { responseIdIn, StoredResponses } from "./stored_responses.ts";
 
 /** What is told of a request when it is over. */
@@ -54,6 +54,9 @@ export class Gateway {
   readonly #parts: GatewayParts;
   readonly #newId = requestIds();
   readonly #stored = new StoredResponses();
+  /** Requests under way, dashboards that watch left out. */
+  #running = 0;
+  #whenIdle: (() => void) | null = null;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
@@ -66,8 +69,11 @@ export class Gateway {
     const id = this.#newId(client.headers);
     let request: ForwardRequest | null = null;
     let account: Account | null = null;
+    const route = routeOf(client.target);
+    const counts = route.kind !== "admin";
+    if (counts) this.#running++;
     try {
-      const read = await this.#read(id, client, reply);
+      const read = await this.#read(route, id, client, reply);
       if (read === null) return;
       request = read;
       account = await this.#parts.forwarder.forward(request, reply, this.#parts.config());
@@ -86,16 +92,25 @@ export class Gateway {
           new Finished(request, id, method, target, remoteAddress, account, startedAt, startedAtMs),
         );
       }
+      if (counts && --this.#running === 0) this.#whenIdle?.();
     }
   };
 
+  /** Resolves once no request is under way. */
+  idle(): Promise<void> {
+    if (this.#running === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#whenIdle = resolve;
+    });
+  }
+
   /** Reads what is to be forwarded; null when the gateway has answered by itself. */
   async #read(
+    route: Route,
     id: string,
     client: ClientRequest,
     reply: ClientReply,
   ): Promise<ForwardRequest | null> {
-    const route = routeOf(client.target);
     switch (route.kind) {
       case "bad_path":
         throw new RequestError(400, `Malformed path: ${route.message}`);
@@ -123,9 +138,7 @@ export class Gateway {
     api: Api | null,
   ): Promise<ForwardRequest> {
     const config = this.#parts.config();
-    if (this.#parts.draining()) {
-      throw new RequestError(503, "The gateway is shutting down");
-    }
+    this.#refuseWhileDraining();
     const body = await client.readBody(config.limits.maxBodyBytes);
     const fields = readFields(client, body, api);
     const model = fields.model ?? this.#onlyModel();
@@ -140,6 +153,10 @@ export class Gateway {
     return forwardRequest(id, client, body, api, { ...fields, model }, sticky);
   }
 
+  #refuseWhileDraining(): void {
+    if (this.#parts.draining()) throw new RequestError(503, "The gateway is shutting down");
+  }
+
   /** A request that names no model can only mean the one there is. */
   #onlyModel(): string {
     const { models } = this.#parts.fleet;
@@ -151,6 +168,7 @@ export class Gateway {
   }
 
   async #readStored(id: string, client: ClientRequest, responseId: string) {
+    this.#refuseWhileDraining();
     const body = await client.readBody(this.#parts.config().limits.maxBodyBytes);
     const name = this.#stored.find(responseId);
     const instance = this.#parts.fleet.instances.find((other) => other.name === name);

@@ -20,6 +20,11 @@ import { listenHttp1 } from "./listener/http1.ts";
 import type { Listener } from "./listener.ts";
 import { ModelCatalog } from "./models.ts";
 
+/** What is still open once all requests are answered: last bytes on their way, dashboards. */
+const LAST_BYTES_MS = 500;
+/** How long requests that were cut may take to say so, for their records. */
+const CUT_MS = 500;
+
 export interface RuntimeParts {
   shared: SharedState;
   now(): number;
@@ -44,7 +49,7 @@ export class Runtime {
   #config: Config;
   #listener: Listener | null = null;
   #draining = false;
-  #closed = false;
+  #closed: Promise<void> | null = null;
 
   constructor(config: Config, slots: Readonly<Record<string, number>>, parts: RuntimeParts) {
     this.#parts = parts;
@@ -111,26 +116,38 @@ export class Runtime {
     this.fleet.apply(config, slots);
   }
 
-  /** Refuses new requests and waits for the answers under way, at most `drain_timeout`. */
+  /**
+   * Refuses new requests and waits for the answers under way, at most `drain_timeout`. Until they are
+   * out the door stays open: whoever asks is told that the gateway is draining.
+   */
   async drain(): Promise<void> {
     this.#draining = true;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const deadline = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, this.#config.drainTimeoutS * 1000);
-    });
-    await Promise.race([this.#listener?.drain(), deadline]);
-    clearTimeout(timer);
+    await within(this.#config.drainTimeoutS * 1000, this.#gateway.idle());
+    await within(LAST_BYTES_MS, this.#listener?.drain());
     await this.close();
   }
 
-  /** Ends everything at once. Idempotent. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+  /** Cuts what is under way and ends; resolves once all requests are accounted for. Idempotent. */
+  close(): Promise<void> {
+    return this.#closed ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
     await this.#listener?.close();
+    await within(CUT_MS, this.#gateway.idle());
     this.fleet.close();
     this.#clock.close();
     this.#http1.close();
     this.#fetch.close();
   }
+}
+
+/** Waits for `work`, at most so long. */
+async function within(ms: number, work: Promise<void> | undefined): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const deadline = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, deadline]);
+  clearTimeout(timer);
 }

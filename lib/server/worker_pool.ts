@@ -10,6 +10,8 @@ import type { FinishedMessage, FromWorker, ToWorker } from "./worker_messages.ts
 
 /** A worker that dies at once is not replaced in a tight loop. */
 const RESTART_MS = 500;
+/** A worker that does not answer any more is ended all the same. */
+const CLOSE_MS = 1000;
 
 export interface WorkerPoolParts {
   /** The module whose isolates become workers (main.ts). */
@@ -54,19 +56,26 @@ export class WorkerPool {
 
   /** Lets running answers end in all workers. */
   async drain(): Promise<void> {
+    await this.#endAll("drain");
+  }
+
+  /** Cuts what is under way, takes what is to be recorded of it, and ends the workers. */
+  async close(): Promise<void> {
+    const timer = setTimeout(() => this.#drained.forEach((resolve) => resolve()), CLOSE_MS);
+    await this.#endAll("close");
+    clearTimeout(timer);
+    for (const worker of this.#workers.values()) worker.terminate();
+    this.#workers.clear();
+  }
+
+  async #endAll(kind: "drain" | "close"): Promise<void> {
     this.#closing = true;
     await Promise.all([...this.#workers].map(([index, worker]) =>
       new Promise<void>((resolve) => {
         this.#drained.set(index, resolve);
-        worker.postMessage({ kind: "drain" } satisfies ToWorker);
+        worker.postMessage({ kind } satisfies ToWorker);
       })
     ));
-  }
-
-  close(): void {
-    this.#closing = true;
-    for (const worker of this.#workers.values()) worker.terminate();
-    this.#workers.clear();
   }
 
   #startOne(index: number): Promise<number> {
