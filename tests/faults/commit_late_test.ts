@@ -43,7 +43,9 @@ for (
     assert.equal(after[1] - before[1], 3);
     const { complete } = await fleet.records(4, 0);
     const failed = complete.flatMap(({ meta }) => meta.attempts ?? []).filter(({ error }) => error);
-    assert.equal(failed.length, met);
+    // fetch repeats a request by itself, once, when a kept connection is reset before the answer.
+    const repeats = fault === "reset" && Deno.env.get("TEST_TRANSPORT") === "fetch" ? 1 : 0;
+    assert.ok(failed.length === met || failed.length === met - repeats, `${failed.length}, ${met}`);
     for (const { error } of failed) assert.match(error!, said);
     assert.ok(complete.every(({ meta }) => meta.resumed === undefined), "nothing to resume");
     await fleet.settled();
