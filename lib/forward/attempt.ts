@@ -11,6 +11,7 @@ import { bodyGaveUp } from "../sse/scan.ts";
 import { Deadline, type DeadlineClock } from "./deadline.ts";
 import { requestHeaders } from "./header_rules.ts";
 import type { ForwardRequest } from "./request.ts";
+import { askingForIds, type TokenIds } from "./token_ids.ts";
 import { SseObserver } from "./sse_observer.ts";
 import { bodyFor, targetUrl } from "./target.ts";
 import {
@@ -81,6 +82,8 @@ export class Attempt {
     readonly number: number,
     private readonly config: Config,
     private readonly parts: AttemptParts,
+    /** Where the answer's token ids are gathered, for requests that are resumed by them. */
+    readonly tokenIds: TokenIds | null = null,
   ) {
     this.#deadline = new Deadline(() => this.call?.abort(this.#timeout()));
   }
@@ -93,10 +96,12 @@ export class Attempt {
   async run(
     /** Another body than the client's, for an instance that knows the model by this name. */
     bodyFrom?: (upstreamModel: string | undefined) => Uint8Array,
+    /** Another path and query than the client's. */
+    target: string = this.request.target,
   ): Promise<AttemptResult> {
     const { request } = this;
     if (request.client.gone) return { kind: "gone" };
-    this.#start(bodyFrom);
+    this.#start(target, bodyFrom);
     request.client.onGone(() => this.call?.abort(GONE));
     try {
       const head = await this.call!.head;
@@ -124,7 +129,7 @@ export class Attempt {
     this.call?.abort(reason);
   }
 
-  #start(bodyFrom?: (upstreamModel: string | undefined) => Uint8Array): void {
+  #start(target: string, bodyFrom?: (upstreamModel: string | undefined) => Uint8Array): void {
     const { request, config } = this;
     const instance = this.instance.config;
     const upstreamModel = instance.upstreamModels[request.model];
@@ -135,10 +140,12 @@ export class Attempt {
     const timeouts = instance.timeouts ?? config;
     this.call = this.parts.transportFor(this.instance).start({
       method: request.client.method,
-      url: targetUrl(instance, request.target),
+      url: targetUrl(instance, target),
       headers: requestHeaders(request.client.headers, instance.apiKey, id),
       body: bodyFrom === undefined
-        ? bodyFor(request.body, request.modelSpans, replacement)
+        ? this.tokenIds === null
+          ? bodyFor(request.body, request.modelSpans, replacement)
+          : askingForIds(bodyFor(request.body, request.modelSpans, replacement))
         : [bodyFrom(upstreamModel)],
       connectTimeoutS: timeouts.connectS,
     });
@@ -217,7 +224,7 @@ export class Attempt {
   async #peek(head: ResponseHead): Promise<AttemptResult> {
     const { request, config } = this;
     const store = request.api !== null ? new EventStore(config.record.maxBytes) : null;
-    const observer = new SseObserver(request.api, request.choices, store);
+    const observer = new SseObserver(request.api, request.choices, store, this.tokenIds);
     let first: Uint8Array = new Uint8Array(0);
     for (;;) {
       const piece = await this.call!.read();

@@ -3,7 +3,7 @@
 // short wait when the failure was a passing one, fallbacks in their order; private instances that are
 // out only where no fallback can take the request.
 
-import type { Config } from "../config/config.ts";
+import type { Config, ResumeMode } from "../config/config.ts";
 import type { ClientReply } from "../http/client.ts";
 import { openAiErrorBody } from "../http/openai_error.ts";
 import type { Fleet } from "../pool/fleet.ts";
@@ -15,7 +15,9 @@ import { KeepAlive } from "./keepalive.ts";
 import { relay } from "./relay.ts";
 import { Account, type ForwardRequest } from "./request.ts";
 import { RetryBudget } from "./retry_budget.ts";
+import { parseRequest } from "./resume_plan.ts";
 import { streamErrorEvent } from "./stream_error.ts";
+import { mayBeExact, TokenIds } from "./token_ids.ts";
 
 export interface ForwarderParts extends AttemptParts {
   fleet: Fleet;
@@ -64,6 +66,9 @@ export class Exchange {
   readonly failures: { instance: Instance; failure: Failure }[] = [];
   readonly #tried = new Set<Instance>();
   #triedAgain = false;
+  readonly resumeMode: ResumeMode;
+  /** Whether instances are asked for token ids, to resume by. */
+  readonly #isExact: boolean;
   /** Retries on the pool that the budget has granted and that were not made yet. */
   #granted = 0;
   /** A 400 for a prompt that is too long, kept while a longer context is looked for. */
@@ -77,7 +82,10 @@ export class Exchange {
     readonly parts: ForwarderParts,
     readonly keepAlive: KeepAlive,
     private readonly budget: RetryBudget,
-  ) {}
+  ) {
+    this.resumeMode = config.resume.models[request.model] ?? config.resume.default;
+    this.#isExact = this.resumeMode === "exact" && asksExactly(request);
+  }
 
   async run(): Promise<Account> {
     for (;;) {
@@ -204,7 +212,7 @@ export class Exchange {
 
   /** Asks one instance; true when the client has its answer (or is gone). */
   async #attempt(lease: Lease): Promise<boolean> {
-    const attempt = this.begin(lease);
+    const attempt = this.begin(lease, this.#isExact ? new TokenIds() : null);
     try {
       return await this.#take(attempt, await attempt.run());
     } finally {
@@ -214,7 +222,7 @@ export class Exchange {
   }
 
   /** An attempt on the instance of `lease`, which counts as tried from now on. */
-  begin(lease: Lease): Attempt {
+  begin(lease: Lease, tokenIds: TokenIds | null = null): Attempt {
     this.#tried.add(lease.instance);
     return new Attempt(
       this.request,
@@ -222,6 +230,7 @@ export class Exchange {
       this.account.attempts.length + 1,
       this.config,
       this.parts,
+      tokenIds,
     );
   }
 
@@ -342,4 +351,10 @@ function contextNamedIn(body: Uint8Array): number | null {
   const text = new TextDecoder().decode(body.subarray(0, 4096));
   const found = /maximum (?:context|model) length (?:is|of) (\d{1,9})/i.exec(text);
   return found === null ? null : Number(found[1]);
+}
+
+function asksExactly(request: ForwardRequest): boolean {
+  if (!request.stream || request.api === null) return false;
+  const asked = parseRequest(request.body);
+  return asked !== null && mayBeExact(request.api, asked, request.choices);
 }

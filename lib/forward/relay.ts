@@ -112,7 +112,7 @@ async function relayEvents(
   account.attempts.at(-1)!.error = broken;
   account.error = `${account.instance}: ${broken}`;
   attempt.close(new Error("the instance gave up"));
-  if (await resume(exchange, observer.store)) return;
+  if (await resume(exchange, observer.store, attempt.tokenIds)) return;
   if (request.client.gone) {
     account.outcome = "aborted";
     return;

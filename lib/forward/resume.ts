@@ -1,15 +1,23 @@
 // Goes on with an answer whose instance died in the middle of the stream: on another instance, in the
 // same client stream, nothing lost and nothing doubled. What is safe is decided in resume_plan.ts.
 
-import type { ResumeMode } from "../config/config.ts";
 import { assemble } from "../sse/assemble/assemble.ts";
+import type { Json } from "../sse/assemble/answer.ts";
 import type { EventStore } from "../sse/event_store.ts";
 import { parseEvents } from "../sse/parse.ts";
 import { inspect, PLAIN, USAGE } from "../sse/scan.ts";
 import { type Attempt, type AttemptResult, explainError } from "./attempt.ts";
 import type { Exchange } from "./failover.ts";
-import { continuation, parseRequest, requestBytes, resumeWays, type Sent } from "./resume_plan.ts";
+import {
+  continuation,
+  parseRequest,
+  requestBytes,
+  type ResumeWay,
+  resumeWays,
+  type Sent,
+} from "./resume_plan.ts";
 import { type Mender, menderFor } from "./stream_mend.ts";
+import { exactContinuation, type TokenIds } from "./token_ids.ts";
 
 /** Resumes of one answer: an instance that kills every answer must not be met for ever. */
 const MAX_RESUMES = 3;
@@ -23,12 +31,17 @@ type Ending = "complete" | "gone" | "refused" | { broken: string };
  * Tries to bring the answer to its end; true when the client has all of it or has left. `store` holds
  * every event that was sent, and gets those that still are.
  */
-export async function resume(exchange: Exchange, store: EventStore | null): Promise<boolean> {
-  const { request, config, account } = exchange;
-  const mode: ResumeMode = config.resume.models[request.model] ?? config.resume.default;
-  if (mode === "off" || store === null || store.truncated || request.api === null) return false;
+export async function resume(
+  exchange: Exchange,
+  store: EventStore | null,
+  ids: TokenIds | null,
+): Promise<boolean> {
+  const { request, account } = exchange;
+  if (exchange.resumeMode === "off" || store === null || store.truncated || request.api === null) {
+    return false;
+  }
   for (let resumes = 0; resumes < MAX_RESUMES; resumes++) {
-    const ending = await resumeOnce(exchange, store);
+    const ending = await resumeOnce(exchange, store, ids);
     if (ending === null) return false;
     if (ending === "complete") {
       account.outcome = "complete";
@@ -48,12 +61,15 @@ export async function resume(exchange: Exchange, store: EventStore | null): Prom
 async function resumeOnce(
   exchange: Exchange,
   store: EventStore,
+  ids: TokenIds | null,
 ): Promise<"complete" | "gone" | "broken" | null> {
   const { request } = exchange;
   const asked = parseRequest(request.body);
-  const sent = sentSoFar(exchange, store);
+  if (asked === null) return null;
+  const sent = { ...sentSoFar(exchange, store), ids };
   for (const way of resumeWays(request.api, asked, request.choices, sent)) {
-    const body = way === "continue" ? continuation(request.api!, asked, sent) : asked;
+    const body = bodyOf(way, exchange, asked, sent);
+    if (body === "unknown") continue;
     if (body === null) return await endAtLimit(exchange, store, sent);
     for (;;) {
       const next = await exchange.nextLease();
@@ -62,7 +78,10 @@ async function resumeOnce(
       const { instance } = next.lease;
       const attempt = exchange.begin(next.lease);
       try {
-        const result = await attempt.run((upstreamModel) => requestBytes(body, upstreamModel));
+        const result = await attempt.run(
+          (upstreamModel) => requestBytes(body, upstreamModel),
+          way === "exact" ? "/v1/completions" : undefined,
+        );
         const ending = await stretch(
           exchange,
           attempt,
@@ -90,7 +109,28 @@ async function resumeOnce(
   return null;
 }
 
-function sentSoFar(exchange: Exchange, store: EventStore): Sent {
+/** What an instance is asked; null when nothing is left to ask for, "unknown" when the way is closed. */
+function bodyOf(
+  way: ResumeWay,
+  { request, pool }: Exchange,
+  asked: Json,
+  sent: Sent,
+): Json | null | "unknown" {
+  switch (way) {
+    case "exact": {
+      const lengths = pool.privateInstances.map((instance) => instance.contextLength)
+        .filter((length) => length !== null);
+      const shortest = lengths.length === 0 ? null : Math.min(...lengths);
+      return exactContinuation(request.api!, asked, sent.ids!, shortest);
+    }
+    case "continue":
+      return continuation(request.api!, asked, sent);
+    case "replay":
+      return asked;
+  }
+}
+
+function sentSoFar(exchange: Exchange, store: EventStore): Omit<Sent, "ids"> {
   let tokens = 0;
   for (const event of store.events()) {
     if ((inspect(event, 0, event.length) & ~USAGE) === PLAIN) tokens++;

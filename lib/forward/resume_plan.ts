@@ -3,35 +3,26 @@
 
 import type { Api } from "../record/capture.ts";
 import { type Answer, isObject, type Json } from "../sse/assemble/answer.ts";
+import { ONE_RUN_OPTIONS } from "./one_run_options.ts";
+import type { TokenIds } from "./token_ids.ts";
 
-/** continue: the text so far is given back as an open answer. replay: asked again from the start. */
-export type ResumeWay = "continue" | "replay";
+/**
+ * exact: prompt and answer so far are given back as token ids. continue: the text so far is given back
+ * as an open answer. replay: asked again from the start.
+ */
+export type ResumeWay = "exact" | "continue" | "replay";
 
 /** What a client already has of an answer. */
 export interface Sent {
   answer: Answer;
   /** Events that carried text: as many tokens as the instances are known to have spent. */
   tokens: number;
+  /** Token ids of prompt and answer, where they were asked for. */
+  ids: TokenIds | null;
 }
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
-
-/** Options that need the whole answer to come from one run of the model. */
-const ONE_RUN_OPTIONS = [
-  "logprobs",
-  "top_logprobs",
-  "prompt_logprobs",
-  "echo",
-  "suffix",
-  "use_beam_search",
-  "guided_json",
-  "guided_regex",
-  "guided_choice",
-  "guided_grammar",
-  "guided_decoding_backend",
-  "structured_outputs",
-];
 
 /**
  * The ways that are safe, best first. Only answers with one choice can be resumed; a reasoning phase, a
@@ -44,7 +35,15 @@ export function resumeWays(
   sent: Sent,
 ): ResumeWay[] {
   if (choices !== 1 || api === null || api === "responses") return [];
-  return mayContinue(api, request, sent) ? ["continue", "replay"] : ["replay"];
+  const ways: ResumeWay[] = mayContinue(api, request, sent) ? ["continue", "replay"] : ["replay"];
+  return hasExact(sent) ? ["exact", ...ways] : ways;
+}
+
+/** Raw text is the answer's text only outside reasoning and tool calls. */
+function hasExact({ answer, ids }: Sent): boolean {
+  const message = answer.choices[0]?.message;
+  return ids !== null && ids.prompt !== null && ids.shown > 0 && message !== undefined &&
+    Boolean(message.content) && (message.tool_calls ?? []).length === 0;
 }
 
 function mayContinue(api: Api, request: Json, { answer }: Sent): boolean {
@@ -70,8 +69,20 @@ function promptText(prompt: unknown): string | null {
     : null;
 }
 
-/** Parses a request without losing integers that JavaScript's numbers cannot hold. */
-export function parseRequest(body: Uint8Array): Json {
+/**
+ * Parses a request without losing integers that JavaScript's numbers cannot hold; null for what is JSON
+ * to Python only (NaN and the like).
+ */
+export function parseRequest(body: Uint8Array): Json | null {
+  try {
+    return parseExactly(body);
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+function parseExactly(body: Uint8Array): Json {
   return JSON.parse(
     decoder.decode(body),
     function (_key: string, value: unknown, context?: { source?: string }) {

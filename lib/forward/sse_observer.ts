@@ -32,6 +32,11 @@ export interface StreamFault {
   code: number | null;
 }
 
+/** Gives the event bytes[start, end) another form, in memory of its own. */
+export interface EventRewriter {
+  take(bytes: Uint8Array, start: number, end: number): Uint8Array;
+}
+
 export class SseObserver {
   /** Some event went by that is part of the answer proper. */
   meaningful = false;
@@ -41,6 +46,8 @@ export class SseObserver {
   fault: StreamFault | null = null;
   #usageEvent: string | null = null;
   #carry: Uint8Array = NOTHING;
+  /** Events that were rewritten on their way. */
+  #rewritten: Uint8Array[] = [];
   /** How far the carry has been searched for an event's end. */
   #searched = 0;
 
@@ -48,6 +55,8 @@ export class SseObserver {
     private readonly api: Api | null,
     private readonly choices: number,
     readonly store: EventStore | null,
+    /** Rewrites each event before anyone sees it; null for none, which costs nothing. */
+    private readonly rewriter: EventRewriter | null = null,
   ) {}
 
   /**
@@ -71,6 +80,7 @@ export class SseObserver {
       start = end;
     }
     this.#keep(bytes, start, piece);
+    if (this.rewriter !== null) return joined(this.#rewritten.splice(0));
     return start === 0 ? NOTHING : start === bytes.length ? bytes : bytes.subarray(0, start);
   }
 
@@ -115,7 +125,12 @@ export class SseObserver {
       if (flags & USAGE) this.#usageEvent = dataOf(bytes, start, end);
     }
     if ((flags & (EMPTY | OPENING)) === 0) this.meaningful = true;
-    this.store?.push(bytes, start, end);
+    if (this.rewriter === null) this.store?.push(bytes, start, end);
+    else {
+      const event = this.rewriter.take(bytes, start, end);
+      this.#rewritten.push(event);
+      this.store?.push(event, 0, event.length);
+    }
     return true;
   }
 
@@ -136,6 +151,17 @@ export class SseObserver {
       };
     }
   }
+}
+
+function joined(events: readonly Uint8Array[]): Uint8Array {
+  if (events.length === 1) return events[0];
+  const whole = new Uint8Array(events.reduce((sum, event) => sum + event.length, 0));
+  let at = 0;
+  for (const event of events) {
+    whole.set(event, at);
+    at += event.length;
+  }
+  return whole;
 }
 
 function faultOf(flags: number, bytes: Uint8Array, start: number, end: number): StreamFault {

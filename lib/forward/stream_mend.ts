@@ -3,6 +3,7 @@
 
 import { type Answer, isObject, type Json, objectsIn, textOf } from "../sse/assemble/answer.ts";
 import type { ResumeWay, Sent } from "./resume_plan.ts";
+import { noteChoice } from "./token_ids.ts";
 
 /** What becomes of one event: text for the client, nothing, or the proof that it is another answer. */
 export type Mended = string | null | "disagrees";
@@ -15,6 +16,7 @@ export interface Mender {
 }
 
 export function menderFor(way: ResumeWay, api: string, sent: Sent): Mender {
+  if (way === "exact") return new ExactContinuation(api, sent);
   if (way === "continue") return new Continuation(sent);
   return api === "messages" ? new MessagesReplay(sent.answer) : new ChunkReplay(sent.answer);
 }
@@ -41,7 +43,7 @@ class Continuation implements Mender {
     if (data === "[DONE]") return "data: [DONE]\n\n";
     const chunk = adopt(JSON.parse(data), this.sent.answer);
     const choices = objectsIn(chunk.choices).map(withoutRole);
-    if (isObject(chunk.usage)) chunk.usage = this.#wholeUsage(chunk.usage);
+    if (isObject(chunk.usage)) chunk.usage = movedUsage(chunk.usage, this.sent.tokens);
     const says = choices.some((choice) =>
       choice.finish_reason !== null && choice.finish_reason !== undefined ||
       textOf(choice.text) !== "" ||
@@ -50,20 +52,66 @@ class Continuation implements Mender {
     if (!says && choices.length > 0) return null;
     return line({ ...chunk, choices });
   }
+}
 
-  /** The second prompt contained the first part of the answer. */
-  #wholeUsage(usage: Json): Json {
-    const { tokens } = this.sent;
-    return {
-      ...usage,
-      prompt_tokens: Number(usage.prompt_tokens ?? 0) - tokens,
-      completion_tokens: Number(usage.completion_tokens ?? 0) + tokens,
-    };
+/** The second stream holds new text of the completions API, with token ids. */
+class ExactContinuation implements Mender {
+  readonly caughtUp = true;
+  /** Ids that the second prompt had from the answer. */
+  readonly #given: number;
+
+  constructor(private readonly api: string, private readonly sent: Sent) {
+    const ids = sent.ids!;
+    ids.answer.length = ids.shown;
+    this.#given = ids.shown;
+  }
+
+  event(data: string): Mended {
+    if (data === "[DONE]") return "data: [DONE]\n\n";
+    const chunk = adopt(JSON.parse(data), this.sent.answer);
+    if (isObject(chunk.usage)) {
+      chunk.usage = movedUsage(chunk.usage, this.#given);
+    }
+    const choices = objectsIn(chunk.choices);
+    for (const choice of choices) noteChoice(this.sent.ids!, choice);
+    const says = choices.some((choice) =>
+      textOf(choice.text) !== "" || isSaid(choice.finish_reason)
+    );
+    if (!says && choices.length > 0) return null;
+    if (this.api !== "chat") {
+      return line({ ...chunk, choices: choices.map(withoutIds) });
+    }
+    return line({
+      ...chunk,
+      object: "chat.completion.chunk",
+      choices: choices.map((choice) => ({
+        index: choice.index,
+        delta: textOf(choice.text) === "" ? {} : { content: choice.text },
+        logprobs: null,
+        finish_reason: choice.finish_reason ?? null,
+        stop_reason: choice.stop_reason ?? null,
+        token_ids: null,
+      })),
+    });
   }
 }
 
+function withoutIds(choice: Json): Json {
+  return { ...choice, prompt_token_ids: null, token_ids: null };
+}
+
+/** `tokens` of the second prompt were the first part of the answer. */
+function movedUsage(usage: Json, tokens: number): Json {
+  return {
+    ...usage,
+    prompt_tokens: Number(usage.prompt_tokens ?? 0) - tokens,
+    completion_tokens: Number(usage.completion_tokens ?? 0) + tokens,
+  };
+}
+
 function isSaid(value: unknown): boolean {
-  return value !== null && value !== "" && !(Array.isArray(value) && value.length === 0);
+  return value !== undefined && value !== null && value !== "" &&
+    !(Array.isArray(value) && value.length === 0);
 }
 
 /** A second role would begin a second message. */

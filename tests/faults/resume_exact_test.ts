@@ -1,0 +1,153 @@
+// resume: exact. Instances are asked for token ids, the client never sees them, and another instance
+// goes on at the very token.
+
+import assert from "node:assert/strict";
+import { startGateway, startSimulators } from "../support/processes.ts";
+import { chatText, readSse, type SseAnswer } from "../support/sse.ts";
+import { waitFor } from "../support/wait.ts";
+
+const messages = [{ role: "user", content: "tell me something long, please" }];
+
+async function stand(options: Record<string, unknown> = {}, args: string[] = []) {
+  const simulators = await startSimulators({ count: 2, args });
+  const gateway = await startGateway({
+    config: {
+      instances: simulators.urls.map((url, index) => ({
+        url,
+        model_name: "demo",
+        name: `sim-${index}`,
+      })),
+      resume: "exact",
+      health_check: false,
+      ...options,
+    },
+  });
+  return {
+    simulators,
+    gateway,
+    async direct(path: string, body: unknown): Promise<SseAnswer> {
+      return await readSse(
+        await fetch(simulators.origins[1] + path, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify(body),
+        }),
+      );
+    },
+    async resumes(): Promise<string[]> {
+      const folder = `${gateway.dataDir}/requests_responses`;
+      let text = "";
+      await waitFor(async () => {
+        text = "";
+        try {
+          for await (const { name } of Deno.readDir(folder)) {
+            text += await Deno.readTextFile(`${folder}/${name}`);
+          }
+        } catch (error) {
+          if (!(error instanceof Deno.errors.NotFound)) throw error;
+        }
+        return text !== "";
+      }, "the record");
+      assert.ok(!text.includes("token_ids"), "no ids in the record");
+      return text.trim().split("\n").flatMap((line) => JSON.parse(line).meta.resumed ?? [])
+        .map((resumed: { way: string }) => resumed.way);
+    },
+    async [Symbol.asyncDispose]() {
+      await gateway[Symbol.asyncDispose]();
+      await simulators[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function ids(answer: SseAnswer): unknown[] {
+  return answer.json.flatMap((chunk) => [
+    chunk.prompt_token_ids ?? [],
+    ...(chunk.choices ?? []).flatMap((choice: Record<string, unknown>) => [
+      choice.token_ids ?? [],
+      choice.prompt_token_ids ?? [],
+    ]),
+  ]).flat();
+}
+
+const usage = (answer: SseAnswer) => answer.json.findLast((chunk) => chunk.usage)?.usage;
+
+Deno.test("a chat answer goes on at the very token, through the completions API", async () => {
+  await using s = await stand();
+  await s.simulators.fail(0, "cut:7", { count: 1 });
+  const request = {
+    model: "demo",
+    stream: true,
+    stream_options: { include_usage: true },
+    messages,
+    temperature: 0,
+    max_tokens: 40,
+  };
+  const whole = await s.direct("/v1/chat/completions", request);
+  const answer = await readSse(await s.gateway.post("/v1/chat/completions", request));
+  assert.ok(answer.done);
+  assert.deepEqual({ ...chatText(answer) }, { ...chatText(whole) });
+  assert.deepEqual(ids(answer), []);
+  assert.equal(new Set(answer.json.map((chunk) => chunk.id)).size, 1);
+  assert.deepEqual(
+    new Set(answer.json.map((chunk) => chunk.object)),
+    new Set(["chat.completion.chunk"]),
+  );
+  for (const field of ["prompt_tokens", "completion_tokens", "total_tokens"]) {
+    assert.equal(usage(answer)?.[field], usage(whole)?.[field], field);
+  }
+  const [asked] = (await s.simulators.requests(1)).filter((one) => one.path === "/v1/completions");
+  assert.ok(asked, "the second instance was asked by token ids");
+  assert.deepEqual(await s.resumes(), ["exact"]);
+});
+
+Deno.test("text completions go on at the very token", async () => {
+  await using s = await stand();
+  await s.simulators.fail(0, "cut:5", { count: 1 });
+  const request = { model: "demo", stream: true, prompt: "once upon a time", max_tokens: 30 };
+  const text = (answer: SseAnswer) =>
+    answer.json.map((chunk) => chunk.choices[0]?.text ?? "").join("");
+  const whole = await s.direct("/v1/completions", request);
+  const answer = await readSse(await s.gateway.post("/v1/completions", request));
+  assert.ok(answer.done);
+  assert.equal(text(answer), text(whole));
+  assert.deepEqual(ids(answer), []);
+  assert.deepEqual(await s.resumes(), ["exact"]);
+});
+
+Deno.test("an undisturbed answer shows nothing of the ids", async () => {
+  await using s = await stand();
+  const request = { model: "demo", stream: true, messages, max_tokens: 12 };
+  const whole = await s.direct("/v1/chat/completions", request);
+  const answer = await readSse(await s.gateway.post("/v1/chat/completions", request));
+  assert.deepEqual(ids(answer), []);
+  assert.deepEqual({ ...chatText(answer) }, { ...chatText(whole) });
+  assert.deepEqual(await s.resumes(), []);
+});
+
+Deno.test("a client that asks for the ids itself gets them untouched", async () => {
+  await using s = await stand();
+  const request = { model: "demo", stream: true, messages, max_tokens: 12, return_token_ids: true };
+  const whole = await s.direct("/v1/chat/completions", request);
+  const answer = await readSse(await s.gateway.post("/v1/chat/completions", request));
+  assert.ok(ids(whole).length > 12);
+  assert.deepEqual(ids(answer), ids(whole));
+});
+
+Deno.test("text that looks like ids stays as it is", async () => {
+  const said = 'a field "token_ids":[1,2] and "prompt_token_ids": [3]';
+  await using s = await stand({}, ["--answer", said]);
+  const request = { model: "demo", stream: true, messages, max_tokens: 200 };
+  const answer = await readSse(await s.gateway.post("/v1/chat/completions", request));
+  assert.equal(chatText(answer).content, said);
+});
+
+Deno.test("where text and tokens may end apart, the answer continues by its text", async () => {
+  await using s = await stand();
+  await s.simulators.fail(0, "cut:9", { count: 1 });
+  // Text that may yet become the stop string is held back: behind the last text there are tokens.
+  const stop = ["nowhere"];
+  const request = { model: "demo", stream: true, messages, max_tokens: 40, stop };
+  const answer = await readSse(await s.gateway.post("/v1/chat/completions", request));
+  assert.ok(answer.done);
+  assert.deepEqual(await s.resumes(), ["continue"]);
+});
