@@ -3,6 +3,7 @@
 // prints the tables of docs/decisions/http1.md.
 
 import http from "node:http";
+import { setImmediate } from "node:timers";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { FetchTransport } from "../../lib/forward/transport/fetch.ts";
@@ -20,11 +21,15 @@ const REQUEST = new TextEncoder().encode(
   JSON.stringify({ model: "m", messages: ["x".repeat(250)] }),
 );
 const ANSWER = new TextEncoder().encode(JSON.stringify({ id: "x", choices: ["y".repeat(750)] }));
+/** Of a streamed answer. */
+const PIECES = 100;
+const PIECE = new TextEncoder().encode(`data: {"x":"${"z".repeat(180)}"}\n\n`);
 const HEADERS = [["content-type", "application/json"], ["authorization", "Bearer key"]] as const;
 
 const { values } = parseArgs({
   options: {
     requests: { type: "string", default: "20000" },
+    path: { type: "string", default: "/v1/x" },
     /** Set in the child processes. */
     client: { type: "string" },
     server: { type: "string" },
@@ -82,11 +87,11 @@ function cpuUs(): number {
 }
 
 async function runClient(kind: string, port: number): Promise<void> {
-  const url = `http://127.0.0.1:${port}/v1/x`;
+  const url = `http://127.0.0.1:${port}${values.path}`;
   const ask = kind === "node:http"
     ? askOverNode(port)
     : askOver(kind === "fetch" ? new FetchTransport() : new Http1Transport(), url);
-  await load(ask, WARM_UP);
+  await load(ask, Math.min(WARM_UP, requests));
   const cpu = cpuUs();
   const startedAt = performance.now();
   await load(ask, requests);
@@ -127,7 +132,14 @@ function runServer(kind: string): void {
       return await reply.send(200, [], new TextEncoder().encode(String(cpuUs())));
     }
     await request.readBody(1 << 20);
-    await reply.send(200, HEADERS, ANSWER);
+    if (request.target !== "/v1/stream") return await reply.send(200, HEADERS, ANSWER);
+    reply.begin(200, HEADERS, null);
+    for (let left = PIECES; left > 0; left--) {
+      await reply.write(PIECE);
+      // A model's pieces come one by one, not all in one turn of the event loop.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await reply.end();
   });
   console.log(listener.port);
 }
@@ -160,13 +172,17 @@ async function startServer(kind: string): Promise<Server> {
   };
 }
 
-async function measureClient(kind: string, port: number) {
-  const { stdout } = await child(["--client", kind, "--port", String(port)]).output();
+async function measureClient(kind: string, port: number, more: string[] = []) {
+  const { stdout } = await child(["--client", kind, "--port", String(port), ...more]).output();
   return JSON.parse(new TextDecoder().decode(stdout)) as { us: number; perSecond: number };
 }
 
-function print(title: string, results: Map<string, { us: number; perSecond: number }[]>): void {
-  console.log(`\n| ${title} | CPU µs a request, median (lowest to highest) | requests/s, median |`);
+function print(
+  title: string,
+  unit: string,
+  results: Map<string, { us: number; perSecond: number }[]>,
+): void {
+  console.log(`\n| ${title} | CPU µs a ${unit}, median (lowest to highest) | ${unit}s/s, median |`);
   console.log("|---|---|---|");
   for (const [kind, runs] of results) {
     const us = runs.map((run) => run.us).sort((a, b) => a - b);
@@ -180,9 +196,20 @@ function print(title: string, results: Map<string, { us: number; perSecond: numb
   }
 }
 
+/** The same figures for each piece of streamed answers. */
+async function measureStreams(server: Server) {
+  const count = Math.ceil(requests / 20);
+  const more = ["--requests", String(count), "--path", "/v1/stream"];
+  const before = await server.cpuUs();
+  const { perSecond } = await measureClient("http1", server.port, more);
+  const pieces = (count + Math.min(WARM_UP, count)) * PIECES;
+  return { us: (await server.cpuUs() - before) / pieces, perSecond: perSecond * PIECES };
+}
+
 async function compare(): Promise<void> {
   const clients = new Map<string, { us: number; perSecond: number }[]>();
   const listeners = new Map<string, { us: number; perSecond: number }[]>();
+  const streams = new Map<string, { us: number; perSecond: number }[]>();
   for (let round = 0; round < ROUNDS; round++) {
     {
       await using server = await startServer("http1");
@@ -198,10 +225,15 @@ async function compare(): Promise<void> {
       const { perSecond } = await measureClient("http1", server.port);
       const us = (await server.cpuUs() - before) / (requests + WARM_UP);
       listeners.set(kind, [...listeners.get(kind) ?? [], { us, perSecond }]);
+      if (!kind.startsWith("Deno")) {
+        const run = await measureStreams(server);
+        streams.set(kind, [...streams.get(kind) ?? [], run]);
+      }
     }
   }
-  print("client", clients);
-  print("listener", listeners);
+  print("client", "request", clients);
+  print("listener", "request", listeners);
+  print("listener, streams", "piece", streams);
 }
 
 if (values.client !== undefined) await runClient(values.client, Number(values.port));
