@@ -60,7 +60,11 @@ export class ProcessSource implements DashboardSource {
   readonly #startedAt = performance.now();
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #watchers = new Set<Watcher>();
-  readonly #times: number[] = [];
+  /** Those before the start are there, too, so that the curves have one length. */
+  readonly #times = Array.from(
+    { length: KEPT },
+    (_, i) => Math.round(Date.now() / 1000) + i - KEPT,
+  );
   readonly #total: Track;
   #instances = new Map<string, Track>();
   #models = new Map<string, Track>();
@@ -86,12 +90,11 @@ export class ProcessSource implements DashboardSource {
   }
 
   history(): FleetHistory {
-    const length = this.#times.length;
     return this.#history ??= {
       times: [...this.#times],
-      totals: this.#total.history(length),
+      totals: this.#total.history(KEPT),
       instances: Object.fromEntries(
-        [...this.#instances].map(([name, track]) => [name, track.history(length)]),
+        [...this.#instances].map(([name, track]) => [name, track.history(KEPT)]),
       ),
     };
   }
@@ -145,7 +148,7 @@ export class ProcessSource implements DashboardSource {
     const counted = counts();
     const { instances } = fleet;
     this.#times.push(Math.round(Date.now() / 1000));
-    if (this.#times.length > KEPT) this.#times.shift();
+    this.#times.shift();
     this.#total.add(now, counted.total, inFlightOf(instances));
     this.#instances = this.#follow(
       this.#instances,

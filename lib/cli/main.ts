@@ -3,8 +3,10 @@
 import * as check from "./check.ts";
 import * as dev from "./dev.ts";
 import * as exportRecords from "./export.ts";
+import * as logs from "./logs.ts";
 import * as serve from "./serve.ts";
 import * as simulate from "./simulate.ts";
+import * as status from "./status.ts";
 import { VERSION } from "./version.ts";
 
 export interface Command {
@@ -21,6 +23,8 @@ export const commands: Readonly<Record<string, Command>> = {
   check,
   simulate,
   export: exportRecords,
+  status,
+  logs,
   dev,
 };
 

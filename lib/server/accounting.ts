@@ -94,17 +94,20 @@ export interface Note {
 
 /** Empty for the usual request. */
 export function notesOf({ account }: Finished): Note[] {
-  if (account.resumed.length > 0) {
-    return account.resumed.map(({ from, to, way }) => ({
+  const { attempts, resumed, instance } = account;
+  if (attempts.length < 2 || instance === "") return [];
+  const broke = new Set(resumed.map(({ from }) => from));
+  const failed = attempts.filter((one) => one.error !== undefined && !broke.has(one.instance));
+  return [
+    ...failed.map((one): Note => ({
+      kind: "failover",
+      subject: one.instance,
+      message: `${one.error}; answered by ${instance}`,
+    })),
+    ...resumed.map(({ from, to, way }): Note => ({
       kind: "resume",
       subject: from,
       message: `a stream that broke off went on at ${to} (${way})`,
-    }));
-  }
-  if (account.instance === "" || account.attempts.length < 2) return [];
-  return account.attempts.filter(({ error }) => error !== undefined).map((attempt) => ({
-    kind: "failover",
-    subject: attempt.instance,
-    message: `${attempt.error}; answered by ${account.instance}`,
-  }));
+    })),
+  ];
 }

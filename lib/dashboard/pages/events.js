@@ -32,7 +32,7 @@ export function EventsView({ t, live }) {
       ${
       shown.map((event) =>
         html`
-          <li key=${event.id} class=${event.level} data-kind=${event.kind}>
+          <li key=${event.id} class=${`level-${event.level}`} data-kind=${event.kind}>
             <time datetime=${event.time}>${moment(event.time)}</time>
             <span class="kind"><span class="dot" aria-hidden="true"></span>${t(
               `kind_${event.kind}`,
@@ -42,7 +42,7 @@ export function EventsView({ t, live }) {
               `
               : ""}</span>
             <span class="subject">${event.subject}</span>
-            <span class="message">${event.message}</span>
+            <span class="text">${event.message}</span>
           </li>
         `
       )

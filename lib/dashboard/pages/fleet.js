@@ -41,7 +41,7 @@ function Totals({ t, snapshot }) {
   const figures = [
     ["requests_per_second", short(totals.requests_per_second)],
     ["tokens_per_second", short(totals.tokens_per_second)],
-    ["ttft", ttft, t("ttft_long")],
+    ["ttft_both", ttft, t("ttft_long")],
     ["in_flight", whole(totals.in_flight)],
     ["waiting", whole(waiting)],
     ["requests", whole(totals.requests)],
@@ -152,7 +152,7 @@ function InstanceRow({ t, theme, one, times, curves, change }) {
       <td role="cell" data-label=${t("tokens_per_second")} class="number">${short(
         one.tokens_per_second,
       )}</td>
-      <td role="cell" data-label=${t("ttft")} class="number" title=${t("ttft_long")}>
+      <td role="cell" data-label=${t("ttft")} class="number ttft" title=${t("ttft_long")}>
           ${millis(one.ttft_p50_ms)}<span class="sub">${millis(one.ttft_p99_ms)}</span>
         </td>
       <td role="cell" data-label=${t("requests")} class="number">${whole(one.requests)}</td>
@@ -188,7 +188,7 @@ function Models({ t, models }) {
     ["available", "number"],
     ["requests_per_second", "number"],
     ["tokens_per_second", "number"],
-    ["ttft", "number"],
+    ["ttft_both", "number"],
     ["requests", "number"],
     ["errors", "number"],
     ["tokens", "number"],
@@ -221,7 +221,7 @@ function Models({ t, models }) {
               }
         ${cell("requests_per_second", short(one.requests_per_second))}
         ${cell("tokens_per_second", short(one.tokens_per_second))}
-        ${cell("ttft", `${millis(one.ttft_p50_ms)} / ${millis(one.ttft_p99_ms)}`)}
+        ${cell("ttft_both", `${millis(one.ttft_p50_ms)} / ${millis(one.ttft_p99_ms)}`)}
         ${cell("requests", whole(one.requests))}
         ${cell("errors", whole(one.errors), one.errors > 0)}
         ${cell("tokens", `${short(one.prompt_tokens)} / ${short(one.completion_tokens)}`)}

@@ -4,26 +4,30 @@ import { isObject, type Json } from "../../sse/assemble/answer.ts";
 
 const LF = 10;
 
-/** The records of `path`; null for a line that is no record, such as one that a crash cut off. */
-export async function* recordLines(path: string): AsyncGenerator<Json | null> {
+/**
+ * The records of `path`, up to the byte `end` when given; null for a line that is no record, such as
+ * one that a crash cut off.
+ */
+export async function* recordLines(path: string, end = Infinity): AsyncGenerator<Json | null> {
   using file = await Deno.open(path);
   const decoder = new TextDecoder();
   const piece = new Uint8Array(256 * 1024);
   /** Pieces of a line that has not ended. */
   let carry: Uint8Array[] = [];
-  for (;;) {
+  for (let read = 0; read < end;) {
     const count = await file.read(piece);
     if (count === null) break;
-    const bytes = piece.subarray(0, count);
+    const bytes = piece.subarray(0, Math.min(count, end - read));
+    read += count;
     let start = 0;
-    for (let end = bytes.indexOf(LF); end >= 0; end = bytes.indexOf(LF, start)) {
-      carry.push(bytes.subarray(start, end));
+    for (let at = bytes.indexOf(LF); at >= 0; at = bytes.indexOf(LF, start)) {
+      carry.push(bytes.subarray(start, at));
       const line = text(decoder, carry);
       carry = [];
-      start = end + 1;
+      start = at + 1;
       if (line.trim() !== "") yield parsed(line);
     }
-    if (start < count) carry.push(bytes.slice(start));
+    if (start < bytes.length) carry.push(bytes.slice(start));
   }
   const rest = text(decoder, carry);
   if (rest.trim() !== "") yield parsed(rest);
