@@ -25,6 +25,8 @@ import {
 const MAX_HELD_BYTES = 32 * 1024 * 1024;
 /** What is read of an error body. */
 const MAX_ERROR_BYTES = 1024 * 1024;
+/** How long the words of a refusal are waited for: its status has said what matters. */
+const REFUSAL_BODY_MS = 1000;
 
 /** Why an attempt gave no answer. */
 export interface Failure {
@@ -187,7 +189,6 @@ export class Attempt {
 
   /** 429 and 5xx: read what it says, for the message and for Retry-After. */
   async #refusal(head: ResponseHead): Promise<AttemptResult> {
-    const body = await this.#readWhole(MAX_ERROR_BYTES);
     const retryAfterS = parseRetryAfter(header(head.headers, "retry-after"));
     const { status } = head;
     const busy = status === 429 || (status === 503 && retryAfterS !== null);
@@ -195,13 +196,26 @@ export class Attempt {
     return {
       kind: "failed",
       failure: {
-        message: [`answered ${status}`, messageIn(join(body.pieces))].filter(Boolean).join(": "),
+        message: [`answered ${status}`, await this.#words()].filter(Boolean).join(": "),
         status: status === 429 ? 429 : status === 503 ? 503 : status === 504 ? 504 : 502,
         kind: busy ? "busy" : "passing",
         upstreamStatus: status,
         retryAfterS,
       },
     };
+  }
+
+  /** The words of a refusal; "" when they do not come soon, or break off. */
+  async #words(): Promise<string> {
+    const until = this.parts.clock.now + REFUSAL_BODY_MS;
+    this.#deadline.at = Math.min(this.#deadline.at, until);
+    try {
+      const body = await this.#readWhole(MAX_ERROR_BYTES, until);
+      return messageIn(join(body.pieces));
+    } catch (error) {
+      if (this.request.client.gone || !(error instanceof UpstreamError)) throw error;
+      return "";
+    }
   }
 
   /** A JSON answer is given on only when it is whole, so that a cut one can be asked for elsewhere. */
@@ -277,9 +291,13 @@ export class Attempt {
     return { kind: "events", head, observer, first: join(rest), ended: true };
   }
 
-  /** Reads to the end, or until `limit` is passed (`rest` is the call then). */
+  /**
+   * Reads to the end, or until `limit` is passed (`rest` is the call then). Waits no longer than the
+   * idle limit for each piece, and until `until` for all of them.
+   */
   async #readWhole(
     limit: number,
+    until = Infinity,
   ): Promise<{ pieces: Uint8Array[]; rest: UpstreamCall | null }> {
     const pieces: Uint8Array[] = [];
     let size = 0;
@@ -295,7 +313,8 @@ export class Attempt {
         this.#deadline.at = Infinity;
         return { pieces, rest: this.call };
       }
-      this.#deadline.at = this.parts.clock.now + this.instance.config.timeouts.idleS * 1000;
+      const idleAt = this.parts.clock.now + this.instance.config.timeouts.idleS * 1000;
+      this.#deadline.at = Math.min(idleAt, until);
       this.#phase = "idle";
     }
   }
@@ -350,7 +369,8 @@ export function join(pieces: readonly Uint8Array[]): Uint8Array {
 export function parseRetryAfter(value: string | undefined): number | null {
   if (value === undefined) return null;
   if (/^\d{1,9}(\.\d+)?$/.test(value)) return Number(value);
-  const date = Date.parse(value);
+  // Date.parse takes nearly anything, a negative number for a year; HTTP's dates begin with a weekday.
+  const date = /^[A-Z][a-z]{2}/.test(value) ? Date.parse(value) : NaN;
   return Number.isNaN(date) ? null : Math.max(0, (date - Date.now()) / 1000);
 }
 
