@@ -127,6 +127,74 @@ Deno.test("all busy for long: 429 with the time to wait, and no request meanwhil
   await fleet.settled();
 });
 
+Deno.test("Retry-After as a date is honoured, one that makes no sense is none", async () => {
+  const times = [new Date(Date.now() + 60_000).toUTCString(), "soon", "-5", ""];
+  const left: (number | null)[] = [];
+  for (const time of times) {
+    await using server = await startOddServer((call) =>
+      call.write(
+        `HTTP/1.1 429 Too Many Requests\r\nretry-after: ${time}\r\ncontent-length: 0\r\n\r\n`,
+      )
+    );
+    await using gateway = await startGatewayFor([server.url]);
+    const response = await gateway.post("/v1/chat/completions", chatBody());
+    await errorOf(response, 429, "RateLimitError");
+    left.push(Number(response.headers.get("retry-after")));
+    assert.equal(server.calls.length, 1);
+    await settled(gateway);
+  }
+  assert.ok(left[0]! > 30 && left[0]! <= 60, `${left[0]} s`);
+  assert.deepEqual(left.slice(1), [1, 1, 1]);
+});
+
+for (const how of ["stall", "reset"] as const) {
+  Deno.test(`a refusal whose body does not come (${how}) counts by its status`, async () => {
+    await using refusing = await startOddServer((call) => {
+      call.write(
+        "HTTP/1.1 429 Too Many Requests\r\nretry-after: 60\r\ncontent-length: 100\r\n\r\n{",
+      );
+      // Only once the head has been seen: a reset takes back what was not read yet.
+      if (how === "reset") setTimeout(call.reset, 200);
+    });
+    await using fleet = await startFleet({
+      each: (index) => index === 0 ? { url: refusing.url } : {},
+    });
+    for (let i = 0; i < 4; i++) assert.ok(await contentOf(await fleet.chat()));
+    assert.equal(refusing.calls.length, 1, "not asked again before its time");
+    const [busy] = (await fleet.health()).instances;
+    assert.deepEqual([busy.state, busy.recent_errors], ["busy", 0]);
+    await waitFor(() => refusing.calls[0].closed, "it to be left");
+    await fleet.records(4, 0);
+    await fleet.settled();
+  });
+}
+
+for (const path of ["/v1/embeddings", "/rerank", "/tokenize", "/v1/completions"]) {
+  Deno.test(`${path} is asked elsewhere too`, async () => {
+    await using fleet = await startFleet();
+    const body = {
+      model: "demo",
+      input: "hello",
+      prompt: "hello",
+      query: "hello",
+      documents: ["hello", "good bye"],
+      max_tokens: 4,
+    };
+    for (const fault of ["500", "reset", "cut", "cut-clean"]) {
+      await fleet.simulators.reset(0);
+      await fleet.simulators.fail(0, fault);
+      for (let i = 0; i < 2; i++) {
+        const response = await fleet.gateway.post(path, body);
+        assert.equal(response.headers.get("x-gateway-instance"), "sim-1", fault);
+        assert.equal(response.status, 200);
+        await response.json();
+      }
+      assert.ok((await fleet.counts())[0] >= 1, fault);
+    }
+    await fleet.settled();
+  });
+}
+
 Deno.test("busy for a moment: the request waits as long as it was told to, then is asked again", async () => {
   const times: number[] = [];
   await using server = await startOddServer((call) => {
