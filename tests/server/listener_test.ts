@@ -353,12 +353,12 @@ http1("a body that pauses, or drips, is answered with 408", async () => {
 });
 
 http1("a body that comes slowly but steadily is taken", async () => {
-  await using door = new Door(listenHttp1, echo, { bodyTimeoutS: 0.3 });
-  const parts = Array<string>(60).fill("x".repeat(100));
-  const head = `POST / HTTP/1.1\r\n${host}content-length: 6000\r\n\r\n`;
+  await using door = new Door(listenHttp1, echo, { bodyTimeoutS: 1 });
+  const parts = Array<string>(150).fill("x".repeat(100));
+  const head = `POST / HTTP/1.1\r\n${host}content-length: 15000\r\n\r\n`;
   const answer = await door.raw([head, ...parts], {
     pauseMs: 10,
-    until: ({ body }) => body.length === 6000,
+    until: ({ body }) => body.length === 15_000,
   });
   assert.equal(answer.status, 200);
 });
