@@ -26,7 +26,8 @@ const CR = 13;
 
 /**
  * Position after the blank line that ends the event starting at or before `from`, or -1 when it has
- * not come yet. LF, CRLF and CR endings (WHATWG HTML, section 9.2.5).
+ * not come yet. LF and CRLF endings; a CR alone, which WHATWG HTML
+ * (section 9.2.5) allows and no server sends, ends nothing.
  */
 export function eventEnd(bytes: Uint8Array, from: number, end: number): number {
   let at = from;
