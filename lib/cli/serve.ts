@@ -185,7 +185,6 @@ class Process {
       proxied: this.#proxied,
       onPoolEvent: (event) => this.#tell(event),
       onFinished: (finished) => this.#account(finished),
-      onStored: () => {},
       admin: this.#admin,
       onError: (error) => logger.error("internal error: {error}", { error }),
     });

@@ -23,6 +23,8 @@ export interface ForwarderParts extends AttemptParts {
   fleet: Fleet;
   /** Asks the instances how long a context they take, where that is not known. Never rejects. */
   learnContexts(config: Config): Promise<void>;
+  /** An instance answers a request of /v1/responses; the response's id is at the beginning of `bytes`. */
+  noteStored(bytes: Uint8Array, instance: Instance): void;
   random(): number;
 }
 

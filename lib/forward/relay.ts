@@ -25,6 +25,11 @@ export async function relay(
   const { account, keepAlive } = exchange;
   if (attempt !== null) account.instance = attempt.instance.name;
   account.status = answer.head.status;
+  if (exchange.request.api === "responses" && attempt !== null && answer.kind !== "bytes") {
+    // Before the client knows the id, and can ask another worker for it.
+    const bytes = answer.kind === "whole" ? answer.body : answer.first;
+    exchange.parts.noteStored(bytes, attempt.instance);
+  }
   await keepAlive.stopAndSettle();
   if (answer.kind === "whole") return await relayWhole(exchange, attempt, answer);
   if (answer.kind === "events") return await relayEvents(exchange, attempt!, answer);

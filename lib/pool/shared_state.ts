@@ -14,6 +14,9 @@ const LOCK = 0;
 const TICKETS = 1;
 const WORKERS = 2;
 
+/** Stored responses whose instance is remembered, about. */
+const MAX_STORED = 16_384;
+
 /** One 32-bit word for each instance. */
 const INT_FIELDS = [
   "consecutive",
@@ -57,6 +60,10 @@ export class SharedState {
   /** Order of the last picks, for ties. */
   readonly lastPick: Float64Array;
 
+  /** Numbers made of the ids of stored responses (0 for none), and the slots of their instances. */
+  readonly storedIds: Float64Array;
+  readonly storedSlots: Int32Array;
+
   readonly #header: Int32Array;
   /** In flight: a row of MAX_SLOTS for each worker, so that a dead worker's leases can be dropped. */
   readonly #inFlight: Int32Array;
@@ -70,9 +77,9 @@ export class SharedState {
 
   static create(): SharedState {
     const rows = MAX_WORKERS * MAX_SLOTS;
-    const ints = HEADER_INTS + 2 * rows + INT_FIELDS.length * MAX_SLOTS +
+    const ints = HEADER_INTS + MAX_STORED + 2 * rows + INT_FIELDS.length * MAX_SLOTS +
       MAX_WORKERS * MAX_ADDRESSES;
-    const floats = rows + FLOAT_FIELDS.length * MAX_SLOTS + MAX_ADDRESSES;
+    const floats = rows + MAX_STORED + FLOAT_FIELDS.length * MAX_SLOTS + MAX_ADDRESSES;
     return new SharedState(new SharedArrayBuffer(ints * 4 + floats * 8), 0);
   }
 
@@ -92,6 +99,7 @@ export class SharedState {
     this.#header = ints(HEADER_INTS);
     this.#inFlight = ints(MAX_WORKERS * MAX_SLOTS);
     this.#lineLength = ints(MAX_WORKERS * MAX_SLOTS);
+    this.storedSlots = ints(MAX_STORED);
     this.consecutive = ints(MAX_SLOTS);
     this.ejections = ints(MAX_SLOTS);
     this.state = ints(MAX_SLOTS);
@@ -107,6 +115,7 @@ export class SharedState {
     this.windowStart = floats();
     this.lastPick = floats();
     this.#lineFront = floats(MAX_WORKERS * MAX_SLOTS);
+    this.storedIds = floats(MAX_STORED);
     this.addressKeys = floats(MAX_ADDRESSES);
     if (worker > this.#header[WORKERS]) Atomics.store(this.#header, WORKERS, worker);
   }

@@ -9,15 +9,15 @@ import { type ClientReply, type ClientRequest, RequestError } from "../http/clie
 import { openAiErrorBody } from "../http/openai_error.ts";
 import type { HeaderList } from "../http/message.ts";
 import type { Fleet } from "../pool/fleet.ts";
+import type { Instance } from "../pool/instance.ts";
 import type { Api } from "../record/capture.ts";
-import { EventStore } from "../sse/event_store.ts";
 import { answerAdmin } from "./admin.ts";
 import { healthReport } from "./health.ts";
 import type { ModelCatalog } from "./models.ts";
 import { forwardRequest, readFields } from "./read.ts";
 import { requestIds } from "./request_id.ts";
 import { type Route, routeOf } from "./routes.ts";
-import { responseIdIn, StoredResponses } from "./stored_responses.ts";
+import type { StoredResponses } from "./stored_responses.ts";
 
 /** What is told of a request when it is over. */
 export class Finished {
@@ -42,7 +42,7 @@ export interface GatewayParts {
   config(): Config;
   draining(): boolean;
   onFinished(finished: Finished): void;
-  onStored(id: string, instance: string): void;
+  stored: StoredResponses;
   admin: AdminHandler;
   /** Seconds since the process started. */
   uptimeS(): number;
@@ -53,7 +53,6 @@ const encoder = new TextEncoder();
 export class Gateway {
   readonly #parts: GatewayParts;
   readonly #newId = requestIds();
-  readonly #stored = new StoredResponses();
   /** Requests under way, dashboards that watch left out. */
   #running = 0;
   #whenIdle: (() => void) | null = null;
@@ -77,7 +76,6 @@ export class Gateway {
       if (read === null) return;
       request = read;
       account = await this.#parts.forwarder.forward(request, reply, this.#parts.config());
-      this.#noteStored(request, account);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       account = new Account();
@@ -147,10 +145,10 @@ export class Gateway {
     }
     // Who is calling (keys, limits) and what may be said (policies) belong here: the request is known
     // as a whole, and nothing has been chosen or sent.
-    const sticky = fields.previousResponseId === null
+    const keeper = fields.previousResponseId === null
       ? null
-      : this.#stored.find(fields.previousResponseId);
-    return forwardRequest(id, client, body, api, { ...fields, model }, sticky);
+      : this.#keeperOf(fields.previousResponseId);
+    return forwardRequest(id, client, body, api, { ...fields, model }, keeper?.name ?? null);
   }
 
   #refuseWhileDraining(): void {
@@ -170,9 +168,8 @@ export class Gateway {
   async #readStored(id: string, client: ClientRequest, responseId: string) {
     this.#refuseWhileDraining();
     const body = await client.readBody(this.#parts.config().limits.maxBodyBytes);
-    const name = this.#stored.find(responseId);
-    const instance = this.#parts.fleet.instances.find((other) => other.name === name);
-    if (name === null || instance === undefined) {
+    const instance = this.#keeperOf(responseId);
+    if (instance === null) {
       throw new RequestError(404, `Response with id '${responseId}' not found.`);
     }
     const fields = {
@@ -183,22 +180,13 @@ export class Gateway {
       choices: 1,
       previousResponseId: null,
     };
-    return forwardRequest(id, client, body, null, fields, name);
+    return forwardRequest(id, client, body, null, fields, instance.name);
   }
 
-  #noteStored(request: ForwardRequest, account: Account): void {
-    if (request.api !== "responses" || account.response === null) return;
-    const { response } = account;
-    const first = response instanceof EventStore ? response.events().next().value : response;
-    const responseId = first === undefined ? null : responseIdIn(first);
-    if (responseId === null) return;
-    this.#stored.note(responseId, account.instance);
-    this.#parts.onStored(responseId, account.instance);
-  }
-
-  /** Another worker's request made a stored response. */
-  noteStored(responseId: string, instance: string): void {
-    this.#stored.note(responseId, instance);
+  /** The instance that keeps a stored response, where that is known. */
+  #keeperOf(responseId: string): Instance | null {
+    const slot = this.#parts.stored.find(responseId);
+    return this.#parts.fleet.instances.find((instance) => instance.slot === slot) ?? null;
   }
 
   async #health(id: string, client: ClientRequest, reply: ClientReply): Promise<void> {

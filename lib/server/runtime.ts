@@ -19,6 +19,7 @@ import { listenDenoServe } from "./listener/deno_serve.ts";
 import { listenHttp1 } from "./listener/http1.ts";
 import type { Listener } from "./listener.ts";
 import { ModelCatalog } from "./models.ts";
+import { StoredResponses } from "./stored_responses.ts";
 
 /** What is still open once all requests are answered: last bytes on their way, dashboards. */
 const LAST_BYTES_MS = 500;
@@ -32,8 +33,6 @@ export interface RuntimeParts {
   proxied(origin: string): boolean;
   onPoolEvent(event: PoolEvent): void;
   onFinished(finished: Finished): void;
-  /** An instance keeps a stored response that later requests may refer to. */
-  onStored(id: string, instance: string): void;
   /** Answers for metrics and dashboard. */
   admin: AdminHandler;
   onError(error: unknown): void;
@@ -58,6 +57,7 @@ export class Runtime {
     this.fleet = new Fleet(parts.shared, parts.now, parts.onPoolEvent);
     this.fleet.apply(config, slots);
     const transportFor = (instance: Instance) => this.transportFor(instance);
+    const stored = new StoredResponses(parts.shared);
     const catalog = new ModelCatalog(this.fleet, transportFor);
     this.#gateway = new Gateway({
       fleet: this.fleet,
@@ -66,6 +66,7 @@ export class Runtime {
         clock: this.#clock,
         slab: new Slab(),
         transportFor,
+        noteStored: (bytes, instance) => stored.noteIn(bytes, instance.slot),
         learnContexts: (config) => catalog.refresh(config),
         random: Math.random,
       }),
@@ -73,7 +74,7 @@ export class Runtime {
       config: () => this.#config,
       draining: () => this.#draining,
       onFinished: parts.onFinished,
-      onStored: parts.onStored,
+      stored,
       admin: parts.admin,
       uptimeS: () => parts.now() / 1000,
     });
@@ -103,11 +104,6 @@ export class Runtime {
       onError: this.#parts.onError,
     }, this.#gateway.handle);
     return this.#listener;
-  }
-
-  /** Learns from another worker where a response is stored. */
-  noteStored(id: string, instance: string): void {
-    this.#gateway.noteStored(id, instance);
   }
 
   /** The next snapshot; requests under way keep theirs. */

@@ -48,7 +48,6 @@ class ServingWorker {
       admin: relayedAdmin((request, port) =>
         scope.postMessage({ kind: "admin", request, port }, [port])
       ),
-      onStored: (id, instance) => scope.postMessage({ kind: "stored", id, instance }),
       onError: (error) =>
         scope.postMessage({
           kind: "error",
@@ -72,8 +71,6 @@ class ServingWorker {
         this.#fallbacks = fallbackNames(message.config);
         this.#runtime.apply(message.config, message.slots);
         return;
-      case "stored":
-        return this.#runtime.noteStored(message.id, message.instance);
       case "drain":
         this.#end(this.#runtime.drain());
         return;

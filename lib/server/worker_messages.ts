@@ -44,7 +44,6 @@ export type ToWorker =
     slots: Readonly<Record<string, number>>;
     proxied: readonly string[];
   }
-  | { kind: "stored"; id: string; instance: string }
   | { kind: "drain" }
   /** Cut what is under way; answered by `drained` as well. */
   | { kind: "close" };
@@ -56,7 +55,6 @@ export type FromWorker =
   | { kind: "failed"; message: string }
   | { kind: "finished"; batch: FinishedMessage[] }
   | { kind: "pool_event"; event: PoolEvent }
-  | { kind: "stored"; id: string; instance: string }
   /** To be answered through `port` (admin_relay.ts). */
   | { kind: "admin"; request: AdminRequest; port: MessagePort }
   | { kind: "error"; message: string }

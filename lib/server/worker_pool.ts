@@ -121,11 +121,6 @@ export class WorkerPool {
       case "admin":
         serveAdmin(message.request, message.port, this.parts.admin, this.parts.onError);
         return;
-      case "stored":
-        for (const [other, worker] of this.#workers) {
-          if (other !== index) worker.postMessage(message satisfies ToWorker);
-        }
-        return;
       case "drained":
         this.#drained.get(index)?.();
         return;
