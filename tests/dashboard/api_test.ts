@@ -1,0 +1,324 @@
+// The dashboard's API, asked without a browser: figures, access, secrets, actions, the live feed.
+
+import assert from "node:assert/strict";
+import { type SseEvent, sseEvents } from "../support/sse.ts";
+import { waitFor, within } from "../support/wait.ts";
+import { rawRequest } from "../support/raw_http.ts";
+import { type Fleet, type FleetOptions, startFleet } from "../faults/fleet.ts";
+
+const TOKEN = "correct-horse-battery";
+const SECRETS = [TOKEN, "sk-first-secret", "sk-second-secret"];
+
+function startGuarded(options: FleetOptions = {}): Promise<Fleet> {
+  return startFleet({
+    ...options,
+    each: (index) => ({ api_key: index === 0 ? SECRETS[1] : SECRETS[2] }),
+    config: { admin: { token: TOKEN }, ...options.config },
+  });
+}
+
+const bearer = { authorization: `Bearer ${TOKEN}` };
+
+// deno-lint-ignore no-explicit-any -- tests look into many shapes
+async function get(fleet: Fleet, path: string, init: RequestInit = {}): Promise<any> {
+  const response = await fetch(`${fleet.gateway.url}/dashboard/api/${path}`, init);
+  const text = await response.text();
+  assert.equal(response.status, 200, text);
+  return JSON.parse(text);
+}
+
+async function act(fleet: Fleet, path: string, body: unknown = {}, headers: HeadersInit = bearer) {
+  const response = await fetch(`${fleet.gateway.url}/dashboard/api/${path}`, {
+    method: "POST",
+    headers,
+    body: JSON.stringify(body),
+  });
+  return { status: response.status, body: await response.json() };
+}
+
+Deno.test("the fleet's figures are those of the requests that were made", async () => {
+  await using fleet = await startGuarded();
+  for (let i = 0; i < 6; i++) await (await fleet.chat()).body?.cancel();
+  for (let i = 0; i < 4; i++) await (await fleet.chat({ stream: true })).text();
+  await fleet.settled();
+  await waitFor(async () => {
+    const { totals } = await get(fleet, "fleet");
+    return totals.requests === 10 && totals.ttft_p50_ms !== null;
+  }, "ten requests and a tick");
+  const found = await get(fleet, "fleet");
+  const counts = await fleet.counts();
+  assert.deepEqual(
+    // deno-lint-ignore no-explicit-any -- as above
+    found.instances.map((one: any) => one.requests),
+    counts,
+  );
+  assert.equal(found.status, "ok");
+  assert.equal(found.totals.errors, 0);
+  assert.equal(found.models.length, 1);
+  assert.equal(found.models[0].requests, 10);
+  assert.equal(found.models[0].available, 2);
+  assert.ok(found.totals.ttft_p50_ms > 0);
+  assert.ok(found.totals.completion_tokens > 0);
+  assert.equal(found.history.times.length, found.history.totals.requests_per_second.length);
+  assert.deepEqual(Object.keys(found.history.instances), ["sim-0", "sim-1"]);
+});
+
+Deno.test("no secret is in any answer of the dashboard", async () => {
+  await using fleet = await startGuarded();
+  await (await fleet.chat()).text();
+  for (const path of ["fleet", "config", "events", "records", "session"]) {
+    for (const headers of [{}, bearer] as HeadersInit[]) {
+      const text = JSON.stringify(await get(fleet, path, { headers }));
+      for (const secret of SECRETS) assert.ok(!text.includes(secret), `${path}: ${text}`);
+    }
+  }
+  const { options } = await get(fleet, "config");
+  assert.equal(options.instances[0].api_key, "********");
+  assert.equal(options.admin.token, "********");
+  assert.equal(options.instances[0].model_name, "demo");
+});
+
+Deno.test("actions need the token, by POST and from the page itself", async () => {
+  await using fleet = await startGuarded();
+  const body = { instance: "sim-0" };
+  assert.equal((await act(fleet, "drain", body, {})).status, 401);
+  assert.equal((await act(fleet, "drain", body, { authorization: "Bearer no" })).status, 401);
+  const foreign = { ...bearer, origin: "http://evil.example" };
+  const raw = await rawRequest({
+    port: fleet.gateway.port,
+    parts: [
+      `POST /dashboard/api/drain HTTP/1.1\r\nhost: 127.0.0.1:${fleet.gateway.port}\r\n` +
+      `authorization: ${foreign.authorization}\r\norigin: ${foreign.origin}\r\n` +
+      `connection: close\r\ncontent-length: 21\r\n\r\n{"instance": "sim-0"}`,
+    ],
+  });
+  assert.equal(raw.status, 403);
+  const response = await fetch(`${fleet.gateway.url}/dashboard/api/drain?instance=sim-0`, {
+    headers: bearer,
+  });
+  assert.equal(response.status, 405);
+  await response.body?.cancel();
+  assert.ok(
+    (await get(fleet, "fleet")).instances.every((one: { drained: boolean }) => !one.drained),
+  );
+});
+
+Deno.test("an action without a configured token is refused", async () => {
+  await using fleet = await startFleet();
+  const { status, body } = await act(fleet, "reload", {}, {});
+  assert.equal(status, 403);
+  assert.match(body.error.message, /admin\.token/);
+});
+
+Deno.test("a request by another host's name sees the page only, and figures with the token", async () => {
+  await using fleet = await startGuarded();
+  const ask = async (target: string, more = "") =>
+    (await rawRequest({
+      port: fleet.gateway.port,
+      parts: [
+        `GET ${target} HTTP/1.1\r\nhost: gateway.example\r\nconnection: close\r\n${more}\r\n`,
+      ],
+    })).status;
+  assert.equal(await ask("/dashboard/"), 200);
+  assert.equal(await ask("/dashboard/app.js"), 200);
+  for (const path of ["fleet", "config", "events", "records", "live", "session"]) {
+    assert.equal(await ask(`/dashboard/api/${path}`), 401, path);
+  }
+  assert.equal(await ask("/dashboard/api/fleet", `authorization: Bearer ${TOKEN}\r\n`), 200);
+});
+
+Deno.test("every answer forbids scripts from elsewhere, frames and sniffing, and opens no CORS", async () => {
+  await using fleet = await startFleet();
+  const paths = [
+    "",
+    "app.js",
+    "style.css",
+    "vendor/libraries.js",
+    "api/fleet",
+    "api/nothing",
+    "no",
+  ];
+  for (const path of paths) {
+    const response = await fetch(`${fleet.gateway.url}/dashboard/${path}`);
+    await response.body?.cancel();
+    const policy = response.headers.get("content-security-policy") ?? "";
+    assert.match(policy, /default-src 'none'/, path);
+    assert.match(policy, /script-src 'self'(;|$)/, path);
+    assert.match(policy, /frame-ancestors 'none'/, path);
+    assert.doesNotMatch(policy, /unsafe|\*/, path);
+    assert.equal(response.headers.get("x-content-type-options"), "nosniff", path);
+    assert.equal(response.headers.get("referrer-policy"), "no-referrer", path);
+    assert.equal(response.headers.get("access-control-allow-origin"), null, path);
+  }
+});
+
+Deno.test("a page's file that the browser has is not sent again", async () => {
+  await using fleet = await startFleet();
+  const url = `${fleet.gateway.url}/dashboard/style.css`;
+  const first = await fetch(url);
+  assert.ok((await first.text()).length > 0);
+  const tag = first.headers.get("etag")!;
+  const second = await fetch(url, { headers: { "if-none-match": tag } });
+  assert.equal(second.status, 304);
+  assert.equal(await second.text(), "");
+});
+
+Deno.test("a drained instance gets nothing new until it is undrained", async () => {
+  await using fleet = await startGuarded();
+  assert.deepEqual((await act(fleet, "drain", { instance: "sim-0" })).body, { ok: true });
+  const before = await fleet.counts();
+  for (let i = 0; i < 4; i++) await (await fleet.chat()).text();
+  assert.deepEqual(await fleet.counts(), [before[0], before[1] + 4]);
+  const [first] = (await get(fleet, "fleet")).instances;
+  assert.equal(first.state, "draining");
+  assert.equal(first.drained, true);
+  assert.deepEqual((await get(fleet, "config")).drained, ["sim-0"]);
+  assert.equal((await act(fleet, "undrain", { instance: "sim-0" })).status, 200);
+  await waitFor(async () => {
+    await (await fleet.chat()).text();
+    return (await fleet.counts())[0] > before[0];
+  }, "requests to sim-0");
+  const kinds = (await get(fleet, "events")).events.map((event: { kind: string }) => event.kind);
+  assert.deepEqual(kinds, ["started", "drain", "undrain"]);
+});
+
+Deno.test("what cannot be drained is said with its reason", async () => {
+  await using fleet = await startGuarded({ each: undefined });
+  assert.equal((await act(fleet, "drain", { instance: "nobody" })).status, 404);
+  assert.equal((await act(fleet, "drain", { name: "sim-0" })).status, 400);
+  const { status, body } = await act(fleet, "undrain", { instance: "sim-0" });
+  assert.equal(status, 409);
+  assert.match(body.error.message, /not drained/);
+});
+
+Deno.test("a reload takes back what was drained, and a bad file changes nothing", async () => {
+  await using fleet = await startGuarded();
+  await act(fleet, "drain", { instance: "sim-0" });
+  const good = await act(fleet, "reload");
+  assert.equal(good.body.ok, true);
+  assert.deepEqual((await get(fleet, "config")).drained, []);
+  const text = await Deno.readTextFile(fleet.gateway.configPath);
+  await fleet.gateway.writeConfig(text.replace('"instances"', '"instnaces"'));
+  const bad = await act(fleet, "reload");
+  assert.equal(bad.status, 200);
+  assert.equal(bad.body.ok, false);
+  assert.match(bad.body.problems[0], /:\d+:\d+: instnaces: unknown option; did you mean/);
+  const { last_reload } = await get(fleet, "config");
+  assert.deepEqual(last_reload.problems, bad.body.problems);
+  assert.equal((await get(fleet, "fleet")).instances.length, 2);
+  const events = (await get(fleet, "events")).events;
+  assert.ok(events.some((event: { kind: string }) => event.kind === "reload_failed"));
+});
+
+/** The events of the live feed, as long as `wanted` asks for more. */
+async function follow(fleet: Fleet, wanted: (event: SseEvent) => boolean): Promise<SseEvent[]> {
+  const ending = new AbortController();
+  const url = `${fleet.gateway.url}/dashboard/api/live`;
+  const response = await fetch(url, { signal: ending.signal });
+  assert.equal(response.headers.get("content-type"), "text/event-stream");
+  const seen: SseEvent[] = [];
+  for await (const event of sseEvents(response)) {
+    seen.push(event);
+    if (wanted(event)) break;
+  }
+  ending.abort();
+  return seen;
+}
+
+Deno.test("the live feed begins with everything, then tells each second and each event", async () => {
+  await using fleet = await startGuarded();
+  let drained: Promise<unknown> | null = null;
+  const seen = await within(
+    follow(fleet, (event) => {
+      if (event.event === "snapshot") drained ??= act(fleet, "drain", { instance: "sim-1" });
+      return event.event === "event" && JSON.parse(event.data).kind === "drain";
+    }),
+    "the drain among the events",
+  );
+  await drained;
+  const [begin] = seen;
+  assert.equal(begin.event, "begin");
+  const data = JSON.parse(begin.data);
+  assert.deepEqual(Object.keys(data), ["snapshot", "history", "events"]);
+  assert.equal(data.snapshot.instances.length, 2);
+});
+
+Deno.test("fifty viewers see the same seconds, and leave nothing behind", async () => {
+  await using fleet = await startFleet();
+  const viewers = Array.from({ length: 50 }, () => {
+    let snapshots = 0;
+    return follow(fleet, ({ event }) => event === "snapshot" && ++snapshots === 3);
+  });
+  const seen = await within(Promise.all(viewers), "three seconds for each viewer", 20_000);
+  const times = seen.map((events) =>
+    events.filter(({ event }) => event === "snapshot").map(({ data }) => JSON.parse(data).time)
+  );
+  // One computation for all: the viewers' times are of the same few ticks.
+  assert.ok(new Set(times.flat()).size <= 5, `${new Set(times.flat()).size} different snapshots`);
+  assert.equal((await (await fleet.chat()).json()).object, "chat.completion");
+});
+
+Deno.test("a gateway that stops ends the live feed instead of waiting for its viewers", async () => {
+  await using fleet = await startFleet({ config: { drain_timeout: 20 } });
+  const response = await fetch(`${fleet.gateway.url}/dashboard/api/live`);
+  const reading = response.text();
+  await waitFor(async () => (await fleet.health()).instances.length === 2, "the gateway");
+  await within(fleet.gateway.stop(15_000), "the end of the process");
+  assert.match(await reading, /^event: begin\n/);
+});
+
+Deno.test("with two workers any of them shows the whole", async () => {
+  await using fleet = await startGuarded({ config: { workers: 2 } });
+  await Promise.all(Array.from({ length: 20 }, async () => (await fleet.chat()).text()));
+  await waitFor(
+    async () => (await get(fleet, "fleet")).totals.requests === 20,
+    "twenty requests over both workers",
+  );
+  for (let i = 0; i < 8; i++) {
+    // A connection of its own each time, so that either worker is met.
+    const raw = await rawRequest({
+      port: fleet.gateway.port,
+      parts: [
+        `GET /dashboard/api/fleet HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`,
+      ],
+    });
+    assert.match(raw.text, /"workers":2/);
+    assert.match(raw.text, /"requests":20/);
+  }
+  assert.equal((await act(fleet, "drain", { instance: "sim-0" })).status, 200);
+  const before = await fleet.counts();
+  await waitFor(async () => {
+    const [seen] = await fleet.counts();
+    await Promise.all(Array.from({ length: 6 }, async () => (await fleet.chat()).text()));
+    return (await fleet.counts())[0] === seen;
+  }, "both workers to have drained sim-0");
+  assert.ok((await fleet.counts())[1] > before[1]);
+  const seen = await within(follow(fleet, ({ event }) => event === "snapshot"), "a snapshot");
+  assert.equal(seen[0].event, "begin");
+});
+
+Deno.test("failover, resume and ejection are in the events with their counts", async () => {
+  await using fleet = await startFleet({ config: { error_threshold: 3, error_window: 60 } });
+  await fleet.simulators.fail(0, "500", { count: 3 });
+  while ((await fleet.counts())[0] < 3) await (await fleet.chat()).text();
+  await fleet.simulators.fail(1, "cut:3", { count: 1 });
+  await (await fleet.chat({ stream: true })).text();
+  const events = async () => (await get(fleet, "events")).events as Record<string, unknown>[];
+  const found = async (kind: string) => (await events()).find((event) => event.kind === kind);
+  await waitFor(async () => await found("resume") !== undefined, "the resume");
+  const ejected = await found("instance_ejected");
+  assert.equal(ejected?.subject, "sim-0");
+  assert.equal(ejected?.level, "bad");
+  assert.equal((await found("failover"))?.subject, "sim-0");
+  assert.equal((await found("failover"))?.count, 3);
+  assert.equal((await found("resume"))?.subject, "sim-1");
+});
+
+Deno.test("the switch admin.enabled takes the dashboard away", async () => {
+  await using fleet = await startFleet({ config: { admin: { enabled: false } } });
+  for (const path of ["", "/", "/api/fleet", "/app.js"]) {
+    const response = await fetch(`${fleet.gateway.url}/dashboard${path}`);
+    await response.body?.cancel();
+    assert.equal(response.status, 404, path);
+  }
+});
