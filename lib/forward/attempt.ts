@@ -3,6 +3,7 @@
 
 import type { Config } from "../config/config.ts";
 import type { Slab } from "../http/memory.ts";
+import { latin1Text } from "../http/latin1.ts";
 import { header } from "../http/message.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
@@ -12,7 +13,7 @@ import { Deadline, type DeadlineClock } from "./deadline.ts";
 import { requestHeaders } from "./header_rules.ts";
 import type { ForwardRequest } from "./request.ts";
 import { askingForIds, type TokenIds } from "./token_ids.ts";
-import { SseObserver } from "./sse_observer.ts";
+import { errorIn, SseObserver } from "./sse_observer.ts";
 import { bodyFor, targetUrl } from "./target.ts";
 import {
   type ResponseHead,
@@ -230,6 +231,8 @@ export class Attempt {
         return passing("sent an answer that is no whole JSON", head.status);
       }
       if (api !== null && bodyGaveUp(whole)) return passing("aborted the answer", head.status);
+      const error = api === null ? null : errorInstead(whole);
+      if (error !== null) return passing(error, head.status);
     }
     return { kind: "whole", head, body: whole };
   }
@@ -386,6 +389,18 @@ function looksWhole(body: Uint8Array, objectDue: boolean): boolean {
   if (body[first] === 123 /* { */) return last > first && body[last] === 125 /* } */;
   if (objectDue) return false;
   return body[first] !== 91 /* [ */ || (last > first && body[last] === 93 /* ] */);
+}
+
+/**
+ * The error that a server sent with status 200 in place of an answer; null for an answer, and for an
+ * error that is the client's own.
+ */
+function errorInstead(body: Uint8Array): string | null {
+  const opening = latin1Text(body, 0, Math.min(body.length, 40));
+  if (!/^\s*\{\s*"(error"\s*:\s*["{]|object"\s*:\s*"error")/.test(opening)) return null;
+  const { message, code } = errorIn(new TextDecoder().decode(body));
+  const isClients = code !== null && code >= 400 && code < 500 && code !== 429;
+  return isClients ? null : `sent an error: ${message}`;
 }
 
 /** vLLM's and OpenAI's words for a prompt that does not fit. */

@@ -176,7 +176,8 @@ function faultOf(flags: number, bytes: Uint8Array, start: number, end: number): 
   return { kind: "error", message: `it sent an error: ${message}`, event, code };
 }
 
-function errorIn(data: string): { message: string; code: number | null } {
+/** What an error says, as an event's data or as a body, and the HTTP status that it names. */
+export function errorIn(data: string): { message: string; code: number | null } {
   try {
     const parsed = JSON.parse(data);
     const error = parsed.error ?? parsed.response?.error ?? parsed;
