@@ -187,6 +187,29 @@ Deno.test("without anyone else an HTML page becomes the gateway's 502", async ()
   await settled(s.gateway);
 });
 
+Deno.test("an error with status 200 in place of an answer is a failure, unless it is the client's", async () => {
+  for (
+    const error of [
+      '{"error":{"message":"out of memory","type":"InternalServerError","code":500}}',
+      '{"object":"error","message":"out of memory","code":50002}',
+      '{"error": "out of memory"}',
+    ]
+  ) {
+    await using s = await oddStand(whole(error));
+    const response = await s.gateway.post("/v1/chat/completions", chatBody());
+    assert.match(await response.text(), /paid for/, error);
+    const { complete } = await recordsOf(s.gateway, 1, 0);
+    assert.equal(complete[0].meta.attempts?.[0].error, "sent an error: out of memory");
+    await settled(s.gateway);
+  }
+  const own = '{"error":{"message":"bad tool","type":"BadRequestError","code":400}}';
+  await using s = await oddStand(whole(own));
+  const response = await s.gateway.post("/v1/chat/completions", chatBody());
+  assert.equal(await response.text(), own);
+  assert.deepEqual([s.odd.calls.length, s.paid.calls.length], [1, 0]);
+  await settled(s.gateway);
+});
+
 Deno.test("what is no conversation passes whatever it is", async () => {
   const audio = "\x00\x01\xffRIFF";
   await using s = await oddStand(whole(audio, "content-type: audio/wav\r\n"));

@@ -2,6 +2,7 @@
 // simulated instances count what they were asked, so an attempt too many shows.
 
 import assert from "node:assert/strict";
+import { startSimulators } from "../support/processes.ts";
 import { chatText, readSse } from "../support/sse.ts";
 import { waitFor, within } from "../support/wait.ts";
 import {
@@ -76,6 +77,34 @@ Deno.test("refused: another instance answers at once", async () => {
   for (const { error } of failed) assert.equal(error, "connection refused");
   await fleet.settled();
 });
+
+for (const stream of [false, true]) {
+  const kind = stream ? "streamed" : "whole";
+  Deno.test(`killed (SIGKILL) while it thinks, ${kind}: another instance answers`, async () => {
+    await using dying = await startSimulators({ args: ["--ttft", "60"] });
+    await using fleet = await startFleet({
+      each: (index) => index === 0 ? { url: dying.urls[0], weight: 1000 } : {},
+    });
+    const answer = fleet.chat({ stream });
+    await waitFor(
+      async () => (await dying.requests(0)).some(({ method }) => method === "POST"),
+      "it to be asked",
+    );
+    await dying.process.kill();
+    const response = await within(answer, "the answer of the other one");
+    assert.equal(response.headers.get("x-gateway-instance"), "sim-1");
+    if (stream) assert.ok((await readSse(response)).done);
+    else assert.ok(await contentOf(response));
+    // From now on nobody listens there.
+    assert.ok(await contentOf(await fleet.chat()));
+    const { complete } = await fleet.records(2, 0);
+    const errors = complete.map(({ meta }) => meta.attempts?.[0].error);
+    // A stream's head comes before its first token.
+    assert.match(errors[0]!, stream ? /broke in the middle/ : /closed the connection before/);
+    assert.equal(errors[1], "connection refused");
+    await fleet.settled();
+  });
+}
 
 for (const status of ["429", "503"]) {
   Deno.test(`${status} with Retry-After: another instance, and back not before that time`, async () => {

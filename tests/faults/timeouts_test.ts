@@ -2,6 +2,7 @@
 // where nobody can answer the client is told which limit was passed.
 
 import assert from "node:assert/strict";
+import { startSimulators } from "../support/processes.ts";
 import { chatText, readSse } from "../support/sse.ts";
 import { waitFor } from "../support/wait.ts";
 import {
@@ -107,6 +108,27 @@ for (const fault of ["hang", "hang-headers-sent"]) {
     });
   }
 }
+
+Deno.test("first_byte: a frozen instance (SIGSTOP) is left, and used again once it goes on", async () => {
+  await using frozen = await startSimulators();
+  await using fleet = await startFleet({
+    each: (index) => index === 0 ? { url: frozen.urls[0], timeouts: { first_byte: 0.3 } } : {},
+  });
+  const answeredBy = async () => {
+    const response = await fleet.chat();
+    assert.ok(await contentOf(response));
+    return response.headers.get("x-gateway-instance");
+  };
+  frozen.process.signal("SIGSTOP");
+  for (let i = 0; i < 4; i++) assert.equal(await answeredBy(), "sim-1");
+  const { complete } = await fleet.records(4, 0);
+  const met = complete.flatMap(({ meta }) => meta.attempts ?? []).filter(({ error }) => error);
+  assert.ok(met.length >= 1);
+  for (const { error } of met) assert.match(error!, /timeouts\.first_byte/);
+  frozen.process.signal("SIGCONT");
+  await waitFor(async () => await answeredBy() === "sim-0", "it to answer again");
+  await fleet.settled();
+});
 
 Deno.test("first_byte: a role chunk alone is no answer, and none of it reaches the client", async () => {
   await using silent = await startOddServer((call) => {
