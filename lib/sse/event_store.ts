@@ -53,9 +53,13 @@ export class EventStore {
 
   /** The events in their order, each restored into memory of its own. */
   *events(): Generator<Uint8Array> {
-    let previous = new Uint8Array(0);
-    let at = 0;
+    for (const { bytes } of this.steps()) yield bytes.slice();
+  }
+
+  /** The events in their order, each with what it shares with the one before. */
+  *steps(): Generator<EventStep> {
     const data = this.#data;
+    let at = 0;
     const number = () => {
       let value = 0;
       for (let factor = 1;; factor *= 128) {
@@ -64,17 +68,24 @@ export class EventStore {
         if (byte < 128) return value;
       }
     };
+    let memory = new Uint8Array(FIRST_SIZE);
+    let before = 0;
     while (at < this.#length) {
       const prefix = number();
       const suffix = number();
       const middle = number();
-      const event = new Uint8Array(prefix + middle + suffix);
-      event.set(previous.subarray(0, prefix));
-      event.set(data.subarray(at, at + middle), prefix);
-      event.set(previous.subarray(previous.length - suffix), prefix + middle);
+      const length = prefix + middle + suffix;
+      if (length > memory.length) {
+        const larger = new Uint8Array(length * 2);
+        larger.set(memory.subarray(0, before));
+        memory = larger;
+      }
+      // The suffix first: the middle may reach into the place that it had.
+      if (length !== before) memory.copyWithin(prefix + middle, before - suffix, before);
+      for (let i = 0; i < middle; i++) memory[prefix + i] = data[at + i];
       at += middle;
-      yield event;
-      previous = event;
+      before = length;
+      yield { bytes: memory.subarray(0, length), prefix, suffix };
     }
   }
 
@@ -147,6 +158,15 @@ export class EventStore {
     this.#data = larger;
     return true;
   }
+}
+
+/** One event of a store. */
+export interface EventStep {
+  /** The whole event; valid until the next step. */
+  bytes: Uint8Array;
+  /** Bytes that it has in common with the event before, from the front and from the back. */
+  prefix: number;
+  suffix: number;
 }
 
 /** An EventStore on its way to another isolate. */

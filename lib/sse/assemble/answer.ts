@@ -53,6 +53,10 @@ export interface Assembler {
   body(data: Json): void;
   /** The answer so far. */
   answer(): Answer;
+  /** Where the text of a usual event stands, from the choice on; missing where there is no such event. */
+  readonly textPath?: readonly string[];
+  /** Takes the text of a usual event; goes with `textPath`. */
+  text?(choice: number, text: string): void;
 }
 
 /** "abort" and "error" are how vLLM says that it gave up. */

@@ -7,6 +7,7 @@ import { type Answer, type Assembler, isObject } from "./answer.ts";
 import { ChatAssembler } from "./chat.ts";
 import { CompletionsAssembler } from "./completions.ts";
 import { MessagesAssembler } from "./messages.ts";
+import { PlainText } from "./plain_text.ts";
 import { ResponsesAssembler } from "./responses.ts";
 
 export type AssembledApi = "chat" | "completions" | "responses" | "messages";
@@ -35,7 +36,15 @@ export function* assembleInSteps(
     if (isObject(body)) assembler.body(body);
     else malformed = yield* feed(assembler, response);
   } else if (response !== null) {
-    for (const event of response.events()) malformed += yield* feed(assembler, event);
+    const plain = assembler.textPath === undefined ? null : new PlainText(assembler.textPath);
+    for (const step of response.steps()) {
+      const text = plain?.take(step) ?? null;
+      if (text === null) malformed += yield* feed(assembler, step.bytes, plain);
+      else {
+        assembler.text!(plain!.choice, text);
+        yield;
+      }
+    }
   }
   return { ...assembler.answer(), malformed };
 }
@@ -50,13 +59,19 @@ export function assemble(api: AssembledApi, response: Uint8Array | EventStore | 
 }
 
 /** Gives the events in `bytes` to the assembler; returns how many were no JSON. */
-function* feed(assembler: Assembler, bytes: Uint8Array): Generator<void, number> {
+function* feed(
+  assembler: Assembler,
+  bytes: Uint8Array,
+  plain: PlainText | null = null,
+): Generator<void, number> {
   let malformed = 0;
   for (const { event, data } of parseEvents(bytes)) {
     if (data !== "" && data.trim() !== "[DONE]") {
       const json = parsed(data);
-      if (isObject(json)) assembler.event(json, event);
-      else malformed++;
+      if (isObject(json)) {
+        assembler.event(json, event);
+        plain?.learn(bytes, json);
+      } else malformed++;
     }
     yield;
   }

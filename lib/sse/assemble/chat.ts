@@ -55,6 +55,12 @@ export class ChatAssembler implements Assembler {
     }
   }
 
+  readonly textPath = ["delta", "content"];
+
+  text(choice: number, text: string): void {
+    if (text !== "") this.#choice(choice).content.push(text);
+  }
+
   body(data: Json): void {
     this.event(data);
   }

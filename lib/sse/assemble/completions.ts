@@ -25,6 +25,12 @@ export class CompletionsAssembler implements Assembler {
   #created: number | null = null;
   #error: string | undefined;
 
+  readonly textPath = ["text"];
+
+  text(choice: number, text: string): void {
+    this.#choices.get(choice)?.text.push(text);
+  }
+
   event(data: Json): void {
     const error = errorIn(data);
     if (error !== undefined) {
