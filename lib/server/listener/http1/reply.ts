@@ -13,6 +13,7 @@ const MAX_CHUNK_BYTES = 64 * 1024;
 /** Hex digits of the longest chunk size and two CRLF. */
 const CHUNK_FRAME_BYTES = 12;
 
+const NOTHING_TO_DO = Promise.resolve();
 const NOTHING = new Uint8Array(0);
 const LAST_CHUNK = new TextEncoder().encode("0\r\n\r\n");
 const HEX = new TextEncoder().encode("0123456789abcdef");
@@ -80,8 +81,16 @@ export class Reply implements ClientReply {
     this.#head = responseHead(status, headers, framing, close);
   }
 
-  async write(bytes: Uint8Array): Promise<void> {
-    if (this.client.gone || this.#cut) return;
+  write(bytes: Uint8Array): Promise<void> {
+    if (this.client.gone || this.#cut) return NOTHING_TO_DO;
+    // A chunk of a stream: no promise more than the write's own.
+    if (this.#coding === "chunked" && bytes.length <= MAX_CHUNK_BYTES) {
+      return this.#write(this.#chunk(bytes));
+    }
+    return this.#writeInPieces(bytes);
+  }
+
+  async #writeInPieces(bytes: Uint8Array): Promise<void> {
     switch (this.#coding) {
       case "chunked":
         for (let at = 0; at < bytes.length || this.#head.length > 0; at += MAX_CHUNK_BYTES) {
