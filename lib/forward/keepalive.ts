@@ -12,14 +12,17 @@ export class KeepAlive {
   #writing: Promise<void> = Promise.resolve();
   #stopped = false;
 
-  /** Starts after `everyS` seconds of silence; 0 for never. */
+  /**
+   * Starts after `everyS` seconds of silence; 0 for never. Only where the answer is known to be a stream
+   * of events: speech, for one, streams sound.
+   */
   constructor(
     private readonly request: ForwardRequest,
     private readonly reply: ClientReply,
     private readonly everyS: number,
     private readonly clock: DeadlineClock,
   ) {
-    if (!request.stream || everyS === 0) return;
+    if (!request.stream || request.api === null || everyS === 0) return;
     this.#deadline = new Deadline(() => this.#speak());
     this.clock.add(this.#deadline);
     this.#deadline.at = clock.now + everyS * 1000;

@@ -2,7 +2,7 @@
 // touching them. A stream that breaks is resumed or ends honestly; which of the two is decided here.
 
 import type { Attempt, AttemptResult } from "./attempt.ts";
-import { explainError, type Failure, messageIn } from "./attempt.ts";
+import { explainError, type Failure, join, messageIn } from "./attempt.ts";
 import type { Exchange } from "./failover.ts";
 import { resume } from "./resume.ts";
 import { responseHeaders } from "./header_rules.ts";
@@ -31,9 +31,29 @@ export async function relay(
     exchange.parts.noteStored(bytes, attempt.instance);
   }
   await keepAlive.stopAndSettle();
-  if (answer.kind === "whole") return await relayWhole(exchange, attempt, answer);
   if (answer.kind === "events") return await relayEvents(exchange, attempt!, answer);
+  if (exchange.reply.begun) return await relayAsError(exchange, attempt, answer);
+  if (answer.kind === "whole") return await relayWhole(exchange, attempt, answer);
   return await relayBytes(exchange, attempt!, answer);
+}
+
+/** A comment has already opened a stream; an answer that is none can only be an error in it now. */
+async function relayAsError(
+  exchange: Exchange,
+  attempt: Attempt | null,
+  answer: Exclude<Answer, { kind: "events" }>,
+): Promise<void> {
+  const { account, reply, request } = exchange;
+  const { status } = answer.head;
+  const isAnswer = status < 400;
+  attempt?.lease.release("neutral");
+  account.outcome = isAnswer ? "failed" : "rejected";
+  account.error = isAnswer
+    ? "it did not answer with a stream of events"
+    : messageIn(answer.kind === "whole" ? answer.body : join(answer.first));
+  account.firstByteAt = performance.now();
+  await reply.write(streamErrorEvent(request.api, isAnswer ? 502 : status, account.error));
+  await reply.end();
 }
 
 async function relayWhole(
@@ -46,15 +66,6 @@ async function relayWhole(
   account.outcome = head.status < 400 ? "complete" : "rejected";
   attempt?.lease.release(head.status < 400 ? "success" : "neutral");
   account.firstByteAt = performance.now();
-  if (reply.begun) {
-    // A comment has already opened a stream; an answer that is none can only be an error now.
-    const isAnswer = head.status < 400;
-    if (isAnswer) account.outcome = "failed";
-    account.error = isAnswer ? "it did not answer with a stream" : messageIn(body);
-    const status = isAnswer ? 502 : head.status;
-    await reply.write(streamErrorEvent(request.api, status, account.error));
-    return await reply.end();
-  }
   const headers = responseHeaders(head.headers, request.id, account.instance);
   await reply.send(head.status, headers, body);
   if (request.client.gone) account.outcome = "aborted";

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { chatText, readSse } from "../support/sse.ts";
 import { waitFor } from "../support/wait.ts";
 import { chatBody, errorOf, recordsOf, settled, startFleet, startGatewayFor } from "./fleet.ts";
-import { chunk, startOddServer, whole } from "./odd_server.ts";
+import { chunk, completion, startOddServer, whole } from "./odd_server.ts";
 
 const STREAM = "content-type: text/event-stream\r\n";
 
@@ -230,6 +230,42 @@ for (
     await fleet.settled();
   });
 }
+
+Deno.test("keepalive: what streams something else than events gets no comments", async () => {
+  const sound = "RIFF and so on";
+  await using slow = await startOddServer((call) => {
+    setTimeout(() => call.write(whole(sound, "content-type: audio/wav\r\n")), 500);
+  });
+  await using gateway = await startGatewayFor([slow.url], { keepalive: 0.1 });
+  const body = { model: "demo", input: "hi", stream: true };
+  const response = await gateway.post("/v1/audio/speech", body);
+  assert.equal(response.headers.get("content-type"), "audio/wav");
+  assert.equal(await response.text(), sound);
+  await settled(gateway);
+});
+
+Deno.test("keepalive: after comments an answer that is no stream of events is an error", async () => {
+  for (
+    const answer of [
+      whole(completion("not streamed")),
+      whole("packed", STREAM + "content-encoding: gzip\r\n"),
+    ]
+  ) {
+    await using slow = await startOddServer((call) => {
+      setTimeout(() => call.write(answer), 500);
+    });
+    await using gateway = await startGatewayFor([slow.url], { keepalive: 0.2 });
+    const response = await gateway.post("/v1/chat/completions", chatBody({ stream: true }));
+    const { comments, rest } = afterComments(await response.text());
+    assert.ok(comments >= 1);
+    const read = await readSse(new Response(rest));
+    assert.ok(!read.done && read.json.length === 1);
+    assert.equal(read.json[0].error.code, 502);
+    assert.match(read.json[0].error.message, /did not answer with a stream/);
+    await settled(gateway);
+    await recordsOf(gateway, 0, 1);
+  }
+});
 
 Deno.test("keepalive: after comments the client's own mistake is told in the instance's words", async () => {
   const error =
