@@ -12,16 +12,25 @@ export type CheckResult = null | { message: string; unreachable: boolean };
 const DOWN_INTERVAL_S = 1;
 /** Failed checks in a row that take an instance out, unless it cannot even be reached. */
 const FAILURES_TO_DOWN = 2;
+/** How often the failures of requests, in all workers, are looked at. */
+const LOOK_MS = 100;
+/** No instance is checked more often than this for failures of its requests. */
+const LEAST_INTERVAL_MS = 1000;
 
 interface Watch {
   timer: ReturnType<typeof setTimeout> | null;
   failures: number;
   failing: boolean;
   running: boolean;
+  /** The fleet's clock at the last check. */
+  checkedAt: number;
+  /** Failures in a row of its requests at the last look. */
+  failuresSeen: number;
 }
 
 export class HealthChecker {
   readonly #watches = new Map<number, Watch>();
+  readonly #look: ReturnType<typeof setInterval>;
   #closed = false;
 
   constructor(
@@ -29,7 +38,10 @@ export class HealthChecker {
     private config: HealthCheckConfig,
     private readonly check: (instance: Instance, config: HealthCheckConfig) => Promise<CheckResult>,
     private readonly random: () => number,
-  ) {}
+  ) {
+    this.#look = setInterval(() => this.#lookAtFailures(), LOOK_MS);
+    Deno.unrefTimer(Number(this.#look));
+  }
 
   /** Watches the private instances of the fleet as it is now. */
   configure(config: HealthCheckConfig): void {
@@ -48,18 +60,39 @@ export class HealthChecker {
     }
     for (const slot of wanted) {
       if (this.#watches.has(slot)) continue;
-      this.#watches.set(slot, { timer: null, failures: 0, failing: false, running: false });
+      this.#watches.set(slot, {
+        timer: null,
+        failures: 0,
+        failing: false,
+        running: false,
+        checkedAt: -Infinity,
+        failuresSeen: 0,
+      });
       this.#schedule(slot, 0.1 * this.random());
     }
   }
 
-  /** Checks one instance now, since a request to it has just failed. */
+  /** An instance whose request has just failed is checked at once: it may be dead. */
+  #lookAtFailures(): void {
+    const { shared } = this.fleet;
+    for (const [slot, watch] of this.#watches) {
+      const failures = shared.consecutive[slot];
+      if (failures < watch.failuresSeen) watch.failuresSeen = failures;
+      if (failures === watch.failuresSeen || watch.failing) continue;
+      if (this.fleet.now() - watch.checkedAt < LEAST_INTERVAL_MS) continue;
+      watch.failuresSeen = failures;
+      this.#schedule(slot, 0);
+    }
+  }
+
+  /** Checks one instance now, since it has just been ejected. */
   checkSoon(instance: Instance): void {
     if (this.#watches.has(instance.slot)) this.#schedule(instance.slot, 0);
   }
 
   close(): void {
     this.#closed = true;
+    clearInterval(this.#look);
     for (const watch of this.#watches.values()) {
       if (watch.timer !== null) clearTimeout(watch.timer);
     }
@@ -79,6 +112,7 @@ export class HealthChecker {
     if (instance === undefined) return;
     watch.timer = null;
     watch.running = true;
+    watch.checkedAt = this.fleet.now();
     const result = await this.check(instance, this.config);
     watch.running = false;
     if (this.#closed || this.#watches.get(slot) !== watch) return;

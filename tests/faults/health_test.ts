@@ -103,20 +103,25 @@ Deno.test("a killed instance is out before a client meets it, restarted it is ba
   await settled(s.gateway);
 });
 
-Deno.test("a dead instance that is checked seldom is back within one check after its restart", async () => {
+Deno.test("checked seldom, a dead instance is found by the first request that fails, and back at once", async () => {
   // Only while it is down it is asked every second, whatever the interval.
-  await using s = await stand({ health_check: { interval: 60, timeout: 1 }, error_threshold: 2 });
+  await using s = await stand({ health_check: { interval: 60, timeout: 1 } });
   const { ports: [port], process } = s.machines[0];
   await s.ask(2);
   await process.kill();
-  // Failures of requests, which are made up for elsewhere, have it looked at.
-  await s.ask(8);
+  // The first request that fails, and is made up for elsewhere, has it looked at.
+  assert.deepEqual(await s.ask(2), ["sim-1", "sim-1"]);
   await s.becomes("sim-0", "down");
+  const { complete } = await recordsOf(s.gateway, 4, 0);
+  const met = complete.flatMap(({ meta }) => meta.attempts ?? []).filter(({ error }) => error);
+  assert.equal(met.length, 1, "one request met it");
+  await s.ask(4);
   s.machines[0] = await startSimulators({ args: ["--port", String(port)] });
   const since = performance.now();
   await s.becomes("sim-0", "healthy");
   report("back after", since);
   assert.ok((await s.ask(2)).includes("sim-0"));
+  await recordsOf(s.gateway, 10, 0);
   await settled(s.gateway);
 });
 
