@@ -1,6 +1,7 @@
 // A curve over time by uPlot, in the colours of the page. What it shows is said in words to those who
 // do not see it.
 
+import { clock } from "./format.js";
 import { html } from "./html.js";
 import { uPlot, useEffect, useRef } from "./vendor/libraries.js";
 
@@ -20,6 +21,8 @@ function axis(size, values) {
   };
 }
 
+const times = (_, seconds) => seconds.map((one) => clock(one * 1000));
+
 function options({ width, height, axes }) {
   return {
     width,
@@ -28,7 +31,7 @@ function options({ width, height, axes }) {
     legend: { show: false },
     padding: axes ? [8, 4, 0, 0] : [2, 0, 1, 0],
     scales: { y: { range: (_, __, most) => [0, Math.max(most ?? 0, 1) * 1.1] } },
-    axes: axes ? [{ ...axis(20), space: 70 }, { ...axis(38), space: 28 }] : [
+    axes: axes ? [{ ...axis(20, times), space: 90 }, { ...axis(38), space: 28 }] : [
       { show: false },
       { show: false },
     ],

@@ -55,7 +55,7 @@ function Totals({ t, snapshot }) {
       <dl>
           ${figures.map(([name, value, title]) =>
             html`
-              <div key=${name} title=${title}>
+              <div key=${name} class=${name} title=${title}>
                 <dt>${t(name)}</dt>
                 <dd data-figure=${name}>${value}</dd>
               </div>
@@ -194,9 +194,9 @@ function Models({ t, models }) {
     ["tokens", "number"],
   ];
   const cell = (name, value, bad = false) =>
-    html`<td role="cell" data-label=${t(name)} class=${
-      bad ? "number bad" : "number"
-    }>${value}</td>`;
+    html`<td role="cell" data-label=${t(name)} class=${`number ${name}${
+      bad ? " bad" : ""
+    }`}>${value}</td>`;
   return html`
     <section aria-labelledby="models-title">
       <h2 id="models-title">${t("models")} <span class="count">${models.length}</span></h2>

@@ -7,7 +7,7 @@ const ENGLISH = {
   fleet: "Fleet",
   events: "Events",
   records: "Records",
-  config: "Configuration",
+  config: "Config",
   playground: "Playground",
   theme: "Colours",
   theme_auto: "Auto",

@@ -1,0 +1,505 @@
+// The pages in a real Chromium, in front of a real gateway and simulated instances. Where there is no
+// browser the tests are skipped, and their names say so; in CI there must be one.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { type Fleet, type FleetOptions, startFleet } from "../faults/fleet.ts";
+import { waitFor } from "../support/wait.ts";
+import {
+  browserPath,
+  openPage,
+  type PageOptions,
+  startBrowser,
+  type WatchedPage,
+} from "./browser.ts";
+
+const TOKEN = "correct-horse-battery";
+const absent = browserPath() === null && Deno.env.get("CI") === undefined;
+
+/** One browser for all tests; each has contexts of its own in it. */
+let shared: ReturnType<typeof startBrowser> | null = null;
+Deno.test.afterAll(async () => {
+  await (await shared)?.[Symbol.asyncDispose]();
+});
+
+/** A test in the browser, which has no page open when it begins. */
+function pageTest(name: string, body: (browser: Browser) => Promise<void>): void {
+  Deno.test({
+    name: absent ? `${name} (skipped: no Chromium on this machine)` : name,
+    // Without a browser there is nothing to test; CI does not skip.
+    ignore: absent,
+    // Playwright keeps its connection to the browser process in ways that Deno's sanitizers count.
+    sanitizeOps: false,
+    sanitizeResources: false,
+    async fn() {
+      shared ??= startBrowser();
+      const { browser } = await shared;
+      try {
+        await body(browser);
+      } finally {
+        for (const context of browser.contexts()) await context.close();
+      }
+    },
+  });
+}
+
+function start(options: FleetOptions = {}): Promise<Fleet> {
+  return startFleet({
+    ...options,
+    config: { admin: { token: TOKEN }, ...options.config },
+  });
+}
+
+async function open(
+  browser: Browser,
+  fleet: Fleet,
+  view = "fleet",
+  options: PageOptions = {},
+): Promise<WatchedPage> {
+  const watched = await openPage(browser, `${fleet.gateway.url}/dashboard/#/${view}`, options);
+  await watched.page.waitForSelector(".connection.live");
+  return watched;
+}
+
+const text = (page: Page, selector: string) => page.locator(selector).innerText();
+
+function seen(page: Page, selector: string, pattern: RegExp, deadlineMs = 15_000): Promise<void> {
+  return waitFor(
+    async () => pattern.test((await page.locator(selector).allInnerTexts()).join("\n")),
+    `${pattern} in ${selector}`,
+    deadlineMs,
+  );
+}
+
+async function signIn(page: Page, token = TOKEN): Promise<void> {
+  await page.getByRole("button", { name: "Sign in", exact: true }).first().click();
+  await page.locator("#token").fill(token);
+  await page.keyboard.press("Enter");
+}
+
+pageTest("the fleet view shows each instance's figures as they are", async (browser) => {
+  await using fleet = await start();
+  for (let i = 0; i < 6; i++) await (await fleet.chat({ stream: true })).text();
+  const { page, complaints } = await open(browser, fleet);
+  await seen(page, "dd[data-figure=requests]", /^6$/);
+  const counts = await fleet.counts();
+  for (const index of [0, 1]) {
+    const row = `tr[data-instance=sim-${index}]`;
+    assert.equal(
+      await text(page, `${row} td:nth-of-type(6)`),
+      String(counts[index]),
+      "requests of the instance",
+    );
+    assert.equal(await text(page, `${row} .chip`), "healthy");
+    assert.equal(await page.locator(`${row} canvas`).count(), 1);
+  }
+  assert.match(await text(page, "tr[data-model=demo]"), /2 of 2/);
+  assert.match(await text(page, ".totals .status"), /All instances serve/);
+  assert.deepEqual(complaints, []);
+});
+
+pageTest(
+  "an instance that dies and returns is seen without a reload of the page",
+  async (browser) => {
+    await using fleet = await start({
+      config: { health_check: { interval: 0.2, path: "/health", timeout: 1 }, slow_start: 0 },
+    });
+    const { page, complaints } = await open(browser, fleet);
+    await seen(page, "tr[data-instance=sim-0] .chip", /healthy/);
+    await fleet.simulators.fail(0, "engine-dead", { count: 1 });
+    for (let i = 0; i < 2; i++) await (await fleet.chat()).text();
+    await seen(page, "tr[data-instance=sim-0] .chip", /down/);
+    await seen(page, ".totals .status", /Some instances are out/);
+    await seen(page, "[aria-live=polite]", /sim-0: (down|failover)/);
+    await fleet.simulators.reset(0);
+    await seen(page, "tr[data-instance=sim-0] .chip", /healthy/);
+    await seen(page, ".totals .status", /All instances serve/);
+    await page.getByRole("link", { name: "Events" }).click();
+    await seen(page, ".events li[data-kind=instance_down]", /down\s+sim-0/);
+    await seen(page, ".events li[data-kind=instance_recovered]", /recovered\s+sim-0/);
+    await page.getByText("Problems only").click();
+    await seen(page, ".events", /down/);
+    assert.equal(await page.locator("li[data-kind=instance_recovered]").count(), 0);
+    assert.deepEqual(complaints, []);
+  },
+);
+
+pageTest("a gateway that goes and comes back is found again", async (browser) => {
+  await using fleet = await start();
+  const { page } = await open(browser, fleet);
+  fleet.gateway.signal("SIGSTOP");
+  await page.waitForSelector(".connection.lost", { timeout: 20_000 });
+  fleet.gateway.signal("SIGCONT");
+  await page.waitForSelector(".connection.live", { timeout: 20_000 });
+});
+
+const ATTACKS = [
+  `<img src=x onerror="window.stolen=1">`,
+  `<script>window.stolen=1</script>`,
+  `"><svg onload=window.stolen=1>`,
+  `javascript:window.stolen=1`,
+  `</pre></script><iframe srcdoc="<script>parent.stolen=1</script>">`,
+  `[x](javascript:window.stolen=1) <a href="javascript:window.stolen=1">x</a>`,
+];
+
+pageTest("nothing in a record, a model's name or an error runs as script", async (browser) => {
+  await using fleet = await start({
+    each: () => ({ model_name: ["demo", ATTACKS[0], ATTACKS[2]], upstream_model: "demo" }),
+    simulate: ["--answer", ATTACKS.join("\n"), "--reasoning"],
+  });
+  const tools = [{ type: "function", function: { name: ATTACKS[0], description: ATTACKS[1] } }];
+  for (const attack of ATTACKS) {
+    const messages = [
+      { role: "system", content: attack },
+      { role: "user", content: [{ type: "text", text: attack }] },
+      {
+        role: "assistant",
+        content: null,
+        tool_calls: [{
+          id: "a",
+          type: "function",
+          function: { name: attack, arguments: JSON.stringify({ attack }) },
+        }],
+      },
+      { role: "tool", tool_call_id: "a", content: attack },
+      {
+        role: "user",
+        content: [
+          { type: "text", text: attack },
+          { type: "image_url", image_url: { url: attack } },
+        ],
+      },
+    ];
+    const response = await fleet.chat({ messages, tools, user: attack }, {
+      headers: { "x-request-id": "id-1", "user-agent": attack },
+    });
+    assert.equal(response.status, 200, await response.text());
+  }
+  await (await fleet.chat({ model: ATTACKS[0] })).text();
+  await fleet.records(ATTACKS.length, 0).catch(() => {
+    // How many of the odd requests the instance took does not matter here; some were recorded.
+  });
+  const { page, complaints } = await open(browser, fleet, "records");
+  await page.waitForSelector(".list a");
+  const links = await page.locator(".list a").count();
+  assert.ok(links >= ATTACKS.length, `${links} records`);
+  for (let index = 0; index < links; index++) {
+    await page.locator(".list a").nth(index).click();
+    await page.waitForSelector(".reader .message");
+    await page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true");
+  }
+  assert.match(await text(page, ".reader"), /window\.stolen=1/);
+  for (const view of ["fleet", "events", "config", "playground"]) {
+    await page.goto(`${fleet.gateway.url}/dashboard/#/${view}`);
+    await page.waitForSelector("main h1");
+  }
+  await page.selectOption(".parameters select", ATTACKS[0]);
+  await page.locator(".chat textarea").fill(ATTACKS.join("\n"));
+  await page.getByRole("button", { name: "Send" }).click();
+  await page.waitForSelector(".facts [data-fact=request_id]");
+  assert.equal(await page.evaluate("window.stolen"), undefined);
+  assert.equal(await page.locator("main iframe, main script, main img[src=x]").count(), 0);
+  assert.equal(await page.locator('main a[href^="javascript:"]').count(), 0);
+  assert.deepEqual(complaints, []);
+});
+
+pageTest(
+  "a script that got into the page would not run: the policy is in force",
+  async (browser) => {
+    await using fleet = await start();
+    const { page, complaints } = await open(browser, fleet);
+    const ran = await page.evaluate(`new Promise((resolve) => {
+    document.addEventListener("securitypolicyviolation", (event) => resolve(event.violatedDirective));
+    const script = document.createElement("script");
+    script.textContent = "window.stolen = 1";
+    document.body.append(script);
+    setTimeout(() => resolve("it ran: " + window.stolen), 2000);
+  })`);
+    assert.match(String(ran), /^script-src/);
+    const asked = await page.evaluate(
+      `fetch("https://elsewhere.example/").then(() => "sent", String)`,
+    );
+    assert.match(String(asked), /TypeError/);
+    assert.ok(complaints.some((one) => /Content Security Policy/.test(one)));
+  },
+);
+
+pageTest("records are searched and read, with reasoning apart", async (browser) => {
+  await using fleet = await start({ simulate: ["--reasoning", "8"] });
+  for (const content of ["What is a lease?", "什么是租约？"]) {
+    await (await fleet.chat({ messages: [{ role: "user", content }] })).text();
+  }
+  await fleet.simulators.fail(0, "cut-clean:2", { count: 1 });
+  await fleet.records(2, 0);
+  const { page, complaints } = await open(browser, fleet, "records");
+  await seen(page, ".list", /租约[^]*What is a lease/);
+  await page.getByLabel("Search").fill("LEASE?");
+  await page.keyboard.press("Enter");
+  await waitFor(async () => await page.locator(".list a").count() === 1, "one record");
+  await page.locator(".list a").press("Enter");
+  await page.waitForSelector(".message.assistant .reasoning");
+  assert.match(await text(page, ".message.user"), /What is a lease\?/);
+  assert.notEqual((await text(page, ".message.assistant .reasoning .said-text")).trim(), "");
+  assert.doesNotMatch(await text(page, ".reader"), /<think>/);
+  const focused = await page.evaluate("document.activeElement.className");
+  assert.equal(focused, "record-id", "the reader's place moved to the conversation");
+  await page.getByLabel("Search").fill("no such words");
+  await page.keyboard.press("Enter");
+  await seen(page, ".list", /Nothing found/);
+  assert.deepEqual(complaints, []);
+});
+
+pageTest(
+  "the configuration is shown without its secrets, and a refused file with its place",
+  async (browser) => {
+    await using fleet = await start({ each: () => ({ api_key: "sk-very-secret" }) });
+    const { page, complaints } = await open(browser, fleet, "config");
+    await seen(page, "pre", /"api_key": "\*{8}"/);
+    assert.doesNotMatch(await page.content(), /sk-very-secret|correct-horse/);
+    await seen(page, ".facts", /Not reloaded since the start/);
+    await signIn(page);
+    await page.getByRole("button", { name: "Sign out" }).waitFor();
+    const config = await Deno.readTextFile(fleet.gateway.configPath);
+    await fleet.gateway.writeConfig(config.replace("error_threshold", "eror_threshold"));
+    await page.getByRole("button", { name: "Reload now" }).click();
+    await seen(page, ".problems", /config\.jsonc:\d+:\d+: eror_threshold: unknown option/);
+    await fleet.gateway.writeConfig(config);
+    await page.getByRole("button", { name: "Reload now" }).click();
+    await seen(page, ".facts", /Taken over at \d\d:\d\d:\d\d/);
+    assert.deepEqual(complaints, []);
+  },
+);
+
+pageTest("drain and undrain ask for the token, then act", async (browser) => {
+  await using fleet = await start();
+  const { page, complaints } = await open(browser, fleet);
+  await page.getByRole("button", { name: "Drain sim-0", exact: true }).click();
+  await page.waitForSelector("dialog[open]");
+  await page.locator("#token").fill("wrong");
+  await page.keyboard.press("Enter");
+  await seen(page, "dialog [role=alert]", /not the token/);
+  await page.locator("#token").fill(TOKEN);
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("dialog", { state: "detached" });
+  await page.getByRole("button", { name: "Drain sim-0", exact: true }).click();
+  await seen(page, "tr[data-instance=sim-0] .chip", /draining/);
+  await seen(page, ".said", /sim-0 gets no new requests/);
+  const before = await fleet.counts();
+  for (let i = 0; i < 3; i++) await (await fleet.chat()).text();
+  assert.equal((await fleet.counts())[0], before[0]);
+  await page.getByRole("button", { name: "Undrain sim-0", exact: true }).click();
+  await seen(page, "tr[data-instance=sim-0] .chip", /healthy/);
+  assert.deepEqual(complaints, []);
+});
+
+pageTest(
+  "from another host's name the page asks for the token and keeps it in its tab",
+  async (browser) => {
+    await using fleet = await start();
+    // The browser goes to the loopback under a name that is none of this host's.
+    const url = `http://gateway.localhost:${fleet.gateway.port}/dashboard/`;
+    const { page } = await openPage(browser, url);
+    await page.locator("#token").waitFor();
+    assert.equal(await page.locator("table").count(), 0);
+    await page.locator("#token").fill("wrong");
+    await page.keyboard.press("Enter");
+    await seen(page, "[role=alert]", /not the token/);
+    await page.locator("#token").fill(TOKEN);
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("tr[data-instance=sim-1]");
+    assert.doesNotMatch(page.url(), /horse/);
+    await page.reload();
+    await page.waitForSelector("tr[data-instance=sim-1]");
+    assert.equal(await page.evaluate("document.cookie + JSON.stringify(localStorage)"), "{}");
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.locator("#token").waitFor();
+  },
+);
+
+pageTest("the playground streams through the gateway, and stops it", async (browser) => {
+  await using fleet = await start({ simulate: ["--tokens-per-second", "40", "--tokens", "400"] });
+  const { page, complaints } = await open(browser, fleet, "playground");
+  await signIn(page);
+  await page.getByRole("button", { name: "Sign out" }).waitFor();
+  await page.locator(".chat textarea").fill("Tell me everything");
+  await page.locator(".chat textarea").press("Control+Enter");
+  await seen(page, ".message.assistant .said-text", /\w+/);
+  await seen(page, "[data-fact=answered_by]", /sim-\d/);
+  await seen(page, "[data-fact=ttft]", /\d+ ms|\d\.\d s/);
+  await page.getByRole("button", { name: "Stop" }).click();
+  await seen(page, ".facts", /stopped/);
+  await fleet.settled();
+  const [asked] = [...await fleet.asked(0), ...await fleet.asked(1)];
+  assert.ok(asked.aborted, "the instance stops generating");
+  assert.doesNotMatch(JSON.stringify(asked.headers), /horse/, "the dashboard's token stays here");
+  await page.locator(".chat textarea").fill("");
+  await fleet.simulators.fail(0, "400", {});
+  await fleet.simulators.fail(1, "400", {});
+  await page.locator(".chat textarea").fill("once more");
+  await page.getByRole("button", { name: "Send" }).click();
+  await seen(page, ".chat [role=alert]", /\w+/);
+  assert.equal(await page.locator(".chat textarea").inputValue(), "once more");
+  // The browser itself reports the 400 on its console.
+  assert.deepEqual(complaints.filter((one) => !/status of 400/.test(one)), []);
+});
+
+pageTest("a phone shows every view without sideways scrolling", async (browser) => {
+  const long = "a-name-that-is-very-long-indeed-".repeat(3);
+  await using fleet = await start({
+    each: (index) => ({ name: index === 0 ? long : "gpu-1", max_concurrency: 4096 }),
+  });
+  await (await fleet.chat({ messages: [{ role: "user", content: "x".repeat(3000) }] })).text();
+  await fleet.records(1, 0);
+  for (const width of [360, 400]) {
+    for (const locale of ["en-US", "zh-CN"]) {
+      const { page, complaints } = await open(browser, fleet, "fleet", {
+        width,
+        height: 740,
+        locale,
+      });
+      const views = ["fleet", "events", "records", "config", "playground"];
+      for (const view of views) {
+        await page.goto(`${fleet.gateway.url}/dashboard/#/${view}`);
+        await page.waitForSelector("main h1");
+        if (view === "records") {
+          await page.locator(".list a").first().click();
+          await page.waitForSelector(".reader .message");
+        }
+        const [wide, window] = await page.evaluate(
+          "[document.documentElement.scrollWidth, innerWidth]",
+        ) as number[];
+        assert.ok(wide <= window, `${view} at ${width}, ${locale}: ${wide}`);
+      }
+      assert.deepEqual(complaints, []);
+      await page.context().close();
+    }
+  }
+});
+
+pageTest(
+  "the keyboard alone reaches every view and action, with the focus in sight",
+  async (browser) => {
+    await using fleet = await start();
+    const { page, complaints } = await open(browser, fleet);
+    await page.waitForSelector("tr[data-instance=sim-1]");
+    const reached: string[] = [];
+    for (let i = 0; i < 11; i++) {
+      await page.keyboard.press("Tab");
+      const [name, outline] = await page.evaluate(`[
+      document.activeElement.getAttribute("aria-label") ?? document.activeElement.innerText,
+      getComputedStyle(document.activeElement).outlineStyle,
+    ]`) as string[];
+      reached.push(name.split("\n")[0]);
+      assert.notEqual(outline, "none", `the focus on ${name}`);
+    }
+    for (const name of ["Skip to content", "Events", "Playground", "Sign in", "Drain sim-1"]) {
+      assert.ok(reached.includes(name), `${name} in ${reached.join(", ")}`);
+    }
+    await page.reload();
+    await page.waitForSelector("tr[data-instance=sim-1]");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    assert.equal(await page.evaluate("document.activeElement.id"), "content");
+    await page.getByRole("link", { name: "Records" }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("search").waitFor();
+    assert.deepEqual(complaints, []);
+  },
+);
+
+pageTest("landmarks, names and roles are there for a screen reader", async (browser) => {
+  await using fleet = await start();
+  const { page } = await open(browser, fleet);
+  await page.waitForSelector("tr[data-instance=sim-1]");
+  for (const role of ["banner", "main", "navigation"] as const) {
+    assert.equal(await page.getByRole(role).count(), 1, role);
+  }
+  assert.equal(await page.getByRole("heading", { level: 1 }).count(), 1);
+  assert.equal(await page.getByRole("row", { name: /sim-0/ }).count(), 1);
+  assert.equal(await page.getByRole("img", { name: /Requests per second of sim-0/ }).count(), 1);
+  assert.equal(
+    await page.getByRole("link", { name: "Fleet" }).getAttribute("aria-current"),
+    "page",
+  );
+  const unnamed = await page.evaluate(`
+    [...document.querySelectorAll("button, a, input, select, textarea")].filter((one) =>
+      !(one.getAttribute("aria-label") || one.innerText || one.labels?.[0]?.innerText)
+    ).map((one) => one.outerHTML)
+  `);
+  assert.deepEqual(unnamed, []);
+});
+
+/** Contrast of an element's text with what it stands on, by WCAG. */
+const CONTRAST = `(selector) => {
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) =>
+    c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4
+  ).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const element = document.querySelector(selector);
+  let ground = element;
+  while (/rgba\\(0, 0, 0, 0\\)/.test(getComputedStyle(ground).backgroundColor)) ground = ground.parentElement;
+  const one = light(parse(getComputedStyle(element).color));
+  const two = light(parse(getComputedStyle(ground).backgroundColor));
+  return (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
+}`;
+
+pageTest(
+  "the colours follow the system, can be chosen, and keep their contrast",
+  async (browser) => {
+    await using fleet = await start();
+    const ground = (page: Page) =>
+      page.evaluate("getComputedStyle(document.body).backgroundColor") as Promise<string>;
+    const grounds: string[] = [];
+    for (const colorScheme of ["light", "dark"] as const) {
+      const { page, complaints } = await open(browser, fleet, "fleet", { colorScheme });
+      await page.waitForSelector("tr[data-instance=sim-0]");
+      grounds.push(await ground(page));
+      for (
+        const selector of [".sub", "dt", "thead th", ".name", "nav a", "footer", "button.small"]
+      ) {
+        const contrast = await page.evaluate(
+          `(${CONTRAST})(${JSON.stringify(selector)})`,
+        ) as number;
+        assert.ok(contrast >= 4.5, `${selector} in ${colorScheme}: ${contrast.toFixed(2)}`);
+      }
+      await page.getByLabel("Colours").selectOption(colorScheme === "light" ? "dark" : "light");
+      assert.notEqual(await ground(page), grounds.at(-1));
+      await page.reload();
+      await page.waitForSelector("tr[data-instance=sim-0]");
+      assert.notEqual(await ground(page), grounds.at(-1), "the choice is remembered");
+      await page.getByLabel("Colours").selectOption("auto");
+      assert.equal(await ground(page), grounds.at(-1));
+      assert.deepEqual(complaints, []);
+    }
+    assert.notEqual(grounds[0], grounds[1]);
+  },
+);
+
+pageTest("the words are Chinese where the browser is, and can be switched", async (browser) => {
+  await using fleet = await start();
+  const { page, complaints } = await open(browser, fleet, "fleet", { locale: "zh-CN" });
+  await seen(page, "tr[data-instance=sim-0] .chip", /正常/);
+  assert.equal(await page.getAttribute("html", "lang"), "zh");
+  for (const [view, title] of [["events", "事件"], ["config", "配置"], ["playground", "试用"]]) {
+    await page.goto(`${fleet.gateway.url}/dashboard/#/${view}`);
+    await seen(page, "main h1", new RegExp(title));
+  }
+  await page.getByRole("button", { name: "English" }).click();
+  await seen(page, "main h1", /Playground/);
+  await page.reload();
+  await seen(page, "main h1", /Playground/);
+  assert.deepEqual(complaints, []);
+});
+
+Deno.test("both languages have the same words with the same blanks", async () => {
+  const path = join(import.meta.dirname!, "../../lib/dashboard/pages/words.js");
+  const { LANGUAGES } = await import(path);
+  const { en, zh } = LANGUAGES as Record<string, Record<string, string>>;
+  assert.deepEqual(Object.keys(zh), Object.keys(en));
+  const blanks = (text: string) => (text.match(/\{\w+\}/g) ?? []).sort();
+  for (const key of Object.keys(en)) {
+    assert.deepEqual(blanks(zh[key]), blanks(en[key]), key);
+    assert.notEqual(zh[key].trim(), "", key);
+  }
+});
