@@ -248,7 +248,12 @@ function lineOf(record: Json): string {
   const tokens = one.completion_tokens === null
     ? ""
     : ` ${one.prompt_tokens ?? "-"}+${one.completion_tokens} tokens`;
-  const duration = one.duration_ms === null ? "" : ` ${(one.duration_ms / 1000).toFixed(1)}s`;
+  const ms = one.duration_ms;
+  const duration = ms === null
+    ? ""
+    : ms < 1000
+    ? ` ${Math.round(ms)}ms`
+    : ` ${(ms / 1000).toFixed(1)}s`;
   const ending = one.error === null ? one.finish_reason ?? "-" : `FAILED ${one.error}`;
   const time = one.time === null ? "-" : localTime(new Date(one.time));
   return printable(

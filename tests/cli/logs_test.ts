@@ -1,0 +1,83 @@
+// `logs` over the records of a running gateway: filters, forms and following.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { ROOT, startProcess } from "../support/processes.ts";
+import { startFleet } from "../faults/fleet.ts";
+
+function command(...args: string[]) {
+  return startProcess(Deno.execPath(), {
+    args: ["run", "-A", join(ROOT, "main.ts"), "logs", ...args],
+  });
+}
+
+async function ran(...args: string[]) {
+  await using child = command(...args);
+  const { code } = await child.status;
+  return { code, lines: child.stdout().split("\n").slice(0, -1), err: child.stderr() };
+}
+
+const say = (content: string) => ({ messages: [{ role: "user", content }] });
+
+Deno.test("logs shows records one a line, by time, filtered by model, instance and outcome", async () => {
+  await using fleet = await startFleet({
+    count: 1,
+    each: () => ({ model_name: ["demo", "other"], upstream_model: "demo" }),
+    config: { resume: "off" },
+  });
+  const dir = ["--data-dir", fleet.gateway.dataDir];
+  await (await fleet.chat(say("first question"))).text();
+  await (await fleet.chat({ ...say("second\nquestion"), model: "other" })).text();
+  await fleet.simulators.fail(0, "cut:2", { count: 1 });
+  await (await fleet.chat({ ...say("a broken one"), stream: true })).text();
+  await fleet.records(2, 1);
+
+  const all = await ran(...dir);
+  assert.equal(all.code, 0, all.err);
+  assert.equal(all.lines.length, 2);
+  assert.match(
+    all.lines[0],
+    /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d demo sim-0 .* length: first question -> /,
+  );
+  assert.match(all.lines[1], / other sim-0 .*: second question -> /);
+  assert.deepEqual((await ran(...dir, "--model", "other")).lines, [all.lines[1]]);
+  assert.deepEqual((await ran(...dir, "--instance", "nobody")).lines, []);
+  assert.equal((await ran(...dir, "--incomplete")).lines.length, 3);
+  const failed = await ran(...dir, "--errors");
+  assert.equal(failed.lines.length, 1);
+  assert.match(failed.lines[0], /FAILED .*a broken one/);
+  assert.deepEqual((await ran(...dir, "--since", "2099-01-01")).lines, []);
+  const json = (await ran(...dir, "--json")).lines.map((line) => JSON.parse(line));
+  assert.deepEqual(json.map(({ model }) => model), ["demo", "other"]);
+});
+
+Deno.test("logs --follow goes on with what is written, and finds the folder by the config", async () => {
+  await using fleet = await startFleet();
+  await (await fleet.chat(say("before"))).text();
+  await fleet.records(1, 0);
+  await using child = command("--follow", "--config", fleet.gateway.configPath);
+  await child.waitForOutput(/: before ->/);
+  for (const word of ["during", "after"]) {
+    await (await fleet.chat(say(word))).text();
+    await child.waitForOutput(new RegExp(`: ${word} ->`));
+  }
+  child.signal("SIGINT");
+  assert.equal((await child.status).code, 0);
+  assert.equal(child.stdout().match(/ -> /g)?.length, 3, "each once");
+});
+
+Deno.test("what people said cannot steer the terminal", async () => {
+  await using fleet = await startFleet({ count: 1 });
+  await (await fleet.chat(say("\x1b[2J\x1b]0;title\x07red\r\nnext"))).text();
+  await fleet.records(1, 0);
+  const { lines } = await ran("--data-dir", fleet.gateway.dataDir);
+  assert.equal(lines.length, 1);
+  // deno-lint-ignore no-control-regex -- exactly these must not be there
+  assert.doesNotMatch(lines[0], /[\u0000-\u001f\u007f-\u009f]/);
+});
+
+Deno.test("logs says what is wrong with its options", async () => {
+  const { code, err } = await ran("--since", "yesterday");
+  assert.equal(code, 2);
+  assert.match(err, /--since: expected a time such as 10m/);
+});

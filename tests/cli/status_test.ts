@@ -1,0 +1,70 @@
+// `status` against a running gateway: what it prints agrees with what was asked, and its exit code
+// with the state of the fleet.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { ROOT, startProcess } from "../support/processes.ts";
+import { waitFor } from "../support/wait.ts";
+import { startFleet } from "../faults/fleet.ts";
+
+function command(...args: string[]) {
+  return startProcess(Deno.execPath(), { args: ["run", "-A", join(ROOT, "main.ts"), ...args] });
+}
+
+async function ran(...args: string[]) {
+  await using child = command(...args);
+  const { code } = await child.status;
+  return { code, out: child.stdout(), err: child.stderr() };
+}
+
+Deno.test("status shows each instance with the numbers of the requests it had", async () => {
+  await using fleet = await startFleet({ fallbacks: 1 });
+  for (let i = 0; i < 6; i++) await (await fleet.chat()).text();
+  const { code, out, err } = await ran("status", "--url", `${fleet.gateway.url}/v1`);
+  assert.equal(code, 0, err);
+  const counts = await fleet.counts();
+  const rows = out.split("\n").map((line) => line.trim().split(/\s{2,}/));
+  for (const [index, name] of ["sim-0", "sim-1", "paid-0"].entries()) {
+    const row = rows.find(([first]) => first === name)!;
+    assert.equal(row[1], "healthy");
+    assert.equal(row[7], String(counts[index]), `requests of ${name} in\n${out}`);
+  }
+  assert.match(out, /^all +ok /m);
+  assert.match(out, /demo \(fallback\)$/m);
+  const json = JSON.parse((await ran("status", "--url", fleet.gateway.url, "--json")).out);
+  assert.equal(json.totals.requests, 6);
+  // deno-lint-ignore no-explicit-any -- tests look into many shapes
+  assert.deepEqual(json.instances.map((one: any) => one.requests), counts);
+});
+
+Deno.test("status exits with 2 when no instance can serve, with 1 when no gateway answers", async () => {
+  const config = { health_check: { interval: 0.1, path: "/health", timeout: 1 } };
+  await using fleet = await startFleet({ count: 1, config });
+  await fleet.simulators.stop();
+  await waitFor(async () => (await fleet.health()).instances[0].state === "down", "sim-0 down");
+  const down = await ran("status", "--url", fleet.gateway.url);
+  assert.equal(down.code, 2, down.err);
+  assert.match(down.out, /sim-0 +down/);
+  await fleet.gateway.stop();
+  const gone = await ran("status", "--url", fleet.gateway.url);
+  assert.equal(gone.code, 1);
+  assert.match(gone.err, /no gateway answers at http:\/\/127\.0\.0\.1:\d+: .*refused/);
+});
+
+Deno.test("status sends the token, and says what a refusal said", async () => {
+  await using fleet = await startFleet({ config: { admin: { enabled: false, token: "right" } } });
+  const refused = await ran("status", "--url", fleet.gateway.url, "--token", "right");
+  assert.equal(refused.code, 1);
+  assert.match(refused.err, /answered 404: Not Found/);
+  const usage = await ran("status", "--url", "localhost");
+  assert.equal(usage.code, 2);
+  assert.match(usage.err, /--url: expected one such as/);
+});
+
+Deno.test("status --watch goes on until Ctrl-C", async () => {
+  await using fleet = await startFleet();
+  await using child = command("status", "--watch", "--url", fleet.gateway.url);
+  await child.waitForOutput(/sim-1[^]*INSTANCE[^]*sim-1/);
+  child.signal("SIGINT");
+  assert.equal((await child.status).code, 0);
+});
