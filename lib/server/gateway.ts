@@ -94,9 +94,13 @@ export class Gateway {
     }
   };
 
+  get isIdle(): boolean {
+    return this.#running === 0;
+  }
+
   /** Resolves once no request is under way. */
   idle(): Promise<void> {
-    if (this.#running === 0) return Promise.resolve();
+    if (this.isIdle) return Promise.resolve();
     return new Promise((resolve) => {
       this.#whenIdle = resolve;
     });

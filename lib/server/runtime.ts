@@ -113,14 +113,12 @@ export class Runtime {
   }
 
   /**
-   * Refuses new requests and waits for the answers under way, at most `drain_timeout`. Until they are
-   * out the door stays open: whoever asks is told that the gateway is draining.
+   * Refuses new requests and waits for the answers under way, at most `drain_timeout`. The door stays
+   * open until `close`: whoever asks is told that the gateway is draining.
    */
   async drain(): Promise<void> {
     this.#draining = true;
     await within(this.#config.drainTimeoutS * 1000, this.#gateway.idle());
-    await within(LAST_BYTES_MS, this.#listener?.drain());
-    await this.close();
   }
 
   /** Cuts what is under way and ends; resolves once all requests are accounted for. Idempotent. */
@@ -129,6 +127,7 @@ export class Runtime {
   }
 
   async #close(): Promise<void> {
+    if (this.#gateway.isIdle) await within(LAST_BYTES_MS, this.#listener?.drain());
     await this.#listener?.close();
     await within(CUT_MS, this.#gateway.idle());
     this.fleet.close();

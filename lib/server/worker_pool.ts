@@ -11,7 +11,7 @@ import type { FinishedMessage, FromWorker, ToWorker } from "./worker_messages.ts
 /** A worker that dies at once is not replaced in a tight loop. */
 const RESTART_MS = 500;
 /** A worker that does not answer any more is ended all the same. */
-const CLOSE_MS = 1000;
+const CLOSE_MS = 2000;
 
 export interface WorkerPoolParts {
   /** The module whose isolates become workers (main.ts). */
@@ -54,7 +54,7 @@ export class WorkerPool {
     for (const worker of this.#workers.values()) worker.postMessage(message);
   }
 
-  /** Lets running answers end in all workers. */
+  /** Lets running answers end in all workers; none closes its door before `close`. */
   async drain(): Promise<void> {
     await this.#endAll("drain");
   }
