@@ -265,6 +265,8 @@ export class Attempt {
         },
       };
     }
+    // Several answers at once cannot be resumed; nothing of them has been sent, so they begin anew.
+    if (fault !== null && request.choices > 1) return passing(fault.message, head.status);
     if (observer.meaningful) return { kind: "events", head, observer, first, ended: false };
     if (fault !== null) return passing(fault.message, head.status);
     return passing(

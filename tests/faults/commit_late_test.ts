@@ -121,6 +121,24 @@ Deno.test("an instance that said only the role has proved nothing", async () => 
   }
 });
 
+Deno.test("several answers at once that fail in their first piece are asked elsewhere", async () => {
+  const error = 'data: {"error":{"message":"out of memory","code":500}}\n\n';
+  await using broken = await startOddServer((call) => {
+    call.write(whole(chunk({ role: "assistant", content: "first" }) + error, STREAM));
+  });
+  await using fleet = await startFleet({
+    each: (index) => index === 0 ? { url: broken.url } : {},
+  });
+  for (let i = 0; i < 2; i++) {
+    const answer = await readSse(await fleet.chat({ stream: true, n: 2 }));
+    assert.ok(answer.done && answer.json.every(({ id }) => id !== "chatcmpl-odd"));
+    for (const index of [0, 1]) assert.ok(chatText(answer, index).finishReason);
+  }
+  assert.ok(broken.calls.length >= 1);
+  await fleet.records(4, 0);
+  await fleet.settled();
+});
+
 Deno.test("an answer of no text that ends properly is an answer", async () => {
   const events = chunk({ role: "assistant", content: "" }) + chunk({}, "stop") + "data: [DONE]\n\n";
   await using brief = await startOddServer((call) => call.write(whole(events, STREAM)));
