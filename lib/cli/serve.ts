@@ -1,6 +1,6 @@
 // `serve`: the gateway itself, from the config file to the last record.
 
-import { parseArgs } from "node:util";
+import { isDeepStrictEqual, parseArgs } from "node:util";
 import { Alerts } from "../alert/alerts.ts";
 import { ErrorFileChannel } from "../alert/channels/error_file.ts";
 import { LogChannel } from "../alert/channels/log.ts";
@@ -342,6 +342,8 @@ class Process {
     this.options = options;
     this.#drained.clear();
     this.#apply(next);
+    // Whoever may no longer look must not go on looking.
+    if (!isDeepStrictEqual(next.admin, before.admin)) this.#dashboard.live.endAll();
     logger.info("configuration reloaded: {instances}", { instances: describe(next) });
     this.#note("reload", "configuration", describe(next));
     this.#reloaded([]);

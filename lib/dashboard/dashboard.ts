@@ -53,7 +53,7 @@ export class Dashboard {
       case "config":
         return json(200, this.source.config());
       case "live":
-        return this.#live();
+        return this.#live(request.method === "HEAD");
       case "records":
         return this.#records(parameters);
       case "record":
@@ -62,8 +62,8 @@ export class Dashboard {
     return problem(404, "Not Found");
   }
 
-  #live(): AdminReply {
-    const body = this.live.open();
+  #live(headOnly: boolean): AdminReply {
+    const body = headOnly ? new Uint8Array(0) : this.live.open();
     if (body === null) return problem(503, "No more viewers now");
     return {
       status: 200,

@@ -38,10 +38,15 @@ export class LiveFeed {
     return { [Symbol.asyncIterator]: () => viewer };
   }
 
+  /** Ends all streams: who may still look comes again by itself. */
+  endAll(): void {
+    for (const viewer of [...this.#viewers]) viewer.end();
+  }
+
   /** Ends all streams; the next ones are refused. */
   close(): void {
     this.#closed = true;
-    for (const viewer of [...this.#viewers]) viewer.end();
+    this.endAll();
   }
 
   #left(viewer: Viewer): void {

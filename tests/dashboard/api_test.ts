@@ -267,6 +267,18 @@ Deno.test("a gateway that stops ends the live feed instead of waiting for its vi
   assert.match(await reading, /^event: begin\n/);
 });
 
+Deno.test("a viewer who may no longer look is cut off by the reload that says so", async () => {
+  await using fleet = await startGuarded();
+  const response = await fetch(`${fleet.gateway.url}/dashboard/api/live`);
+  const reading = response.text();
+  const config = JSON.parse(await Deno.readTextFile(fleet.gateway.configPath));
+  await fleet.gateway.writeConfig({ ...config, admin: { enabled: false } });
+  await within(reading, "the end of the live feed");
+  const again = await fetch(`${fleet.gateway.url}/dashboard/api/live`);
+  assert.equal(again.status, 404);
+  await again.body?.cancel();
+});
+
 Deno.test("with two workers any of them shows the whole", async () => {
   await using fleet = await startGuarded({ config: { workers: 2 } });
   await Promise.all(Array.from({ length: 20 }, async () => (await fleet.chat()).text()));
