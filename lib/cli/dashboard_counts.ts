@@ -1,54 +1,28 @@
-// Counters of finished requests for the dashboard.
+// What the dashboard shows of the tally: a copy at the moment of the look, since it compares moments.
 
 import type { Counters } from "../dashboard/history.ts";
-import type { RequestLine } from "../observe/log.ts";
+import { type Counts as Counted, FIRST_TOKEN_BOUNDS, type Tally } from "../observe/tally.ts";
 import type { Counts } from "./dashboard_source.ts";
 
-const BOUNDS_MS = [5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000];
-
-const fresh = (): Counters => ({
-  requests: 0,
-  errors: 0,
-  promptTokens: 0,
-  completionTokens: 0,
-  ttft: new Array<number>(BOUNDS_MS.length + 1).fill(0),
-});
-
 export class DashboardCounts implements Counts {
-  static readonly BOUNDS_MS = BOUNDS_MS;
-  total = fresh();
-  readonly #instances = new Map<string, Counters>();
-  readonly #models = new Map<string, Counters>();
+  static readonly BOUNDS_MS = FIRST_TOKEN_BOUNDS.map((seconds) => seconds * 1000);
+
+  constructor(private readonly tally: Tally) {}
+
+  get total(): Counters {
+    return countersOf(this.tally.total);
+  }
 
   instance(name: string): Counters {
-    return this.#instances.get(name) ?? fresh();
+    return countersOf(this.tally.instance(name));
   }
 
   model(name: string): Counters {
-    return this.#models.get(name) ?? fresh();
-  }
-
-  add(line: RequestLine): void {
-    if (line.outcome === "rejected") return;
-    this.total = counted(this.total, line);
-    if (line.instance !== "-") {
-      this.#instances.set(line.instance, counted(this.instance(line.instance), line));
-    }
-    this.#models.set(line.model, counted(this.model(line.model), line));
+    return countersOf(this.tally.model(name));
   }
 }
 
-function counted(before: Counters, line: RequestLine): Counters {
-  const ttft = [...before.ttft];
-  if (line.firstByteMs !== null) {
-    const at = BOUNDS_MS.findIndex((bound) => line.firstByteMs! <= bound);
-    ttft[at < 0 ? BOUNDS_MS.length : at]++;
-  }
-  return {
-    requests: before.requests + 1,
-    errors: before.errors + (["failed", "truncated"].includes(line.outcome) ? 1 : 0),
-    promptTokens: before.promptTokens + (line.promptTokens ?? 0),
-    completionTokens: before.completionTokens + (line.completionTokens ?? 0),
-    ttft,
-  };
+function countersOf(counts: Counted): Counters {
+  const { requests, errors, promptTokens, completionTokens, firstToken } = counts;
+  return { requests, errors, promptTokens, completionTokens, ttft: [...firstToken.counts] };
 }

@@ -5,7 +5,7 @@ import { Alerts } from "../alert/alerts.ts";
 import { ErrorFileChannel } from "../alert/channels/error_file.ts";
 import { LogChannel } from "../alert/channels/log.ts";
 import type { AlertKind } from "../alert/alert.ts";
-import type { Config } from "../config/config.ts";
+import type { Config, HealthCheckConfig } from "../config/config.ts";
 import { Dashboard } from "../dashboard/dashboard.ts";
 import type { ActionResult, ConfigView, ReloadReport } from "../dashboard/source.ts";
 import type { AdminHandler, AdminReply } from "../http/admin.ts";
@@ -18,7 +18,9 @@ import { environmentProxy } from "../forward/transport/environment_proxy.ts";
 import { EventFeed, type EventLevel } from "../observe/event_feed.ts";
 import { LineWriter } from "../observe/line_writer.ts";
 import { logger, type LogLevel, Logs } from "../observe/log.ts";
-import { HealthChecker } from "../pool/health_check.ts";
+import { Tally } from "../observe/tally.ts";
+import { type CheckResult, HealthChecker } from "../pool/health_check.ts";
+import type { Instance } from "../pool/instance.ts";
 import { SlotTable } from "../pool/fleet.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
 import { SharedState } from "../pool/shared_state.ts";
@@ -141,7 +143,7 @@ class Process {
   readonly #proxied = environmentProxy(env);
   readonly #workers: WorkerPool | null;
   readonly #feed = new EventFeed();
-  readonly #counts = new DashboardCounts();
+  readonly #tally = new Tally(Date.now());
   readonly #source: ProcessSource;
   readonly #dashboard: Dashboard;
   /** Names of instances that an action drained; the next reload takes them all back. */
@@ -169,6 +171,7 @@ class Process {
         logger.getChild("alert").error("channel {channel} failed: {error}", { channel, error }),
     );
     this.#alerts.configure(config);
+    this.#tally.configure(config);
     this.#recorder = new RecordWriter({
       dataDir: config.dataDir,
       format: config.record.format,
@@ -191,15 +194,16 @@ class Process {
     this.#health = new HealthChecker(
       this.#runtime.fleet,
       config.healthCheck,
-      (instance, options) => checkInstance(this.#runtime.transportFor(instance), instance, options),
+      (instance, options) => this.#check(instance, options),
       Math.random,
     );
     const count = config.workers === "auto" ? navigator.hardwareConcurrency : config.workers;
     this.#workers = count > 1 ? this.#makeWorkers(Math.min(count, 63)) : null;
+    const counts = new DashboardCounts(this.#tally);
     this.#source = new ProcessSource({
       config: () => this.config,
       fleet: this.#runtime.fleet,
-      counts: () => this.#counts,
+      counts: () => counts,
       ttftBoundsMs: DashboardCounts.BOUNDS_MS,
       records: () => this.#recorder.stats(),
       feed: this.#feed,
@@ -246,7 +250,7 @@ class Process {
     const now = performance.now();
     const line = requestLine(finished, now);
     this.#logs.request(line);
-    this.#counts.add(line);
+    this.#tally.request(line);
     if (this.config.record.enabled) {
       const capture = captureOf(finished, now);
       if (capture !== null) this.#recorder.offer(capture);
@@ -258,7 +262,7 @@ class Process {
   #accountBatch(batch: readonly FinishedMessage[]): void {
     for (const { line, capture, incident, notes } of batch) {
       this.#logs.request(line);
-      this.#counts.add(line);
+      this.#tally.request(line);
       if (capture !== null) {
         const response = capture.events === null ? capture.body : EventStore.unpack(capture.events);
         this.#recorder.offer({ ...capture.capture, response });
@@ -275,6 +279,7 @@ class Process {
   /** Tells people, and those who look. */
   #raise(kind: AlertKind, subject: string, message: string, count = 1): void {
     this.#note(kind, subject, message, count);
+    this.#tally.alert(kind);
     this.#alerts.raise(kind, subject, message, count);
   }
 
@@ -355,6 +360,7 @@ class Process {
     this.#fallbacks = fallbackNames(next);
     this.#logs.configure(next.log);
     this.#alerts.configure(next);
+    this.#tally.configure(next);
     this.#recorder.configure({
       dataDir: next.dataDir,
       format: next.record.format,
@@ -381,6 +387,7 @@ class Process {
       problems: problems.map(formatProblem),
     };
     this.#lastReload = report;
+    this.#tally.reload(report.ok, Date.now());
     for (const resolve of this.#reloadWaiters.splice(0)) resolve(report);
   }
 
@@ -425,7 +432,14 @@ class Process {
     };
   }
 
+  async #check(instance: Instance, options: HealthCheckConfig): Promise<CheckResult> {
+    const result = await checkInstance(this.#runtime.transportFor(instance), instance, options);
+    this.#tally.healthCheck(instance.name, result === null);
+    return result;
+  }
+
   #tell(event: PoolEvent): void {
+    this.#tally.poolEvent(event.kind, event.instance);
     this.#raise(event.kind, event.instance, event.message, event.count);
     if (event.kind !== "instance_ejected") return;
     const ejected = this.#runtime.fleet.instances.find((i) => i.name === event.instance);

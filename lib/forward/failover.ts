@@ -6,6 +6,7 @@
 import type { Config, ResumeMode } from "../config/config.ts";
 import type { ClientReply } from "../http/client.ts";
 import { openAiErrorBody } from "../http/openai_error.ts";
+import type { TryOutcome } from "../observe/tally.ts";
 import type { Fleet } from "../pool/fleet.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
@@ -250,11 +251,11 @@ export class Exchange {
     const { lease, instance } = attempt;
     switch (result.kind) {
       case "gone":
-        this.#log(instance, "the client left");
+        this.#log(instance, "aborted", "the client left");
         this.#left();
         return true;
       case "failed":
-        this.#log(instance, result.failure.message, result.failure.upstreamStatus);
+        this.log(instance, result.failure);
         this.failures.push({ instance, failure: result.failure });
         lease.release(
           result.failure.kind === "busy" ? "neutral" : "failure",
@@ -262,12 +263,16 @@ export class Exchange {
         );
         return false;
       case "too_long":
-        this.#log(instance, "the prompt is too long for it", result.head.status);
+        this.#log(instance, "too_long", "the prompt is too long for it", result.head.status);
         lease.release("neutral");
         await this.#noteTooLong(instance, result);
         return false;
       default:
-        this.account.attempts.push({ instance: instance.name, status: result.head.status });
+        this.account.attempts.push({
+          instance: instance.name,
+          outcome: "answered",
+          status: result.head.status,
+        });
         await relay(this, attempt, result);
         return true;
     }
@@ -283,11 +288,16 @@ export class Exchange {
     this.#tooLong = { instance, answer, contextLength };
   }
 
-  #log(instance: Instance, error: string, status?: number): void {
+  /** Notes an attempt that gave no answer. */
+  log(instance: Instance, { kind, message, upstreamStatus }: Failure): void {
+    this.#log(instance, kind === "busy" ? "busy" : "failed", message, upstreamStatus);
+  }
+
+  #log(instance: Instance, outcome: TryOutcome, error: string, status?: number): void {
     this.account.attempts.push(
       status === undefined
-        ? { instance: instance.name, error }
-        : { instance: instance.name, status, error },
+        ? { instance: instance.name, outcome, error }
+        : { instance: instance.name, outcome, status, error },
     );
   }
 

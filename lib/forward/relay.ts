@@ -105,6 +105,7 @@ async function relayEvents(
     if (!request.client.gone) failure = explainError(error);
   }
   account.usage = observer.usage;
+  account.pieces = observer.pieces;
   if (request.client.gone) {
     account.outcome = "aborted";
     account.error = "the client left";
@@ -125,7 +126,9 @@ async function relayEvents(
     "it ended the stream before the answer was whole";
   if (failure !== null) exchange.brokeOff(attempt.instance, failure);
   attempt.lease.release("failure", broken);
-  account.attempts.at(-1)!.error = broken;
+  const last = account.attempts.at(-1)!;
+  last.outcome = "broken";
+  last.error = broken;
   account.error = `${account.instance}: ${broken}`;
   attempt.close(new Error("the instance gave up"));
   if (await resume(exchange, observer.store, attempt.tokenIds)) return;
@@ -172,6 +175,7 @@ async function relayBytes(
       const { message } = explainError(error);
       account.outcome = "truncated";
       account.error = message;
+      account.attempts.at(-1)!.outcome = "broken";
       attempt.lease.release("failure", message);
       return reply.cut();
     }

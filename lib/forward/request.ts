@@ -4,6 +4,7 @@
 import type { ClientRequest } from "../http/client.ts";
 import { emptyList } from "../http/memory.ts";
 import type { EventStore } from "../sse/event_store.ts";
+import type { TryOutcome } from "../observe/tally.ts";
 import type { Api } from "../record/capture.ts";
 import type { Span } from "./target.ts";
 
@@ -32,8 +33,10 @@ export class ForwardRequest {
   ) {}
 }
 
+/** One attempt. `answered`: what it sent went to the client, as far as that stayed. */
 export interface AttemptLog {
   instance: string;
+  outcome: TryOutcome;
   status?: number;
   error?: string;
 }
@@ -57,5 +60,7 @@ export class Account {
   /** The answer for the record: a whole body or the events of a stream. */
   response: Uint8Array | EventStore | null = null;
   streamed = false;
+  /** Events of the stream that carried something; each a token, as a rule. */
+  pieces = 0;
   readonly resumed: { from: string; to: string; way: string; atChars: number }[] = emptyList();
 }

@@ -8,6 +8,7 @@ import { parseEvents } from "../sse/parse.ts";
 import { inspect, PLAIN, USAGE } from "../sse/scan.ts";
 import { type Attempt, type AttemptResult, explainError } from "./attempt.ts";
 import type { Exchange } from "./failover.ts";
+import type { AttemptLog } from "./request.ts";
 import {
   continuation,
   parseRequest,
@@ -154,16 +155,29 @@ async function stretch(
 ): Promise<Ending> {
   const { account, reply, request } = exchange;
   const { lease, instance } = attempt;
-  if (result.kind === "gone") return "gone";
+  if (result.kind === "gone") {
+    account.attempts.push({
+      instance: instance.name,
+      outcome: "aborted",
+      error: "the client left",
+    });
+    return "gone";
+  }
   if (result.kind === "failed") {
-    account.attempts.push({ instance: instance.name, error: result.failure.message });
+    exchange.log(instance, result.failure);
     exchange.brokeOff(instance, result.failure);
     lease.release(result.failure.kind === "busy" ? "neutral" : "failure", result.failure.message);
     return { broken: result.failure.message };
   }
-  account.attempts.push({ instance: instance.name, status: result.head.status });
+  const log: AttemptLog = {
+    instance: instance.name,
+    outcome: "answered",
+    status: result.head.status,
+  };
+  account.attempts.push(log);
   if (result.kind !== "events" || result.ended) {
     lease.release("neutral");
+    log.outcome = "unusable";
     return "refused";
   }
   const from = account.instance;
@@ -200,7 +214,8 @@ async function stretch(
     }
     if (!agrees) {
       lease.release("neutral");
-      account.attempts.at(-1)!.error = "its answer differs from the part already sent";
+      log.outcome = "unusable";
+      log.error = "its answer differs from the part already sent";
       return begun ? { broken: "differs" } : "refused";
     }
   } catch (error) {
@@ -213,12 +228,14 @@ async function stretch(
   if (observer.isComplete && observer.pending === 0 && mender.caughtUp) {
     lease.release("success");
     account.usage = observer.usage ?? account.usage;
+    account.pieces = observer.pieces + (seam.way === "replay" ? 0 : account.pieces);
     await reply.end();
     return "complete";
   }
   broken ??= observer.fault?.message ?? "it ended the stream before the answer was whole";
   lease.release("failure", broken);
-  account.attempts.at(-1)!.error = broken;
+  log.outcome = "broken";
+  log.error = broken;
   account.error = `${instance.name}: ${broken}`;
   return { broken };
 }

@@ -43,6 +43,8 @@ export class SseObserver {
   /** Finish events seen. */
   finishes = 0;
   done = false;
+  /** Events that carry a part of the answer and nothing else; each a token, as a rule. */
+  pieces = 0;
   fault: StreamFault | null = null;
   #usageEvent: string | null = null;
   #carry: Uint8Array = NOTHING;
@@ -123,7 +125,7 @@ export class SseObserver {
       }
       if (flags & FINISH) this.finishes++;
       if (flags & USAGE) this.#usageEvent = dataOf(bytes, start, end);
-    }
+    } else this.pieces++;
     if ((flags & (EMPTY | OPENING)) === 0) this.meaningful = true;
     if (this.rewriter === null) this.store?.push(bytes, start, end);
     else {

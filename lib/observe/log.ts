@@ -12,6 +12,7 @@ import {
 } from "@logtape/logtape";
 import { IsoTime } from "./iso_time.ts";
 import type { LineWriter } from "./line_writer.ts";
+import type { RequestOutcome, TryOutcome } from "./tally.ts";
 
 export type LogLevel = "trace" | "debug" | "info" | "warning" | "error" | "fatal";
 
@@ -33,13 +34,29 @@ export interface RequestLine {
   model: string;
   instance: string;
   status: number;
-  outcome: string;
+  outcome: RequestOutcome;
   attempts: number;
   firstByteMs: number | null;
   durationMs: number;
   promptTokens: number | null;
   completionTokens: number | null;
   error: string;
+  /** The path where it is a known one, else "other": one of few, fit for a label. */
+  route: string;
+  /** Whether the answer came as a stream of events. */
+  streamed: boolean;
+  /** Events of the stream that carried something; each a token, as a rule. */
+  pieces: number;
+  /** What became of each attempt; null for the usual one, which `instance` answered. */
+  tries: readonly Try[] | null;
+  /** How a stream that broke went on; empty but for those. */
+  resumes: readonly { from: string; to: string; way: string }[];
+}
+
+/** One attempt on one instance. */
+export interface Try {
+  instance: string;
+  outcome: TryOutcome;
 }
 
 /** Logs of one process or worker. Configure again to change level or format while running. */

@@ -1,18 +1,22 @@
 // What is made of a finished request: its line in the log, its record, and what people are told.
 
 import { header } from "../http/message.ts";
-import type { RequestLine } from "../observe/log.ts";
+import type { Account, AttemptLog } from "../forward/request.ts";
+import type { RequestLine, Try } from "../observe/log.ts";
+import { isFailover } from "../observe/tally.ts";
 import type { Capture } from "../record/capture.ts";
 import type { Finished } from "./gateway.ts";
+import { routeLabel } from "./routes.ts";
 
 /** The line of one request. */
 export function requestLine(finished: Finished, now: number): RequestLine {
   const { account, request } = finished;
   const query = finished.target.indexOf("?");
+  const path = query < 0 ? finished.target : finished.target.slice(0, query);
   return {
     id: finished.id,
     method: finished.method,
-    path: query < 0 ? finished.target : finished.target.slice(0, query),
+    path,
     model: request?.model ?? "",
     instance: account.instance === "" ? "-" : account.instance,
     status: account.status,
@@ -25,7 +29,22 @@ export function requestLine(finished: Finished, now: number): RequestLine {
     promptTokens: account.usage?.promptTokens ?? null,
     completionTokens: account.usage?.completionTokens ?? null,
     error: account.error,
+    route: routeLabel(path),
+    streamed: account.streamed,
+    pieces: account.pieces,
+    tries: isUsual(account) ? null : account.attempts.map(tryOf),
+    resumes: account.resumed,
   };
+}
+
+/** One attempt, and it gave the answer. */
+function isUsual({ attempts, instance }: Account): boolean {
+  return attempts.length === 1 && attempts[0].outcome === "answered" &&
+    attempts[0].instance === instance;
+}
+
+function tryOf({ instance, outcome }: AttemptLog): Try {
+  return { instance, outcome };
 }
 
 function tenths(ms: number): number {
@@ -96,8 +115,7 @@ export interface Note {
 export function notesOf({ account }: Finished): Note[] {
   const { attempts, resumed, instance } = account;
   if (attempts.length < 2 || instance === "") return [];
-  const broke = new Set(resumed.map(({ from }) => from));
-  const failed = attempts.filter((one) => one.error !== undefined && !broke.has(one.instance));
+  const failed = attempts.filter((one) => isFailover(account, one));
   return [
     ...failed.map((one): Note => ({
       kind: "failover",

@@ -34,6 +34,32 @@ const ROOT_PATHS = new Set([
 /** Paths under /v1 that administer an instance; never for clients. */
 const FORBIDDEN = new Set(["/v1/load_lora_adapter", "/v1/unload_lora_adapter", "/v1/realtime"]);
 
+/** Paths that a metric may name. */
+const KNOWN_PATHS = new Map(
+  [
+    ...Object.keys(APIS),
+    ...ROOT_PATHS,
+    "/v1/embeddings",
+    "/v1/rerank",
+    "/v2/rerank",
+    "/v1/score",
+    "/v1/messages/count_tokens",
+    "/v1/audio/transcriptions",
+    "/v1/audio/translations",
+    "/v1/audio/speech",
+    "/v1/images/generations",
+    "/v1/models",
+    "/health",
+  ].map((path) => [path, path]),
+);
+
+/** A path as one of few names: itself where it is a known one, else "other". */
+export function routeLabel(path: string): string {
+  const known = KNOWN_PATHS.get(path);
+  if (known !== undefined) return known;
+  return path.startsWith("/v1/responses/") ? "/v1/responses/{id}" : "other";
+}
+
 /** Finds the route of a request target (path and query). */
 export function routeOf(target: string): Route {
   const query = target.indexOf("?");

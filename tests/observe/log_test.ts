@@ -29,6 +29,11 @@ const line: RequestLine = {
   promptTokens: 7,
   completionTokens: 30,
   error: "",
+  route: "/v1/chat/completions",
+  streamed: true,
+  pieces: 30,
+  tries: null,
+  resumes: [],
 };
 
 function written(format: "text" | "json", more: Partial<RequestLine> = {}, level = "info"): string {

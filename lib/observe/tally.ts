@@ -1,0 +1,270 @@
+// The one place of counts since the start, in the main isolate: fed by each finished request and by
+// what happens to the fleet, read by /metrics, the dashboard and `status`, which therefore agree. Plain
+// numbers and no I/O; how they look to a reader is left to the readers.
+
+import { Histogram } from "./histogram.ts";
+import type { RequestLine, Try } from "./log.ts";
+
+/** How a request ended for its client. */
+export const OUTCOMES = ["complete", "truncated", "aborted", "failed", "rejected"] as const;
+export type RequestOutcome = typeof OUTCOMES[number];
+
+/** How an attempt on one instance ended. */
+export const TRY_OUTCOMES = [
+  "answered",
+  "failed",
+  "busy",
+  "too_long",
+  "broken",
+  "unusable",
+  "aborted",
+] as const;
+export type TryOutcome = typeof TRY_OUTCOMES[number];
+
+/** Upper bounds in seconds: from a cached prompt on a small model to a queue at its limit. */
+export const FIRST_TOKEN_BOUNDS: readonly number[] = [
+  ...[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+];
+/** Upper bounds in seconds: from an embedding to a long chain of thought. */
+export const DURATION_BOUNDS: readonly number[] = [
+  ...[0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300],
+];
+/** Upper bounds in seconds; people read about 10 tokens a second. */
+export const INTER_TOKEN_BOUNDS: readonly number[] = [
+  ...[0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5],
+];
+/** Upper bounds in tokens a second. */
+export const TOKENS_PER_SECOND_BOUNDS: readonly number[] = [
+  ...[1, 5, 10, 20, 30, 50, 75, 100, 200, 500],
+];
+
+/** Label of models and instances that the configuration does not name (any more). */
+export const OTHER = "other";
+/** Label of requests that named no model, or that no instance answered. */
+export const NONE = "none";
+
+/** What is counted of all requests, and of those of one instance or model. */
+export class Counts {
+  /** Requests by outcome, in the order of OUTCOMES. */
+  readonly outcomes: number[] = OUTCOMES.map(() => 0);
+  promptTokens = 0;
+  completionTokens = 0;
+  /** Clients that left before the first byte of an answer, and after it. */
+  abortsBefore = 0;
+  abortsDuring = 0;
+  /** Seconds to the first token of streamed answers. */
+  readonly firstToken = new Histogram(FIRST_TOKEN_BOUNDS);
+  /** Seconds from request to last byte, rejected requests left out. */
+  readonly duration = new Histogram(DURATION_BOUNDS);
+  /** Seconds between two tokens, the mean of each streamed and complete answer. */
+  readonly interToken = new Histogram(INTER_TOKEN_BOUNDS);
+  /** Completion tokens over the whole duration, of each complete answer. */
+  readonly tokensPerSecond = new Histogram(TOKENS_PER_SECOND_BOUNDS);
+
+  count(outcome: RequestOutcome): number {
+    return this.outcomes[OUTCOMES.indexOf(outcome)];
+  }
+
+  /** Requests that were not the client's own mistake. */
+  get requests(): number {
+    const [complete, truncated, aborted, failed] = this.outcomes;
+    return complete + truncated + aborted + failed;
+  }
+
+  /** Requests that got no whole answer though their client waited for it. */
+  get errors(): number {
+    return this.count("failed") + this.count("truncated");
+  }
+}
+
+/** What is counted of one instance, beside the requests that it answered. */
+export class InstanceCounts extends Counts {
+  /** Attempts by how they ended, in the order of TRY_OUTCOMES. */
+  readonly attempts: number[] = TRY_OUTCOMES.map(() => 0);
+  /** Its attempts that failed, in requests that were answered by a later attempt. */
+  failovers = 0;
+  /** Its streams that broke and went on, by the way. */
+  readonly resumes = new Map<string, number>();
+  ejections = 0;
+  /** Times that active checks took it out, and times that it came back. */
+  downs = 0;
+  recoveries = 0;
+  checksPassed = 0;
+  checksFailed = 0;
+}
+
+/** Requests of one model that one instance answered. */
+export class PairCounts {
+  /** By route, then by outcome in the order of OUTCOMES. */
+  readonly routes = new Map<string, number[]>();
+  promptTokens = 0;
+  completionTokens = 0;
+}
+
+/** What is counted of one model. */
+export class ModelCounts extends Counts {
+  readonly pairs = new Map<string, PairCounts>();
+}
+
+/** Names that may become labels. */
+export interface KnownNames {
+  instances: readonly { readonly name: string; readonly models: readonly string[] }[];
+}
+
+export class Tally {
+  readonly total = new Counts();
+  readonly instances = new Map<string, InstanceCounts>();
+  readonly models = new Map<string, ModelCounts>();
+  /** Alerts by kind, those that a cooldown kept back included. */
+  readonly alerts = new Map<string, number>();
+  reloadsDone = 0;
+  reloadsFailed = 0;
+  /** When the configuration in force was read, in milliseconds since 1970. */
+  configReadAtMs: number;
+  /** Whether the file, as it was last read, is in force. */
+  configIsCurrent = true;
+
+  constructor(readonly startedAtMs: number) {
+    this.configReadAtMs = startedAtMs;
+  }
+
+  /** Takes over the names of a configuration; counts of others are forgotten. */
+  configure({ instances }: KnownNames): void {
+    keep(this.instances, new Set(instances.map(({ name }) => name)), () => new InstanceCounts());
+    keep(
+      this.models,
+      new Set(instances.flatMap(({ models }) => models)),
+      () => new ModelCounts(),
+    );
+    for (const { pairs } of this.models.values()) {
+      for (const name of pairs.keys()) if (!this.instances.has(name)) pairs.delete(name);
+    }
+  }
+
+  /** Counts of an instance; zeros for a name that was never counted. */
+  instance(name: string): Counts {
+    return this.instances.get(name) ?? new Counts();
+  }
+
+  /** Counts of a model; zeros for a name that was never counted. */
+  model(name: string): Counts {
+    return this.models.get(name) ?? new Counts();
+  }
+
+  /** Counts a finished request. */
+  request(line: RequestLine): void {
+    const outcome = OUTCOMES.indexOf(line.outcome);
+    const modelName = this.#modelName(line.model);
+    const model = cell(this.models, modelName, () => new ModelCounts());
+    const instanceName = this.#instanceName(line.instance);
+    const instance = instanceName === NONE
+      ? null
+      : cell(this.instances, instanceName, () => new InstanceCounts());
+    add(this.total, line, outcome);
+    add(model, line, outcome);
+    if (instance !== null) add(instance, line, outcome);
+    const pair = cell(model.pairs, instanceName, () => new PairCounts());
+    pair.promptTokens += line.promptTokens ?? 0;
+    pair.completionTokens += line.completionTokens ?? 0;
+    cell(pair.routes, line.route, () => OUTCOMES.map(() => 0))[outcome]++;
+    if (line.tries === null) instance!.attempts[0]++;
+    else this.#tries(line, line.tries);
+  }
+
+  /** Counts what the pool told of an instance. */
+  poolEvent(
+    kind: "instance_ejected" | "instance_down" | "instance_recovered",
+    instance: string,
+  ): void {
+    const counts = this.#instance(instance);
+    if (kind === "instance_ejected") counts.ejections++;
+    else if (kind === "instance_down") counts.downs++;
+    else counts.recoveries++;
+  }
+
+  healthCheck(instance: string, passed: boolean): void {
+    const counts = this.#instance(instance);
+    if (passed) counts.checksPassed++;
+    else counts.checksFailed++;
+  }
+
+  reload(done: boolean, atMs: number): void {
+    this.configIsCurrent = done;
+    if (done) {
+      this.reloadsDone++;
+      this.configReadAtMs = atMs;
+    } else this.reloadsFailed++;
+  }
+
+  alert(kind: string): void {
+    this.alerts.set(kind, (this.alerts.get(kind) ?? 0) + 1);
+  }
+
+  #tries(line: RequestLine, tries: readonly Try[]): void {
+    for (const one of tries) {
+      const instance = this.#instance(one.instance);
+      instance.attempts[TRY_OUTCOMES.indexOf(one.outcome)]++;
+      if (isFailover(line, one)) instance.failovers++;
+    }
+    for (const { from, way } of line.resumes) {
+      const { resumes } = this.#instance(from);
+      resumes.set(way, (resumes.get(way) ?? 0) + 1);
+    }
+  }
+
+  #instance(name: string): InstanceCounts {
+    return cell(this.instances, this.#instanceName(name), () => new InstanceCounts());
+  }
+
+  #instanceName(name: string): string {
+    return name === "" || name === "-" ? NONE : this.instances.has(name) ? name : OTHER;
+  }
+
+  #modelName(name: string): string {
+    return name === "" ? NONE : this.models.has(name) ? name : OTHER;
+  }
+}
+
+/** Whether an attempt failed in a request that a later one answered. */
+export function isFailover({ instance }: { instance: string }, one: Try): boolean {
+  return instance !== "" && instance !== "-" &&
+    (one.outcome === "failed" || one.outcome === "busy" || one.outcome === "too_long");
+}
+
+/** The part of counting that is the same for all, an instance and a model. */
+function add(counts: Counts, line: RequestLine, outcome: number): void {
+  counts.outcomes[outcome]++;
+  counts.promptTokens += line.promptTokens ?? 0;
+  counts.completionTokens += line.completionTokens ?? 0;
+  if (line.outcome === "rejected") return;
+  const durationS = line.durationMs / 1000;
+  counts.duration.observe(durationS);
+  if (line.outcome === "aborted") {
+    if (line.firstByteMs === null) counts.abortsBefore++;
+    else counts.abortsDuring++;
+  }
+  if (line.streamed && line.firstByteMs !== null) {
+    counts.firstToken.observe(line.firstByteMs / 1000);
+  }
+  if (line.outcome !== "complete") return;
+  if (line.streamed) {
+    const tokens = line.completionTokens ?? line.pieces;
+    const spanMs = line.durationMs - line.firstByteMs!;
+    if (tokens > 1 && spanMs > 0) counts.interToken.observe(spanMs / 1000 / (tokens - 1));
+  }
+  if (line.completionTokens !== null && line.completionTokens > 0 && durationS > 0) {
+    counts.tokensPerSecond.observe(line.completionTokens / durationS);
+  }
+}
+
+function cell<T>(map: Map<string, T>, key: string, fresh: () => T): T {
+  let value = map.get(key);
+  if (value === undefined) map.set(key, value = fresh());
+  return value;
+}
+
+/** Leaves exactly one entry for each name. */
+function keep<T>(map: Map<string, T>, names: ReadonlySet<string>, fresh: () => T): void {
+  for (const name of map.keys()) if (!names.has(name)) map.delete(name);
+  for (const name of names) if (!map.has(name)) map.set(name, fresh());
+}
