@@ -1,8 +1,18 @@
 // What the dashboard shows of the tally: a copy at the moment of the look, since it compares moments.
 
 import type { Counters } from "../dashboard/history.ts";
-import { type Counts as Counted, FIRST_TOKEN_BOUNDS, type Tally } from "../observe/tally.ts";
+import {
+  type Counts as Counted,
+  FIRST_TOKEN_BOUNDS,
+  InstanceCounts,
+  type Tally,
+  TRY_OUTCOMES,
+  type TryOutcome,
+} from "../observe/tally.ts";
 import type { Counts } from "./dashboard_source.ts";
+
+/** Attempts that speak against their instance, whether or not another one answered. */
+const ERRORS: readonly TryOutcome[] = ["failed", "broken", "unusable"];
 
 export class DashboardCounts implements Counts {
   static readonly BOUNDS_MS = FIRST_TOKEN_BOUNDS.map((seconds) => seconds * 1000);
@@ -13,13 +23,20 @@ export class DashboardCounts implements Counts {
     return countersOf(this.tally.total);
   }
 
+  /** An instance's errors are its failed attempts; those of the others are requests without an answer. */
   instance(name: string): Counters {
-    return countersOf(this.tally.instance(name));
+    const counts = this.tally.instance(name);
+    return { ...countersOf(counts), errors: errorsOf(counts) };
   }
 
   model(name: string): Counters {
     return countersOf(this.tally.model(name));
   }
+}
+
+function errorsOf(counts: Counted): number {
+  if (!(counts instanceof InstanceCounts)) return 0;
+  return ERRORS.reduce((sum, one) => sum + counts.attempts[TRY_OUTCOMES.indexOf(one)], 0);
 }
 
 function countersOf(counts: Counted): Counters {

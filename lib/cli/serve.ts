@@ -276,9 +276,9 @@ class Process {
     if (incident !== null) this.#raise(incident.kind, incident.subject, incident.message);
   }
 
-  /** Tells people, and those who look. */
-  #raise(kind: AlertKind, subject: string, message: string, count = 1): void {
-    this.#note(kind, subject, message, count);
+  /** Tells people, and those who look. `count` errors led to it; it happened so many `times`. */
+  #raise(kind: AlertKind, subject: string, message: string, count = 1, times = count): void {
+    this.#note(kind, subject, message, times);
     this.#tally.alert(kind);
     this.#alerts.raise(kind, subject, message, count);
   }
@@ -440,7 +440,7 @@ class Process {
 
   #tell(event: PoolEvent): void {
     this.#tally.poolEvent(event.kind, event.instance);
-    this.#raise(event.kind, event.instance, event.message, event.count);
+    this.#raise(event.kind, event.instance, event.message, event.count, 1);
     if (event.kind !== "instance_ejected") return;
     const ejected = this.#runtime.fleet.instances.find((i) => i.name === event.instance);
     if (ejected !== undefined) this.#health.checkSoon(ejected);

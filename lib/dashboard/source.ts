@@ -8,7 +8,7 @@ export type Series = readonly (number | null)[];
 export interface Figures {
   /** Finished requests since the start. */
   requests: number;
-  /** Of these, the ones that failed on the side of the instances; what a client did wrong is none. */
+  /** Requests that got no whole answer; of an instance its attempts that failed. */
   errors: number;
   prompt_tokens: number;
   completion_tokens: number;

@@ -321,9 +321,17 @@ Deno.test("failover, resume and ejection are in the events with their counts", a
   const ejected = await found("instance_ejected");
   assert.equal(ejected?.subject, "sim-0");
   assert.equal(ejected?.level, "bad");
+  assert.equal(ejected?.count, 1);
   assert.equal((await found("failover"))?.subject, "sim-0");
   assert.equal((await found("failover"))?.count, 3);
   assert.equal((await found("resume"))?.subject, "sim-1");
+  const { instances, totals } = await get(fleet, "fleet");
+  assert.deepEqual(
+    instances.map((one: { errors: number }) => one.errors),
+    [3, 1],
+    "failed attempts, though every client had its answer",
+  );
+  assert.equal(totals.errors, 0);
 });
 
 Deno.test("the switch admin.enabled takes the dashboard away", async () => {

@@ -35,7 +35,13 @@ export function FleetView({ t, theme, live, act }) {
   `;
 }
 
+/** States in which an instance gets no requests. */
+const OUT = new Set(["ejected", "down", "draining"]);
+/** Names of these many instances, or models of one, are written out. */
+const NAMED = 4;
+
 function Totals({ t, snapshot }) {
+  const out = snapshot.instances.filter(({ state }) => OUT.has(state));
   const { totals, waiting, status } = snapshot;
   const ttft = `${millis(totals.ttft_p50_ms)} / ${millis(totals.ttft_p99_ms)}`;
   const figures = [
@@ -49,9 +55,15 @@ function Totals({ t, snapshot }) {
   ];
   return html`
     <section class="totals" aria-label=${t("status")}>
-      <p class=${`status ${status}`}><span class="dot" aria-hidden="true"></span>${t(
-        `status_${status}`,
-      )}</p>
+      <div>
+        <p class=${`status ${status}`}><span class="dot" aria-hidden="true"></span>${t(
+          `status_${status}`,
+        )}</p>
+        ${out.length > 0 &&
+          html`<p class="sub">${
+            out.slice(0, NAMED).map((one) => `${one.name}: ${t(`state_${one.state}`)}`).join(" · ")
+          }${out.length > NAMED ? ` · +${out.length - NAMED}` : ""}</p>`}
+      </div>
       <dl>
           ${figures.map(([name, value, title]) =>
             html`
@@ -136,9 +148,12 @@ function InstanceRow({ t, theme, one, times, curves, change }) {
     <tr role="row" data-instance=${one.name}>
       <th scope="row" role="rowheader">
         <span class="name">${one.name}</span>
-        <span class="sub" title=${one.url}>${one.models.join(", ")}${marks.length === 0
-          ? ""
-          : ` · ${marks.join(" · ")}`}</span>
+        <span class="sub" title=${`${one.url}\n${one.models.join(", ")}`}>${one.models.slice(
+          0,
+          NAMED,
+        ).join(", ")}${one.models.length > NAMED
+          ? ` +${one.models.length - NAMED}`
+          : ""}${marks.length === 0 ? "" : ` · ${marks.join(" · ")}`}</span>
       </th>
       <td role="cell" data-label=${t("state")}>
         <${Chip} t=${t} state=${one.state} />
