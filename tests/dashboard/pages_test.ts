@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import axe from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { type Fleet, type FleetOptions, startFleet } from "../faults/fleet.ts";
 import { waitFor } from "../support/wait.ts";
@@ -428,6 +429,43 @@ pageTest("landmarks, names and roles are there for a screen reader", async (brow
     ).map((one) => one.outerHTML)
   `);
   assert.deepEqual(unnamed, []);
+});
+
+pageTest("axe finds no fault in any view, light or dark, wide or narrow", async (browser) => {
+  await using fleet = await start({ simulate: ["--reasoning", "8"] });
+  await (await fleet.chat()).text();
+  await fleet.records(1, 0);
+  for (
+    const { colorScheme, width } of [
+      { colorScheme: "light", width: 1280 },
+      { colorScheme: "dark", width: 390 },
+    ] as const
+  ) {
+    // The policy forbids what axe does; it is in force in all other tests.
+    const context = await browser.newContext({
+      bypassCSP: true,
+      colorScheme,
+      viewport: { width, height: 800 },
+    });
+    const page = await context.newPage();
+    for (const view of ["fleet", "events", "records", "config", "playground"]) {
+      await page.goto(`${fleet.gateway.url}/dashboard/#/${view}`);
+      await page.waitForSelector(".connection.live");
+      await page.waitForSelector("main h1");
+      if (view === "records") {
+        await page.locator(".list a").first().click();
+        await page.waitForSelector(".reader .message");
+      }
+      await page.evaluate(axe.source);
+      const found = await page.evaluate(`axe.run().then(({ violations }) =>
+        violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ": " + html)))`);
+      assert.deepEqual(found, [], `${view}, ${colorScheme}`);
+    }
+    await page.getByRole("button", { name: "Sign in", exact: true }).click();
+    await page.waitForSelector("dialog[open]");
+    const found = await page.evaluate(`axe.run("dialog").then(({ violations }) => violations)`);
+    assert.deepEqual(found, []);
+  }
 });
 
 /** Contrast of an element's text with what it stands on, by WCAG. */

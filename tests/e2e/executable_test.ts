@@ -159,6 +159,11 @@ async function serveAStream(workers: number): Promise<void> {
     .map((event) => JSON.parse(event).choices[0]?.delta.content ?? "").join("");
   assert.notEqual(answer, "");
 
+  const page = await fetch(`${await gateway.url()}/dashboard/`);
+  assert.match(await page.text(), /<script type="module" src="app.js">/);
+  const script = await fetch(`${await gateway.url()}/dashboard/app.js`);
+  assert.match(await script.text(), /^import /m);
+
   const folder = join(alone.folder, "data", "requests_responses");
   await waitFor(async () => (await lines(folder)).length > 0, "a record on disk");
   const records = await lines(folder);

@@ -41,11 +41,13 @@ export function ConfigView({ t, api, live, act }) {
     <p class="problem" role="alert">${problem}</p>
     <dl class="facts">
       <div><dt>${t("file")}</dt><dd><code>${view.file}</code></dd></div>
-      <div><dt>${t("last_reload")}</dt><dd role="status" class=${last !== null && !last.ok
-        ? "bad"
-        : ""}>${last === null
-        ? t("never_reloaded")
-        : t(last.ok ? "reload_ok" : "reload_failed", { time: moment(last.time) })}</dd></div>
+      <div>
+        <dt>${t("last_reload")}</dt>
+        <dd><span role="status" class=${last?.ok === false ? "bad" : ""}>${reloadText(
+          t,
+          last,
+        )}</span></dd>
+      </div>
       ${view.drained.length > 0 &&
         html`
           <div>
@@ -70,4 +72,9 @@ export function ConfigView({ t, api, live, act }) {
       2,
     )}</pre>
   `;
+}
+
+function reloadText(t, last) {
+  if (last === null) return t("never_reloaded");
+  return t(last.ok ? "reload_ok" : "reload_failed", { time: moment(last.time) });
 }

@@ -6,7 +6,14 @@ import { useState } from "./vendor/libraries.js";
 
 /** One event in words, for the announcer. */
 export function eventText(t, { kind, subject, message }) {
-  return `${subject}: ${t(`kind_${kind}`)}. ${message}`;
+  return `${subject}: ${kindText(t, kind)}. ${message}`;
+}
+
+/** A kind that has no words yet is shown by its name. */
+function kindText(t, kind) {
+  const key = `kind_${kind}`;
+  const text = t(key);
+  return text === key ? kind.replaceAll("_", " ") : text;
 }
 
 const PROBLEMS = new Set(["warning", "bad"]);

@@ -128,26 +128,26 @@ function Facts({ t, facts }) {
     ],
     ["request_id", facts.requestId],
   ].filter(([, value]) => value !== undefined && value !== null);
-  return html`<dl class="facts line" role="status">
-    ${
-    shown.map(([name, value]) =>
-      html`
-        <div key=${name}>
-          <dt>${t(name)}</dt>
-          <dd data-fact=${name}>${value}</dd>
-        </div>
-      `
-    )
-  }
-    ${
-    facts.stopped && html`
-      <div>
-        <dt class="hidden">${t("state")}</dt>
-        <dd>${t("stopped")}</dd>
-      </div>
-    `
-  }
-  </dl>`;
+  return html`
+    <div role="status">
+      <dl class="facts line">
+        ${shown.map(([name, value]) =>
+          html`
+            <div key=${name}>
+              <dt>${t(name)}</dt>
+              <dd data-fact=${name}>${value}</dd>
+            </div>
+          `
+        )}
+        ${facts.stopped && html`
+          <div>
+            <dt class="hidden">${t("state")}</dt>
+            <dd>${t("stopped")}</dd>
+          </div>
+        `}
+      </dl>
+    </div>
+  `;
 }
 
 /** Streams one answer. Throws what the gateway said against it, and an AbortError after stop. */
