@@ -51,11 +51,13 @@ Options:
   --host ADDRESS     address to listen on; beats the file
   --port N           port to listen on, 0 for any free one; beats the file
   --workers N|auto   isolates that serve; beats the file
+  --takeover PID     take over the port of the gateway with this process id, which ends once its
+                     running answers have
   --log-level LEVEL  trace, debug, info, warning, error or fatal; beats the file
   --log-format F     text or json; beats the file
 
 SIGHUP reloads the file. SIGTERM or SIGINT finishes running answers (drain_timeout), a second one ends
-at once.
+at once. SIGUSR2 does the same for a successor that listens on the port already (--takeover).
 
 Examples:
   simple-ai-gateway
@@ -66,6 +68,7 @@ const options = {
   host: { type: "string" },
   port: { type: "string" },
   workers: { type: "string" },
+  takeover: { type: "string" },
   "log-level": { type: "string" },
   "log-format": { type: "string" },
 } as const;
@@ -121,6 +124,11 @@ export async function run(args: string[]): Promise<number> {
     console.error(overrides);
     return 2;
   }
+  if (values.takeover !== undefined && !/^[1-9]\d{0,9}$/.test(values.takeover)) {
+    console.error(`--takeover: expected a process id, got \`${values.takeover}\``);
+    return 2;
+  }
+  const takeover = values.takeover === undefined ? null : Number(values.takeover);
   const path = values.config!;
   const loaded = await readConfig(path, env);
   if (!loaded.ok) {
@@ -128,7 +136,7 @@ export async function run(args: string[]): Promise<number> {
     return 1;
   }
   const config = withOverrides(loaded.config, overrides);
-  return await new Process(path, config, overrides, loaded.options).run(loaded.text);
+  return await new Process(path, config, overrides, loaded.options, takeover).run(loaded.text);
 }
 
 /** Everything that one gateway process owns. */
@@ -162,6 +170,8 @@ class Process {
     private config: Config,
     private readonly overrides: Overrides,
     private options: RawConfig,
+    /** The process whose port is taken over; null for none. */
+    private readonly takeover: number | null,
   ) {
     this.#fileConfig = config;
     this.#logs.configure(config.log);
@@ -292,9 +302,13 @@ class Process {
     const { config } = this;
     let port: number;
     try {
+      const { host: hostname, port: wanted } = config;
+      // Always with SO_REUSEPORT, so that a successor can take over; two gateways that know nothing of
+      // each other would share the port without a word, which is why it is first asked for without.
+      if (this.takeover === null && wanted !== 0) Deno.listen({ hostname, port: wanted }).close();
       port = this.#workers === null
-        ? this.#runtime.listen({ hostname: config.host, port: config.port, reusePort: false }).port
-        : await this.#workers.start(config.host, config.port);
+        ? this.#runtime.listen({ hostname, port: wanted, reusePort: true }).port
+        : await this.#workers.start(hostname, wanted);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       console.error(`cannot listen on ${config.host}:${config.port}: ${reason}`);
@@ -314,12 +328,15 @@ class Process {
     console.error(readyLine(config, this.path, port));
     this.#note("started", "gateway", `version ${VERSION} with ${describe(config)}`);
 
-    await stopSignal();
-    logger.info("stopping: running answers may finish within {seconds} s", {
-      seconds: config.drainTimeoutS,
+    if (this.takeover !== null) this.#takeOver(this.takeover);
+    const end = await endSignal();
+    logger.info("{end}: running answers may finish within {seconds} s", {
+      end: end === "stop" ? "stopping" : "handing over",
+      seconds: this.config.drainTimeoutS,
     });
     this.#dashboard.close();
-    await Promise.race([this.#workers?.drain() ?? this.#runtime.drain(), stopSignal()]);
+    const serving = this.#workers ?? this.#runtime;
+    await Promise.race([end === "stop" ? serving.drain() : serving.handOver(), endSignal()]);
     await this.#workers?.close();
     this.#source.close();
     await watcher.close();
@@ -329,6 +346,16 @@ class Process {
     await this.#alerts.close();
     this.#logs.flush();
     return 0;
+  }
+
+  /** Both listen: from now on the new connections are ours. */
+  #takeOver(pid: number): void {
+    try {
+      Deno.kill(pid, "SIGUSR2");
+      logger.info("took over from process {pid}", { pid });
+    } catch (error) {
+      logger.error("process {pid} cannot be told to hand over: {error}", { pid, error });
+    }
   }
 
   #reload(read: Config, options: RawConfig): void {
@@ -498,14 +525,19 @@ function readyLine(config: Config, path: string, port: number): string {
     `(${describe(config)}; config ${path})`;
 }
 
-/** Resolves at the next SIGTERM or SIGINT. */
-function stopSignal(): Promise<void> {
-  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGTERM", "SIGINT"];
+/** Resolves at the next SIGTERM or SIGINT (stop), or SIGUSR2 (a successor listens already). */
+function endSignal(): Promise<"stop" | "hand_over"> {
+  const signals: Deno.Signal[] = Deno.build.os === "windows"
+    ? ["SIGINT"]
+    : ["SIGTERM", "SIGINT", "SIGUSR2"];
   return new Promise((resolve) => {
-    const heard = () => {
-      for (const signal of signals) Deno.removeSignalListener(signal, heard);
-      resolve();
-    };
-    for (const signal of signals) Deno.addSignalListener(signal, heard);
+    const listeners = signals.map((signal) => {
+      const heard = () => {
+        for (const [other, listener] of listeners) Deno.removeSignalListener(other, listener);
+        resolve(signal === "SIGUSR2" ? "hand_over" : "stop");
+      };
+      Deno.addSignalListener(signal, heard);
+      return [signal, heard] as const;
+    });
   });
 }

@@ -31,6 +31,8 @@ export async function appendLines(
 ): Promise<number> {
   try {
     using file = await openForAppend(path);
+    // Two processes share the file while one takes over from the other; closing it gives the lock back.
+    await file.lock(true);
     let { size } = await file.stat();
     if (size > 0 && size !== knownSize) size = await mend(dataDir, path, size);
     await writeWhole(file, path, bytes, size);
@@ -131,7 +133,9 @@ export async function mendNewest(dataDir: string, folder: string, count: number)
   }
   for (const name of names.sort().slice(-count)) {
     const path = join(dataDir, folder, name);
-    const { size } = await Deno.stat(path);
+    using file = await openForAppend(path);
+    await file.lock(true);
+    const { size } = await file.stat();
     if (size > 0) await mend(dataDir, path, size);
   }
 }

@@ -15,6 +15,11 @@ export interface Listener {
   readonly port: number;
   /** No new connections or requests; idle connections are closed; resolves when the last answer is out. */
   drain(): Promise<void>;
+  /**
+   * Another process listens on the port from now on: no new connections; a request on one that stands
+   * is answered, as the connection's last. Resolves when all connections have ended.
+   */
+  handOver(): Promise<void>;
   /** Ends everything at once. */
   close(): Promise<void>;
 }

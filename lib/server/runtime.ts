@@ -121,6 +121,14 @@ export class Runtime {
     await within(this.#config.drainTimeoutS * 1000, this.#gateway.idle());
   }
 
+  /**
+   * Another process has taken over the port: closes the door and waits for what is under way, at most
+   * `drain_timeout`. Requests that still come on connections that stand are served.
+   */
+  async handOver(): Promise<void> {
+    await within(this.#config.drainTimeoutS * 1000, this.#listener?.handOver());
+  }
+
   /** Cuts what is under way and ends; resolves once all requests are accounted for. Idempotent. */
   close(): Promise<void> {
     return this.#closed ??= this.#close();

@@ -74,6 +74,9 @@ class ServingWorker {
       case "drain":
         this.#end(this.#runtime.drain());
         return;
+      case "hand_over":
+        this.#end(this.#runtime.handOver());
+        return;
       case "close":
         this.#end(this.#runtime.close());
         return;

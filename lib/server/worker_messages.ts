@@ -45,6 +45,7 @@ export type ToWorker =
     proxied: readonly string[];
   }
   | { kind: "drain" }
+  | { kind: "hand_over" }
   /** Cut what is under way; answered by `drained` as well. */
   | { kind: "close" };
 

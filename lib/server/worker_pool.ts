@@ -38,10 +38,6 @@ export class WorkerPool {
 
   /** Starts all workers; resolves to the port. Throws when the first cannot listen. */
   async start(hostname: string, port: number): Promise<number> {
-    if (port !== 0) {
-      // SO_REUSEPORT would let two gateways share the port without a word: ask without it first.
-      Deno.listen({ hostname, port }).close();
-    }
     this.#address = { hostname, port };
     for (let index = 1; index <= this.parts.count; index++) {
       this.#address.port = await this.#startOne(index);
@@ -59,6 +55,11 @@ export class WorkerPool {
     await this.#endAll("drain");
   }
 
+  /** Closes the door at once, another process has taken over; running answers end. */
+  async handOver(): Promise<void> {
+    await this.#endAll("hand_over");
+  }
+
   /** Cuts what is under way, takes what is to be recorded of it, and ends the workers. */
   async close(): Promise<void> {
     const timer = setTimeout(() => this.#drained.forEach((resolve) => resolve()), CLOSE_MS);
@@ -68,7 +69,7 @@ export class WorkerPool {
     this.#workers.clear();
   }
 
-  async #endAll(kind: "drain" | "close"): Promise<void> {
+  async #endAll(kind: "drain" | "hand_over" | "close"): Promise<void> {
     this.#closing = true;
     await Promise.all([...this.#workers].map(([index, worker]) =>
       new Promise<void>((resolve) => {

@@ -40,6 +40,7 @@ export function listenDenoServe(options: ListenOptions, handler: Handler): Liste
     hostname: server.addr.hostname,
     port: server.addr.port,
     drain: () => server.shutdown(),
+    handOver: () => server.shutdown(),
     async close() {
       // A server that has drained is gone; to abort it then throws where nobody can catch it.
       if (!finished) aborter.abort();

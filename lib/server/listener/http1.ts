@@ -6,6 +6,9 @@ import { MessageBuffers, Slab } from "../../http/memory.ts";
 import type { Handler, Listener, ListenOptions } from "../listener.ts";
 import { Connection, type ConnectionOwner, TICK_MS } from "./http1/connection.ts";
 
+/** How long an idle connection is kept after the port was handed over. */
+const HANDED_OVER_IDLE_MS = 5000;
+
 /** Listens on a TCP port. Throws Deno.errors.AddrInUse and the like. */
 export function listenHttp1(options: ListenOptions, handler: Handler): Listener {
   return new Http1Listener(options, handler);
@@ -33,9 +36,29 @@ class Http1Listener implements Listener, ConnectionOwner {
   }
 
   async drain(): Promise<void> {
+    this.#closeDoor();
+    this.#closeIdle();
+    await this.#lastConnection();
+  }
+
+  async handOver(): Promise<void> {
+    this.#closeDoor();
+    // A client may be writing on an idle connection at this moment: it gets its answer.
+    const timer = setTimeout(() => this.#closeIdle(), HANDED_OVER_IDLE_MS);
+    await this.#lastConnection();
+    clearTimeout(timer);
+  }
+
+  #closeDoor(): void {
+    if (!this.draining) this.#listener.close();
     this.draining = true;
-    this.#listener.close();
+  }
+
+  #closeIdle(): void {
     for (const connection of this.#connections) connection.closeIfIdle();
+  }
+
+  async #lastConnection(): Promise<void> {
     if (this.#connections.size > 0) {
       await new Promise<void>((resolve) => {
         this.#allClosed = resolve;
@@ -44,8 +67,7 @@ class Http1Listener implements Listener, ConnectionOwner {
   }
 
   close(): Promise<void> {
-    if (!this.draining) this.#listener.close();
-    this.draining = true;
+    this.#closeDoor();
     clearInterval(this.#clock);
     for (const connection of [...this.#connections]) connection.close();
     return Promise.resolve();
