@@ -41,5 +41,12 @@ function errorsOf(counts: Counted): number {
 
 function countersOf(counts: Counted): Counters {
   const { requests, errors, promptTokens, completionTokens, firstToken } = counts;
-  return { requests, errors, promptTokens, completionTokens, ttft: [...firstToken.counts] };
+  return {
+    requests,
+    errors,
+    promptTokens,
+    completionTokens,
+    generatedTokens: completionTokens + counts.untoldTokens,
+    ttft: [...firstToken.counts],
+  };
 }

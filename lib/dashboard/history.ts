@@ -8,6 +8,8 @@ export interface Counters {
   errors: number;
   promptTokens: number;
   completionTokens: number;
+  /** The same, with what was streamed without any usage told. */
+  generatedTokens: number;
   /** Answers by time to first token: one count for each bound and one above all. */
   ttft: readonly number[];
 }
@@ -49,12 +51,12 @@ export class Track {
     const last = this.#samples.at(-1)!;
     const rateFrom = this.#samples.at(-1 - RATE_SAMPLES) ?? this.#samples[0];
     const seconds = (last.atMs - rateFrom.atMs) / 1000;
-    const since = (field: "requests" | "completionTokens") =>
+    const since = (field: "requests" | "generatedTokens") =>
       seconds <= 0 ? 0 : (last.counters[field] - rateFrom.counters[field]) / seconds;
     const counts = difference(last.counters.ttft, this.#samples[0].counters.ttft);
     this.rates = {
       requestsPerS: hundredths(since("requests")),
-      tokensPerS: hundredths(since("completionTokens")),
+      tokensPerS: hundredths(since("generatedTokens")),
       ttftP50Ms: quantile(this.boundsMs, counts, 0.5),
       ttftP99Ms: quantile(this.boundsMs, counts, 0.99),
     };

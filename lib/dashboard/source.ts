@@ -12,8 +12,9 @@ export interface Figures {
   errors: number;
   prompt_tokens: number;
   completion_tokens: number;
-  /** Over the last ten seconds. */
+  /** Finished requests over the last ten seconds. */
   requests_per_second: number;
+  /** Their tokens; of streams that told no usage about as many as they had events. */
   tokens_per_second: number;
   /** Time to the first token over the last minute; null when nothing was answered in it. */
   ttft_p50_ms: number | null;

@@ -21,6 +21,9 @@ export const TRY_OUTCOMES = [
 ] as const;
 export type TryOutcome = typeof TRY_OUTCOMES[number];
 
+/** How a broken stream can go on; `limit`: only its end was missing. */
+export const RESUME_WAYS = ["continue", "exact", "replay", "limit"] as const;
+
 /** Upper bounds in seconds: from a cached prompt on a small model to a queue at its limit. */
 export const FIRST_TOKEN_BOUNDS: readonly number[] = [
   ...[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
@@ -49,6 +52,8 @@ export class Counts {
   readonly outcomes: number[] = OUTCOMES.map(() => 0);
   promptTokens = 0;
   completionTokens = 0;
+  /** Events with content of streams whose usage nobody told: about a token each. */
+  untoldTokens = 0;
   /** Clients that left before the first byte of an answer, and after it. */
   abortsBefore = 0;
   abortsDuring = 0;
@@ -83,8 +88,6 @@ export class InstanceCounts extends Counts {
   readonly attempts: number[] = TRY_OUTCOMES.map(() => 0);
   /** Its attempts that failed, in requests that were answered by a later attempt. */
   failovers = 0;
-  /** Its streams that broke and went on, by the way. */
-  readonly resumes = new Map<string, number>();
   ejections = 0;
   /** Times that active checks took it out, and times that it came back. */
   downs = 0;
@@ -115,6 +118,8 @@ export class Tally {
   readonly total = new Counts();
   readonly instances = new Map<string, InstanceCounts>();
   readonly models = new Map<string, ModelCounts>();
+  /** Streams that broke and went on, by the way in which they did. */
+  readonly resumes = new Map<string, number>(RESUME_WAYS.map((way) => [way, 0]));
   /** Alerts by kind, those that a cooldown kept back included. */
   readonly alerts = new Map<string, number>();
   reloadsDone = 0;
@@ -206,9 +211,8 @@ export class Tally {
       instance.attempts[TRY_OUTCOMES.indexOf(one.outcome)]++;
       if (isFailover(line, one)) instance.failovers++;
     }
-    for (const { from, way } of line.resumes) {
-      const { resumes } = this.#instance(from);
-      resumes.set(way, (resumes.get(way) ?? 0) + 1);
+    for (const { way } of line.resumes) {
+      this.resumes.set(way, (this.resumes.get(way) ?? 0) + 1);
     }
   }
 
@@ -236,6 +240,7 @@ function add(counts: Counts, line: RequestLine, outcome: number): void {
   counts.outcomes[outcome]++;
   counts.promptTokens += line.promptTokens ?? 0;
   counts.completionTokens += line.completionTokens ?? 0;
+  if (line.completionTokens === null) counts.untoldTokens += line.pieces;
   if (line.outcome === "rejected") return;
   const durationS = line.durationMs / 1000;
   counts.duration.observe(durationS);

@@ -63,6 +63,13 @@ Deno.test("the fleet's figures are those of the requests that were made", async 
   assert.deepEqual(Object.keys(found.history.instances), ["sim-0", "sim-1"]);
 });
 
+Deno.test("a stream that tells no usage has its tokens in the rate all the same", async () => {
+  await using fleet = await startFleet();
+  await (await fleet.chat({ stream: true, max_tokens: 12 })).text();
+  await waitFor(async () => (await get(fleet, "fleet")).totals.tokens_per_second > 0, "a rate");
+  assert.equal((await get(fleet, "fleet")).totals.completion_tokens, 0, "what was told is exact");
+});
+
 Deno.test("no secret is in any answer of the dashboard", async () => {
   await using fleet = await startGuarded();
   await (await fleet.chat()).text();

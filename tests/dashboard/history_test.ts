@@ -6,7 +6,8 @@ import { type Counters, quantile, Track } from "../../lib/dashboard/history.ts";
 const BOUNDS = [100, 200, 400];
 
 function counters(requests: number, ttft: number[] = [0, 0, 0, 0]): Counters {
-  return { requests, errors: 0, promptTokens: 0, completionTokens: requests * 10, ttft };
+  const tokens = { promptTokens: 0, completionTokens: 0, generatedTokens: requests * 10 };
+  return { requests, errors: 0, ...tokens, ttft };
 }
 
 Deno.test("a rate is over the last ten seconds", () => {
