@@ -53,7 +53,8 @@ export interface SourceParts {
   reload(): Promise<ReloadReport>;
 }
 
-const SERVING = new Set(["healthy", "slow_start", "busy", "half_open"]);
+/** States in which an instance may get requests. */
+export const SERVING: ReadonlySet<string> = new Set(["healthy", "slow_start", "busy", "half_open"]);
 
 export class ProcessSource implements DashboardSource {
   readonly #parts: SourceParts;
@@ -105,6 +106,10 @@ export class ProcessSource implements DashboardSource {
 
   config(): ConfigView {
     return this.#parts.configView();
+  }
+
+  hasToken(): boolean {
+    return this.#parts.config().admin.token !== null;
   }
 
   records(query: RecordQuery): Promise<RecordPage> {

@@ -45,7 +45,7 @@ export class Dashboard {
     if (!isReading(request)) return problem(405, "Method Not Allowed");
     switch (name) {
       case "session":
-        return json(200, { trusted: request.trusted });
+        return json(200, { trusted: request.trusted, has_token: this.source.hasToken() });
       case "fleet":
         return json(200, { ...this.source.snapshot(), history: this.source.history() });
       case "events":

@@ -170,6 +170,8 @@ export interface DashboardSource {
   /** The newest events, oldest first. */
   events(): readonly FeedEvent[];
   config(): ConfigView;
+  /** Whether the configuration has a token; without one nobody can act. */
+  hasToken(): boolean;
   records(query: RecordQuery): Promise<RecordPage>;
   /** null when there is no such record. */
   record(place: string): Promise<RecordView | null>;

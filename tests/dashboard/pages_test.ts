@@ -294,6 +294,16 @@ pageTest("drain and undrain ask for the token, then act", async (browser) => {
   assert.deepEqual(complaints, []);
 });
 
+pageTest("without a token in the configuration it is said how to get one", async (browser) => {
+  await using fleet = await startFleet();
+  const { page, complaints } = await open(browser, fleet);
+  await page.getByRole("button", { name: "Drain sim-0", exact: true }).click();
+  await seen(page, "dialog[open]", /no admin\.token\. Set one there/);
+  await page.getByRole("button", { name: "Close" }).click();
+  await page.waitForSelector("dialog", { state: "detached" });
+  assert.deepEqual(complaints, []);
+});
+
 pageTest(
   "from another host's name the page asks for the token and keeps it in its tab",
   async (browser) => {

@@ -216,7 +216,8 @@ function App({ api }) {
         : html`<${View} name=${view} rest=${rest} shared=${shared} />`}
     </main>
     <${Announcer} t=${t} events=${live.events} />
-    ${asking && html`<${SignInDialog} t=${t} signIn=${signIn} close=${() => setAsking(false)} />`}
+    ${asking &&
+      html`<${SignInDialog} t=${t} api=${api} signIn=${signIn} close=${() => setAsking(false)} />`}
   `;
 }
 
@@ -256,14 +257,28 @@ function Announcer({ t, events }) {
   return html`<div class="hidden" aria-live="polite">${text}</div>`;
 }
 
-function SignInDialog({ t, signIn, close }) {
+function SignInDialog({ t, api, signIn, close }) {
   const dialog = useRef(null);
+  const [hasToken, setHasToken] = useState(null);
   useEffect(() => {
-    dialog.current.showModal();
+    // Where not even this may be asked, there is a token.
+    api.get("session").then((now) => setHasToken(now.has_token), () => setHasToken(true));
   }, []);
+  useEffect(() => {
+    if (hasToken !== null) dialog.current.showModal();
+  }, [hasToken]);
+  if (hasToken === null) return null;
   return html`
     <dialog ref=${dialog} onClose=${close} aria-labelledby="sign-in-title">
-      <${SignIn} t=${t} signIn=${signIn} message=${t("token_for_actions")} cancel=${close} />
+      ${hasToken
+        ? html`<${SignIn} t=${t} signIn=${signIn} message=${
+          t("token_for_actions")
+        } cancel=${close} />`
+        : html`
+          <h1 id="sign-in-title">${t("sign_in")}</h1>
+          <p class="notice">${t("token_missing")}</p>
+          <button type="button" onClick=${close}>${t("close")}</button>
+        `}
     </dialog>
   `;
 }

@@ -21,6 +21,8 @@ const ENGLISH = {
   token_hint: "admin.token of the configuration. It stays in this tab.",
   token_needed: "This gateway asks for its token.",
   token_wrong: "That is not the token.",
+  token_missing:
+    "The configuration has no admin.token. Set one there to drain, undrain and reload from here.",
   token_for_actions: "Drain, undrain and reload need the token.",
   cancel: "Cancel",
   close: "Close",
@@ -179,6 +181,7 @@ const CHINESE = {
   token_hint: "配置里的 admin.token，只保存在本标签页。",
   token_needed: "访问此网关需要令牌。",
   token_wrong: "令牌不正确。",
+  token_missing: "配置里没有 admin.token。先设置它，才能在这里排空、恢复和重新加载。",
   token_for_actions: "排空、恢复和重新加载需要令牌。",
   cancel: "取消",
   close: "关闭",
