@@ -8,6 +8,8 @@ export const PERMISSION_FLAGS: readonly string[] = [
   "--allow-read",
   "--allow-write",
   "--allow-env",
+  // How much space is left for records.
+  "--allow-sys=statfs",
   "--deny-run",
   "--deny-ffi",
   "--deny-import",

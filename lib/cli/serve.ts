@@ -41,6 +41,7 @@ import { WorkerPool } from "../server/worker_pool.ts";
 import { EventStore } from "../sse/event_store.ts";
 import { DashboardCounts } from "./dashboard_counts.ts";
 import { ProcessSource } from "./dashboard_source.ts";
+import { MetricsPage } from "./metrics_page.ts";
 import { VERSION } from "./version.ts";
 
 export const summary = "runs the gateway (the default command)";
@@ -154,6 +155,7 @@ class Process {
   readonly #tally = new Tally(Date.now());
   readonly #source: ProcessSource;
   readonly #dashboard: Dashboard;
+  readonly #metrics: MetricsPage;
   /** Names of instances that an action drained; the next reload takes them all back. */
   readonly #drained = new Set<string>();
   /** As the file and the flags have it, before what was drained. */
@@ -225,6 +227,13 @@ class Process {
       reload: () => this.#reloadNow(),
     });
     this.#dashboard = new Dashboard(this.#source);
+    this.#metrics = new MetricsPage({
+      tally: this.#tally,
+      fleet: this.#runtime.fleet,
+      dataDir: () => this.config.dataDir,
+      records: () => this.#recorder.stats(),
+      workers: Math.min(count, 63),
+    });
   }
 
   #makeWorkers(count: number): WorkerPool {
@@ -253,6 +262,7 @@ class Process {
     if (path === "/dashboard" || path.startsWith("/dashboard/")) {
       return this.#dashboard.handle(request);
     }
+    if (path === "/metrics") return this.#metrics.handle(request);
     return Promise.resolve(textReply(404, `Nothing at ${path}\n`));
   };
 

@@ -22,10 +22,15 @@ export class Pool {
     private readonly strategy: Strategy,
     private readonly queueOptions: QueueOptions,
     private readonly claim: (pick: () => Instance | null) => Lease | null,
-    line: Line,
+    private readonly line: Line,
     onWaiting: (change: 1 | -1) => void,
   ) {
     this.queue = new WaitQueue(line, onWaiting);
+  }
+
+  /** Requests that wait for room, in all workers. */
+  get waiting(): number {
+    return this.line.length;
   }
 
   /**

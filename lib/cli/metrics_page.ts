@@ -1,0 +1,80 @@
+// GET /metrics of this process: gathers what a scrape sees and answers with it as text.
+
+import type { AdminReply, AdminRequest } from "../http/admin.ts";
+import { Metrics } from "../observe/metrics.ts";
+import { DiskSpace, lookAtProcess } from "../observe/metrics/machine.ts";
+import type { Look } from "../observe/metrics/metric.ts";
+import type { Tally } from "../observe/tally.ts";
+import type { Fleet } from "../pool/fleet.ts";
+import type { RecordStats } from "../record/writer.ts";
+import { SERVING } from "./dashboard_source.ts";
+import { VERSION } from "./version.ts";
+
+/** What the process lends. */
+export interface MetricsParts {
+  tally: Tally;
+  fleet: Fleet;
+  dataDir(): string;
+  records(): RecordStats;
+  workers: number;
+}
+
+const encoder = new TextEncoder();
+
+export class MetricsPage {
+  readonly #metrics = new Metrics();
+  readonly #disk = new DiskSpace();
+
+  constructor(private readonly parts: MetricsParts) {}
+
+  async handle(request: AdminRequest): Promise<AdminReply> {
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      return text(405, "text/plain; charset=utf-8", "Method Not Allowed\n", ["allow", "GET, HEAD"]);
+    }
+    const diskFreeBytes = await this.#disk.freeBytes(this.parts.dataDir());
+    return text(
+      200,
+      this.#metrics.contentType,
+      await this.#metrics.text(this.#look(diskFreeBytes)),
+    );
+  }
+
+  #look(diskFreeBytes: number | null): Look {
+    const { tally, fleet, records, workers } = this.parts;
+    const instances = fleet.instances.map((one) => ({
+      name: one.name,
+      models: one.config.models,
+      state: one.state,
+      inFlight: one.inFlight,
+      maxConcurrency: one.config.maxConcurrency,
+    }));
+    return {
+      tally,
+      instances,
+      models: fleet.models.map((name) => ({
+        name,
+        waiting: fleet.pool(name)?.waiting ?? 0,
+        available:
+          instances.filter(({ models, state }) => models.includes(name) && SERVING.has(state))
+            .length,
+      })),
+      records: { ...records(), diskFreeBytes },
+      process: lookAtProcess(),
+      version: VERSION,
+      workers,
+    };
+  }
+}
+
+function text(
+  status: number,
+  contentType: string,
+  body: string,
+  ...headers: (readonly [string, string])[]
+): AdminReply {
+  return {
+    status,
+    headers: [["content-type", contentType], ...headers],
+    body: encoder.encode(body),
+  };
+}

@@ -1,0 +1,113 @@
+// Metrics of the fleet: what each instance does and is, who waits, and what the checks say.
+
+import type { InstanceCounts } from "../tally.ts";
+import type { InstanceLook, Metric, ModelLook, Sample } from "./metric.ts";
+
+/** All states of an instance, in the order of their gravity. */
+export const STATES = [
+  "healthy",
+  "slow_start",
+  "busy",
+  "half_open",
+  "ejected",
+  "down",
+  "draining",
+] as const;
+
+export const fleetMetrics: readonly Metric[] = [
+  ofInstances("gateway_in_flight", "Requests under way at this instance", (i) => i.inFlight),
+  ofInstances(
+    "gateway_instance_max_concurrency",
+    "Requests that this instance may have at once, where that is configured",
+    (i) => i.maxConcurrency,
+  ),
+  {
+    name: "gateway_instance_state",
+    type: "gauge",
+    help: "1 for the state that this instance is in, 0 for the others",
+    labels: ["instance", "state"],
+    *read({ instances }) {
+      for (const { name: instance, state: current } of instances) {
+        for (const state of STATES) {
+          yield { labels: { instance, state }, value: state === current ? 1 : 0 };
+        }
+      }
+    },
+  },
+  ofModels("gateway_queued", "Requests that wait for room at an instance", (m) => m.waiting),
+  ofModels(
+    "gateway_model_available_instances",
+    "Instances of this model that may get requests, fallbacks included",
+    (m) => m.available,
+  ),
+  counted("gateway_ejections_total", "Times that failures took this instance out", [], (c) => [
+    { labels: {}, value: c.ejections },
+  ]),
+  counted("gateway_downs_total", "Times that health checks took this instance out", [], (c) => [
+    { labels: {}, value: c.downs },
+  ]),
+  counted("gateway_recoveries_total", "Times that this instance came back", [], (c) => [
+    { labels: {}, value: c.recoveries },
+  ]),
+  counted(
+    "gateway_health_checks_total",
+    "Active health checks of this instance",
+    ["result"],
+    (c) => [
+      { labels: { result: "passed" }, value: c.checksPassed },
+      { labels: { result: "failed" }, value: c.checksFailed },
+    ],
+  ),
+];
+
+function ofInstances(
+  name: string,
+  help: string,
+  value: (instance: InstanceLook) => number | null,
+): Metric {
+  return {
+    name,
+    type: "gauge",
+    help,
+    labels: ["instance"],
+    *read({ instances }) {
+      for (const instance of instances) {
+        const found = value(instance);
+        if (found !== null) yield { labels: { instance: instance.name }, value: found };
+      }
+    },
+  };
+}
+
+function ofModels(name: string, help: string, value: (model: ModelLook) => number): Metric {
+  return {
+    name,
+    type: "gauge",
+    help,
+    labels: ["model"],
+    *read({ models }) {
+      for (const model of models) yield { labels: { model: model.name }, value: value(model) };
+    },
+  };
+}
+
+function counted(
+  name: string,
+  help: string,
+  labels: readonly string[],
+  samples: (counts: InstanceCounts) => readonly Sample[],
+): Metric {
+  return {
+    name,
+    type: "counter",
+    help,
+    labels: ["instance", ...labels],
+    *read({ tally }) {
+      for (const [instance, counts] of tally.instances) {
+        for (const { labels, value } of samples(counts)) {
+          yield { labels: { instance, ...labels }, value };
+        }
+      }
+    },
+  };
+}
