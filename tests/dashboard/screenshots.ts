@@ -111,7 +111,7 @@ async function take(): Promise<void> {
   await seconds(LOAD_S * 0.1);
   await first.fail(1, "500", { count: 6 });
   await seconds(LOAD_S * 0.2);
-  const size = { width: 1280, height: 940 };
+  const size = { width: 1280, height: 964 };
   await Deno.mkdir(FOLDER, { recursive: true });
   await shoot("fleet-light", "#/fleet", size);
   await shoot("fleet-dark", "#/fleet", { ...size, colorScheme: "dark" });
