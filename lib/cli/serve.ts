@@ -52,24 +52,25 @@ Options:
   --host ADDRESS     address to listen on; beats the file
   --port N           port to listen on, 0 for any free one; beats the file
   --workers N|auto   isolates that serve; beats the file
-  --takeover PID     take over the port of the gateway with this process id, which ends once its
-                     running answers have
+  --takeover         listen beside the gateway that has the port; SIGUSR2 then sends that one away
   --log-level LEVEL  trace, debug, info, warning, error or fatal; beats the file
   --log-format F     text or json; beats the file
 
 SIGHUP reloads the file. SIGTERM or SIGINT finishes running answers (drain_timeout), a second one ends
-at once. SIGUSR2 does the same for a successor that listens on the port already (--takeover).
+at once. SIGUSR2 is for one whose successor listens already: it takes no new connections, and ends when its
+answers have.
 
 Examples:
   simple-ai-gateway
-  simple-ai-gateway serve --config /etc/simple-ai-gateway/config.jsonc --port 8080`;
+  simple-ai-gateway serve --config /etc/simple-ai-gateway/config.jsonc --port 8080
+  simple-ai-gateway serve --takeover & kill -USR2 OLD_PID`;
 
 const options = {
   config: { type: "string", default: "config.jsonc" },
   host: { type: "string" },
   port: { type: "string" },
   workers: { type: "string" },
-  takeover: { type: "string" },
+  takeover: { type: "boolean", default: false },
   "log-level": { type: "string" },
   "log-format": { type: "string" },
 } as const;
@@ -125,11 +126,7 @@ export async function run(args: string[]): Promise<number> {
     console.error(overrides);
     return 2;
   }
-  if (values.takeover !== undefined && !/^[1-9]\d{0,9}$/.test(values.takeover)) {
-    console.error(`--takeover: expected a process id, got \`${values.takeover}\``);
-    return 2;
-  }
-  const takeover = values.takeover === undefined ? null : Number(values.takeover);
+  const { takeover } = values;
   const path = values.config!;
   const loaded = await readConfig(path, env);
   if (!loaded.ok) {
@@ -172,8 +169,8 @@ class Process {
     private config: Config,
     private readonly overrides: Overrides,
     private options: RawConfig,
-    /** The process whose port is taken over; null for none. */
-    private readonly takeover: number | null,
+    /** Whether another gateway may have the port. */
+    private readonly takeover: boolean,
   ) {
     this.#fileConfig = config;
     this.#logs.configure(config.log);
@@ -315,7 +312,7 @@ class Process {
       const { host: hostname, port: wanted } = config;
       // Always with SO_REUSEPORT, so that a successor can take over; two gateways that know nothing of
       // each other would share the port without a word, which is why it is first asked for without.
-      if (this.takeover === null && wanted !== 0) Deno.listen({ hostname, port: wanted }).close();
+      if (!this.takeover && wanted !== 0) Deno.listen({ hostname, port: wanted }).close();
       port = this.#workers === null
         ? this.#runtime.listen({ hostname, port: wanted, reusePort: true }).port
         : await this.#workers.start(hostname, wanted);
@@ -338,7 +335,6 @@ class Process {
     console.error(readyLine(config, this.path, port));
     this.#note("started", "gateway", `version ${VERSION} with ${describe(config)}`);
 
-    if (this.takeover !== null) this.#takeOver(this.takeover);
     const end = await endSignal();
     logger.info("{end}: running answers may finish within {seconds} s", {
       end: end === "stop" ? "stopping" : "handing over",
@@ -356,16 +352,6 @@ class Process {
     await this.#alerts.close();
     this.#logs.flush();
     return 0;
-  }
-
-  /** Both listen: from now on the new connections are ours. */
-  #takeOver(pid: number): void {
-    try {
-      Deno.kill(pid, "SIGUSR2");
-      logger.info("took over from process {pid}", { pid });
-    } catch (error) {
-      logger.error("process {pid} cannot be told to hand over: {error}", { pid, error });
-    }
   }
 
   #reload(read: Config, options: RawConfig): void {

@@ -39,8 +39,9 @@ Deno.test("a gateway takes over from another under 200 streams, and none breaks"
 
   await using successor = await startGateway({
     config,
-    args: ["--port", String(old.port), "--takeover", String(old.pid)],
+    args: ["--port", String(old.port), "--takeover"],
   });
+  old.signal("SIGUSR2");
   assert.equal(successor.port, old.port);
   for (let i = 0; i < 100; i++) answers.push(ask());
   const { code } = await old.process.status;
