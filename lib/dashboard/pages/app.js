@@ -19,7 +19,16 @@ const EVENTS_KEPT = 500;
 /** `#/records/PLACE` as ["records", "PLACE"]. */
 function routeNow() {
   const [view, ...rest] = location.hash.replace(/^#\/?/, "").split("/");
-  return [VIEWS.includes(view) ? view : "fleet", decodeURIComponent(rest.join("/"))];
+  return [VIEWS.includes(view) ? view : "fleet", decoded(rest.join("/"))];
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // A link that was cut off or typed by hand: it leads to no record.
+    return text;
+  }
 }
 
 function useRoute() {
