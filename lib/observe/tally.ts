@@ -30,15 +30,15 @@ export const FIRST_TOKEN_BOUNDS: readonly number[] = [
 ];
 /** Upper bounds in seconds: from an embedding to a long chain of thought. */
 export const DURATION_BOUNDS: readonly number[] = [
-  ...[0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300],
+  ...[0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300],
 ];
 /** Upper bounds in seconds; people read about 10 tokens a second. */
 export const INTER_TOKEN_BOUNDS: readonly number[] = [
-  ...[0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5],
+  ...[0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5],
 ];
 /** Upper bounds in tokens a second. */
 export const TOKENS_PER_SECOND_BOUNDS: readonly number[] = [
-  ...[1, 5, 10, 20, 30, 50, 75, 100, 200, 500],
+  ...[5, 10, 20, 30, 50, 75, 100, 200],
 ];
 
 /** Label of models and instances that the configuration does not name (any more). */

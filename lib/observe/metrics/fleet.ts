@@ -3,17 +3,6 @@
 import type { InstanceCounts } from "../tally.ts";
 import type { InstanceLook, Metric, ModelLook, Sample } from "./metric.ts";
 
-/** All states of an instance, in the order of their gravity. */
-export const STATES = [
-  "healthy",
-  "slow_start",
-  "busy",
-  "half_open",
-  "ejected",
-  "down",
-  "draining",
-] as const;
-
 export const fleetMetrics: readonly Metric[] = [
   ofInstances("gateway_in_flight", "Requests under way at this instance", (i) => i.inFlight),
   ofInstances(
@@ -24,13 +13,11 @@ export const fleetMetrics: readonly Metric[] = [
   {
     name: "gateway_instance_state",
     type: "gauge",
-    help: "1 for the state that this instance is in, 0 for the others",
+    help: "Always 1, for the state that this instance is in; other states have no line",
     labels: ["instance", "state"],
     *read({ instances }) {
-      for (const { name: instance, state: current } of instances) {
-        for (const state of STATES) {
-          yield { labels: { instance, state }, value: state === current ? 1 : 0 };
-        }
+      for (const { name: instance, state } of instances) {
+        yield { labels: { instance, state }, value: 1 };
       }
     },
   },
