@@ -52,7 +52,7 @@ Deno.test("a dead worker's leases are released, the others' are not", () => {
   assert.equal(first.instance("a").inFlight, 1);
 });
 
-Deno.test("a dead worker's probe and its waiting requests are forgotten with it", async () => {
+Deno.test("a dead worker's probe and its waiting requests are forgotten with it", () => {
   const shared = SharedState.create();
   const options = weighted([1, 1], { error_threshold: 1, error_window: 10 });
   const first = new FleetStand(options, shared);
