@@ -1,0 +1,103 @@
+// What is shipped for Prometheus and Grafana asks for metrics and labels that exist.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { CATALOG } from "../../lib/observe/metrics/catalog.ts";
+import { OUTCOMES, TRY_OUTCOMES } from "../../lib/observe/tally.ts";
+import { ROOT } from "../support/processes.ts";
+
+const RULES = join(ROOT, "deploy/prometheus/alerts.yml");
+const SCRAPE = join(ROOT, "deploy/prometheus/prometheus.yml");
+const DASHBOARD = join(ROOT, "deploy/grafana/dashboard.json");
+
+/** Every name that a query may use, and the labels of its lines. */
+function known(): Map<string, readonly string[]> {
+  const names = new Map<string, readonly string[]>();
+  for (const { name, type, labels } of CATALOG) {
+    if (type === "counter" || type === "gauge") names.set(name, labels);
+    else for (const part of ["sum", "count"]) names.set(`${name}_${part}`, labels);
+    if (type === "histogram") names.set(`${name}_bucket`, [...labels, "le"]);
+  }
+  return names;
+}
+
+/** Labels that the scrape adds. */
+const ADDED = ["job", "gateway"];
+
+function checkQueries(text: string, least: number): void {
+  const names = known();
+  const used = [...text.matchAll(/\b((?:gateway|process)_\w+)\b(?:\{([^}]*)\})?/g)];
+  assert.ok(used.length >= least, `${used.length} names found`);
+  for (const [, name, matchers = ""] of used) {
+    const labels = names.get(name);
+    assert.ok(labels, `${name} is no metric`);
+    for (const [, label] of matchers.matchAll(/(\w+)\s*(?:=~|!~|!=|=)/g)) {
+      assert.ok([...labels, ...ADDED].includes(label), `${name} has no label ${label}`);
+    }
+  }
+}
+
+/** Values of the label `outcome` that stand in queries. */
+function checkOutcomes(text: string): void {
+  const outcomes = new Set<string>([...OUTCOMES, ...TRY_OUTCOMES]);
+  for (const [, values] of text.matchAll(/outcome(?:=~|!=|=)\\?"([^"\\]*)/g)) {
+    for (const value of values.split("|")) assert.ok(outcomes.has(value), value);
+  }
+}
+
+Deno.test("the alert rules ask for metrics that exist", async () => {
+  const text = await Deno.readTextFile(RULES);
+  checkQueries(text, 14);
+  checkOutcomes(text);
+});
+
+Deno.test("the Grafana dashboard asks for metrics that exist, and no two panels lie on each other", async () => {
+  const text = await Deno.readTextFile(DASHBOARD);
+  const { panels, templating } = JSON.parse(text);
+  const queries = [
+    ...panels.flatMap((panel: { targets?: { expr: string }[] }) => panel.targets ?? [])
+      .map(({ expr }: { expr: string }) => expr),
+    ...templating.list.map(({ definition }: { definition?: string }) => definition ?? ""),
+  ].join("\n");
+  checkQueries(queries, 40);
+  checkOutcomes(queries);
+  const cells = new Set<string>();
+  for (const { title, gridPos: { x, y, w, h } } of panels) {
+    assert.ok(x + w <= 24, title);
+    for (let column = x; column < x + w; column++) {
+      for (let line = y; line < y + h; line++) {
+        const cell = `${column}:${line}`;
+        assert.ok(!cells.has(cell), `${title} lies on another panel`);
+        cells.add(cell);
+      }
+    }
+  }
+  assert.equal(new Set(panels.map(({ id }: { id: number }) => id)).size, panels.length);
+});
+
+async function promtool(...args: string[]): Promise<{ code: number; said: string }> {
+  const { code, stdout, stderr } = await new Deno.Command("promtool", { args }).output();
+  const text = new TextDecoder();
+  return { code, said: text.decode(stdout) + text.decode(stderr) };
+}
+
+async function isInstalled(): Promise<boolean> {
+  try {
+    return (await promtool("--version")).code === 0;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+Deno.test({
+  name: "promtool accepts the alert rules and the scrape configuration",
+  // promtool comes with Prometheus; the tests above do without it.
+  ignore: !await isInstalled(),
+  async fn() {
+    for (const args of [["check", "rules", RULES], ["check", "config", SCRAPE]]) {
+      const { code, said } = await promtool(...args);
+      assert.equal(code, 0, said);
+    }
+  },
+});
