@@ -2,6 +2,8 @@
 // units in the names. What users write and its checks are in schema.ts, the way from one to the other
 // in normalise.ts.
 
+import type { AlertChannelOptions } from "./alert_channels.ts";
+
 export type ResumeMode = "off" | "continue" | "exact";
 export type LogLevel = "trace" | "debug" | "info" | "warning" | "error" | "fatal";
 
@@ -62,6 +64,25 @@ export interface AdminConfig {
   readonly publicMetrics: boolean;
 }
 
+/** Where alerts go: the options as the file has them, checked, with a name of its own. */
+export type AlertChannelConfig = AlertChannelOptions & { readonly name: string };
+
+/** From when on there is reason for an alert. */
+export interface AlertRules {
+  /** Seconds in which requests are judged. */
+  readonly windowS: number;
+  /** Share of a model's requests that may fail; null for no such alert. */
+  readonly errorRate: number | null;
+  /** Seconds that 95 % of a model's streams must keep; null for no such alert. */
+  readonly firstTokenS: number | null;
+  /** Fewer requests in the window are not judged. */
+  readonly minRequests: number;
+  /** 0 for no such alert. */
+  readonly diskFreeBytes: number;
+  /** More than three alerts in this time are sent as one summary. */
+  readonly summaryWindowS: number;
+}
+
 export interface Config {
   readonly host: string;
   readonly port: number;
@@ -75,6 +96,8 @@ export interface Config {
   readonly errorThreshold: number;
   readonly errorWindowS: number;
   readonly alertCooldownS: number;
+  readonly alerts: readonly AlertChannelConfig[];
+  readonly alertRules: AlertRules;
   readonly healthCheck: HealthCheckConfig;
   readonly slowStartS: number;
   /** Longest wait before a passing failure is tried once more on the pool. */

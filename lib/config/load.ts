@@ -89,7 +89,7 @@ function explain(file: string, parsed: Parsed, root: unknown, issue: Issue): Pro
     return [{ file, ...parsed.at(at, "key"), path: at, message }];
   }
   if (issue.code === "unrecognized_keys") {
-    const known = knownKeys(path);
+    const known = knownKeys(path, root);
     return issue.keys.map((key) => {
       const meant = nearest(key, known);
       const hint = meant === null
@@ -133,27 +133,36 @@ function plainly(message: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
-/** Names of the options of the object at `path`. */
-function knownKeys(path: Path): string[] {
+/** Names of the options of the object at `path` of `root`. */
+function knownKeys(path: Path, root: unknown): string[] {
   let schema: unknown = configSchema;
-  for (const key of path) {
-    const { shape, element } = unwrap(schema) as {
+  for (const [depth, key] of path.entries()) {
+    const { shape, element } = unwrap(schema, valueAt(root, path.slice(0, depth))) as {
       shape?: Record<string, unknown>;
       element?: unknown;
     };
     schema = typeof key === "number" ? element : shape?.[key];
     if (schema === undefined) return [];
   }
-  const { shape } = unwrap(schema) as { shape?: Record<string, unknown> };
+  const { shape } = unwrap(schema, valueAt(root, path)) as { shape?: Record<string, unknown> };
   return shape === undefined ? [] : Object.keys(shape);
 }
 
-/** Past defaults and optionals; of a union the member that is an object. */
-function unwrap(schema: unknown): unknown {
-  let inner = schema as { def?: { innerType?: unknown; options?: unknown[] }; shape?: unknown };
-  while (inner?.def?.innerType !== undefined) inner = inner.def.innerType as typeof inner;
-  const option = inner?.def?.options?.find((one) => (one as typeof inner).shape !== undefined);
-  return option ?? inner;
+interface AnySchema {
+  def?: { innerType?: unknown; options?: unknown[]; values?: unknown[] };
+  shape?: Record<string, AnySchema>;
+}
+
+/** Past defaults and optionals; of a union the object that `value` is, by its `type`, or the first. */
+function unwrap(schema: unknown, value: unknown): unknown {
+  let inner = schema as AnySchema;
+  while (inner?.def?.innerType !== undefined) inner = inner.def.innerType as AnySchema;
+  const objects = ((inner?.def?.options ?? []) as AnySchema[]).filter((one) =>
+    one.shape !== undefined
+  );
+  const type = valueAt(value, ["type"]);
+  return objects.find(({ shape }) => shape!.type?.def?.values?.includes(type)) ?? objects[0] ??
+    inner;
 }
 
 function valueAt(root: unknown, path: Path): unknown {
@@ -165,9 +174,16 @@ function valueAt(root: unknown, path: Path): unknown {
   return value;
 }
 
+/** Options of `alerts` that say nothing of the channel's secret, which may be its whole address. */
+const SHOWN_OF_ALERTS = new Set(["type", "name", "kinds", "min_severity", "port", "tls", "from"]);
+
 /** The offending value, short, and never a secret. */
 function shown(path: Path, value: unknown): string {
-  if (path.some((key) => typeof key === "string" && SECRET.test(key))) return "a value (hidden)";
+  const ofAlerts = path[0] === "alerts";
+  if (
+    path.some((key) => typeof key === "string" && SECRET.test(key)) ||
+    (ofAlerts && !SHOWN_OF_ALERTS.has(String(path[2])) && JSON.stringify(value).length > 4)
+  ) return "a value (hidden)";
   const plain = typeof value === "number"
     ? String(value)
     : JSON.stringify(value, (key, inner) => SECRET.test(key) ? "***" : inner);

@@ -1,7 +1,7 @@
 // From checked options to the snapshot that the program works with, and the checks that need to see
 // more than one value.
 
-import type { Config, InstanceConfig, Timeouts } from "./config.ts";
+import type { AlertChannelConfig, Config, InstanceConfig, Timeouts } from "./config.ts";
 import type { Path } from "./parse.ts";
 import type { RawConfig, RawInstance } from "./schema.ts";
 import { readUrl } from "./url.ts";
@@ -99,6 +99,15 @@ function assemble(raw: RawConfig, instances: InstanceConfig[]): Config {
     errorThreshold: raw.error_threshold,
     errorWindowS: raw.error_window,
     alertCooldownS: raw.alert_cooldown,
+    alerts: namedChannels(raw.alerts),
+    alertRules: {
+      windowS: raw.alert_rules.window,
+      errorRate: raw.alert_rules.error_rate,
+      firstTokenS: raw.alert_rules.first_token_s,
+      minRequests: raw.alert_rules.min_requests,
+      diskFreeBytes: raw.alert_rules.disk_free_bytes,
+      summaryWindowS: raw.alert_rules.summary_window,
+    },
     healthCheck: check === false
       ? { intervalS: 0, path: "/health", timeoutS: 2 }
       : { intervalS: check.interval, path: check.path, timeoutS: check.timeout },
@@ -128,6 +137,14 @@ function assemble(raw: RawConfig, instances: InstanceConfig[]): Config {
     },
     log: raw.log,
   };
+}
+
+function namedChannels(channels: RawConfig["alerts"]): AlertChannelConfig[] {
+  const names = new Map<string, number>();
+  return channels.map((channel) => ({
+    ...channel,
+    name: unique(channel.name ?? channel.type, names),
+  }));
 }
 
 /** The name itself the first time, then name#2, name#3. */

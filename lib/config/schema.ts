@@ -2,6 +2,7 @@
 // for editors and of the documentation. Durations are seconds.
 
 import { z } from "zod";
+import { alertChannel, alertRules } from "./alert_channels.ts";
 import { readUrl } from "./url.ts";
 
 /** 24 days: a timer cannot be set to more than 2^31 ms. */
@@ -50,7 +51,7 @@ const instance = z.strictObject({
 });
 
 /** Parts of later versions: only their empty forms are accepted. */
-export const LATER = ["alerts", "keys", "limits", "policies"] as const;
+export const LATER = ["keys", "limits", "policies"] as const;
 const laterList = () =>
   z.array(z.unknown()).max(0).default([]).describe("Not available in this version.");
 const laterObject = () => z.strictObject({}).default({}).describe("Not available in this version.");
@@ -134,7 +135,9 @@ export const configSchema = z.strictObject({
     level: z.enum(["trace", "debug", "info", "warning", "error", "fatal"]).default("info"),
     format: z.enum(["text", "json"]).default("text"),
   }).default({ level: "info", format: "text" }),
-  alerts: laterList(),
+  alerts: z.array(alertChannel).default([])
+    .describe("Where alerts go, beside data/errors/ and the log."),
+  alert_rules: alertRules.describe("From when on there is reason for an alert."),
   admin: z.strictObject({
     enabled: z.boolean().default(true)
       .describe("The dashboard, at /dashboard: without a token for this host only."),
