@@ -23,6 +23,14 @@ export class TextBuffer {
     this.#length += written;
   }
 
+  /** Text that is UTF-8 already. */
+  appendBytes(bytes: Uint8Array): void {
+    const needed = this.#length + bytes.length;
+    if (needed > this.#bytes.length) this.#grow(needed);
+    this.#bytes.set(bytes, this.#length);
+    this.#length = needed;
+  }
+
   /** What was gathered; valid until the next `append` or `clear`. */
   bytes(): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(0, this.#length);

@@ -6,8 +6,10 @@ import { join } from "node:path";
 import { assembleInSteps } from "../sse/assemble/assemble.ts";
 import { TextBuffer } from "../observe/text_buffer.ts";
 import { EventStore } from "../sse/event_store.ts";
+import type { Answer } from "../sse/assemble/answer.ts";
 import type { Capture } from "./capture.ts";
 import { type RecordFormat, recordsOf } from "./record.ts";
+import { LongTexts } from "./long_texts.ts";
 import { appendLines, mendNewest } from "./record_file.ts";
 
 export interface RecordWriterOptions {
@@ -206,8 +208,7 @@ export class RecordWriter {
           }
           step = steps.next();
         }
-        const { complete, lines } = recordsOf(capture, step.value, this.#options.format);
-        this.#add(complete ? "requests_responses" : "incomplete", lines);
+        this.#shape(capture, step.value);
       } catch (error) {
         // One odd capture must not hold up the others.
         this.#underway--;
@@ -220,10 +221,26 @@ export class RecordWriter {
     }
   }
 
-  #add(folder: Folder, lines: readonly object[]): void {
-    const batch = this.#batches[folder];
-    for (const line of lines) {
-      batch.text.append(lineOf(line));
+  /** Adds the lines of one capture; those of a complete one without parsing its long texts. */
+  #shape(capture: Capture, answer: Answer): void {
+    const { format } = this.#options;
+    const long = capture.outcome === "complete" ? LongTexts.in(capture.requestBody) : null;
+    if (long !== null) {
+      const { complete, lines } = recordsOf({ ...capture, requestBody: long.body }, answer, format);
+      const restored = lines.map((line) => long.restore(lineOf(line)));
+      if (restored.every((pieces) => pieces !== null)) return this.#add(complete, restored);
+    }
+    const { complete, lines } = recordsOf(capture, answer, format);
+    this.#add(complete, lines.map((line) => [lineOf(line)]));
+  }
+
+  #add(complete: boolean, lines: readonly (readonly (string | Uint8Array)[])[]): void {
+    const batch = this.#batches[complete ? "requests_responses" : "incomplete"];
+    for (const pieces of lines) {
+      for (const piece of pieces) {
+        if (typeof piece === "string") batch.text.append(piece);
+        else batch.text.appendBytes(piece);
+      }
       batch.lines++;
     }
     batch.captures++;
