@@ -19,6 +19,7 @@ import { EventFeed, type EventLevel } from "../observe/event_feed.ts";
 import { LineWriter } from "../observe/line_writer.ts";
 import { logger, type LogLevel, Logs } from "../observe/log.ts";
 import { Tally } from "../observe/tally.ts";
+import { Tracing } from "../observe/trace.ts";
 import { type CheckResult, HealthChecker } from "../pool/health_check.ts";
 import type { Instance } from "../pool/instance.ts";
 import { SlotTable } from "../pool/fleet.ts";
@@ -119,6 +120,9 @@ function withOverrides(config: Config, overrides: Overrides): Config {
 
 const env = (name: string) => Deno.env.get(name);
 
+/** A compiled executable could trace at any time: the environment of each start says whether it does. */
+const isTraced = () => /^(true|1)$/i.test(env("OTEL_DENO") ?? "");
+
 export async function run(args: string[]): Promise<number> {
   const { values } = parseArgs({ args, options, strict: true });
   const overrides = readOverrides(values);
@@ -198,6 +202,7 @@ class Process {
       onPoolEvent: (event) => this.#tell(event),
       onFinished: (finished) => this.#account(finished),
       admin: this.#admin,
+      tracing: isTraced() ? Tracing.open() : null,
       onError: (error) => logger.error("internal error: {error}", { error }),
     });
     this.#health = new HealthChecker(
@@ -236,6 +241,7 @@ class Process {
   #makeWorkers(count: number): WorkerPool {
     return new WorkerPool({
       module: Deno.mainModule,
+      tracing: isTraced(),
       count,
       shared: this.#shared,
       now: () => performance.now(),

@@ -5,6 +5,7 @@ import type { Config } from "../config/config.ts";
 import type { Slab } from "../http/memory.ts";
 import { latin1Text } from "../http/latin1.ts";
 import { header } from "../http/message.ts";
+import type { AttemptTrace } from "../observe/trace.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
 import { EventStore } from "../sse/event_store.ts";
@@ -20,6 +21,7 @@ import {
   type Transport,
   type UpstreamCall,
   UpstreamError,
+  type UpstreamRequest,
 } from "./transport.ts";
 
 /** A whole answer is kept back up to this size, so that a cut can still fail over. */
@@ -75,6 +77,8 @@ export interface AttemptParts {
 
 export class Attempt {
   call: UpstreamCall | null = null;
+  /** Where it is traced, once it was sent. */
+  trace: AttemptTrace | null = null;
   readonly #deadline: Deadline;
   #total: Deadline | null = null;
   #phase: "first_byte" | "idle" | "total" = "first_byte";
@@ -141,17 +145,23 @@ export class Attempt {
     );
     const id = this.number === 1 ? request.id : `${request.id}-${this.number}`;
     const timeouts = instance.timeouts ?? config;
-    this.call = this.parts.transportFor(this.instance).start({
+    const transport = this.parts.transportFor(this.instance);
+    const headers = requestHeaders(request.client.headers, instance.apiKey, id);
+    const trace = this.trace = request.trace?.attempt(request.model, instance) ?? null;
+    const upstream: UpstreamRequest = {
       method: request.client.method,
       url: targetUrl(instance, target),
-      headers: requestHeaders(request.client.headers, instance.apiKey, id),
+      headers: trace?.headers(headers, transport.tracesItself) ?? headers,
       body: bodyFrom === undefined
         ? this.tokenIds === null
           ? bodyFor(request.body, request.modelSpans, replacement)
           : askingForIds(bodyFor(request.body, request.modelSpans, replacement))
         : [bodyFrom(upstreamModel)],
       connectTimeoutS: timeouts.connectS,
-    });
+    };
+    this.call = trace === null
+      ? transport.start(upstream)
+      : trace.within(() => transport.start(upstream));
     this.parts.clock.add(this.#deadline);
     this.#deadline.at = this.parts.clock.now + timeouts.firstByteS * 1000;
     if (timeouts.totalS !== null) {

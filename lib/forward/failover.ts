@@ -221,7 +221,13 @@ export class Exchange {
     } finally {
       attempt.close();
       lease.release("neutral");
+      this.endTrace(attempt);
     }
+  }
+
+  /** After the attempt has its place in the account. */
+  endTrace({ trace }: Attempt): void {
+    trace?.end(this.account.attempts.at(-1), this.account.usage);
   }
 
   /** An attempt on the instance of `lease`, which counts as tried from now on. */

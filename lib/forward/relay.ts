@@ -131,6 +131,7 @@ async function relayEvents(
   last.error = broken;
   account.error = `${account.instance}: ${broken}`;
   attempt.close(new Error("the instance gave up"));
+  exchange.endTrace(attempt);
   if (await resume(exchange, observer.store, attempt.tokenIds)) return;
   if (request.client.gone) {
     account.outcome = "aborted";

@@ -5,10 +5,14 @@ import type { ClientRequest } from "../http/client.ts";
 import { emptyList } from "../http/memory.ts";
 import type { EventStore } from "../sse/event_store.ts";
 import type { TryOutcome } from "../observe/tally.ts";
+import type { RequestTrace } from "../observe/trace.ts";
 import type { Api } from "../record/capture.ts";
 import type { Span } from "./target.ts";
 
 export class ForwardRequest {
+  /** Where it is traced. */
+  trace: RequestTrace | null = null;
+
   constructor(
     readonly id: string,
     readonly client: ClientRequest,

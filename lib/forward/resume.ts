@@ -104,6 +104,7 @@ async function resumeOnce(
       } finally {
         attempt.close();
         next.lease.release("neutral");
+        exchange.endTrace(attempt);
       }
     }
   }

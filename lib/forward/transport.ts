@@ -36,6 +36,8 @@ export interface UpstreamCall {
 }
 
 export interface Transport {
+  /** Whether the runtime adds a `traceparent` of its own where it traces. */
+  readonly tracesItself: boolean;
   start(request: UpstreamRequest): UpstreamCall;
   /** Closes idle connections; calls under way are left to end. */
   close(): void;

@@ -4,6 +4,7 @@ import { header } from "../http/message.ts";
 import type { Account, AttemptLog } from "../forward/request.ts";
 import type { RequestLine, Try } from "../observe/log.ts";
 import { isFailover } from "../observe/tally.ts";
+import type { RequestFacts } from "../observe/trace.ts";
 import type { Capture } from "../record/capture.ts";
 import type { Finished } from "./gateway.ts";
 import { routeLabel } from "./routes.ts";
@@ -75,6 +76,23 @@ export function captureOf(finished: Finished, now: number): Capture | null {
     userAgent: header(request.client.headers, "user-agent"),
     attempts: account.attempts,
     resumed: account.resumed.length === 0 ? undefined : account.resumed,
+  };
+}
+
+/** What the span of a request says at its end. */
+export function factsOf({ account, request, startedAt }: Finished): RequestFacts {
+  const { firstByteAt, attempts, resumed } = account;
+  return {
+    model: request?.model ?? null,
+    stream: account.streamed,
+    outcome: account.outcome,
+    status: account.status,
+    instance: account.instance,
+    attempts: attempts.length,
+    resumes: resumed.length,
+    firstByteS: firstByteAt === null ? null : (firstByteAt - startedAt) / 1000,
+    usage: account.usage,
+    error: account.error,
   };
 }
 

@@ -9,14 +9,16 @@ import { type ClientReply, type ClientRequest, RequestError } from "../http/clie
 import { openAiErrorBody } from "../http/openai_error.ts";
 import type { HeaderList } from "../http/message.ts";
 import type { Fleet } from "../pool/fleet.ts";
+import type { RequestTrace, Tracing } from "../observe/trace.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { Api } from "../record/capture.ts";
+import { factsOf } from "./accounting.ts";
 import { answerAdmin } from "./admin.ts";
 import { healthReport } from "./health.ts";
 import type { ModelCatalog } from "./models.ts";
 import { forwardRequest, readFields } from "./read.ts";
 import { requestIds } from "./request_id.ts";
-import { type Route, routeOf } from "./routes.ts";
+import { type Route, routeLabel, routeOf } from "./routes.ts";
 import type { StoredResponses } from "./stored_responses.ts";
 
 /** What is told of a request when it is over. */
@@ -44,6 +46,8 @@ export interface GatewayParts {
   onFinished(finished: Finished): void;
   stored: StoredResponses;
   admin: AdminHandler;
+  /** null where nothing is traced. */
+  tracing: Tracing | null;
   /** Seconds since the process started. */
   uptimeS(): number;
 }
@@ -71,10 +75,12 @@ export class Gateway {
     const route = routeOf(client.target);
     const counts = route.kind !== "admin";
     if (counts) this.#running++;
+    const trace = this.#begunTrace(route, id, client);
     try {
       const read = await this.#read(route, id, client, reply);
       if (read === null) return;
       request = read;
+      request.trace = trace;
       account = await this.#parts.forwarder.forward(request, reply, this.#parts.config());
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
@@ -86,13 +92,33 @@ export class Gateway {
     } finally {
       if (account !== null) {
         const { method, target, remoteAddress } = client;
-        this.#parts.onFinished(
-          new Finished(request, id, method, target, remoteAddress, account, startedAt, startedAtMs),
+        const finished = new Finished(
+          request,
+          id,
+          method,
+          target,
+          remoteAddress,
+          account,
+          startedAt,
+          startedAtMs,
         );
+        trace?.end(factsOf(finished));
+        this.#parts.onFinished(finished);
       }
       if (counts && --this.#running === 0) this.#whenIdle?.();
     }
   };
+
+  /** null where nothing is traced, and for what the gateway answers by itself. */
+  #begunTrace(route: Route, id: string, client: ClientRequest): RequestTrace | null {
+    const { tracing } = this.#parts;
+    if (tracing === null || (route.kind !== "proxy" && route.kind !== "stored_response")) {
+      return null;
+    }
+    const { method, headers, remoteAddress, target } = client;
+    const label = routeLabel(target.split("?", 1)[0]);
+    return tracing.request({ id, method, route: label, headers, remoteAddress });
+  }
 
   get isIdle(): boolean {
     return this.#running === 0;

@@ -9,6 +9,7 @@ import { FetchTransport } from "../forward/transport/fetch.ts";
 import { Http1Transport } from "../forward/transport/http1.ts";
 import type { Transport } from "../forward/transport.ts";
 import type { AdminHandler } from "../http/admin.ts";
+import type { Tracing } from "../observe/trace.ts";
 import { Fleet } from "../pool/fleet.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
@@ -35,6 +36,8 @@ export interface RuntimeParts {
   onFinished(finished: Finished): void;
   /** Answers for metrics and dashboard. */
   admin: AdminHandler;
+  /** null where nothing is traced. */
+  tracing: Tracing | null;
   onError(error: unknown): void;
 }
 
@@ -76,6 +79,7 @@ export class Runtime {
       onFinished: parts.onFinished,
       stored,
       admin: parts.admin,
+      tracing: parts.tracing,
       uptimeS: () => parts.now() / 1000,
     });
   }

@@ -1,6 +1,7 @@
 // One serving worker: a Runtime of its own on the shared port, everything that must stay in one place
 // sent to the main isolate in batches.
 
+import { Tracing } from "../observe/trace.ts";
 import { SharedState } from "../pool/shared_state.ts";
 import { EventStore } from "../sse/event_store.ts";
 import { relayedAdmin } from "./admin_relay.ts";
@@ -48,6 +49,7 @@ class ServingWorker {
       admin: relayedAdmin((request, port) =>
         scope.postMessage({ kind: "admin", request, port }, [port])
       ),
+      tracing: start.tracing ? Tracing.open() : null,
       onError: (error) =>
         scope.postMessage({
           kind: "error",

@@ -35,6 +35,8 @@ export type ToWorker =
     now: number;
     hostname: string;
     port: number;
+    /** Whether requests are traced, where the runtime can. */
+    tracing: boolean;
     /** Origins of the configuration that the environment sends through a proxy. */
     proxied: readonly string[];
   }

@@ -17,6 +17,7 @@ export interface WorkerPoolParts {
   /** The module whose isolates become workers (main.ts). */
   module: string;
   count: number;
+  tracing: boolean;
   shared: SharedState;
   now(): number;
   /** What a worker needs of the configuration in force. */
@@ -107,6 +108,7 @@ export class WorkerPool {
       ...this.#address,
       buffer: this.parts.shared.buffer,
       worker: index,
+      tracing: this.parts.tracing,
       now: this.parts.now(),
     };
   }

@@ -20,6 +20,8 @@ export interface FleetOptions {
   simulate?: string[];
   /** Options of the config file. Active checks are off unless they are given. */
   config?: Record<string, unknown>;
+  /** Environment of the gateway, beside what it inherits. */
+  env?: Record<string, string>;
   /** Options of one instance; `url` may lead through a proxy. */
   each?: (index: number, url: string) => Record<string, unknown>;
 }
@@ -87,6 +89,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
   let gateway: GatewayProcess;
   try {
     gateway = await startGateway({
+      env: options.env,
       config: {
         instances: entries.slice(0, count),
         fallback_instances: entries.slice(count),

@@ -232,6 +232,7 @@ Deno.test("a worker that dies is replaced, its leases are released, the others a
   const errors: string[] = [];
   const pool = new WorkerPool({
     module: new URL("mortal_worker.ts", import.meta.url).href,
+    tracing: false,
     count: 2,
     shared,
     now: () => performance.now(),

@@ -18,6 +18,7 @@ import {
 const POOL_IDLE_MS = 4000;
 
 export class FetchTransport implements Transport {
+  readonly tracesItself = true;
   readonly #client = Deno.createHttpClient({ poolIdleTimeout: POOL_IDLE_MS });
   readonly #watch: ConnectWatch;
 

@@ -50,6 +50,7 @@ interface Origin {
 export type Connect = (to: { hostname: string; port: number }) => Promise<Deno.TcpConn>;
 
 export class Http1Transport implements Transport {
+  readonly tracesItself = false;
   readonly #idle = new Map<string, Connection[]>();
   readonly #origins = new Map<string, Origin>();
   readonly buffers = new MessageBuffers();
