@@ -8,6 +8,8 @@ import { Connection, type ConnectionOwner, TICK_MS } from "./http1/connection.ts
 
 /** How long an idle connection is kept after the port was handed over. */
 const HANDED_OVER_IDLE_MS = 5000;
+const NO_ARRIVAL_MS = 10;
+const MOST_ARRIVALS_MS = 1000;
 
 /** Listens on a TCP port. Throws Deno.errors.AddrInUse and the like. */
 export function listenHttp1(options: ListenOptions, handler: Handler): Listener {
@@ -25,6 +27,7 @@ class Http1Listener implements Listener, ConnectionOwner {
   readonly #connections = new Set<Connection>();
   readonly #clock: ReturnType<typeof setInterval>;
   #allClosed: (() => void) | null = null;
+  #accepted = 0;
 
   constructor(readonly options: ListenOptions, readonly handler: Handler) {
     const { hostname, port, reusePort } = options;
@@ -42,6 +45,13 @@ class Http1Listener implements Listener, ConnectionOwner {
   }
 
   async handOver(): Promise<void> {
+    // The kernel resets connections that wait to be accepted when the door closes: it is closed in a
+    // moment when none is coming. (With net.ipv4.tcp_migrate_req=1 they pass to the successor.)
+    const until = performance.now() + MOST_ARRIVALS_MS;
+    for (let before = -1; before !== this.#accepted && performance.now() < until;) {
+      before = this.#accepted;
+      await new Promise((resolve) => setTimeout(resolve, NO_ARRIVAL_MS));
+    }
     this.#closeDoor();
     // A client may be writing on an idle connection at this moment: it gets its answer.
     const timer = setTimeout(() => this.#closeIdle(), HANDED_OVER_IDLE_MS);
@@ -91,6 +101,7 @@ class Http1Listener implements Listener, ConnectionOwner {
         await new Promise((resolve) => setTimeout(resolve, 50));
         continue;
       }
+      this.#accepted++;
       this.#welcome(conn);
     }
   }
