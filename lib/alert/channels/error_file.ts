@@ -2,6 +2,8 @@
 
 import { join } from "node:path";
 import type { Alert, AlertChannel } from "../alert.ts";
+import { KINDS } from "../kinds.ts";
+import { localIso } from "../local_time.ts";
 
 export class ErrorFileChannel implements AlertChannel {
   readonly name = "error_file";
@@ -28,15 +30,8 @@ function errorLine(alert: Alert): string {
   const more = alert.suppressed > 0 ? ` suppressed=${alert.suppressed}` : "";
   // deno-lint-ignore no-control-regex -- one alert is one line, whatever an instance said
   const message = alert.message.replace(/[\u0000-\u001f\u007f]+/g, " ");
-  return `${localIso(alert.time)} ${alert.kind} instance=${alert.subject} ` +
+  // The kinds that only ever end something say so by their name.
+  const over = alert.resolved && KINDS[alert.kind].ends ? " state=resolved" : "";
+  return `${localIso(alert.time)} ${alert.kind} instance=${alert.subject}${over} ` +
     `count=${alert.count}${more} error=${JSON.stringify(message)}`;
-}
-
-/** Local time with its offset, as in 2026-11-23T14:05:06+01:00. */
-function localIso(time: Date): string {
-  const offset = -time.getTimezoneOffset();
-  const local = new Date(time.getTime() + offset * 60_000).toISOString().slice(0, 19);
-  const sign = offset < 0 ? "-" : "+";
-  const two = (value: number) => String(Math.floor(value)).padStart(2, "0");
-  return `${local}${sign}${two(Math.abs(offset) / 60)}:${two(Math.abs(offset) % 60)}`;
 }

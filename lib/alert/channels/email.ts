@@ -1,0 +1,92 @@
+// Alerts by e-mail, through a mail server (SMTP).
+
+import { createTransport } from "nodemailer";
+import { ChannelError, type Messenger, type Notice } from "../alert.ts";
+import { cut, factsOf, textOf, titleOf } from "../wording.ts";
+
+export interface EmailOptions {
+  host: string;
+  port?: number;
+  tls: "starttls" | "implicit" | "off";
+  /** PEM file. */
+  ca_file?: string;
+  user?: string;
+  password?: string;
+  from: string;
+  to: readonly string[];
+}
+
+const PORTS = { starttls: 587, implicit: 465, off: 25 };
+const SUBJECT_CHARS = 200;
+const TIMEOUT_MS = 10_000;
+
+export class EmailChannel implements Messenger {
+  readonly secrets: readonly string[];
+
+  constructor(
+    private readonly options: EmailOptions,
+    /** What the gateway calls itself to the mail server. */
+    private readonly hostname: string,
+  ) {
+    const { password = "" } = options;
+    // As it stands in the dialogue with the server, too.
+    this.secrets = [password, btoa(unescape(encodeURIComponent(password)))];
+  }
+
+  async deliver(notice: Notice, signal: AbortSignal): Promise<void> {
+    const { host, tls, user, password, from, to } = this.options;
+    const ca = await this.#authority();
+    const transport = createTransport({
+      host,
+      port: this.options.port ?? PORTS[tls],
+      secure: tls === "implicit",
+      requireTLS: tls === "starttls",
+      ignoreTLS: tls === "off",
+      name: this.hostname === "" ? undefined : this.hostname,
+      auth: user === undefined ? undefined : { user, pass: password },
+      tls: ca === undefined ? undefined : { ca },
+      connectionTimeout: TIMEOUT_MS,
+      greetingTimeout: TIMEOUT_MS,
+      socketTimeout: TIMEOUT_MS,
+    });
+    const stop = () => transport.close();
+    signal.addEventListener("abort", stop);
+    try {
+      await transport.sendMail({
+        from,
+        to: [...to],
+        subject: cut(`[gateway] ${titleOf(notice)}`, SUBJECT_CHARS),
+        text: `${titleOf(notice)}\n\n${textOf(notice)}\n\n${factsOf(notice)}\n`,
+        // Nobody's absence notice is wanted (RFC 3834).
+        headers: { "Auto-Submitted": "auto-generated" },
+      });
+    } catch (error) {
+      throw channelErrorOf(error);
+    } finally {
+      signal.removeEventListener("abort", stop);
+      transport.close();
+    }
+  }
+
+  async #authority(): Promise<string | undefined> {
+    const path = this.options.ca_file;
+    if (path === undefined) return undefined;
+    try {
+      return await Deno.readTextFile(path);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new ChannelError(`ca_file cannot be read: ${reason}`, false);
+    }
+  }
+}
+
+/** Wrong logins, and what the server refuses for good (5xx), are not tried again. */
+function channelErrorOf(error: unknown): ChannelError {
+  const { message, code, responseCode } = error as {
+    message?: string;
+    code?: string;
+    responseCode?: number;
+  };
+  const final = code === "EAUTH" || (responseCode !== undefined && responseCode >= 500);
+  return new ChannelError(message ?? String(error), !final);
+}
