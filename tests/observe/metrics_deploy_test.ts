@@ -101,3 +101,24 @@ Deno.test({
     }
   },
 });
+
+Deno.test("docs/metrics.md lists every metric as it is", async () => {
+  const text = await Deno.readTextFile(join(ROOT, "docs/metrics.md"));
+  const rows = text.split("\n").filter((row) => /^\| `(gateway|process)_/.test(row))
+    .map((row) => row.split("|").slice(1, -1).map((cell) => cell.trim()));
+  assert.deepEqual(
+    rows,
+    CATALOG.map(({ name, type, labels, help }) => [
+      `\`${name}\``,
+      type,
+      labels.map((label) => `\`${label}\``).join(", "),
+      help,
+    ]),
+  );
+  checkQueries(blocksOf(text), 5);
+});
+
+/** The queries of a document. */
+function blocksOf(text: string): string {
+  return [...text.matchAll(/^```promql\n([\s\S]*?)^```$/gm)].map(([, block]) => block).join("\n");
+}
