@@ -201,8 +201,8 @@ export class Tally {
     } else this.reloadsFailed++;
   }
 
-  alert(kind: string): void {
-    this.alerts.set(kind, (this.alerts.get(kind) ?? 0) + 1);
+  alert(kind: string, times = 1): void {
+    this.alerts.set(kind, (this.alerts.get(kind) ?? 0) + times);
   }
 
   #tries(line: RequestLine, tries: readonly Try[]): void {

@@ -205,6 +205,66 @@ for (const workers of given === undefined ? ["1", "2"] : [given]) {
     assert.equal(last.sum("gateway_in_flight", { instance: "only" }), 0);
   });
 
+  Deno.test(`metrics, dashboard, events and /health agree on every number (workers: ${workers})`, async () => {
+    await using fleet = await start({
+      count: 3,
+      fallbacks: 1,
+      config: { resume: "continue", retry: { max_wait: 0 } },
+    });
+    for (const index of [0, 1]) await fleet.simulators.fail(index, "500", { count: 2 });
+    for (let i = 0; i < 6; i++) await (await fleet.chat()).body?.cancel();
+    for (const index of [0, 1, 2]) await fleet.simulators.fail(index, "cut:5", { count: 1 });
+    for (let i = 0; i < 6; i++) await readSse(await fleet.chat({ ...STREAM, max_tokens: 30 }));
+    for (const index of [0, 1, 2]) await fleet.simulators.fail(index, "429", { count: 3 });
+    for (let i = 0; i < 4; i++) await (await fleet.chat()).body?.cancel();
+    await (await fleet.chat({ model: "nobody's" })).body?.cancel();
+    const found = await metricsAfter(fleet, 17);
+    const get = async (path: string) => await (await fetch(fleet.gateway.url + path)).json();
+    const shown = await get("/dashboard/api/fleet");
+    const taken = (labels: Record<string, string>) =>
+      found.sum("gateway_requests_total", labels) -
+      found.sum("gateway_requests_total", { ...labels, outcome: "rejected" });
+    const failed = (labels: Record<string, string>) =>
+      found.sum("gateway_requests_total", { ...labels, outcome: "failed" }) +
+      found.sum("gateway_requests_total", { ...labels, outcome: "truncated" });
+    const tokens = (type: string, labels: Record<string, string>) =>
+      found.sum("gateway_tokens_total", { type, ...labels });
+    // An instance's errors are its attempts that failed; what the client had of them does not matter.
+    const broke = (instance: string) =>
+      found.sum("gateway_attempts_total", { instance, outcome: "failed" }) +
+      found.sum("gateway_attempts_total", { instance, outcome: "broken" });
+    const compare = (one: Record<string, number>, labels: Record<string, string>) =>
+      assert.deepEqual([one.requests, one.errors, one.prompt_tokens, one.completion_tokens], [
+        taken(labels),
+        "instance" in labels ? broke(labels.instance) : failed(labels),
+        tokens("prompt", labels),
+        tokens("completion", labels),
+      ], JSON.stringify(labels));
+    compare(shown.totals, {});
+    assert.equal(shown.totals.requests, 16);
+    for (const one of shown.models) compare(one, { model: one.name });
+    const health = await fleet.health();
+    for (const [index, one] of shown.instances.entries()) {
+      const { name: instance, state } = one;
+      compare(one, { instance });
+      assert.equal(one.in_flight, found.sum("gateway_in_flight", { instance }));
+      assert.equal(found.sum("gateway_instance_state", { instance, state }), 1);
+      assert.equal(health.instances[index].state, state);
+    }
+    const { events } = await get("/dashboard/api/events");
+    const told = (kind: string) =>
+      events.filter((event: { kind: string }) => event.kind === kind)
+        .reduce((sum: number, { count }: { count: number }) => sum + count, 0);
+    assert.equal(told("failover"), found.sum("gateway_failovers_total"));
+    assert.equal(told("resume"), found.sum("gateway_resumes_total"));
+    assert.ok(told("failover") >= 4 && told("resume") >= 3);
+    for (const { labels, value } of found.lines("gateway_alerts_total")) {
+      assert.equal(told(labels.kind), value, labels.kind);
+    }
+    const asked = await fleet.counts();
+    assert.equal(found.sum("gateway_attempts_total"), asked.reduce((sum, one) => sum + one));
+  });
+
   Deno.test(`who waits in line is counted (workers: ${workers})`, async () => {
     await using fleet = await start({ count: 1, each: () => ({ max_concurrency: 1 }) });
     await fleet.simulators.fail(0, "hang");
