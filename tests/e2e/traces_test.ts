@@ -98,6 +98,9 @@ const PARENT = { trace: "0af7651916cd43dd8448eb211c80319c", span: "b7ad6b7169203
 const sampled = { traceparent: `00-${PARENT.trace}-${PARENT.span}-01` };
 const unsampled = { traceparent: `00-${PARENT.trace}-${PARENT.span}-00` };
 
+/** Over fetch Deno puts a span of its own between an attempt and its instance. */
+const DIRECT = { transport: "auto" };
+
 /** A client that sends no traceparent but the one given: fetch may add its own where tests are traced. */
 function chat(fleet: Fleet, more: Record<string, unknown> = {}, headers?: HeadersInit) {
   return fleet.gateway.post("/v1/chat/completions", chatBody(more), { headers });
@@ -113,7 +116,7 @@ for (const workers of [1, 2]) {
     startFleet({
       ...options,
       env: collector.env,
-      config: { workers, ...options.config },
+      config: { ...DIRECT, workers, ...options.config },
     });
 
   Deno.test(`a request is a span in its client's trace, its attempt one below (workers: ${workers})`, async () => {
@@ -253,7 +256,7 @@ Deno.test("what fails says so, what is refused is no failure, and a trace begins
 
 Deno.test("a client that has its trace not recorded is obeyed, and its traceparent passes", async () => {
   await using collector = startCollector();
-  await using fleet = await startFleet({ count: 1, env: collector.env });
+  await using fleet = await startFleet({ count: 1, env: collector.env, config: DIRECT });
   await (await chat(fleet, {}, unsampled)).body?.cancel();
   await (await chat(fleet, {}, sampled)).body?.cancel();
   const [, attempt] = await spansOf(collector, 2);
