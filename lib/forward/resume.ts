@@ -17,7 +17,7 @@ import {
   resumeWays,
   type Sent,
 } from "./resume_plan.ts";
-import { type Mender, menderFor } from "./stream_mend.ts";
+import { mend, type Mender, menderFor } from "./stream_mend.ts";
 import { exactContinuation, type TokenIds } from "./token_ids.ts";
 
 /** Resumes of one answer: an instance that kills every answer must not be met for ever. */
@@ -185,7 +185,7 @@ async function stretch(
   let begun = false;
   const pass = async (events: Uint8Array): Promise<boolean> => {
     for (const { data, event } of parseEvents(events)) {
-      const text = mender.event(data, event);
+      const text = mend(mender, data, event);
       if (text === "disagrees") return false;
       if (text === null) continue;
       if (!begun) {

@@ -15,6 +15,16 @@ export interface Mender {
   readonly caughtUp: boolean;
 }
 
+/** What becomes of one event; one that is no JSON is the proof that something is wrong. */
+export function mend(mender: Mender, data: string, name: string | undefined): Mended {
+  try {
+    return mender.event(data, name);
+  } catch (error) {
+    if (error instanceof SyntaxError) return "disagrees";
+    throw error;
+  }
+}
+
 export function menderFor(way: ResumeWay, api: string, sent: Sent): Mender {
   if (way === "exact") return new ExactContinuation(api, sent);
   if (way === "continue") return new Continuation(sent);
@@ -258,6 +268,8 @@ class MessagesReplay implements Mender {
 
   event(data: string, name: string | undefined): Mended {
     if (this.#begunBlocks === Infinity) return "disagrees";
+    // vLLM ends this API's streams with it as well.
+    if (data === "[DONE]") return this.caughtUp ? "data: [DONE]\n\n" : "disagrees";
     const event = JSON.parse(data);
     const pass = (value: Json): string => `event: ${name}\ndata: ${JSON.stringify(value)}\n\n`;
     switch (event.type) {

@@ -184,8 +184,14 @@ Deno.test("the Messages API is replayed", async () => {
     answer.json.map((event) => event.type).filter((type, at, all) => type !== all[at - 1]);
   const whole = await direct(s, "/v1/messages", request);
   const answer = await readSse(await s.gateway.post("/v1/messages", request));
+  assert.equal(answer.error, null);
   assert.equal(text(answer), text(whole));
   assert.deepEqual(kinds(answer), kinds(whole));
+  await noneInFlight(s);
+  await waitFor(
+    async () => (await lines(s.gateway.dataDir, "requests_responses")).length === 1,
+    "the record",
+  );
 });
 
 Deno.test("what cannot be resumed ends with an error event, without [DONE], and is no record", async () => {
