@@ -84,7 +84,11 @@ Deno.test("every configuration in the documents loads", async () => {
       const whole = block.includes('"instances"')
         ? block
         : block.replace("{", '{ "instances": [{ "url": "http://a:8000", "model_name": "m" }],');
-      const loaded = loadConfig(path, whole, () => "value");
+      const loaded = loadConfig(
+        path,
+        whole,
+        (name) => name.endsWith("_URL") ? "https://value.example" : "value",
+      );
       assert.ok(loaded.ok, `${path}: ${block}\n${JSON.stringify(loaded)}`);
       seen++;
     }

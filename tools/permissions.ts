@@ -8,8 +8,8 @@ export const PERMISSION_FLAGS: readonly string[] = [
   "--allow-read",
   "--allow-write",
   "--allow-env",
-  // How much space is left for records.
-  "--allow-sys=statfs",
+  // How much space is left for records, and where an alert comes from.
+  "--allow-sys=statfs,hostname",
   "--deny-run",
   "--deny-ffi",
   "--deny-import",

@@ -1,5 +1,6 @@
 // The list of commands, and the choice of one by the first argument.
 
+import * as alert from "./alert.ts";
 import * as check from "./check.ts";
 import * as dev from "./dev.ts";
 import * as exportRecords from "./export.ts";
@@ -25,6 +26,7 @@ export const commands: Readonly<Record<string, Command>> = {
   export: exportRecords,
   status,
   logs,
+  alert,
   dev,
 };
 

@@ -1,10 +1,8 @@
 // `serve`: the gateway itself, from the config file to the last record.
 
 import { isDeepStrictEqual, parseArgs } from "node:util";
-import { Alerts } from "../alert/alerts.ts";
-import { ErrorFileChannel } from "../alert/channels/error_file.ts";
-import { LogChannel } from "../alert/channels/log.ts";
 import type { AlertKind } from "../alert/alert.ts";
+import { KINDS } from "../alert/kinds.ts";
 import type { Config, HealthCheckConfig } from "../config/config.ts";
 import { Dashboard } from "../dashboard/dashboard.ts";
 import type { ActionResult, ConfigView, ReloadReport } from "../dashboard/source.ts";
@@ -40,6 +38,7 @@ import { Runtime } from "../server/runtime.ts";
 import type { FinishedMessage } from "../server/worker_messages.ts";
 import { WorkerPool } from "../server/worker_pool.ts";
 import { EventStore } from "../sse/event_store.ts";
+import { Alerting } from "./alerting.ts";
 import { DashboardCounts } from "./dashboard_counts.ts";
 import { ProcessSource } from "./dashboard_source.ts";
 import { MetricsPage } from "./metrics_page.ts";
@@ -144,7 +143,7 @@ export async function run(args: string[]): Promise<number> {
 /** Everything that one gateway process owns. */
 class Process {
   readonly #logs = new Logs(new LineWriter(Deno.stderr));
-  readonly #alerts: Alerts;
+  readonly #alerting: Alerting;
   readonly #shared = SharedState.create();
   readonly #slots = new SlotTable(this.#shared);
   readonly #recorder: RecordWriter;
@@ -178,12 +177,6 @@ class Process {
   ) {
     this.#fileConfig = config;
     this.#logs.configure(config.log);
-    this.#alerts = new Alerts(
-      [new LogChannel(), new ErrorFileChannel(() => this.config.dataDir)],
-      (channel, error) =>
-        logger.getChild("alert").error("channel {channel} failed: {error}", { channel, error }),
-    );
-    this.#alerts.configure(config);
     this.#tally.configure(config);
     this.#recorder = new RecordWriter({
       dataDir: config.dataDir,
@@ -204,6 +197,12 @@ class Process {
       admin: this.#admin,
       tracing: isTraced() ? Tracing.open() : null,
       onError: (error) => logger.error("internal error: {error}", { error }),
+    });
+    this.#alerting = new Alerting({
+      config,
+      fleet: () => this.#runtime.fleet,
+      onTrouble: (kind, subject, message) => this.#raise(kind, subject, message),
+      onEnd: (kind, subject, message) => this.#noteEnd(kind, subject, message),
     });
     this.#health = new HealthChecker(
       this.#runtime.fleet,
@@ -274,6 +273,7 @@ class Process {
     const line = requestLine(finished, now);
     this.#logs.request(line);
     this.#tally.request(line);
+    this.#alerting.request(line);
     if (this.config.record.enabled) {
       const capture = captureOf(finished, now);
       if (capture !== null) this.#recorder.offer(capture);
@@ -286,6 +286,7 @@ class Process {
     for (const { line, capture, incident, notes } of batch) {
       this.#logs.request(line);
       this.#tally.request(line);
+      this.#alerting.request(line);
       if (capture !== null) {
         const response = capture.events === null ? capture.body : EventStore.unpack(capture.events);
         this.#recorder.offer({ ...capture.capture, response });
@@ -302,8 +303,14 @@ class Process {
   /** Tells people, and those who look. `count` errors led to it; it happened so many `times`. */
   #raise(kind: AlertKind, subject: string, message: string, count = 1, times = count): void {
     this.#note(kind, subject, message, times);
-    this.#tally.alert(kind);
-    this.#alerts.raise(kind, subject, message, count);
+    this.#tally.alert(kind, times);
+    this.#alerting.raise(kind, subject, message, count);
+  }
+
+  #noteEnd(kind: AlertKind, subject: string, message: string): void {
+    // An instance that has recovered is shown whether people were told or not.
+    if (kind === "instance_recovered") return;
+    this.#note("resolved", subject, `${KINDS[kind].title}: ${message}`);
   }
 
   #note(kind: string, subject: string, message: string, count = 1): void {
@@ -355,7 +362,7 @@ class Process {
     this.#health.close();
     await this.#runtime.close();
     await this.#recorder.close();
-    await this.#alerts.close();
+    await this.#alerting.close();
     this.#logs.flush();
     return 0;
   }
@@ -388,7 +395,7 @@ class Process {
     this.config = next;
     this.#fallbacks = fallbackNames(next);
     this.#logs.configure(next.log);
-    this.#alerts.configure(next);
+    this.#alerting.configure(next);
     this.#tally.configure(next);
     this.#recorder.configure({
       dataDir: next.dataDir,
@@ -416,6 +423,7 @@ class Process {
       problems: problems.map(formatProblem),
     };
     this.#lastReload = report;
+    if (report.ok) this.#alerting.end("reload_failed", "config", "the file was read again");
     this.#tally.reload(report.ok, Date.now());
     for (const resolve of this.#reloadWaiters.splice(0)) resolve(report);
   }
@@ -468,8 +476,14 @@ class Process {
   }
 
   #tell(event: PoolEvent): void {
-    this.#tally.poolEvent(event.kind, event.instance);
-    this.#raise(event.kind, event.instance, event.message, event.count, 1);
+    const { kind, instance, message, count } = event;
+    this.#tally.poolEvent(kind, instance);
+    if (kind === "instance_recovered") {
+      this.#note(kind, instance, message);
+      this.#tally.alert(kind);
+      this.#alerting.end(kind, instance, message);
+    } else this.#raise(kind, instance, message, count, 1);
+    this.#alerting.lookAtModels();
     if (event.kind !== "instance_ejected") return;
     const ejected = this.#runtime.fleet.instances.find((i) => i.name === event.instance);
     if (ejected !== undefined) this.#health.checkSoon(ejected);
@@ -491,6 +505,7 @@ const LEVELS_OF_EVENTS: Readonly<Record<string, EventLevel>> = {
   drain: "info",
   undrain: "info",
   instance_recovered: "good",
+  resolved: "good",
   failover: "warning",
   resume: "warning",
   fallback_in_use: "warning",

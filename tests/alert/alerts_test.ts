@@ -44,6 +44,8 @@ Deno.test("at most one alert of a kind and instance in each cooldown, and the ne
       message: "again",
       count: 20,
       suppressed: 4,
+      severity: "warning",
+      resolved: false,
     },
   );
 });
@@ -63,6 +65,66 @@ Deno.test("a shorter cooldown is in force at once", () => {
   clock.now += 1000;
   alerts.raise("instance_down", "gpu-1", "boom");
   assert.equal(channel.alerts.length, 2);
+});
+
+const told = ({ alerts }: Sent) =>
+  alerts.map(({ kind, subject, resolved }) => `${resolved ? "over " : ""}${kind} ${subject}`);
+
+Deno.test("the end of a trouble is told once, and only where the trouble was told", () => {
+  const { channel, alerts } = stand();
+  assert.equal(alerts.end("disk_low", "data_dir", "was never low"), false);
+  alerts.raise("disk_low", "data_dir", "low");
+  assert.ok(alerts.isActive("disk_low", "data_dir"));
+  assert.equal(alerts.end("disk_low", "data_dir", "enough"), true);
+  assert.equal(alerts.end("disk_low", "data_dir", "enough"), false);
+  assert.ok(!alerts.isActive("disk_low", "data_dir"));
+  assert.deepEqual(told(channel), ["disk_low data_dir", "over disk_low data_dir"]);
+});
+
+Deno.test("one recovery ends whatever the instance was out for", () => {
+  const { channel, alerts } = stand();
+  alerts.raise("instance_ejected", "gpu-1", "boom");
+  alerts.raise("instance_down", "gpu-1", "refused");
+  alerts.raise("instance_down", "gpu-2", "refused");
+  alerts.end("instance_recovered", "gpu-1", "back");
+  assert.deepEqual(told(channel).slice(3), ["over instance_recovered gpu-1"]);
+  assert.ok(alerts.isActive("instance_down", "gpu-2"));
+});
+
+Deno.test("what comes and goes within the cooldown is told when it stays", () => {
+  const { channel, clock, alerts } = stand();
+  for (let i = 0; i < 3; i++) {
+    alerts.raise("instance_down", "gpu-1", `refused ${i}`);
+    alerts.end("instance_recovered", "gpu-1", "back");
+    clock.now += 10_000;
+  }
+  assert.deepEqual(told(channel), ["instance_down gpu-1", "over instance_recovered gpu-1"]);
+  alerts.raise("instance_down", "gpu-1", "refused at last");
+  alerts.tick();
+  assert.equal(channel.alerts.length, 2, "the cooldown lasts");
+  clock.now += 300_000;
+  alerts.tick();
+  alerts.tick();
+  assert.equal(channel.alerts.length, 3);
+  assert.equal(channel.alerts[2].message, "refused at last");
+  assert.equal(channel.alerts[2].suppressed, 3);
+});
+
+Deno.test("trouble of what is no longer configured is over", () => {
+  const { channel, alerts } = stand();
+  alerts.raise("no_instance", "old", "nobody");
+  alerts.raise("no_instance", "kept", "nobody");
+  alerts.endOthers("no_instance", new Set(["kept"]), "gone");
+  assert.deepEqual(told(channel).slice(2), ["over no_instance old"]);
+});
+
+Deno.test("ten thousand subjects are remembered, not more", () => {
+  const { channel, alerts } = stand();
+  for (let i = 0; i < 10_001; i++) alerts.raise("instance_down", `gpu-${i}`, "boom");
+  alerts.raise("instance_down", "gpu-10000", "boom");
+  assert.equal(channel.alerts.length, 10_001);
+  alerts.raise("instance_down", "gpu-0", "boom");
+  assert.equal(channel.alerts.length, 10_002, "the oldest was forgotten");
 });
 
 Deno.test("a channel that fails is reported and stops nothing", async () => {
@@ -88,9 +150,11 @@ Deno.test("the error log has one line for each alert, named by the local hour", 
       message: 'connection refused\nand "more"',
       count: 10,
       suppressed: 2,
+      severity: "warning",
+      resolved: false,
     };
     await channel.send(alert);
-    await channel.send({ ...alert, suppressed: 0 });
+    await channel.send({ ...alert, kind: "disk_low", suppressed: 0, resolved: true });
     assert.equal(hourName(time), "20260504_09");
     const text = await Deno.readTextFile(`${folder}/data/errors/20260504_09.log`);
     const lines = text.trimEnd().split("\n");
@@ -99,6 +163,7 @@ Deno.test("the error log has one line for each alert, named by the local hour", 
       lines[0],
       /^2026-05-04T09:20:30[+-]\d\d:\d\d instance_ejected instance=gpu-1 count=10 suppressed=2 error="connection refused and \\"more\\""$/,
     );
+    assert.match(lines[1], / disk_low instance=gpu-1 state=resolved count=10 error=/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

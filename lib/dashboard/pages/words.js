@@ -157,6 +157,10 @@ const ENGLISH = {
   kind_records_dropped: "records dropped",
   kind_records_failed: "records failed",
   kind_worker_died: "isolate died",
+  kind_error_rate: "many errors",
+  kind_first_token_slow: "slow first token",
+  kind_disk_low: "disk almost full",
+  kind_resolved: "over",
   kind_alert: "alert",
 };
 
@@ -316,6 +320,10 @@ const CHINESE = {
   kind_records_dropped: "记录丢弃",
   kind_records_failed: "记录失败",
   kind_worker_died: "隔离实例退出",
+  kind_error_rate: "错误过多",
+  kind_first_token_slow: "首个词元过慢",
+  kind_disk_low: "磁盘将满",
+  kind_resolved: "已结束",
   kind_alert: "告警",
 };
 
