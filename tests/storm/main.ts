@@ -1,44 +1,71 @@
-// `deno task storm`: one minute of trouble, and whether anybody noticed.
+// `deno task storm`: the storm with flags, its counts as one table, and an exit code that says whether
+// any client noticed anything.
 
 import { parseArgs } from "node:util";
-import { storm } from "./storm.ts";
+import { variant } from "../support/processes.ts";
+import { storm, type StormReport, VIOLATIONS } from "./storm.ts";
+
+const HELP = `Usage: deno task storm [options]
+
+  --seconds N             how long (60)
+  --streams N             clients at work at any time (500)
+  --instances N           simulated instances (5)
+  --tokens-per-second N   speed of one answer (10)
+  --workers N             isolates of the gateway (1)
+  --transport NAME        auto or fetch (auto)
+  --seed N                the same storm again, as far as clocks allow (by the time)
+  --quiet                 no line for each trouble
+`;
 
 const { values } = parseArgs({
   options: {
-    seconds: { type: "string", default: "60" },
-    streams: { type: "string", default: "500" },
-    instances: { type: "string", default: "5" },
-    workers: { type: "string", default: "1" },
-    transport: { type: "string", default: "auto" },
-    seed: { type: "string", default: String(Date.now() % 1_000_000) },
-    quiet: { type: "boolean", default: false },
+    "help": { type: "boolean", short: "h" },
+    "seconds": { type: "string", default: "60" },
+    "streams": { type: "string", default: "500" },
+    "instances": { type: "string", default: "5" },
+    "tokens-per-second": { type: "string", default: "10" },
+    "workers": { type: "string", default: "1" },
+    "transport": { type: "string", default: String(variant().config.transport ?? "auto") },
+    "seed": { type: "string", default: String(Date.now() % 1_000_000) },
+    "quiet": { type: "boolean", default: false },
   },
 });
+if (values.help) {
+  console.log(HELP);
+  Deno.exit(0);
+}
+if (values.transport !== "auto" && values.transport !== "fetch") {
+  console.error("--transport: expected auto or fetch");
+  Deno.exit(2);
+}
 
-console.log(
-  `${values.streams} streams over ${values.instances} instances for ${values.seconds} s ` +
-    `(workers ${values.workers}, transport ${values.transport}, seed ${values.seed})`,
-);
+const begun = performance.now();
 const report = await storm({
   seconds: Number(values.seconds),
   streams: Number(values.streams),
   instances: Number(values.instances),
-  tokens: 60,
-  tokensPerSecond: 10,
-  seed: Number(values.seed),
   workers: Number(values.workers),
-  transport: values.transport === "fetch" ? "fetch" : "auto",
-  onEvent: (line) => values.quiet || console.log(`  ${line}`),
+  transport: values.transport,
+  seed: Number(values.seed),
+  tokensPerSecond: Number(values["tokens-per-second"]),
+  onTrouble: (what) => {
+    if (values.quiet) return;
+    console.log(`${((performance.now() - begun) / 1000).toFixed(1).padStart(6)} s  ${what}`);
+  },
 });
-const resumes = Object.entries(report.resumes).map(([way, count]) => `${count} by ${way}`);
-console.log(
-  `${report.answers} answers: ${report.failed} failed, ${report.truncated} truncated, ` +
-    `${report.wrong} wrong; ${report.inFlight} leases left, ${report.recordsWrong} records wrong\n` +
-    `${report.kills} kills, ${report.stops} stops, ${report.reloads} reloads; ` +
-    `${report.failovers} answers from more than one attempt, resumed ${
-      resumes.join(", ") || "none"
-    }`,
-);
-for (const complaint of report.complaints) console.error(complaint);
-const bad = report.failed + report.truncated + report.wrong + report.inFlight + report.recordsWrong;
-Deno.exit(bad === 0 ? 0 : 1);
+console.log(summary(report));
+Deno.exit(VIOLATIONS.every((name) => report[name] === 0) ? 0 : 1);
+
+function summary(report: StormReport): string {
+  const { kills, stops, restarts, reloads, answers, failovers, resumes, complaints } = report;
+  const rows: [string, string | number][] = [
+    ["storm", `${values.seconds} s, ${values.streams} streams, ${values.instances} instances`],
+    ["gateway", `${values.workers} workers, transport ${values.transport}, seed ${values.seed}`],
+    ["trouble", `${kills} kills, ${stops} stops, ${restarts} restarts, ${reloads} reloads`],
+    ["answers", answers],
+    ["failovers", failovers],
+    ["resumes", Object.entries(resumes).map(([way, n]) => `${n} ${way}`).join(", ") || 0],
+    ...VIOLATIONS.map((name): [string, number] => [name, report[name]]),
+  ];
+  return [...rows.map(([name, value]) => `${name.padEnd(18)} ${value}`), ...complaints].join("\n");
+}

@@ -1,218 +1,285 @@
-// The storm: many streams at once over several instances, which are killed, stopped and restarted at
-// random, one at a time, while the config file is rewritten. Every answer is compared word for word.
+// The storm: many streams at once through the gateway while its instances are killed, stopped and
+// restarted and its config is rewritten. Every answer is compared with what an undisturbed instance
+// says, and every record with the answer.
 
-import { startGateway, startSimulators } from "../support/processes.ts";
+import { Random } from "../fuzz/random.ts";
+import { type GatewayProcess, startGateway } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";
-import { sleep, StormInstance } from "./instance.ts";
-import { question, readOutcome } from "./questions.ts";
+import { difference, hear, type Heard } from "./heard.ts";
+import { startInstances } from "./instances.ts";
+import { type Question, question } from "./questions.ts";
+import { entry, makeTrouble, type Troubles } from "./trouble.ts";
 
 export interface StormOptions {
   seconds: number;
+  /** Clients at work at any time; each asks again when it has its answer. */
   streams: number;
   instances: number;
-  /** Of each answer, and how many a second. */
-  tokens: number;
-  tokensPerSecond: number;
-  seed: number;
   workers: number;
   transport: "auto" | "fetch";
-  onEvent(line: string): void;
+  seed: number;
+  /** Of one answer. */
+  tokensPerSecond: number;
+  /** Called for each trouble as it is made. */
+  onTrouble?(what: string): void;
 }
 
-export interface StormReport {
+export interface StormReport extends Troubles {
   answers: number;
-  wrong: number;
+  /** Attempts that failed before a token had come; another instance was asked. */
+  failovers: number;
+  /** Answers that went on elsewhere after they had begun, by the way in which they did. */
+  resumes: Record<string, number>;
+  /** No answer at all, or another status than 200. */
   failed: number;
   truncated: number;
-  kills: number;
-  stops: number;
-  reloads: number;
-  /** Requests with more than one attempt, and resumes by their way, by the records. */
-  failovers: number;
-  resumes: Record<string, number>;
-  /** Answers without a record, records without an answer or twice, and lines in data/incomplete. */
-  recordsWrong: number;
-  inFlight: number;
-  /** Why the first few answers were not as they must be. */
+  /** With something twice. */
+  doubled: number;
+  wrong: number;
+  /** Answers without a record that says the same. */
+  lostRecords: number;
+  doubledRecords: number;
+  /** Lines in data/incomplete. */
+  incompleteRecords: number;
+  /** Requests that the gateway held when all clients had their answers. */
+  leases: number;
+  /** Exit code of the gateway after SIGTERM. */
+  exitCode: number;
+  /** What was wrong, one line each, up to 20. */
   complaints: string[];
 }
 
-/** Repeatable numbers from 0 to below 1 (mulberry32). */
-function random(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6D2B79F5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
+/** What must be zero. */
+export const VIOLATIONS = [
+  ...["failed", "truncated", "doubled", "wrong", "lostRecords", "doubledRecords"] as const,
+  ...["incompleteRecords", "leases", "exitCode"] as const,
+] satisfies (keyof StormReport)[];
 
+/** Runs a storm. Nothing it meets makes it reject, except a process that does not start. */
 export async function storm(options: StormOptions): Promise<StormReport> {
-  const report: StormReport = {
-    answers: 0,
-    wrong: 0,
-    failed: 0,
-    truncated: 0,
-    kills: 0,
-    stops: 0,
-    reloads: 0,
-    failovers: 0,
-    resumes: {},
-    recordsWrong: 0,
-    inFlight: 0,
-    complaints: [],
-  };
-  const expected = await expectedAnswers(options.tokens);
-  const pace = ["--ttft", "0.02", "--tokens-per-second", String(options.tokensPerSecond)];
-  await using stack = new AsyncDisposableStack();
-  const instances: StormInstance[] = [];
-  for (let i = 0; i < options.instances; i++) {
-    instances.push(stack.use(await StormInstance.start(pace)));
-  }
-  const config = (weights: readonly number[]) => ({
-    instances: instances.map((instance, i) => ({
-      url: instance.url,
-      model_name: "demo",
-      name: `sim-${i}`,
-      weight: weights[i],
-    })).filter((_, i) => weights[i] >= 0),
-    timeouts: { connect: 1, first_byte: 3, idle: 2 },
-    health_check: { interval: 0.5, timeout: 1 },
-    slow_start: 1,
-    error_threshold: 5,
-    error_window: 3,
+  const simulate = ["--ttft", "0.05"];
+  await using instances = await startInstances(options.instances, [
+    ...simulate,
+    ...["--tokens-per-second", String(options.tokensPerSecond)],
+  ]);
+  await using references = await startInstances(1, ["--ttft", "0", "--tokens-per-second", "0"]);
+  const [reference] = references;
+  const config = {
     workers: options.workers,
     transport: options.transport,
-    log: { level: "warning" },
+    // A stopped instance keeps its connections: nothing but its silence tells.
+    timeouts: { idle: 2 },
+    // Half a minute of trouble is not to cost an instance the rest of the storm.
+    error_window: 3,
+    log: { level: "error" },
+  };
+  await using gateway = await startGateway({
+    config: { ...config, instances: instances.map(entry) },
   });
-  const even = instances.map(() => 1);
-  const gateway = stack.use(await startGateway({ config: config(even) }));
-
-  let ended = false;
-  const next = random(options.seed);
-  const asked = new Set<string>();
+  const tally = new Tally();
+  const random = new Random(options.seed, 0);
+  const over = new AbortController();
+  const troubles = makeTrouble({
+    gateway,
+    instances,
+    config,
+    random: new Random(options.seed, 1),
+    signal: over.signal,
+    onTrouble: options.onTrouble ?? (() => {}),
+  });
   let number = 0;
-  const client = async () => {
-    // They come one after the other and not all in one moment.
-    await sleep(next() * 1000 * Math.min(2, options.seconds / 4));
-    while (!ended) {
-      const mine = number++;
-      const id = `storm-${mine}`;
-      const ask = question(mine, options.tokens);
-      const key = `${mine % 40} ${mine % 20}`;
-      asked.add(id);
-      let outcome;
-      try {
-        const response = await gateway.post(ask.path, ask.body, {
-          headers: { "x-request-id": id },
-        });
-        outcome = await readOutcome(ask, response);
-      } catch (error) {
-        outcome = { kind: "failed" as const, why: String(error) };
-      }
-      report.answers++;
-      let complaint = "";
-      if (outcome.kind !== "answer") {
-        report[outcome.kind]++;
-        complaint = outcome.why;
-      } else if (outcome.text !== expected.get(key)) {
-        report.wrong++;
-        complaint = `${outcome.text}\n    expected ${expected.get(key)}`;
-      }
-      if (complaint !== "" && report.complaints.length < 10) {
-        report.complaints.push(`${id} ${ask.path}: ${complaint}`);
-      }
+  const client = async (at: number) => {
+    // Begun over one second, so that the streams are not in step.
+    await new Promise((resolve) => setTimeout(resolve, at * 1000 / options.streams));
+    while (!over.signal.aborted) {
+      const asked = question(number++, random, "demo");
+      const right = hear(asked.api, asked.stream, await ask(reference.origin, asked));
+      tally.answer(asked, right, await attempt(gateway, asked, right));
     }
   };
-  const trouble = async () => {
-    while (!ended) {
-      await sleep(300 + next() * 900);
-      const index = Math.floor(next() * instances.length);
-      const kind = next();
-      const awayMs = 300 + next() * 1500;
-      if (kind < 0.3) {
-        options.onEvent(`SIGKILL sim-${index}`);
-        report.kills++;
-        await instances[index].restart("SIGKILL", awayMs);
-      } else if (kind < 0.45) {
-        options.onEvent(`SIGTERM sim-${index}`);
-        report.kills++;
-        await instances[index].restart("SIGTERM", awayMs);
-      } else if (kind < 0.7) {
-        options.onEvent(`SIGSTOP sim-${index}`);
-        report.stops++;
-        await instances[index].freeze(awayMs * 2.5);
-      } else {
-        // Weights, sometimes one instance drained or left out; -1 leaves it out.
-        const weights = instances.map(() => 1 + Math.floor(next() * 3));
-        if (kind > 0.85) weights[index] = kind > 0.93 ? -1 : 0;
-        options.onEvent(`weights ${weights}`);
-        report.reloads++;
-        await gateway.writeConfig(config(weights));
-      }
-    }
-  };
-  const clients = Array.from({ length: options.streams }, client);
-  const troubling = trouble();
-  await sleep(options.seconds * 1000);
-  ended = true;
-  await Promise.all([...clients, troubling]);
-
-  await waitFor(
-    async () => {
-      const health = await (await fetch(`${gateway.url}/health`)).json();
-      report.inFlight = health.instances.reduce(
-        (sum: number, one: { in_flight: number }) => sum + one.in_flight,
-        0,
-      );
-      return report.inFlight === 0 && health.waiting === 0;
-    },
-    "all leases to be released",
-    10_000,
-  );
-  await gateway.stop();
-  await readRecords(gateway.dataDir, asked, report);
-  return report;
-}
-
-/** What each question's answer must be, from an instance that nobody troubles. */
-async function expectedAnswers(tokens: number): Promise<Map<string, string>> {
-  await using reference = await startSimulators();
-  const expected = new Map<string, string>();
-  for (let number = 0; number < 40; number++) {
-    const ask = question(number, tokens);
-    const response = await fetch(reference.origins[0] + ask.path, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(ask.body),
-    });
-    const outcome = await readOutcome(ask, response);
-    if (outcome.kind !== "answer") throw new Error(`the reference ${outcome.kind}: ${outcome.why}`);
-    expected.set(`${number % 40} ${number % 20}`, outcome.text);
+  const clients = Array.from({ length: options.streams }, (_, at) => client(at));
+  const timer = setTimeout(() => over.abort(), options.seconds * 1000);
+  try {
+    const made = await Promise.race([troubles, Promise.all(clients).then(() => troubles)]);
+    await Promise.all(clients);
+    const leases = await leasesLeft(gateway);
+    const { code } = await gateway.stop(30_000);
+    await tally.readRecords(gateway.dataDir);
+    return tally.report(made, leases, code);
+  } finally {
+    clearTimeout(timer);
+    over.abort();
   }
-  return expected;
 }
 
-async function readRecords(dataDir: string, asked: Set<string>, report: StormReport) {
-  const left = new Set(asked);
-  for (const folder of ["requests_responses", "incomplete"]) {
-    let names: string[] = [];
+type Outcome = { kind: "right" } | {
+  kind: "failed" | "truncated" | "doubled" | "wrong";
+  what: string;
+};
+
+/** One answer of the gateway, judged. */
+async function attempt(gateway: GatewayProcess, asked: Question, right: Heard): Promise<Outcome> {
+  let response: Response;
+  try {
+    response = await post(gateway.url, asked);
+  } catch (error) {
+    return { kind: "failed", what: String(error) };
+  }
+  let body: string;
+  try {
+    body = await response.text();
+  } catch (error) {
+    return { kind: "truncated", what: String(error) };
+  }
+  if (response.status !== 200) {
+    return { kind: "failed", what: `${response.status} ${body.slice(0, 500)}` };
+  }
+  try {
+    return difference(hear(asked.api, asked.stream, body), right) ?? { kind: "right" };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return { kind: "wrong", what: `${error.message}: ${body.slice(-200)}` };
+  }
+}
+
+async function ask(origin: string, asked: Question): Promise<string> {
+  return await (await post(origin, asked)).text();
+}
+
+function post(origin: string, { path, id, body }: Question): Promise<Response> {
+  return fetch(origin + path, {
+    method: "POST",
+    headers: { "content-type": "application/json", "x-request-id": id },
+    body,
+  });
+}
+
+async function leasesLeft(gateway: GatewayProcess): Promise<number> {
+  let held = NaN;
+  const look = async () => {
+    const health = await (await fetch(`${gateway.url}/health`)).json();
+    held = health.waiting + health.instances.reduce(
+      (sum: number, one: { in_flight: number }) => sum + one.in_flight,
+      0,
+    );
+    return held === 0;
+  };
+  await waitFor(look, "all leases to be released", 5000).catch(() => {
+    // Those that are left are counted in the report.
+  });
+  return held;
+}
+
+/** A line of a record file, as far as it is read here. */
+interface RecordLine {
+  conversations: { from: string; value: string }[];
+  meta: {
+    request_id: string;
+    instance: string;
+    attempts?: { instance: string; outcome: string }[];
+    resumed?: { way: string }[];
+  };
+}
+
+/** Counts answers and records. */
+class Tally {
+  readonly #rights = new Map<string, Heard>();
+  readonly #counts = {
+    ...{ answers: 0, failovers: 0, failed: 0, truncated: 0, doubled: 0, wrong: 0 },
+    ...{ lostRecords: 0, doubledRecords: 0, incompleteRecords: 0 },
+  };
+  readonly #resumes: Record<string, number> = {};
+  readonly #complaints: string[] = [];
+
+  answer(asked: Question, right: Heard, outcome: Outcome): void {
+    this.#counts.answers++;
+    this.#rights.set(asked.id, right);
+    if (outcome.kind === "right") return;
+    this.#counts[outcome.kind]++;
+    const kind = `${asked.stream ? "streamed" : "whole"} ${asked.api}`;
+    this.#complain(`${asked.id} (${kind}) ${outcome.kind}: ${outcome.what}`);
+  }
+
+  /** Looks at each line of the records that the gateway left. */
+  async readRecords(dataDir: string): Promise<void> {
+    const seen = new Set<string>();
+    for await (const line of linesIn(`${dataDir}/requests_responses`)) {
+      const { conversations, meta } = JSON.parse(line) as RecordLine;
+      this.#countTries(meta);
+      if (seen.has(meta.request_id)) {
+        this.#counts.doubledRecords++;
+        this.#complain(`${meta.request_id} is recorded twice`);
+        continue;
+      }
+      seen.add(meta.request_id);
+      const right = this.#rights.get(meta.request_id);
+      const said = conversations.at(-1)?.value;
+      if (right !== undefined && said === recordedText(right)) continue;
+      this.#counts.lostRecords++;
+      this.#complain(`${meta.request_id} is recorded as ${JSON.stringify(said)}`);
+    }
+    for (const id of this.#rights.keys()) {
+      if (seen.has(id)) continue;
+      this.#counts.lostRecords++;
+      this.#complain(`${id} is not recorded`);
+    }
+    for await (const line of linesIn(`${dataDir}/incomplete`)) {
+      const { meta } = JSON.parse(line) as RecordLine;
+      this.#countTries(meta);
+      this.#counts.incompleteRecords++;
+      this.#complain(`${meta.request_id} is recorded as incomplete: ${JSON.stringify(meta)}`);
+    }
+  }
+
+  report(troubles: Troubles, leases: number, exitCode: number): StormReport {
+    return {
+      ...this.#counts,
+      ...troubles,
+      resumes: this.#resumes,
+      leases,
+      exitCode,
+      complaints: this.#complaints,
+    };
+  }
+
+  #countTries({ attempts, resumed }: RecordLine["meta"]): void {
+    this.#counts.failovers += attempts?.filter(({ outcome }) => outcome === "failed").length ?? 0;
+    for (const { way } of resumed ?? []) this.#resumes[way] = (this.#resumes[way] ?? 0) + 1;
+  }
+
+  #complain(what: string): void {
+    if (this.#complaints.length < 20) this.#complaints.push(what);
+  }
+}
+
+/** The model's last turn in a record of the answer (docs/guides/training-data.md). */
+function recordedText({ tokens, calls }: Heard): string {
+  if (calls.length === 0) return tokens.join("");
+  const texts = calls.map((call) => {
+    let given = call.arguments;
     try {
-      names = (await Array.fromAsync(Deno.readDir(`${dataDir}/${folder}`))).map(({ name }) => name);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      JSON.parse(given);
+    } catch {
+      // Cut off by max_tokens: it is kept as text.
+      given = given === "" ? "{}" : JSON.stringify(given);
     }
-    for (const name of names) {
-      const text = await Deno.readTextFile(`${dataDir}/${folder}/${name}`);
-      for (const line of text.split("\n").filter((line) => line !== "")) {
-        const { meta } = JSON.parse(line);
-        if (folder === "incomplete" || !left.delete(meta.request_id)) report.recordsWrong++;
-        if ((meta.attempts?.length ?? 1) > 1) report.failovers++;
-        for (const { way } of meta.resumed ?? []) {
-          report.resumes[way] = (report.resumes[way] ?? 0) + 1;
-        }
-      }
-    }
+    return `{"name": ${JSON.stringify(call.name)}, "arguments": ${given}}`;
+  });
+  return texts.length === 1 ? texts[0] : `[${texts.join(", ")}]`;
+}
+
+/** Whole lines; a piece of one at the end of a file makes it throw when it is parsed. */
+async function* linesIn(folder: string): AsyncGenerator<string> {
+  let entries: Deno.DirEntry[];
+  try {
+    entries = await Array.fromAsync(Deno.readDir(folder));
+  } catch (error) {
+    // Made with the first line.
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
   }
-  report.recordsWrong += left.size;
+  for (const { name } of entries) {
+    const text = await Deno.readTextFile(`${folder}/${name}`);
+    yield* text.split("\n").filter((line) => line !== "");
+  }
 }
