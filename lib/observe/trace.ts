@@ -141,6 +141,13 @@ export class RequestTrace {
     return new AttemptTrace(span, trace.setSpan(this.#context, span));
   }
 
+  /** Ends the span of a request that an error of the gateway's own has ended. */
+  fail(): void {
+    this.#span?.setAttribute("error.type", "internal");
+    this.#span?.setStatus({ code: SpanStatusCode.ERROR, message: "an error of the gateway's own" });
+    this.#span?.end();
+  }
+
   /** Ends the span with what came of the request. */
   end(facts: RequestFacts): void {
     const span = this.#span;

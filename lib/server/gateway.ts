@@ -104,7 +104,7 @@ export class Gateway {
         );
         trace?.end(factsOf(finished));
         this.#parts.onFinished(finished);
-      }
+      } else trace?.fail();
       if (counts && --this.#running === 0) this.#whenIdle?.();
     }
   };

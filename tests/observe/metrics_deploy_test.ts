@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { CATALOG } from "../../lib/observe/metrics/catalog.ts";
-import { OUTCOMES, TRY_OUTCOMES } from "../../lib/observe/tally.ts";
+import { Metrics } from "../../lib/observe/metrics.ts";
+import { OUTCOMES, Tally, TRY_OUTCOMES } from "../../lib/observe/tally.ts";
 import { ROOT } from "../support/processes.ts";
 
 const RULES = join(ROOT, "deploy/prometheus/alerts.yml");
@@ -75,15 +76,22 @@ Deno.test("the Grafana dashboard asks for metrics that exist, and no two panels 
   assert.equal(new Set(panels.map(({ id }: { id: number }) => id)).size, panels.length);
 });
 
-async function promtool(...args: string[]): Promise<{ code: number; said: string }> {
-  const { code, stdout, stderr } = await new Deno.Command("promtool", { args }).output();
+async function promtool(args: string[], input = ""): Promise<{ code: number; said: string }> {
+  const child = new Deno.Command("promtool", {
+    args,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  await new Blob([input]).stream().pipeTo(child.stdin);
+  const { code, stdout, stderr } = await child.output();
   const text = new TextDecoder();
   return { code, said: text.decode(stdout) + text.decode(stderr) };
 }
 
 async function isInstalled(): Promise<boolean> {
   try {
-    return (await promtool("--version")).code === 0;
+    return (await promtool(["--version"])).code === 0;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
@@ -96,9 +104,29 @@ Deno.test({
   ignore: !await isInstalled(),
   async fn() {
     for (const args of [["check", "rules", RULES], ["check", "config", SCRAPE]]) {
-      const { code, said } = await promtool(...args);
+      const { code, said } = await promtool(args);
       assert.equal(code, 0, said);
     }
+  },
+});
+
+Deno.test({
+  name: "promtool finds nothing to say about the names and words of a fresh gateway's metrics",
+  // As above.
+  ignore: !await isInstalled(),
+  async fn() {
+    const tally = new Tally(0);
+    tally.configure({ instances: [{ name: "a", models: ["m"] }] });
+    const text = await new Metrics().text({
+      tally,
+      instances: [{ name: "a", state: "healthy", inFlight: 0, maxConcurrency: 1 }],
+      models: [{ name: "m", waiting: 0, available: 1 }],
+      records: { written: 0, dropped: 0, failed: 0, queued: 0, diskFreeBytes: 1 },
+      process: { residentBytes: 1, cpuSeconds: 1, openFiles: 1 },
+      version: "1.0.0",
+      workers: 1,
+    });
+    assert.deepEqual(await promtool(["check", "metrics"], text), { code: 0, said: "" });
   },
 });
 
