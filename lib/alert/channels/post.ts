@@ -54,9 +54,14 @@ async function exchange(
     });
     return { status: response.status, headers: response.headers, text: await beginning(response) };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ChannelError(reason.replace(/ for url \(\S*\)/, ""), true);
+    throw new ChannelError(reasonOf(error).replace(/ for url \(\S*\)/, ""), true);
   }
+}
+
+/** What lies at the bottom of it: "fetch failed" has the refused connection as its cause. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? reasonOf(error.cause) : error.message;
 }
 
 async function beginning(response: Response): Promise<string> {
