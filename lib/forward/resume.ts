@@ -137,7 +137,11 @@ function sentSoFar(exchange: Exchange, store: EventStore): Omit<Sent, "ids"> {
   for (const event of store.events()) {
     if ((inspect(event, 0, event.length) & ~USAGE) === PLAIN) tokens++;
   }
-  return { answer: assemble(exchange.request.api!, store), tokens };
+  return {
+    answer: assemble(exchange.request.api!, store),
+    tokens,
+    events: () => store.events(),
+  };
 }
 
 interface Seam {

@@ -17,6 +17,8 @@ export interface Sent {
   answer: Answer;
   /** Events that carried text: as many tokens as the instances are known to have spent. */
   tokens: number;
+  /** The events themselves. */
+  events(): Iterable<Uint8Array>;
   /** Token ids of prompt and answer, where they were asked for. */
   ids: TokenIds | null;
 }

@@ -2,6 +2,8 @@
 // and times are the first's, usage is that of the whole. Pure; one object for each resumed stream.
 
 import { type Answer, isObject, type Json, objectsIn, textOf } from "../sse/assemble/answer.ts";
+import { Expected } from "./expected.ts";
+import { MessagesReplay } from "./messages_replay.ts";
 import type { ResumeWay, Sent } from "./resume_plan.ts";
 import { noteChoice } from "./token_ids.ts";
 
@@ -28,7 +30,7 @@ export function mend(mender: Mender, data: string, name: string | undefined): Me
 export function menderFor(way: ResumeWay, api: string, sent: Sent): Mender {
   if (way === "exact") return new ExactContinuation(api, sent);
   if (way === "continue") return new Continuation(sent);
-  return api === "messages" ? new MessagesReplay(sent.answer) : new ChunkReplay(sent.answer);
+  return api === "messages" ? new MessagesReplay(sent.events()) : new ChunkReplay(sent.answer);
 }
 
 /** The first stream's name and time on a chunk of the second. */
@@ -131,24 +133,6 @@ function withoutRole(choice: Json): Json {
   return { ...choice, delta };
 }
 
-/** Text that was sent and must come again, and how far it has. */
-class Expected {
-  #at = 0;
-  constructor(private readonly text: string) {}
-
-  get left(): number {
-    return this.text.length - this.#at;
-  }
-
-  /** What of `text` is new; null when it is not what was sent. */
-  meet(text: string): string | null {
-    const length = Math.min(this.left, text.length);
-    if (this.text.slice(this.#at, this.#at + length) !== text.slice(0, length)) return null;
-    this.#at += length;
-    return text.slice(length);
-  }
-}
-
 /** A second run of a chat or text completion. */
 class ChunkReplay implements Mender {
   readonly #content: Expected;
@@ -242,59 +226,5 @@ class ChunkReplay implements Mender {
       if (args !== "") fresh.push({ index: call.index, function: { arguments: args } });
     }
     return fresh;
-  }
-}
-
-/** A second run of Anthropic's Messages API: named events, text by content block. */
-class MessagesReplay implements Mender {
-  readonly #text: Expected;
-  readonly #thinking: Expected;
-  #begunBlocks = 0;
-  #skipStops = 0;
-
-  constructor(first: Answer) {
-    const message = first.choices[0]?.message;
-    this.#text = new Expected(message?.content ?? "");
-    this.#thinking = new Expected(message?.reasoning ?? "");
-    // A tool block is only resumed when none was begun: its input cannot be compared by text.
-    this.#begunBlocks = (message?.content ? 1 : 0) + (message?.reasoning ? 1 : 0);
-    if ((message?.tool_calls ?? []).length > 0) this.#begunBlocks = Infinity;
-    this.#skipStops = Math.max(0, this.#begunBlocks - 1);
-  }
-
-  get caughtUp(): boolean {
-    return this.#text.left + this.#thinking.left === 0;
-  }
-
-  event(data: string, name: string | undefined): Mended {
-    if (this.#begunBlocks === Infinity) return "disagrees";
-    // vLLM ends this API's streams with it as well.
-    if (data === "[DONE]") return this.caughtUp ? "data: [DONE]\n\n" : "disagrees";
-    const event = JSON.parse(data);
-    const pass = (value: Json): string => `event: ${name}\ndata: ${JSON.stringify(value)}\n\n`;
-    switch (event.type) {
-      case "message_start":
-      case "ping":
-        return null;
-      case "content_block_start":
-        if (event.index < this.#begunBlocks) return null;
-        return this.caughtUp ? pass(event) : "disagrees";
-      case "content_block_stop":
-        if (this.#skipStops > 0) {
-          this.#skipStops--;
-          return null;
-        }
-        return this.caughtUp ? pass(event) : "disagrees";
-      case "content_block_delta": {
-        const delta = isObject(event.delta) ? event.delta : {};
-        const field = "text" in delta ? "text" : "thinking" in delta ? "thinking" : null;
-        if (field === null) return this.caughtUp ? pass(event) : null;
-        const fresh = (field === "text" ? this.#text : this.#thinking).meet(textOf(delta[field]));
-        if (fresh === null) return "disagrees";
-        return fresh === "" ? null : pass({ ...event, delta: { ...delta, [field]: fresh } });
-      }
-      default:
-        return this.caughtUp ? pass(event) : "disagrees";
-    }
   }
 }

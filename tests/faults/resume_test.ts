@@ -239,3 +239,37 @@ Deno.test("a client that leaves during a resume leaves nothing behind", async ()
   const seen = await Promise.all([1, 2].map((index) => s.simulators.requests(index)));
   assert.ok(seen.flat().some((request) => request.aborted));
 });
+
+Deno.test("a tool's input in the Messages API is replayed, wherever it broke", async () => {
+  await using s = await stand();
+  const request = {
+    model: "demo",
+    stream: true,
+    messages,
+    max_tokens: 60,
+    tools: [{
+      name: "get_weather",
+      input_schema: { type: "object", properties: { city: { type: "string" } } },
+    }],
+    tool_choice: { type: "any" },
+  };
+  const said = (answer: SseAnswer) => ({
+    kinds: answer.json.map((event) => event.type).filter((type, at, all) => type !== all[at - 1]),
+    blocks: answer.json.filter((event) => event.type === "content_block_start").map((event) =>
+      event.content_block.type
+    ),
+    text: answer.json.map((event) => event.delta?.text ?? event.delta?.partial_json ?? "").join(""),
+  });
+  const whole = await direct(s, "/v1/messages", request);
+  assert.ok(said(whole).blocks.includes("tool_use"));
+  for (const cut of [1, 2, 4, 7]) {
+    for (const index of [0, 1]) await s.simulators.reset(index);
+    await s.simulators.fail(0, `cut:${cut}`, { count: 1 });
+    for (let i = 0; i < 3; i++) {
+      const answer = await readSse(await s.gateway.post("/v1/messages", request));
+      assert.equal(answer.error, null);
+      assert.deepEqual(said(answer), said(whole), `cut after ${cut}`);
+    }
+  }
+  await noneInFlight(s);
+});
