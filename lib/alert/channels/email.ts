@@ -28,9 +28,9 @@ export class EmailChannel implements Messenger {
     /** What the gateway calls itself to the mail server. */
     private readonly hostname: string,
   ) {
-    const { password = "" } = options;
-    // As it stands in the dialogue with the server, too.
-    this.secrets = [password, btoa(unescape(encodeURIComponent(password)))];
+    const { user = "", password = "" } = options;
+    // As they stand in the dialogue with the server, too: AUTH LOGIN and AUTH PLAIN.
+    this.secrets = [password, base64(password), base64(`\0${user}\0${password}`)];
   }
 
   async deliver(notice: Notice, signal: AbortSignal): Promise<void> {
@@ -78,6 +78,10 @@ export class EmailChannel implements Messenger {
       throw new ChannelError(`ca_file cannot be read: ${reason}`, false);
     }
   }
+}
+
+function base64(text: string): string {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 }
 
 /** Wrong logins, and what the server refuses for good (5xx), are not tried again. */
