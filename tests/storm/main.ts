@@ -1,8 +1,9 @@
 // `deno task storm`: the storm with flags, its counts as one table, and an exit code that says whether
-// any client noticed anything.
+// any client noticed anything. With `--recovery`, the measurements of recovery.ts.
 
 import { parseArgs } from "node:util";
 import { variant } from "../support/processes.ts";
+import { measureRecovery } from "./recovery.ts";
 import { storm, type StormReport, VIOLATIONS } from "./storm.ts";
 
 const HELP = `Usage: deno task storm [options]
@@ -15,6 +16,7 @@ const HELP = `Usage: deno task storm [options]
   --transport NAME        auto or fetch (auto)
   --seed N                the same storm again, as far as clocks allow (by the time)
   --quiet                 no line for each trouble
+  --recovery              instead, measure how long failures and returns take (five minutes)
 `;
 
 const { values } = parseArgs({
@@ -28,6 +30,7 @@ const { values } = parseArgs({
     "transport": { type: "string", default: String(variant().config.transport ?? "auto") },
     "seed": { type: "string", default: String(Date.now() % 1_000_000) },
     "quiet": { type: "boolean", default: false },
+    "recovery": { type: "boolean", default: false },
   },
 });
 if (values.help) {
@@ -37,6 +40,11 @@ if (values.help) {
 if (values.transport !== "auto" && values.transport !== "fetch") {
   console.error("--transport: expected auto or fetch");
   Deno.exit(2);
+}
+
+if (values.recovery) {
+  console.log("\n" + await measureRecovery(console.error));
+  Deno.exit(0);
 }
 
 const begun = performance.now();
