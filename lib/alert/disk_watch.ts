@@ -37,7 +37,11 @@ export class DiskWatch {
     this.#lookedAt = this.now();
     const free = leastBytes === 0 ? Infinity : await this.freeBytes(dataDir);
     this.#looking = false;
-    if (free === null) return;
+    if (free === null) {
+      // Made with the first record; asking for a folder that is not there costs nothing.
+      this.#lookedAt = -Infinity;
+      return;
+    }
     if (!this.#isLow && free < leastBytes) {
       this.#isLow = true;
       this.bell.raise(
@@ -62,7 +66,7 @@ async function askSystem(folder: string): Promise<number | null> {
     const { bavail, bsize } = await statfs(folder);
     return bavail * bsize;
   } catch {
-    // Made with the first record; until then there is nothing to fill.
+    // Not there yet, or not to be seen: there is nothing to tell.
     return null;
   }
 }
