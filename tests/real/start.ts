@@ -65,7 +65,12 @@ export async function startRealModel(options: RealModelOptions = {}): Promise<Re
     model,
     async [Symbol.asyncDispose]() {
       await output.cancel();
-      child.kill("SIGKILL");
+      try {
+        child.kill("SIGKILL");
+      } catch (error) {
+        // A test may have killed it before.
+        if (!(error instanceof TypeError)) throw error;
+      }
       await child.status;
     },
   };
