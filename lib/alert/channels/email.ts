@@ -1,6 +1,5 @@
 // Alerts by e-mail, through a mail server (SMTP).
 
-import { createTransport } from "nodemailer";
 import { ChannelError, type Messenger, type Notice } from "../alert.ts";
 import { cut, factsOf, textOf, titleOf } from "../wording.ts";
 
@@ -36,6 +35,8 @@ export class EmailChannel implements Messenger {
   async deliver(notice: Notice, signal: AbortSignal): Promise<void> {
     const { host, tls, user, password, from, to } = this.options;
     const ca = await this.#authority();
+    // Loaded when it is needed, since most gateways and all their workers never are in that need.
+    const { createTransport } = await import("nodemailer");
     const transport = createTransport({
       host,
       port: this.options.port ?? PORTS[tls],
