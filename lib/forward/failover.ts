@@ -248,6 +248,17 @@ export class Exchange {
     this.failures.push({ instance, failure });
   }
 
+  /** All but the last instance that was asked may be asked again, those that timed out excepted. */
+  forgetEarlier(): void {
+    const last = [...this.#tried].at(-1);
+    const timedOut = new Set(
+      this.failures.filter(({ failure }) => failure.kind === "timeout").map((f) => f.instance),
+    );
+    for (const instance of this.#tried) {
+      if (instance !== last && !timedOut.has(instance)) this.#tried.delete(instance);
+    }
+  }
+
   /** The instance may be asked again, in another way. */
   forget(instance: Instance): void {
     this.#tried.delete(instance);

@@ -20,8 +20,11 @@ import {
 import { mend, type Mender, menderFor } from "./stream_mend.ts";
 import { exactContinuation, type TokenIds } from "./token_ids.ts";
 
-/** Resumes of one answer: an instance that kills every answer must not be met for ever. */
-const MAX_RESUMES = 3;
+/** Resumes of one answer, and how many of them may bring it no further than a few words. */
+const MAX_RESUMES = 12;
+const MAX_VAIN_RESUMES = 2;
+/** Events; an answer that breaks again within so many has met what kills it, wherever it is asked. */
+const LITTLE = 8;
 
 const encoder = new TextEncoder();
 
@@ -41,9 +44,14 @@ export async function resume(
   if (exchange.resumeMode === "off" || store === null || store.truncated || request.api === null) {
     return false;
   }
-  for (let resumes = 0; resumes < MAX_RESUMES; resumes++) {
+  let vain = 0;
+  for (let resumes = 0; resumes < MAX_RESUMES && vain <= MAX_VAIN_RESUMES; resumes++) {
+    const before = store.count;
     const ending = await resumeOnce(exchange, store, ids);
     if (ending === null) return false;
+    if (store.count - before < LITTLE) vain++;
+    // An answer that gets on may take long: who broke it earlier may be well again by now.
+    else exchange.forgetEarlier();
     if (ending === "complete") {
       account.outcome = "complete";
       account.error = "";
