@@ -16,6 +16,8 @@ interface Row {
 /** Instances die and come back side by side, so many in each round. */
 const SIDE_BY_SIDE = 4;
 const ROUNDS = 8;
+/** They take ten seconds each. */
+const FREEZES = 3;
 /** Answers for each line of the second table. */
 const ANSWERS = 300;
 
@@ -58,7 +60,7 @@ async function* noticed(): AsyncGenerator<Row> {
     config: { instances: instances.map((one) => entry(one)), log: { level: "error" } },
   });
   const byCheck: Row = { what: "SIGKILL to out, no traffic (active check alone)", samples: [] };
-  const byRequest: Row = { what: "first request that met a dead instance to out", samples: [] };
+  const byRequest: Row = { what: "SIGKILL to out, requests coming", samples: [] };
   const stopped: Row = { what: "SIGSTOP to out, no traffic (checks time out)", samples: [] };
   const back: Row = { what: "listening again to in use", samples: [] };
   for (let round = 0; round < ROUNDS; round++) {
@@ -77,19 +79,23 @@ async function* noticed(): AsyncGenerator<Row> {
     await one.kill();
     const since = performance.now();
     const down = until(gateway, one, (state) => state === "down", since);
-    // One of the next requests meets it; the clock of this row runs from the first of them.
+    // One of these meets it.
     for (let request = 0; request < SIDE_BY_SIDE; request++) await firstToken(gateway);
     byRequest.samples.push(await down);
     back.samples.push(await restart(gateway, one));
   }
   yield byRequest;
-  const freezes = await all(instances, async (one) => {
-    await apart();
-    one.freeze();
-    return await until(gateway, one, (state) => state === "down");
-  });
-  stopped.samples.push(...freezes);
-  for (const one of instances) one.thaw();
+  for (let round = 0; round < FREEZES; round++) {
+    stopped.samples.push(
+      ...await all(instances, async (one) => {
+        await apart();
+        one.freeze();
+        return await until(gateway, one, (state) => state === "down");
+      }),
+    );
+    for (const one of instances) one.thaw();
+    await all(instances, (one) => until(gateway, one, isInUse));
+  }
   yield stopped;
   yield back;
 }
@@ -97,7 +103,11 @@ async function* noticed(): AsyncGenerator<Row> {
 /** A restarted process, from the moment it listens until requests are sent to it again. */
 async function restart(gateway: GatewayProcess, one: Instance): Promise<number> {
   await one.start();
-  return await until(gateway, one, (state) => state === "healthy" || state === "slow_start");
+  return await until(gateway, one, isInUse);
+}
+
+function isInUse(state: string): boolean {
+  return state === "healthy" || state === "slow_start";
 }
 
 /** Milliseconds until the gateway says so of an instance. */
@@ -171,7 +181,8 @@ async function* delays(): AsyncGenerator<Row> {
     }
     return { what, samples };
   };
-  const ask = { max_tokens: 60, stream: true };
+  // Few enough for an unpaced instance to send them in one go: the gap is that of the seam.
+  const ask = { max_tokens: 30, stream: true };
   const tool = {
     ...ask,
     tools: [{
@@ -190,16 +201,16 @@ async function* delays(): AsyncGenerator<Row> {
   yield await measured("… it answers 500", "500", firstToken);
   yield await measured("… it ends the stream before a token", "empty", firstToken);
   yield await measured("longest gap between two tokens, no failure", null, gap);
-  yield await measured("… broken off after 20 tokens, continued", "cut:20", gap);
-  yield await measured("… reset after 20 tokens, continued", "cut-reset:20", gap);
+  yield await measured("… broken off after 10 tokens, continued", "cut:10", gap);
+  yield await measured("… reset after 10 tokens, continued", "cut-reset:10", gap);
   yield await measured(
     "… tool call broken off after 5 tokens, replayed",
     "cut:5",
     (gateway) => longestGap(gateway, "/v1/chat/completions", tool),
   );
   yield await measured(
-    "… /v1/messages broken off after 20 tokens, replayed",
-    "cut:20",
+    "… /v1/messages broken off after 10 tokens, replayed",
+    "cut:10",
     (gateway) => longestGap(gateway, "/v1/messages", ask),
   );
 }
