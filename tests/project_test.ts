@@ -76,7 +76,7 @@ Deno.test("every command of the program is in the READMEs' table", async () => {
   }).output();
   const help = new TextDecoder().decode(stdout);
   const text = await read("README.md");
-  for (const command of ["serve", "check", "simulate", "export", "status", "logs"]) {
+  for (const command of ["serve", "check", "simulate", "export", "status", "logs", "alert"]) {
     assert.match(help, new RegExp(`\\b${command}\\b`));
     assert.match(text, new RegExp(`^\\| \`${command}`, "m"));
   }

@@ -47,12 +47,14 @@ export function textOf({ alerts, left }: Notice): string {
   return lines.join("\n");
 }
 
-/** "critical · gateway-1 · 2026-11-23T14:05:06+01:00" */
+/** "critical · gateway-1 · 2026-11-23T14:05:06+01:00 · count 10" */
 export function factsOf(notice: Notice): string {
   const first = localIso(notice.alerts[0].time);
   const last = localIso(notice.alerts.at(-1)!.time);
   const time = first === last ? first : `${first} to ${last}`;
-  return [moodOf(notice), notice.source, time].filter((fact) => fact !== "").join(" · ");
+  const [{ count }] = notice.alerts;
+  const counted = notice.alerts.length === 1 && count > 1 ? `count ${count}` : "";
+  return [moodOf(notice), notice.source, time, counted].filter((fact) => fact !== "").join(" · ");
 }
 
 function titleOfAlert({ kind, subject, resolved }: Alert): string {

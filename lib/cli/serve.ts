@@ -509,6 +509,7 @@ const LEVELS_OF_EVENTS: Readonly<Record<string, EventLevel>> = {
   failover: "warning",
   resume: "warning",
   fallback_in_use: "warning",
+  first_token_slow: "warning",
 };
 
 function noInstance(name: string): ActionResult {

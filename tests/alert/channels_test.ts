@@ -260,6 +260,13 @@ const REFUSALS: [string, (url: string) => Messenger, Response, boolean, number |
   ["wecom text", (url) => new WecomChannel({ url }), new Response("<html>"), false, null],
   ["dingtalk 410100", (url) => new DingtalkChannel({ url }, now), dingtalk(410100, "x"), true, 60],
   ["feishu 11232", (url) => new FeishuChannel({ url }, now), feishu(11232, "freq"), true, 10],
+  [
+    "feishu 9499",
+    (url) => new FeishuChannel({ url }, now),
+    feishu(9499, "too many request"),
+    true,
+    10,
+  ],
   ["feishu 19024", (url) => new FeishuChannel({ url }, now), feishu(19024, "word"), false, null],
 ];
 

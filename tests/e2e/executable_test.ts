@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { hasOpenssl, PASSWORD, startMailServer, USER } from "../alert/mail_server.ts";
 import { waitFor } from "./stand.ts";
 
 const ROOT = join(import.meta.dirname!, "../..");
@@ -194,3 +195,33 @@ Deno.test("the executable tells its version, and says where a config file is wro
   assert.equal(check.code, 1);
   assert.match(text.decode(check.stdout) + text.decode(check.stderr), /config\.jsonc:2:3: /);
 });
+
+Deno.test(
+  "the executable sends mail over STARTTLS",
+  // The mail server's certificate is made with openssl.
+  { ignore: !await hasOpenssl() },
+  async () => {
+    await compile();
+    await using alone = await Alone.make();
+    await using mail = await startMailServer();
+    const config = {
+      instances: [{ url: "http://127.0.0.1:8000", model_name: "m" }],
+      alerts: [{
+        type: "email",
+        host: "localhost",
+        port: mail.port,
+        ca_file: mail.caFile,
+        user: USER,
+        password: PASSWORD,
+        from: "gateway@example.com",
+        to: ["ops@example.com"],
+      }],
+    };
+    await Deno.writeTextFile(join(alone.folder, "config.jsonc"), JSON.stringify(config));
+    const { code, stdout, stderr } = await alone.command("alert", "--test").output();
+    const text = new TextDecoder();
+    assert.equal(code, 0, text.decode(stdout) + text.decode(stderr));
+    assert.equal(mail.mails.length, 1);
+    assert.ok(mail.mails[0].secure);
+  },
+);

@@ -15,8 +15,9 @@ export interface FeishuOptions {
 /** The service takes 20 kB, the card's own JSON included. */
 const TEXT_BYTES = 10_000;
 const TITLE_BYTES = 500;
-/** More than 100 messages a minute, or 5 a second. */
-const TOO_MANY = 11232;
+/** More than 100 messages a minute, or 5 a second. 9499 stands for malformed messages too. */
+const TOO_MANY: readonly unknown[] = [11232, 99991400];
+const TOO_MANY_WORDS = /too many|frequency/i;
 
 const COLOURS: Readonly<Record<Mood, string>> = {
   critical: "red",
@@ -44,11 +45,9 @@ export class FeishuChannel implements Messenger {
     // Older robots answer with StatusCode alone.
     const code = answer.code ?? answer.StatusCode;
     if (code === 0) return;
-    throw new ChannelError(
-      `answered code ${code}: ${answer.msg ?? answer.StatusMessage}`,
-      code === TOO_MANY,
-      code === TOO_MANY ? 10 : null,
-    );
+    const said = String(answer.msg ?? answer.StatusMessage);
+    const tooMany = TOO_MANY.includes(code) || TOO_MANY_WORDS.test(said);
+    throw new ChannelError(`answered code ${code}: ${said}`, tooMany, tooMany ? 10 : null);
   }
 }
 
