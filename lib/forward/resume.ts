@@ -20,16 +20,21 @@ import {
 import { mend, type Mender, menderFor } from "./stream_mend.ts";
 import { exactContinuation, type TokenIds } from "./token_ids.ts";
 
-/** Resumes of one answer, and how many of them may bring it no further than a few words. */
-const MAX_RESUMES = 12;
-const MAX_VAIN_RESUMES = 2;
+/** Stretches of one answer that may break off, and how many of them where the one before did. */
+const MAX_STRETCHES = 12;
+const MAX_VAIN_STRETCHES = 3;
 /** Events; an answer that breaks again within so many has met what kills it, wherever it is asked. */
 const LITTLE = 8;
 
 const encoder = new TextEncoder();
 
 /** How the resumed stream ended for the client. */
-type Ending = "complete" | "gone" | "refused" | { broken: string };
+type Ending = "complete" | "gone" | "refused" | Broken;
+
+interface Broken {
+  /** Events that the instance sent before it broke off; null when it never began. */
+  seen: number | null;
+}
 
 /**
  * Tries to bring the answer to its end; true when the client has all of it or has left. `store` holds
@@ -44,14 +49,10 @@ export async function resume(
   if (exchange.resumeMode === "off" || store === null || store.truncated || request.api === null) {
     return false;
   }
-  let vain = 0;
-  for (let resumes = 0; resumes < MAX_RESUMES && vain <= MAX_VAIN_RESUMES; resumes++) {
-    const before = store.count;
-    const ending = await resumeOnce(exchange, store, ids);
+  const patience = new Patience(exchange);
+  while (!patience.isOver) {
+    const ending = await resumeOnce(exchange, store, ids, patience);
     if (ending === null) return false;
-    if (store.count - before < LITTLE) vain++;
-    // An answer that gets on may take long: who broke it earlier may be well again by now.
-    else exchange.forgetEarlier();
     if (ending === "complete") {
       account.outcome = "complete";
       account.error = "";
@@ -66,21 +67,47 @@ export async function resume(
   return false;
 }
 
-/** One stretch on one instance; null when no way is left. */
+/** How often an answer may break off again: many times on its way, few times at one place. */
+class Patience {
+  #stretches = 0;
+  #vain = 0;
+
+  constructor(private readonly exchange: Exchange) {}
+
+  get isOver(): boolean {
+    return this.#stretches >= MAX_STRETCHES || this.#vain >= MAX_VAIN_STRETCHES;
+  }
+
+  /**
+   * A stretch broke off after `seen` events and had brought `added` of them to the client, who had
+   * `before`. A replay sees the earlier ones again.
+   */
+  spend(way: ResumeWay, seen: number, added: number, before: number): void {
+    this.#stretches++;
+    const atTheSamePlace = added < LITTLE && (way !== "replay" || seen > before - LITTLE);
+    if (atTheSamePlace) this.#vain++;
+    // An answer that gets on may take long: who broke it earlier may be well again by now.
+    else this.exchange.forgetEarlier();
+  }
+}
+
+/** Brings the answer further on one instance; null when no way is left. */
 async function resumeOnce(
   exchange: Exchange,
   store: EventStore,
   ids: TokenIds | null,
+  patience: Patience,
 ): Promise<"complete" | "gone" | "broken" | null> {
   const { request } = exchange;
   const asked = parseRequest(request.body);
   if (asked === null) return null;
+  const before = store.count;
   const sent = { ...sentSoFar(exchange, store), ids };
   for (const way of resumeWays(request.api, asked, request.choices, sent)) {
     const body = bodyOf(way, exchange, asked, sent);
     if (body === "unknown") continue;
     if (body === null) return await endAtLimit(exchange, store, sent);
-    for (;;) {
+    while (!patience.isOver) {
       const next = await exchange.nextLease();
       if (next.kind === "gone") return "gone";
       if (next.kind !== "lease") break;
@@ -96,11 +123,7 @@ async function resumeOnce(
           attempt,
           result,
           menderFor(way, request.api!, sent),
-          {
-            store,
-            way,
-            sent,
-          },
+          { store, way, sent },
         );
         if (ending === "complete" || ending === "gone") return ending;
         if (ending === "refused") {
@@ -108,7 +131,11 @@ async function resumeOnce(
           exchange.forget(instance);
           break;
         }
-        if (exchange.account.resumed.at(-1)?.to === instance.name) return "broken";
+        const { seen } = ending;
+        if (seen === null) continue;
+        const added = store.count - before;
+        patience.spend(way, seen, added, before);
+        if (added > 0) return "broken";
       } finally {
         attempt.close();
         next.lease.release("neutral");
@@ -154,7 +181,7 @@ function sentSoFar(exchange: Exchange, store: EventStore): Omit<Sent, "ids"> {
 
 interface Seam {
   store: EventStore;
-  way: string;
+  way: ResumeWay;
   sent: Sent;
 }
 
@@ -180,7 +207,7 @@ async function stretch(
     exchange.log(instance, result.failure);
     exchange.brokeOff(instance, result.failure);
     lease.release(result.failure.kind === "busy" ? "neutral" : "failure", result.failure.message);
-    return { broken: result.failure.message };
+    return { seen: null };
   }
   const log: AttemptLog = {
     instance: instance.name,
@@ -195,8 +222,10 @@ async function stretch(
   }
   const from = account.instance;
   let begun = false;
+  let seen = 0;
   const pass = async (events: Uint8Array): Promise<boolean> => {
     for (const { data, event } of parseEvents(events)) {
+      seen++;
       const text = mend(mender, data, event);
       if (text === "disagrees") return false;
       if (text === null) continue;
@@ -229,7 +258,7 @@ async function stretch(
       lease.release("neutral");
       log.outcome = "unusable";
       log.error = "its answer differs from the part already sent";
-      return begun ? { broken: "differs" } : "refused";
+      return begun ? { seen } : "refused";
     }
   } catch (error) {
     if (request.client.gone) return "gone";
@@ -250,7 +279,7 @@ async function stretch(
   log.outcome = "broken";
   log.error = broken;
   account.error = `${instance.name}: ${broken}`;
-  return { broken };
+  return { seen };
 }
 
 /** All tokens that were allowed had been sent; only the end is missing. */

@@ -194,6 +194,37 @@ Deno.test("the Messages API is replayed", async () => {
   );
 });
 
+Deno.test("a replay that breaks off before the answer's place is made again, many times if need be", async () => {
+  await using s = await stand({ error_threshold: 1000 });
+  const request = { model: "demo", stream: true, messages, max_tokens: 60 };
+  const whole = await direct(s, "/v1/messages", request);
+  await s.simulators.fail(0, "cut:40", { count: 1 });
+  for (const index of [0, 1, 2]) await s.simulators.fail(index, "cut:5", { count: 2 });
+  const answer = await readSse(await s.gateway.post("/v1/messages", request));
+  assert.equal(answer.error, null);
+  assert.deepEqual(answer.json.map((event) => event.delta), whole.json.map((event) => event.delta));
+  await waitFor(
+    async () => (await lines(s.gateway.dataDir, "requests_responses")).length === 1,
+    "the record",
+  );
+  const [record] = await lines(s.gateway.dataDir, "requests_responses");
+  const { attempts } = record.meta as { attempts: { outcome: string }[] };
+  assert.ok(attempts.filter(({ outcome }) => outcome === "broken").length >= 5);
+  await noneInFlight(s);
+});
+
+Deno.test("an answer that kills each instance at the same place is given up after few of them", async () => {
+  await using s = await stand({ error_threshold: 1000 });
+  for (const index of [0, 1, 2]) await s.simulators.fail(index, "cut:20");
+  const request = { model: "demo", stream: true, messages, max_tokens: 60 };
+  const answer = await readSse(await s.gateway.post("/v1/messages", request));
+  assert.equal(answer.json.at(-1).type, "error");
+  const asked = await Promise.all([0, 1, 2].map((index) => s.simulators.requests(index)));
+  const posts = asked.flat().filter(({ method }) => method === "POST");
+  assert.ok(posts.length <= 4, `${posts.length} requests`);
+  await noneInFlight(s);
+});
+
 Deno.test("what cannot be resumed ends with an error event, without [DONE], and is no record", async () => {
   await using s = await stand();
   for (const index of [0, 1, 2]) await s.simulators.fail(index, "cut:5", { count: 1 });
