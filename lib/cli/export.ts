@@ -6,6 +6,7 @@ import { type ExportFormat, formats, isExportFormat } from "../record/export/for
 import { readFilter } from "../record/export/filter.ts";
 import { recordLines } from "../record/export/lines.ts";
 import type { Json } from "../sse/assemble/answer.ts";
+import { type Progress, progress } from "./progress.ts";
 
 export const summary = "turns recorded files into a data set";
 export const help = `simple-ai-gateway export --format FORMAT [options] [files...]
@@ -63,13 +64,16 @@ export async function run(args: string[]): Promise<number> {
     const files = positionals.length > 0
       ? positionals
       : await filesIn(values["data-dir"]!, values["include-incomplete"]!);
+    const shown = progress(values.output === undefined ? 0 : await bytesOf(files));
     const sink = await openSink(values.output);
     let counts: Counts;
     try {
-      counts = await convert(files, formats[format], filter, sink);
+      counts = await convert(files, formats[format], filter, sink, shown);
     } catch (error) {
       await sink.abandon();
       throw error;
+    } finally {
+      shown.clear();
     }
     await sink.close();
     console.error(
@@ -100,11 +104,14 @@ async function convert(
   { opens, between, closes, make }: ExportFormat,
   filter: (record: Json) => boolean,
   sink: Sink,
+  shown: Progress,
 ): Promise<Counts> {
   const counts = { read: 0, torn: 0, left: 0, unfit: 0, written: 0 };
   await sink.write(opens);
+  let done = 0;
+  const onRead = (bytes: number) => shown.show(done += bytes, `${counts.written} written`);
   for (const file of files) {
-    for await (const record of recordLines(file)) {
+    for await (const record of recordLines(file, Infinity, onRead)) {
       counts.read++;
       if (record === null) {
         counts.torn++;
@@ -124,6 +131,11 @@ async function convert(
   }
   await sink.write(counts.written > 0 ? closes : closes.trimStart());
   return counts;
+}
+
+async function bytesOf(files: readonly string[]): Promise<number> {
+  const sizes = await Promise.all(files.map(async (file) => (await Deno.stat(file)).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /** What the user can put right: a file that is missing, forbidden or has no room. */

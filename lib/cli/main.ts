@@ -2,8 +2,10 @@
 
 import * as alert from "./alert.ts";
 import * as check from "./check.ts";
+import * as completion from "./completion.ts";
 import * as dev from "./dev.ts";
 import * as exportRecords from "./export.ts";
+import * as init from "./init.ts";
 import * as logs from "./logs.ts";
 import * as serve from "./serve.ts";
 import * as simulate from "./simulate.ts";
@@ -15,12 +17,13 @@ export interface Command {
   summary: string;
   /** The whole help, with examples. */
   help: string;
-  /** Runs it; resolves to the exit code. */
-  run(args: string[]): Promise<number>;
+  /** Runs it; resolves to the exit code. `known` are all commands, for those that tell of them. */
+  run(args: string[], known: Readonly<Record<string, Command>>): Promise<number>;
 }
 
 export const commands: Readonly<Record<string, Command>> = {
   serve,
+  init,
   check,
   simulate,
   export: exportRecords,
@@ -28,6 +31,7 @@ export const commands: Readonly<Record<string, Command>> = {
   logs,
   alert,
   dev,
+  completion,
 };
 
 /** Runs the command that `args` name; without one, `serve`. Resolves to the exit code. */
@@ -57,7 +61,7 @@ export async function main(
     return 0;
   }
   try {
-    return await command.run(rest);
+    return await command.run(rest, known);
   } catch (error) {
     if (!isUsageError(error)) throw error;
     console.error(`${error.message}\nSee --help.`);

@@ -6,9 +6,13 @@ const LF = 10;
 
 /**
  * The records of `path`, up to the byte `end` when given; null for a line that is no record, such as
- * one that a crash cut off.
+ * one that a crash cut off. `onRead` hears of each piece of the file, in bytes.
  */
-export async function* recordLines(path: string, end = Infinity): AsyncGenerator<Json | null> {
+export async function* recordLines(
+  path: string,
+  end = Infinity,
+  onRead: (bytes: number) => void = () => {},
+): AsyncGenerator<Json | null> {
   using file = await Deno.open(path);
   const decoder = new TextDecoder();
   const piece = new Uint8Array(256 * 1024);
@@ -19,6 +23,7 @@ export async function* recordLines(path: string, end = Infinity): AsyncGenerator
     if (count === null) break;
     const bytes = piece.subarray(0, Math.min(count, end - read));
     read += count;
+    onRead(bytes.length);
     let start = 0;
     for (let at = bytes.indexOf(LF); at >= 0; at = bytes.indexOf(LF, start)) {
       carry.push(bytes.subarray(start, at));

@@ -1,0 +1,101 @@
+// Asks a server what it serves: its models and their context, and what it calls itself.
+
+import { isObject } from "../../sse/assemble/answer.ts";
+
+export interface Probed {
+  url: string;
+  /** In the server's order; empty where it cannot be asked. */
+  models: { name: string; maxLength: number | null }[];
+  /** Such as "vLLM 0.11.0"; null where it does not say. */
+  server: string | null;
+  /** Why there are no models; null when there are. */
+  problem: string | null;
+}
+
+const TIMEOUT_MS = 5000;
+/** On this host an answer comes at once or not at all. */
+const NEAR_TIMEOUT_MS = 1000;
+const MAX_BYTES = 4 * 1024 * 1024;
+/** vLLM's port and its neighbours', then those of llama.cpp, SGLang and Ollama. */
+const USUAL_PORTS = [8000, 8001, 8002, 8003, 8004, 8005, 8006, 8007, 8080, 30000, 11434];
+
+/** The addresses without a slash at their end, each once; a message for one that is none. */
+export function addresses(urls: readonly string[]): string[] | string {
+  const all = new Set<string>();
+  for (const given of urls) {
+    const url = /^\w+:\/\//.test(given) ? given : `http://${given}`;
+    if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+      return `expected an address such as http://10.0.0.5:8000, got \`${given}\``;
+    }
+    all.add(url.replace(/\/+$/, ""));
+  }
+  return [...all];
+}
+
+/** The servers on this host's usual ports that speak the API. */
+export async function lookAround(key: string | undefined): Promise<string[]> {
+  const all = await Promise.all(
+    USUAL_PORTS.map((port) => probe(`http://127.0.0.1:${port}`, key, NEAR_TIMEOUT_MS)),
+  );
+  return all.filter(({ problem }) => problem === null).map(({ url }) => url);
+}
+
+/** Never throws: what went wrong is in `problem`. */
+export async function probe(
+  url: string,
+  key: string | undefined,
+  timeoutMs = TIMEOUT_MS,
+): Promise<Probed> {
+  const root = url.replace(/\/v1$/, "");
+  const ask = async (path: string): Promise<unknown> => {
+    const response = await fetch(root + path, {
+      headers: key === undefined ? {} : { authorization: `Bearer ${key}` },
+      redirect: "error",
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    const text = await shortText(response);
+    if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+    return JSON.parse(text);
+  };
+  const [models, version] = await Promise.allSettled([ask("/v1/models"), ask("/version")]);
+  const server = version.status === "fulfilled" && isObject(version.value) &&
+      typeof version.value.version === "string"
+    ? `vLLM ${printable(version.value.version)}`
+    : null;
+  if (models.status === "rejected") {
+    return { url, models: [], server, problem: reasonOf(models.reason) };
+  }
+  const listed = isObject(models.value) && Array.isArray(models.value.data)
+    ? models.value.data.filter(isObject).flatMap(({ id, max_model_len }) =>
+      typeof id !== "string" || id === "" ? [] : [{
+        name: id,
+        maxLength: typeof max_model_len === "number" ? max_model_len : null,
+      }]
+    )
+    : [];
+  const problem = listed.length > 0 ? null : "/v1/models names no model";
+  return { url, models: listed, server, problem };
+}
+
+async function shortText(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const piece of response.body ?? []) {
+    text += decoder.decode(piece, { stream: true });
+    if (text.length > MAX_BYTES) throw new Error(`an answer of more than ${MAX_BYTES} bytes`);
+  }
+  return text + decoder.decode();
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof SyntaxError) return "/v1/models answered something that is not JSON";
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === "TimeoutError") return "does not answer";
+  return printable(error.cause instanceof Error ? error.cause.message : error.message);
+}
+
+/** What a server says shall not steer the terminal. */
+export function printable(text: string): string {
+  // deno-lint-ignore no-control-regex -- exactly these are looked for
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
+}
