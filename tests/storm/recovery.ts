@@ -179,12 +179,16 @@ async function* delays(): AsyncGenerator<Row> {
       const ms = await measure(gateway);
       if (answer >= 0) samples.push(ms);
     }
+    if (fault?.startsWith("cut") && await resumesOf(gateway) < ANSWERS * 0.9) {
+      throw new Error(`${what}: hardly an answer was resumed`);
+    }
     return { what, samples };
   };
   // Few enough for an unpaced instance to send them in one go: the gap is that of the seam.
   const ask = { max_tokens: 30, stream: true };
   const tool = {
-    ...ask,
+    stream: true,
+    max_tokens: 60,
     tools: [{
       type: "function",
       function: {
@@ -204,8 +208,8 @@ async function* delays(): AsyncGenerator<Row> {
   yield await measured("… broken off after 10 tokens, continued", "cut:10", gap);
   yield await measured("… reset after 10 tokens, continued", "cut-reset:10", gap);
   yield await measured(
-    "… tool call broken off after 5 tokens, replayed",
-    "cut:5",
+    "… tool call broken off in its arguments, replayed",
+    "cut:27",
     (gateway) => longestGap(gateway, "/v1/chat/completions", tool),
   );
   yield await measured(
@@ -243,6 +247,12 @@ async function longestGap(
   }
   if (!ended) throw new Error(`${path} ended without [DONE]`);
   return longest;
+}
+
+async function resumesOf(gateway: GatewayProcess): Promise<number> {
+  const text = await (await fetch(`${gateway.url}/metrics`)).text();
+  const counts = [...text.matchAll(/^gateway_resumes_total\{.*\} (\d+)$/gm)];
+  return counts.reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
 function entry({ name, url }: Instance): Record<string, unknown> {
