@@ -68,6 +68,8 @@ export class Exchange {
   readonly account = new Account();
   readonly failures: { instance: Instance; failure: Failure }[] = [];
   readonly #tried = new Set<Instance>();
+  /** Not to be asked again for this request: the wait would be as long as the first one. */
+  readonly #tooSlow = new Set<Instance>();
   #triedAgain = false;
   readonly resumeMode: ResumeMode;
   /** Whether instances are asked for token ids, to resume by. */
@@ -243,20 +245,33 @@ export class Exchange {
     );
   }
 
+  /** An attempt failed before its answer began. */
+  gaveNothing(instance: Instance, failure: Failure): void {
+    const { kind, message, upstreamStatus } = failure;
+    this.#log(instance, kind === "busy" ? "busy" : "failed", message, upstreamStatus);
+    this.failures.push({ instance, failure });
+    if (kind === "timeout") this.#tooSlow.add(instance);
+  }
+
   /** Its answer broke off after a part of it had gone to the client. */
   brokeOff(instance: Instance, failure: Failure): void {
     this.failures.push({ instance, failure });
+    // One that stands still may be well again later, but only health checks tell.
+    if (failure.kind === "timeout" && this.config.healthCheck.intervalS === 0) {
+      this.#tooSlow.add(instance);
+    }
   }
 
-  /** All but the last instance that was asked may be asked again, those that timed out excepted. */
+  /**
+   * After a while all but the last instance that was asked may be asked again, those excepted that were
+   * too slow. The pool may be waited for once more.
+   */
   forgetEarlier(): void {
     const last = [...this.#tried].at(-1);
-    const timedOut = new Set(
-      this.failures.filter(({ failure }) => failure.kind === "timeout").map((f) => f.instance),
-    );
     for (const instance of this.#tried) {
-      if (instance !== last && !timedOut.has(instance)) this.#tried.delete(instance);
+      if (instance !== last && !this.#tooSlow.has(instance)) this.#tried.delete(instance);
     }
+    this.#triedAgain = false;
   }
 
   /** The instance may be asked again, in another way. */
@@ -272,8 +287,7 @@ export class Exchange {
         this.#left();
         return true;
       case "failed":
-        this.log(instance, result.failure);
-        this.failures.push({ instance, failure: result.failure });
+        this.gaveNothing(instance, result.failure);
         lease.release(
           result.failure.kind === "busy" ? "neutral" : "failure",
           result.failure.message,
@@ -303,11 +317,6 @@ export class Exchange {
     }
     const contextLength = instance.contextLength ?? contextNamedIn(answer.body) ?? Infinity;
     this.#tooLong = { instance, answer, contextLength };
-  }
-
-  /** Notes an attempt that gave no answer. */
-  log(instance: Instance, { kind, message, upstreamStatus }: Failure): void {
-    this.#log(instance, kind === "busy" ? "busy" : "failed", message, upstreamStatus);
   }
 
   #log(instance: Instance, outcome: TryOutcome, error: string, status?: number): void {

@@ -204,8 +204,7 @@ async function stretch(
     return "gone";
   }
   if (result.kind === "failed") {
-    exchange.log(instance, result.failure);
-    exchange.brokeOff(instance, result.failure);
+    exchange.gaveNothing(instance, result.failure);
     lease.release(result.failure.kind === "busy" ? "neutral" : "failure", result.failure.message);
     return { seen: null };
   }
