@@ -1,69 +1,95 @@
 // One incident from begin to end: an instance is killed, one hangs, the engine of the last one dies, the
-// fallback serves, all come back. Dashboard, events, `status`, /health and the error log must tell the
-// same story with the same numbers.
+// fallback serves, all come back. Dashboard, metrics, traces, the receiver of each alert channel, event
+// feed and `status`, and with them /health and the error log, must tell the same story with the same
+// numbers.
 
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { ROOT, startGateway, startProcess, startSimulators } from "../support/processes.ts";
+import { hasOpenssl } from "../alert/mail_server.ts";
 import { chatBody, settled } from "../faults/fleet.ts";
+import { type Collector, startCollector } from "../support/collector.ts";
+import { type GatewayProcess, startGateway, startSimulators } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";
+import { type Channels, startChannels } from "./incident_channels.ts";
+import {
+  assertAgree,
+  countOf,
+  type Story,
+  storyOfAlerts,
+  storyOfSingleAlerts,
+  sums,
+} from "./incident_story.ts";
+import {
+  eventsOf,
+  fleetOf,
+  requestSpans,
+  saidByErrorLog,
+  saidByEvent,
+  statusOf,
+  storyOfEvents,
+  storyOfFleet,
+  storyOfHealth,
+  storyOfMetrics,
+  storyOfTraces,
+} from "./incident_views.ts";
 
-interface Instance {
-  name: string;
-  state: string;
-  requests: number;
-  errors: number;
-  in_flight: number;
-}
+const FALLBACK = "paid";
 
-Deno.test("an incident reads the same in the dashboard, the events, status and /health", async () => {
+Deno.test("an incident reads the same in every view and every alert channel", async () => {
+  await using collector = startCollector();
+  // The mail server's certificate is made with openssl; without it the other channels are compared.
+  await using channels = await startChannels(await hasOpenssl());
   await using first = await startSimulators();
   await using second = await startSimulators();
   await using third = await startSimulators();
   await using paid = await startSimulators();
   const entry = (name: string, url: string) => ({ name, url, model_name: "demo" });
   await using gateway = await startGateway({
+    env: collector.env,
     config: {
       health_check: { interval: 0.2, path: "/health", timeout: 0.5 },
-      timeouts: { connect: 1, first_byte: 5 },
+      timeouts: { connect: 1, first_byte: 2 },
       slow_start: 0,
       alert_cooldown: 0,
+      alert_rules: { window: 3, summary_window: 0, disk_free_bytes: 0 },
+      alerts: Object.values(channels.all).map(({ config }) => config),
       instances: [
         entry("killed", first.urls[0]),
         entry("hangs", second.urls[0]),
         entry("dies", third.urls[0]),
       ],
-      fallback_instances: [entry("paid", paid.urls[0])],
+      fallback_instances: [entry(FALLBACK, paid.urls[0])],
     },
   });
-  let chats = 0;
+  const answers: Answer[] = [];
   const chat = async () => {
     const response = await gateway.post("/v1/chat/completions", chatBody());
-    assert.equal(response.status, 200, await response.text());
-    chats++;
-    return response.headers.get("x-gateway-instance");
+    const body = await response.json();
+    assert.equal(response.status, 200, JSON.stringify(body));
+    const instance = response.headers.get("x-gateway-instance")!;
+    answers.push({ instance, ...body.usage });
+    return instance;
   };
-  const api = async (path: string) =>
-    await (await fetch(`${gateway.url}/dashboard/api/${path}`)).json();
-  const states = async (): Promise<Record<string, string>> =>
-    Object.fromEntries(
-      (await api("fleet")).instances.map((one: Instance) => [one.name, one.state]),
-    );
   const becomes = (name: string, state: string) =>
-    waitFor(async () => (await states())[name] === state, `${name} to be ${state}`, 15_000);
+    waitFor(
+      async () => storyOfFleet(await fleetOf(gateway)).states![name] === state,
+      `${name} to be ${state}`,
+      15_000,
+    );
 
   for (let i = 0; i < 6; i++) await chat();
   await first.process.kill();
+  for (let i = 0; i < 3; i++) assert.notEqual(await chat(), "killed");
   await becomes("killed", "down");
   for (let i = 0; i < 4; i++) assert.notEqual(await chat(), "killed");
   second.process.signal("SIGSTOP");
+  for (let i = 0; i < 2; i++) assert.equal(await chat(), "dies");
   await becomes("hangs", "down");
   for (let i = 0; i < 3; i++) assert.equal(await chat(), "dies");
-  assert.equal((await api("fleet")).status, "degraded");
+  assert.equal((await fleetOf(gateway)).status, "degraded");
   await third.fail(0, "engine-dead");
-  assert.equal(await chat(), "paid");
+  assert.equal(await chat(), FALLBACK);
   await becomes("dies", "down");
-  for (let i = 0; i < 3; i++) assert.equal(await chat(), "paid");
+  for (let i = 0; i < 3; i++) assert.equal(await chat(), FALLBACK);
   second.process.signal("SIGCONT");
   await becomes("hangs", "healthy");
   assert.equal(await chat(), "hangs");
@@ -71,53 +97,90 @@ Deno.test("an incident reads the same in the dashboard, the events, status and /
   await using again = await startSimulators({ args: ["--port", String(first.ports[0])] });
   assert.deepEqual(again.ports, first.ports);
   for (const name of ["dies", "killed"]) await becomes(name, "healthy");
-  for (let i = 0; i < 3; i++) assert.notEqual(await chat(), "paid");
-  await settled(gateway);
+  for (let i = 0; i < 3; i++) assert.notEqual(await chat(), FALLBACK);
 
-  await waitFor(async () => (await api("fleet")).totals.requests === chats, "all requests counted");
-  const fleet = await api("fleet");
-  const { events } = await api("events") as {
-    events: { kind: string; subject: string; count: number }[];
-  };
-  const count = (kind: string, subject: string) =>
-    events.filter((one) => one.kind === kind && one.subject === subject)
-      .reduce((sum, one) => sum + one.count, 0);
-  assert.deepEqual(
-    ["killed", "hangs", "dies"].map((name) => count("instance_down", name)),
-    [1, 1, 1],
-  );
-  assert.deepEqual(
-    ["killed", "hangs", "dies"].map((name) => count("instance_recovered", name)),
-    [1, 1, 1],
-  );
-  assert.equal(count("fallback_in_use", "paid"), 4);
-  const served = (name: string): number =>
-    fleet.instances.find((one: Instance) => one.name === name).requests;
-  assert.equal(served("paid"), 4);
-  assert.equal(
-    ["killed", "hangs", "dies", "paid"].reduce((sum, name) => sum + served(name), 0),
-    chats,
-  );
-
-  const health = await (await fetch(`${gateway.url}/health`)).json();
-  assert.deepEqual(
-    health.instances.map(({ name, state }: Instance) => [name, state]),
-    fleet.instances.map(({ name, state }: Instance) => [name, state]),
-  );
-  assert.equal(health.status, fleet.status);
-
-  await using status = startProcess(Deno.execPath(), {
-    args: ["run", "-A", join(ROOT, "main.ts"), "status", "--json", "--url", gateway.url],
-  });
-  assert.equal((await status.status).code, 0, status.stderr());
-  const shown = JSON.parse(status.stdout());
-  const figures = ({ name, state, requests, errors, in_flight }: Instance) =>
-    [name, state, requests, errors, in_flight].join(" ");
-  assert.deepEqual(shown.instances.map(figures), fleet.instances.map(figures));
-
-  let log = "";
-  for await (const { name } of Deno.readDir(join(gateway.dataDir, "errors"))) {
-    log += await Deno.readTextFile(join(gateway.dataDir, "errors", name));
-  }
-  for (const name of ["killed", "hangs", "dies", "paid"]) assert.match(log, new RegExp(name));
+  await toldInFull(gateway, collector, channels, answers.length);
+  const views = await viewsOf(gateway, collector, channels);
+  assertAgree({ clients: storyOfClients(answers), ...views });
+  const { events } = views;
+  assert.deepEqual(events.downs, { killed: 1, hangs: 1, dies: 1 });
+  assert.deepEqual(events.recoveries, { killed: 1, hangs: 1, dies: 1 });
+  assert.deepEqual(events.fallbackUses, { [FALLBACK]: 4 });
+  assert.ok(events.ends!.fallback_in_use, "the fallback's use was told to be over");
+  assert.notDeepEqual(events.failovers, {}, "some requests had to be sent again");
+  const { status, totals } = await fleetOf(gateway);
+  assert.deepEqual([status, totals.requests, totals.errors], ["ok", answers.length, 0]);
 });
+
+/** What a client saw of one request. */
+interface Answer {
+  instance: string;
+  prompt_tokens: number;
+  completion_tokens: number;
+}
+
+function storyOfClients(answers: readonly Answer[]): Story {
+  const instance = (answer: Answer) => answer.instance;
+  return {
+    requests: sums(answers, instance),
+    promptTokens: sums(answers, instance, (answer) => answer.prompt_tokens),
+    completionTokens: sums(answers, instance, (answer) => answer.completion_tokens),
+    fallbackUses: sums(answers.filter((answer) => answer.instance === FALLBACK), instance),
+  };
+}
+
+/** Waits until the fallback is no longer in use, and everybody has heard of everything. */
+async function toldInFull(
+  gateway: GatewayProcess,
+  collector: Collector,
+  { all }: Channels,
+  chats: number,
+): Promise<void> {
+  await settled(gateway);
+  await waitFor(
+    async () =>
+      (await eventsOf(gateway)).flatMap(saidByEvent)
+        .some(({ kind, over }) => kind === "fallback_in_use" && over),
+    "the end of the fallback's use",
+    15_000,
+  );
+  await waitFor(
+    async () => (await fleetOf(gateway)).totals.requests === chats,
+    `${chats} requests on the dashboard`,
+  );
+  await waitFor(
+    () => requestSpans(collector).length === chats,
+    () => `${chats} spans of requests; there are ${requestSpans(collector).length}`,
+  );
+  const alerts = countOf((await eventsOf(gateway)).flatMap(saidByEvent));
+  await waitFor(
+    async () => countOf(await saidByErrorLog(gateway)) === alerts,
+    `${alerts} alerts in the error log`,
+  );
+  for (const [name, channel] of Object.entries(all)) {
+    await waitFor(
+      () => countOf(channel.said()) === alerts,
+      () => `${alerts} alerts at ${name}; there are ${JSON.stringify(channel.said())}`,
+    );
+  }
+}
+
+async function viewsOf(
+  gateway: GatewayProcess,
+  collector: Collector,
+  { all: { webhook, ...others } }: Channels,
+) {
+  const texts: Record<string, Story> = {};
+  for (const [name, channel] of Object.entries(others)) texts[name] = storyOfAlerts(channel.said());
+  return {
+    events: storyOfEvents(await eventsOf(gateway)),
+    dashboard: storyOfFleet(await fleetOf(gateway)),
+    status: storyOfFleet(await statusOf(gateway)),
+    health: await storyOfHealth(gateway),
+    metrics: await storyOfMetrics(gateway),
+    traces: storyOfTraces(collector, [FALLBACK]),
+    log: storyOfSingleAlerts(await saidByErrorLog(gateway)),
+    webhook: storyOfSingleAlerts(webhook.said()),
+    ...texts,
+  };
+}
