@@ -10,6 +10,7 @@ import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
 import { EventStore } from "../sse/event_store.ts";
 import { bodyGaveUp } from "../sse/scan.ts";
+import type { ClientReply } from "../http/client.ts";
 import { Deadline, type DeadlineClock } from "./deadline.ts";
 import { requestHeaders } from "./header_rules.ts";
 import type { ForwardRequest } from "./request.ts";
@@ -17,6 +18,7 @@ import { askingForIds, type TokenIds } from "./token_ids.ts";
 import { errorIn, SseObserver } from "./sse_observer.ts";
 import { bodyFor, targetUrl } from "./target.ts";
 import {
+  readFrom,
   type ResponseHead,
   type Transport,
   type UpstreamCall,
@@ -121,11 +123,41 @@ export class Attempt {
 
   /** Next bytes of the body; the idle limit runs only while the instance is waited for. */
   async read(): Promise<Uint8Array | null> {
-    this.#phase = "idle";
-    this.#deadline.at = this.parts.clock.now + this.instance.config.timeouts.idleS * 1000;
-    const piece = await this.call!.read();
+    this.#waits();
+    const piece = await readFrom(this.call!);
     this.#deadline.at = Infinity;
     return piece;
+  }
+
+  /**
+   * Passes the events on until the body ends or `observer` finds a fault. What a chunk of a stream costs
+   * is here: nothing may be added to it lightly.
+   */
+  async relay(observer: SseObserver, reply: ClientReply): Promise<void> {
+    const call = this.call!;
+    while (observer.fault === null) {
+      const piece = call.take();
+      if (piece === null) return;
+      if (piece.length > 0) {
+        const events = observer.take(piece);
+        if (events.length > 0) await reply.write(events);
+        continue;
+      }
+      this.#waits();
+      let count: number | null;
+      try {
+        count = await call.wait();
+      } catch (error) {
+        throw call.explain(error);
+      }
+      call.arrived(count);
+      this.#deadline.at = Infinity;
+    }
+  }
+
+  #waits(): void {
+    this.#phase = "idle";
+    this.#deadline.at = this.parts.clock.now + this.instance.config.timeouts.idleS * 1000;
   }
 
   /** Ends everything about this attempt except its lease. */
@@ -193,7 +225,7 @@ export class Attempt {
         return await this.#hold(head);
       }
     }
-    const first = await this.call!.read();
+    const first = await readFrom(this.call!);
     this.#deadline.at = Infinity;
     return { kind: "bytes", head, first: first === null ? [] : [first], ended: first === null };
   }
@@ -254,7 +286,7 @@ export class Attempt {
     const observer = new SseObserver(request.api, request.choices, store, this.tokenIds);
     let first: Uint8Array = new Uint8Array(0);
     for (;;) {
-      const piece = await this.call!.read();
+      const piece = await readFrom(this.call!);
       if (piece === null) break;
       const events = observer.take(piece);
       first = first.length === 0 ? events.slice() : join([first, events]);
@@ -317,7 +349,7 @@ export class Attempt {
     const pieces: Uint8Array[] = [];
     let size = 0;
     for (;;) {
-      const piece = await this.call!.read();
+      const piece = await readFrom(this.call!);
       if (piece === null) {
         this.#deadline.at = Infinity;
         return { pieces, rest: null };

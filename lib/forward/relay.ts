@@ -94,13 +94,7 @@ async function relayEvents(
   let failure: Failure | null = null;
   try {
     await reply.write(first);
-    // The rest of this loop is what a streamed chunk costs: nothing may be added to it lightly.
-    while (!ended && observer.fault === null) {
-      const piece = await attempt.read();
-      if (piece === null) break;
-      const events = observer.take(piece);
-      if (events.length > 0) await reply.write(events);
-    }
+    if (!ended) await attempt.relay(observer, reply);
   } catch (error) {
     if (!request.client.gone) failure = explainError(error);
   }

@@ -5,7 +5,7 @@ import { assemble } from "../sse/assemble/assemble.ts";
 import type { Json } from "../sse/assemble/answer.ts";
 import type { EventStore } from "../sse/event_store.ts";
 import { parseEvents } from "../sse/parse.ts";
-import { inspect, PLAIN, USAGE } from "../sse/scan.ts";
+import { CLOSELY, inspect, PLAIN, USAGE } from "../sse/scan.ts";
 import { type Attempt, type AttemptResult, explainError } from "./attempt.ts";
 import type { Exchange } from "./failover.ts";
 import type { AttemptLog } from "./request.ts";
@@ -170,7 +170,7 @@ function bodyOf(
 function sentSoFar(exchange: Exchange, store: EventStore): Omit<Sent, "ids"> {
   let tokens = 0;
   for (const event of store.events()) {
-    if ((inspect(event, 0, event.length) & ~USAGE) === PLAIN) tokens++;
+    if ((inspect(event, 0, event.length) & ~(USAGE | CLOSELY)) === PLAIN) tokens++;
   }
   return {
     answer: assemble(exchange.request.api!, store),

@@ -5,6 +5,7 @@ import type { Api } from "../record/capture.ts";
 import type { EventStore } from "../sse/event_store.ts";
 import {
   ABORT,
+  CLOSELY,
   dataOf,
   DONE,
   EMPTY,
@@ -12,8 +13,10 @@ import {
   eventEnd,
   FINISH,
   inspect,
+  inspectChange,
   MALFORMED,
   OPENING,
+  PLAIN,
   USAGE,
 } from "../sse/scan.ts";
 import type { Usage } from "./request.ts";
@@ -50,6 +53,8 @@ export class SseObserver {
   #carry: Uint8Array = NOTHING;
   /** Events that were rewritten on their way. */
   #rewritten: Uint8Array[] = [];
+  /** The event before was PLAIN by its keys alone, and is what the store compares with. */
+  #usual = false;
   /** How far the carry has been searched for an event's end. */
   #searched = 0;
 
@@ -105,8 +110,14 @@ export class SseObserver {
 
   /** Looks at one event; false when it must not go on. */
   #see(bytes: Uint8Array, start: number, end: number): boolean {
-    const flags = inspect(bytes, start, end);
-    if (flags !== 0) {
+    const { store } = this;
+    const compares = store !== null && this.rewriter === null && !store.truncated;
+    if (compares) store.compare(bytes, start, end);
+    const flags = this.#usual && compares
+      ? inspectChange(bytes, start, end, store.prefix, store.suffix)
+      : inspect(bytes, start, end);
+    this.#usual = flags === PLAIN;
+    if ((flags & ~CLOSELY) !== PLAIN) {
       if (flags & (ERROR | ABORT | MALFORMED)) {
         this.fault = faultOf(flags, bytes, start, end);
         return false;
@@ -127,11 +138,11 @@ export class SseObserver {
       if (flags & USAGE) this.#usageEvent = dataOf(bytes, start, end);
     } else this.pieces++;
     if ((flags & (EMPTY | OPENING)) === 0) this.meaningful = true;
-    if (this.rewriter === null) this.store?.push(bytes, start, end);
+    if (this.rewriter === null) store?.keep(bytes, start, end);
     else {
       const event = this.rewriter.take(bytes, start, end);
       this.#rewritten.push(event);
-      this.store?.push(event, 0, event.length);
+      store?.push(event, 0, event.length);
     }
     return true;
   }

@@ -27,12 +27,38 @@ export interface UpstreamCall {
   /** Final (not 1xx) response head. Rejects with UpstreamError. */
   readonly head: Promise<ResponseHead>;
   /**
-   * Next piece of the body without its transfer coding, null at its proper end. A piece is valid
-   * only until the next call. One call at a time, and only after `head`. Rejects with UpstreamError.
+   * The next piece of the body that is here, without its transfer coding: empty when more must be waited
+   * for, null at the body's proper end. A piece is valid only until the next call. Only after `head`.
+   * Throws UpstreamError.
    */
-  read(): Promise<Uint8Array | null>;
-  /** Closes the connection at once; a pending `head` or `read` rejects with `reason`. Idempotent. */
+  take(): Uint8Array | null;
+  /**
+   * Waits for more; what it resolves to goes to `arrived`, what it rejects with to `explain`. One at a
+   * time. In three parts, so that a chunk of a stream costs no promise beyond the socket's own; `readFrom`
+   * is the convenient way.
+   */
+  wait(): Promise<number | null>;
+  /** Throws UpstreamError. */
+  arrived(count: number | null): void;
+  explain(error: unknown): Error;
+  /** Closes the connection at once; a pending `head` rejects with `reason`, a
+   * pending `wait` is explained by it. Idempotent. */
   abort(reason: Error): void;
+}
+
+/** The next piece of the body, which is valid until the next call; null at its proper end. */
+export async function readFrom(call: UpstreamCall): Promise<Uint8Array | null> {
+  for (;;) {
+    const piece = call.take();
+    if (piece === null || piece.length > 0) return piece;
+    let count: number | null;
+    try {
+      count = await call.wait();
+    } catch (error) {
+      throw call.explain(error);
+    }
+    call.arrived(count);
+  }
 }
 
 export interface Transport {

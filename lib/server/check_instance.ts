@@ -2,7 +2,7 @@
 
 import type { HealthCheckConfig } from "../config/config.ts";
 import { requestHeaders } from "../forward/header_rules.ts";
-import { type Transport, UpstreamError } from "../forward/transport.ts";
+import { readFrom, type Transport, UpstreamError } from "../forward/transport.ts";
 import type { CheckResult } from "../pool/health_check.ts";
 import type { Instance } from "../pool/instance.ts";
 
@@ -31,7 +31,7 @@ export async function checkInstance(
     const { status } = await call.head;
     if (status < 500) {
       // Read to the end, so that the connection can be used again.
-      while (await call.read() !== null);
+      while (await readFrom(call) !== null);
       return null;
     }
     return { message: `GET ${config.path} answered ${status}`, unreachable: false };

@@ -2,7 +2,7 @@
 
 import type { HeaderList } from "../http/message.ts";
 import { join } from "../forward/attempt.ts";
-import { type Transport, UpstreamError } from "../forward/transport.ts";
+import { readFrom, type Transport, UpstreamError } from "../forward/transport.ts";
 
 const MAX_BYTES = 4 * 1024 * 1024;
 
@@ -26,7 +26,7 @@ export async function fetchJson(
     const head = await call.head;
     const pieces: Uint8Array[] = [];
     let size = 0;
-    for (let piece = await call.read(); piece !== null; piece = await call.read()) {
+    for (let piece = await readFrom(call); piece !== null; piece = await readFrom(call)) {
       size += piece.length;
       if (size > MAX_BYTES) return null;
       pieces.push(piece.slice());

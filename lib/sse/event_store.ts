@@ -9,6 +9,9 @@ export class EventStore {
   truncated = false;
   /** Events kept. */
   count = 0;
+  /** Bytes that the event compared last has in common with the one kept last, from both ends. */
+  prefix = 0;
+  suffix = 0;
   #data = new Uint8Array(FIRST_SIZE);
   #length = 0;
   /** The event before, in full. */
@@ -25,7 +28,12 @@ export class EventStore {
 
   /** Keeps the event bytes[start, end). */
   push(bytes: Uint8Array, start: number, end: number): void {
-    if (this.truncated) return;
+    this.compare(bytes, start, end);
+    this.keep(bytes, start, end);
+  }
+
+  /** Sets `prefix` and `suffix` for an event that is then kept or not. */
+  compare(bytes: Uint8Array, start: number, end: number): void {
     const length = end - start;
     const previous = this.#previous;
     const previousLength = this.#previousLength;
@@ -37,6 +45,15 @@ export class EventStore {
     while (suffix < left && bytes[end - 1 - suffix] === previous[previousLength - 1 - suffix]) {
       suffix++;
     }
+    this.prefix = prefix;
+    this.suffix = suffix;
+  }
+
+  /** Keeps an event that was compared. */
+  keep(bytes: Uint8Array, start: number, end: number): void {
+    if (this.truncated) return;
+    const { prefix, suffix } = this;
+    const length = end - start;
     const middle = length - prefix - suffix;
     if (this.#length + middle + 15 > this.#data.length && !this.#grow(middle + 15)) return;
     this.#number(prefix);

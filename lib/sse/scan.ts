@@ -20,6 +20,8 @@ export const OPENING = 32;
 export const USAGE = 64;
 /** Looks like an event of JSON but is none. */
 export const MALFORMED = 128;
+/** Told by more than its keys: parsed, or by its name. Says nothing about the event itself. */
+export const CLOSELY = 256;
 
 const LF = 10;
 const CR = 13;
@@ -79,31 +81,61 @@ const LETTER_N = 110;
  * bare quotes can only be a key (or a whole string value): text that quotes JSON does not deceive it.
  */
 export function inspect(bytes: Uint8Array, start: number, end: number): number {
-  if (bytes[start] === 58 /* : */) return EMPTY;
+  if (bytes[start] === 58 /* : */) return EMPTY | CLOSELY;
   if (startsWith(bytes, EVENT_FIELD, start, end)) return inspectNamed(bytes, start, end);
+  const flags = scanKeys(bytes, start, end, end);
+  if (flags & CLOSELY || end - start < 40 || !looksWhole(bytes, start, end)) {
+    return flags | CLOSELY | inspectClosely(bytes, start, end);
+  }
+  return flags;
+}
+
+/**
+ * The same for an event that shares its first `prefix` and last `suffix` bytes with one that was PLAIN:
+ * only keys that the bytes between can have changed are looked for.
+ */
+export function inspectChange(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  prefix: number,
+  suffix: number,
+): number {
+  if (prefix < 7 || end - start < 40 || !looksWhole(bytes, start, end)) {
+    return inspect(bytes, start, end);
+  }
+  // A key that ends before the change may have its value in it.
+  let from = start + prefix;
+  while (bytes[from - 1] === 32 || bytes[from - 1] === 58 || bytes[from - 1] === 9) from--;
+  from = Math.max(start, from - FINISH_KEY.length);
+  const flags = scanKeys(bytes, from, end - suffix, end);
+  return flags === PLAIN ? PLAIN : inspect(bytes, start, end);
+}
+
+/** Flags of the keys that begin in bytes[from, until); CLOSELY for those that must be looked into. */
+function scanKeys(bytes: Uint8Array, from: number, until: number, end: number): number {
   let flags = PLAIN;
-  let interesting = !looksWhole(bytes, start, end);
+  const last = Math.min(until, end - 7);
   // One pass over the keys that can matter; everything else is content.
-  for (let at = start; at < end - 7; at++) {
+  for (let at = from; at < last; at++) {
     if (bytes[at] !== QUOTE) continue;
     const next = bytes[at + 1];
     if (next === 102 /* f */ && matches(bytes, FINISH_KEY, at, end)) {
       const value = valueAfter(bytes, at + FINISH_KEY.length, end);
-      if (bytes[value] !== LETTER_N) interesting = true;
+      if (bytes[value] !== LETTER_N) flags |= CLOSELY;
       at = value;
     } else if (next === 101 /* e */ && matches(bytes, ERROR_KEY, at, end)) {
-      interesting = true;
+      flags |= CLOSELY;
       at += ERROR_KEY.length;
     } else if (next === 117 /* u */ && matches(bytes, USAGE_KEY, at, end)) {
       const value = valueAfter(bytes, at + USAGE_KEY.length, end);
       if (bytes[value] === 123 /* { */) flags |= USAGE;
       at = value;
     } else if (next === 114 /* r */ && matches(bytes, ROLE_KEY, at, end)) {
-      interesting = true;
+      flags |= CLOSELY;
       at += ROLE_KEY.length;
     }
   }
-  if (interesting || end - start < 40) return flags | inspectClosely(bytes, start, end);
   return flags;
 }
 
@@ -191,7 +223,7 @@ const ERROR_EVENTS = new Set(["error", "response.failed", "response.error"]);
 function inspectNamed(bytes: Uint8Array, start: number, end: number): number {
   const lineEnd = bytes.indexOf(LF, start);
   const name = latin1.decode(bytes.subarray(start + EVENT_FIELD.length, lineEnd)).trim();
-  let flags = PLAIN;
+  let flags = CLOSELY;
   if (OPENING_EVENTS.has(name)) flags |= OPENING;
   else if (FINISH_EVENTS.has(name)) flags |= FINISH;
   else if (ERROR_EVENTS.has(name)) flags |= ERROR;

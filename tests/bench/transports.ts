@@ -8,7 +8,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { FetchTransport } from "../../lib/forward/transport/fetch.ts";
 import { Http1Transport } from "../../lib/forward/transport/http1.ts";
-import type { Transport } from "../../lib/forward/transport.ts";
+import { readFrom, type Transport } from "../../lib/forward/transport.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import { AddressCounts } from "../../lib/server/listener/address_counts.ts";
 import { listenDenoServe } from "../../lib/server/listener/deno_serve.ts";
@@ -51,7 +51,7 @@ function askOver(transport: Transport, url: string): Ask {
       connectTimeoutS: 5,
     });
     await call.head;
-    while (await call.read() !== null);
+    while (await readFrom(call) !== null);
   };
 }
 

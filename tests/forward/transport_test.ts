@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import {
+  readFrom,
   type Transport,
   type UpstreamCall,
   UpstreamError,
@@ -54,7 +55,7 @@ async function whole(call: UpstreamCall): Promise<string> {
   const { status } = await call.head;
   let body = "";
   for (;;) {
-    const piece = await call.read();
+    const piece = await readFrom(call);
     if (piece === null) return `${status} ${body}`;
     body += latin1(piece);
   }
@@ -237,13 +238,13 @@ both("giving up in the middle of a body rejects with the reason and closes the s
   });
   const call = ask(transport, instance.url);
   await call.head;
-  assert.equal(latin1((await call.read())!), "hello");
+  assert.equal(latin1((await readFrom(call))!), "hello");
   const reason = new Error("silent for too long");
-  const next = call.read();
+  const next = readFrom(call);
   call.abort(reason);
   await assert.rejects(next, reason);
   await within(closed.promise, "the instance to see it");
-  await assert.rejects(call.read(), reason);
+  await assert.rejects(readFrom(call), reason);
 });
 
 both("giving up at once, before a connection stands, leaves nothing behind", async (transport) => {
@@ -370,7 +371,7 @@ both(
     let resident = 0;
     let read = 0;
     for (let pieces = 0;; pieces++) {
-      const piece = await call.read();
+      const piece = await readFrom(call);
       if (piece === null) break;
       read += piece.length;
       assert.ok(written - read < MAX_AHEAD, `${written - read} bytes ahead of the reader`);

@@ -3,7 +3,7 @@
 
 import { Buffer } from "node:buffer";
 import { Http1Transport } from "../../lib/forward/transport/http1.ts";
-import { UpstreamError } from "../../lib/forward/transport.ts";
+import { readFrom, UpstreamError } from "../../lib/forward/transport.ts";
 import { RequestError } from "../../lib/http/client.ts";
 import { MessageBuffers, Slab } from "../../lib/http/memory.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
@@ -182,7 +182,7 @@ export async function receive(
     const head = await call.head;
     status = head.status;
     for (;;) {
-      const piece = await call.read();
+      const piece = await readFrom(call);
       if (piece === null) break;
       body += latin1(piece);
       if (body.length > 1 << 24) throw new Error("a body without end");

@@ -17,6 +17,8 @@ import {
 /** Below uvicorn's five seconds, so that a request seldom meets a connection that is just closing. */
 const POOL_IDLE_MS = 4000;
 
+const NOTHING = new Uint8Array(0);
+
 export class FetchTransport implements Transport {
   readonly tracesItself = true;
   readonly #client = Deno.createHttpClient({ poolIdleTimeout: POOL_IDLE_MS });
@@ -40,6 +42,8 @@ class FetchCall implements UpstreamCall {
   readonly head: Promise<ResponseHead>;
   readonly #aborter = new AbortController();
   #reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
+  /** Came, and was not taken yet. */
+  #piece: Uint8Array = NOTHING;
   #reason: Error | null = null;
 
   constructor(client: Deno.HttpClient, request: UpstreamRequest, watch: ConnectWatch) {
@@ -75,18 +79,29 @@ class FetchCall implements UpstreamCall {
     return { status: response.status, headers: endToEnd(headers) };
   }
 
-  async read(): Promise<Uint8Array | null> {
+  take(): Uint8Array | null {
     if (this.#reason !== null) throw this.#reason;
-    if (this.#reader === null) return null;
-    try {
-      const { value, done } = await this.#reader.read();
-      return done ? null : value;
-    } catch (error) {
-      throw this.#reason ??
-        new UpstreamError("body", "reset", "the connection broke in the middle of the answer", {
-          cause: error,
-        });
-    }
+    const piece = this.#reader === null ? null : this.#piece;
+    this.#piece = NOTHING;
+    return piece;
+  }
+
+  async wait(): Promise<number | null> {
+    const { value, done } = await this.#reader!.read();
+    if (done) this.#reader = null;
+    else this.#piece = value;
+    return done ? null : value.length;
+  }
+
+  arrived(): void {
+    if (this.#reason !== null) throw this.#reason;
+  }
+
+  explain(error: unknown): Error {
+    return this.#reason ??
+      new UpstreamError("body", "reset", "the connection broke in the middle of the answer", {
+        cause: error,
+      });
   }
 
   abort(reason: Error): void {

@@ -268,36 +268,39 @@ class Http1Call implements UpstreamCall {
     this.#connection?.close();
   }
 
-  async read(): Promise<Uint8Array | null> {
+  take(): Uint8Array | null {
     if (this.#reason !== null) throw this.#reason;
     if (this.#ended) return null;
     const connection = this.#connection!;
-    try {
-      for (;;) {
-        // The connection is given back only now: until here the caller may still look at the last piece,
-        // which lies in the connection's buffer.
-        if (this.#isWhole()) {
-          this.#finish();
-          return null;
-        }
-        if (connection.start < connection.end) {
-          const piece = this.#take(connection);
-          if (piece.length > 0) return piece;
-          continue;
-        }
-        connection.growIfFull();
-        const count = await connection.fill();
-        if (this.#reason !== null) throw this.#reason;
-        if (count === null) {
-          if (this.#framing.kind !== "close") throw this.#cut();
-          this.#finish();
-          return null;
-        }
-        connection.filled(count);
+    for (;;) {
+      // The connection is given back only now: until here the caller may still look at the last piece,
+      // which lies in the connection's buffer.
+      if (this.#isWhole()) {
+        this.#finish();
+        return null;
       }
-    } catch (error) {
-      throw this.#fail(error);
+      if (connection.start === connection.end) return NOTHING;
+      let piece: Uint8Array;
+      try {
+        piece = this.#decoded(connection);
+      } catch (error) {
+        throw this.explain(error);
+      }
+      if (piece.length > 0) return piece;
     }
+  }
+
+  wait(): Promise<number | null> {
+    const connection = this.#connection!;
+    connection.growIfFull();
+    return connection.fill();
+  }
+
+  arrived(count: number | null): void {
+    if (this.#reason !== null) throw this.explain(this.#reason);
+    if (count !== null) this.#connection!.filled(count);
+    else if (this.#framing.kind === "close") this.#finish();
+    else throw this.explain(this.#cut());
   }
 
   async #run(): Promise<ResponseHead> {
@@ -314,7 +317,7 @@ class Http1Call implements UpstreamCall {
       const answer = await this.#ask(await this.#connect(origin), head, false);
       return this.#begin(answer!);
     } catch (error) {
-      throw this.#fail(error);
+      throw this.explain(error);
     }
   }
 
@@ -457,7 +460,7 @@ class Http1Call implements UpstreamCall {
   }
 
   /** Body bytes from the buffer, without their framing. */
-  #take(connection: Connection): Uint8Array {
+  #decoded(connection: Connection): Uint8Array {
     const { buffer, start, end } = connection;
     if (this.#chunked !== null) {
       const piece = this.#chunked.decode(buffer, start, end);
@@ -505,7 +508,7 @@ class Http1Call implements UpstreamCall {
     );
   }
 
-  #fail(error: unknown): Error {
+  explain(error: unknown): Error {
     this.#connection?.close();
     this.#ended = this.#ended || this.#phase === "body";
     if (this.#reason !== null) return this.#reason;
