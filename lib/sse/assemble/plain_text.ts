@@ -8,6 +8,8 @@ import { isObject, type Json, objectsIn } from "./answer.ts";
 const QUOTE = 34;
 const BACKSLASH = 92;
 
+const NOTHING = new Uint8Array(0);
+
 const utf8 = new TextDecoder();
 
 export class PlainText {
@@ -15,6 +17,8 @@ export class PlainText {
   #head = -1;
   #tail = 0;
   #choice = 0;
+  /** The learned event from the end of its text on; empty when only that very text may come again. */
+  #behind: Uint8Array = NOTHING;
   readonly #key: string;
 
   /** `path` leads from a choice to its text: delta and content, or text. */
@@ -34,7 +38,8 @@ export class PlainText {
   take({ bytes, prefix, suffix }: EventStep): string | null {
     if (this.#head < 0) return null;
     const end = bytes.length - this.#tail;
-    if (prefix < this.#head || suffix < this.#tail || end < this.#head) return this.#forget();
+    if (prefix < this.#head || end < this.#head) return this.#forget();
+    if (suffix < this.#tail && !this.#differsInDigits(bytes, end)) return this.#forget();
     let ascii = true;
     for (let at = this.#head; at < end; at++) {
       const byte = bytes[at];
@@ -70,11 +75,39 @@ export class PlainText {
     if (utf8.decode(bytes.subarray(head, end)) !== place) return;
     this.#head = head;
     this.#tail = bytes.length - end;
+    this.#behind = saysNothingElse(event, choice) && text.indexOf('"index"', end) < 0
+      ? bytes.slice(end)
+      : NOTHING;
     this.#choice = typeof choice.index === "number" ? choice.index : 0;
+  }
+
+  /** Whether what follows the text differs from the learned event in digits alone, such as a time. */
+  #differsInDigits(bytes: Uint8Array, from: number): boolean {
+    const behind = this.#behind;
+    if (behind.length === 0) return false;
+    for (let at = 0; at < behind.length; at++) {
+      const is = bytes[from + at];
+      const was = behind[at];
+      if (is !== was && !(isDigit(is) && isDigit(was))) return false;
+    }
+    return true;
   }
 
   #forget(): null {
     this.#head = -1;
     return null;
   }
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= 48 && byte <= 57;
+}
+
+/** Beside its text nothing in the event is part of an answer: numbers in it may change unseen. */
+function saysNothingElse(event: Json, choice: Json): boolean {
+  const rest = Object.entries(choice).filter(([name]) => name !== "delta" && name !== "text");
+  return rest.every(([name, value]) => name === "index" || value === null) &&
+    Object.entries(event).every(([name, value]) =>
+      name === "choices" || value === null || typeof value !== "object"
+    );
 }

@@ -105,3 +105,27 @@ Deno.test("a text with raw control bytes is as malformed as ever", () => {
   assert.equal(answer.malformed, 1);
   assert.equal(answer.choices[0].message.content, "ad");
 });
+
+Deno.test("numbers behind the text may differ in every event", () => {
+  const next = random(11);
+  for (let round = 0; round < 200; round++) {
+    const events: string[] = [chunk({ role: "assistant", content: "" })];
+    for (let i = 0; i < 30; i++) {
+      const content = TEXTS[Math.floor(next() * TEXTS.length)];
+      const sent = Math.floor(next() * (next() < 0.2 ? 1e3 : 1e6));
+      const top = next() < 0.9 ? { sent } : { usage: { completion_tokens: i } };
+      const more = next() < 0.9 ? {} : { logprobs: { content: [{ logprob: -sent }] } };
+      events.push(chunk({ content }, more, top));
+    }
+    events.push(chunk({}, { finish_reason: "stop" }), "data: [DONE]\n\n");
+    assertSame("chat", events);
+  }
+});
+
+Deno.test("a choice's index behind its text is no number to pass over", () => {
+  const event = (content: string, index: number) =>
+    `data: ${
+      JSON.stringify({ id: "1", choices: [{ delta: { content }, finish_reason: null, index }] })
+    }\n\n`;
+  assertSame("chat", [event("a", 0), event("b", 1), event("c", 0), event("d", 1)]);
+});
