@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { V8_FLAGS } from "../tools/runtime_flags.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
 const project = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
@@ -88,6 +89,12 @@ Deno.test("the project file has its tasks, and pins every package it uses exactl
   }
   for (const [name, target] of Object.entries(project.imports)) {
     assert.match(String(target), /^npm:(@[\w-]+\/)?[\w.-]+@\d+\.\d+\.\d+(\/.*)?$/, name);
+  }
+});
+
+Deno.test("the tasks that start the gateway give V8 the flags of the executable", () => {
+  for (const task of ["dev", "start"] as const) {
+    assert.ok(project.tasks[task].command.includes(` ${V8_FLAGS} `), task);
   }
 });
 

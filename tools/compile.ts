@@ -5,7 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import project from "../deno.json" with { type: "json" };
 import { assemble } from "./launcher/assemble.ts";
-import { PERMISSION_FLAGS } from "./permissions.ts";
+import { PERMISSION_FLAGS, V8_FLAGS } from "./runtime_flags.ts";
 
 const TARGETS = [
   "x86_64-unknown-linux-gnu",
@@ -66,6 +66,7 @@ async function compile(target: string | null): Promise<Compiled> {
       "compile",
       "--frozen",
       "--exclude-unused-npm",
+      V8_FLAGS,
       ...PERMISSION_FLAGS,
       ...(target === null ? [] : ["--target", target]),
       "--output",
@@ -110,6 +111,7 @@ async function assembleOwn(path: string): Promise<void> {
         "--no-remote",
         "--no-npm",
         ...project.unstable.map((feature) => `--unstable-${feature}`),
+        V8_FLAGS,
         ...PERMISSION_FLAGS,
       ],
     });

@@ -170,9 +170,9 @@ export class EventStore {
       this.truncated = true;
       return false;
     }
-    const larger = new Uint8Array(Math.min(this.maxBytes, Math.max(needed, this.#data.length * 2)));
-    larger.set(this.#data.subarray(0, this.#length));
-    this.#data = larger;
+    const larger = Math.min(this.maxBytes, Math.max(needed, Math.ceil(this.#data.length * 1.5)));
+    // What is left behind is free at once; an array of its own would wait for the collector.
+    this.#data = new Uint8Array(this.#data.buffer.transfer(larger));
     return true;
   }
 }

@@ -2,6 +2,7 @@
 // front of the same instance, configured as one would for streams.
 
 import { join } from "node:path";
+import { V8_FLAGS } from "../../tools/runtime_flags.ts";
 
 export interface Contender {
   name: string;
@@ -153,7 +154,7 @@ export async function startGateway(
   );
   const serve = ["serve", "--config", path, "--host", "127.0.0.1", "--port", String(port)];
   const [command, args] = options.executable === undefined
-    ? [Deno.execPath(), ["run", "-A", "main.ts", ...serve]]
+    ? [Deno.execPath(), ["run", "-A", V8_FLAGS, "main.ts", ...serve]]
     : [options.executable, serve];
   const contender = await start(name, command, args, port, folder);
   if (contender === null) throw new Error(`cannot start ${command}`);

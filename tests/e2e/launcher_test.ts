@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { assemble } from "../../tools/launcher/assemble.ts";
-import { PERMISSION_FLAGS } from "../../tools/permissions.ts";
+import { PERMISSION_FLAGS } from "../../tools/runtime_flags.ts";
 
 const PROGRAM = `
 const run = await Deno.permissions.query({ name: "run" });
