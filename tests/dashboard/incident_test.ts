@@ -9,6 +9,7 @@ import { chatBody, settled } from "../faults/fleet.ts";
 import { type Collector, startCollector } from "../support/collector.ts";
 import { type GatewayProcess, startGateway, startSimulators } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";
+import { browserPath } from "./browser.ts";
 import { type Channels, startChannels } from "./incident_channels.ts";
 import {
   assertAgree,
@@ -29,6 +30,7 @@ import {
   storyOfFleet,
   storyOfHealth,
   storyOfMetrics,
+  storyOfPage,
   storyOfTraces,
 } from "./incident_views.ts";
 
@@ -182,5 +184,9 @@ async function viewsOf(
     log: storyOfSingleAlerts(await saidByErrorLog(gateway)),
     webhook: storyOfSingleAlerts(webhook.said()),
     ...texts,
+    // Without a browser the other views are compared; CI has one.
+    ...browserPath() === null && Deno.env.get("CI") === undefined
+      ? {}
+      : { page: await storyOfPage(gateway) },
   };
 }

@@ -1,4 +1,4 @@
-// The story of an incident as each view of the gateway tells it: dashboard, `status`, /health, metrics,
+// The story of an incident as each view of the gateway tells it: dashboard, its page, `status`, /health, metrics,
 // traces, event feed and error log. Nothing is compared here.
 
 import assert from "node:assert/strict";
@@ -9,6 +9,7 @@ import type { FeedEvent, FleetSnapshot } from "../../lib/dashboard/source.ts";
 import type { Collector, Span } from "../support/collector.ts";
 import { type GatewayProcess, ROOT, startProcess } from "../support/processes.ts";
 import { parseMetrics } from "../support/prometheus.ts";
+import { openPage, startBrowser } from "./browser.ts";
 import { type Said, type Story, storyOfSingleAlerts, sums } from "./incident_story.ts";
 
 /** Attempts that speak against their instance. */
@@ -44,6 +45,27 @@ export function storyOfFleet({ instances }: FleetSnapshot): Story {
       ({ name }) => name,
       ({ requests }) => requests,
     ),
+  };
+}
+
+/** As a person reads it: the table of the dashboard's page in a real browser. */
+export async function storyOfPage(gateway: GatewayProcess): Promise<Story> {
+  await using started = await startBrowser();
+  const { page, complaints } = await openPage(started.browser, `${gateway.url}/dashboard`);
+  await page.locator("tr[data-instance]").first().waitFor();
+  const rows = await Promise.all(
+    (await page.locator("tr[data-instance]").all()).map(async (row) => ({
+      name: (await row.getAttribute("data-instance"))!,
+      state: await row.locator(".chip").innerText(),
+      requests: Number(await row.locator('td[data-label="Requests"]').innerText()),
+      errors: Number(await row.locator('td[data-label="Errors"]').innerText()),
+    })),
+  );
+  assert.deepEqual(complaints, []);
+  return {
+    states: Object.fromEntries(rows.map(({ name, state }) => [name, state])),
+    requests: sums(rows, ({ name }) => name, ({ requests }) => requests),
+    errors: sums(rows, ({ name }) => name, ({ errors }) => errors),
   };
 }
 
