@@ -80,4 +80,5 @@ ${(await machine()).join("\n")}
 
 ${kept}`,
   );
+  await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", PATH] }).output();
 }
