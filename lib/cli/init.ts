@@ -4,8 +4,9 @@
 import { parseArgs } from "node:util";
 import { formatProblem } from "../config/parse.ts";
 import { loadConfig } from "../config/load.ts";
+import { printable } from "./printable.ts";
 import { annotated } from "./init/annotated.ts";
-import { addresses, lookAround, printable, probe, type Probed } from "./init/probe.ts";
+import { addresses, lookAround, probe, type Probed } from "./init/probe.ts";
 
 export const summary = "writes a configuration for the instances that it finds";
 export const help = `simple-ai-gateway init [options]

@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import { readConfig } from "../config/load.ts";
 import { fileOf, hoursIn, type RecordFolder, summaryOf } from "../record/browse.ts";
+import { printable } from "./printable.ts";
 import { recordLines } from "../record/export/lines.ts";
 import { isObject, type Json, textOf } from "../sse/assemble/answer.ts";
 
@@ -259,6 +260,7 @@ function lineOf(record: Json): string {
   return printable(
     `${time} ${one.model} ${one.instance || "-"}${duration}${tokens} ${ending}: ` +
       `${cut(one.question)} -> ${cut(one.answer)}`,
+    " ",
   );
 }
 
@@ -272,10 +274,4 @@ function localTime(date: Date): string {
   return `${hour.slice(0, 4)}-${hour.slice(4, 6)}-${hour.slice(6, 8)} ${hour.slice(9)}:${
     two(date.getMinutes())
   }:${two(date.getSeconds())}`;
-}
-
-/** What people said shall not steer the terminal. */
-function printable(text: string): string {
-  // deno-lint-ignore no-control-regex -- exactly these are looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, " ");
 }

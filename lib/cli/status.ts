@@ -1,6 +1,7 @@
 // `status`: what a running gateway's instances do, as a table, as JSON, or as a table that is kept up.
 
 import { parseArgs } from "node:util";
+import { printable } from "./printable.ts";
 import type { FleetSnapshot, InstanceView } from "../dashboard/source.ts";
 
 export const summary = "shows the instances of a running gateway";
@@ -194,12 +195,6 @@ function rowOf(one: InstanceView): string[] {
     String(one.errors),
     printable(one.models.join(",")) + (one.fallback ? " (fallback)" : ""),
   ];
-}
-
-/** Names come from a configuration, still they shall not steer the terminal. */
-function printable(text: string): string {
-  // deno-lint-ignore no-control-regex -- exactly these are looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
 }
 
 function fixed(value: number): string {

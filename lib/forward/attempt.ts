@@ -2,6 +2,7 @@
 // itself. Nothing has gone to the client then, so a failed attempt can be followed by another.
 
 import type { Config } from "../config/config.ts";
+import { joined } from "../http/joined.ts";
 import type { Slab } from "../http/memory.ts";
 import { latin1Text } from "../http/latin1.ts";
 import { header } from "../http/message.ts";
@@ -213,7 +214,7 @@ export class Attempt {
     if (status >= 400) {
       const body = await this.#readWhole(MAX_ERROR_BYTES);
       if (body.rest !== null) return { kind: "bytes", head, first: body.pieces, ended: false };
-      const whole = join(body.pieces);
+      const whole = joined(body.pieces);
       const kind = status === 400 && saysTooLong(whole) ? "too_long" : "whole";
       return { kind, head, body: whole };
     }
@@ -254,7 +255,7 @@ export class Attempt {
     this.#deadline.at = Math.min(this.#deadline.at, until);
     try {
       const body = await this.#readWhole(MAX_ERROR_BYTES, until);
-      return messageIn(join(body.pieces));
+      return messageIn(joined(body.pieces));
     } catch (error) {
       if (this.request.client.gone || !(error instanceof UpstreamError)) throw error;
       return "";
@@ -265,7 +266,7 @@ export class Attempt {
   async #hold(head: ResponseHead): Promise<AttemptResult> {
     const body = await this.#readWhole(MAX_HELD_BYTES);
     if (body.rest !== null) return { kind: "bytes", head, first: body.pieces, ended: false };
-    const whole = join(body.pieces);
+    const whole = joined(body.pieces);
     if (this.request.client.method === "POST" && head.status < 300) {
       const { api } = this.request;
       if (api !== null && whole.length === 0) return passing("sent an empty answer", head.status);
@@ -289,7 +290,7 @@ export class Attempt {
       const piece = await readFrom(this.call!);
       if (piece === null) break;
       const events = observer.take(piece);
-      first = first.length === 0 ? events.slice() : join([first, events]);
+      first = first.length === 0 ? events.slice() : joined([first, events]);
       if (observer.fault !== null || observer.meaningful || observer.done) break;
     }
     this.#deadline.at = Infinity;
@@ -335,7 +336,7 @@ export class Attempt {
       if (size > MAX_ERROR_BYTES) break;
       if (rest.length === 2) rest.push(new TextEncoder().encode("data: [DONE]\n\n"));
     }
-    return { kind: "events", head, observer, first: join(rest), ended: true };
+    return { kind: "events", head, observer, first: joined(rest), ended: true };
   }
 
   /**
@@ -399,17 +400,6 @@ function passing(message: string, upstreamStatus: number): AttemptResult {
     kind: "failed",
     failure: { message, status: 502, kind: "passing", upstreamStatus, retryAfterS: null },
   };
-}
-
-export function join(pieces: readonly Uint8Array[]): Uint8Array {
-  if (pieces.length === 1) return pieces[0];
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }
 
 /** Seconds from a Retry-After header, a number or an HTTP date; null when there is none that makes sense. */

@@ -2,12 +2,13 @@
 // touching them. A stream that breaks is resumed or ends honestly; which of the two is decided here.
 
 import type { Attempt, AttemptResult } from "./attempt.ts";
-import { explainError, type Failure, join, messageIn } from "./attempt.ts";
+import { explainError, type Failure, messageIn } from "./attempt.ts";
 import type { Exchange } from "./failover.ts";
 import { resume } from "./resume.ts";
 import { responseHeaders } from "./header_rules.ts";
 import { usageIn } from "./sse_observer.ts";
 import { streamErrorEvent } from "./stream_error.ts";
+import { joined } from "../http/joined.ts";
 import { latin1Text } from "../http/latin1.ts";
 import { header } from "../http/message.ts";
 
@@ -50,7 +51,7 @@ async function relayAsError(
   account.outcome = isAnswer ? "failed" : "rejected";
   account.error = isAnswer
     ? "it did not answer with a stream of events"
-    : messageIn(answer.kind === "whole" ? answer.body : join(answer.first));
+    : messageIn(answer.kind === "whole" ? answer.body : joined(answer.first));
   account.firstByteAt = performance.now();
   await reply.write(streamErrorEvent(request.api, isAnswer ? 502 : status, account.error));
   await reply.end();

@@ -2,6 +2,7 @@
 // record, and stops before anything that a client must not take for an answer.
 
 import type { Api } from "../record/capture.ts";
+import { joined } from "../http/joined.ts";
 import type { EventStore } from "../sse/event_store.ts";
 import {
   ABORT,
@@ -164,17 +165,6 @@ export class SseObserver {
       };
     }
   }
-}
-
-function joined(events: readonly Uint8Array[]): Uint8Array {
-  if (events.length === 1) return events[0];
-  const whole = new Uint8Array(events.reduce((sum, event) => sum + event.length, 0));
-  let at = 0;
-  for (const event of events) {
-    whole.set(event, at);
-    at += event.length;
-  }
-  return whole;
 }
 
 function faultOf(flags: number, bytes: Uint8Array, start: number, end: number): StreamFault {

@@ -1,7 +1,7 @@
 // A small JSON document from an instance, within a time and size; for the gateway's own questions.
 
 import type { HeaderList } from "../http/message.ts";
-import { join } from "../forward/attempt.ts";
+import { joined } from "../http/joined.ts";
 import { readFrom, type Transport, UpstreamError } from "../forward/transport.ts";
 
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -31,7 +31,7 @@ export async function fetchJson(
       if (size > MAX_BYTES) return null;
       pieces.push(piece.slice());
     }
-    return head.status === 200 ? JSON.parse(new TextDecoder().decode(join(pieces))) : null;
+    return head.status === 200 ? JSON.parse(new TextDecoder().decode(joined(pieces))) : null;
   } catch (error) {
     if (error instanceof UpstreamError || error instanceof SyntaxError) return null;
     throw error;

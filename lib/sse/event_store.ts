@@ -2,6 +2,8 @@
 // bear. Chunks of one answer differ in a few bytes only, so of each event just what differs from the
 // one before it is kept (front coding); nothing is decoded or parsed here.
 
+import { joined } from "../http/joined.ts";
+
 const FIRST_SIZE = 512;
 
 export class EventStore {
@@ -108,14 +110,7 @@ export class EventStore {
 
   /** All events as they came, one after the other. */
   bytes(): Uint8Array {
-    const events = [...this.events()];
-    const whole = new Uint8Array(events.reduce((sum, event) => sum + event.length, 0));
-    let at = 0;
-    for (const event of events) {
-      whole.set(event, at);
-      at += event.length;
-    }
-    return whole;
+    return joined([...this.events()]);
   }
 
   /** What another isolate needs to have the same store; the memory itself may be transferred. */

@@ -1,5 +1,6 @@
 // Asks a server what it serves: its models and their context, and what it calls itself.
 
+import { printable } from "../printable.ts";
 import { isObject } from "../../sse/assemble/answer.ts";
 
 export interface Probed {
@@ -92,10 +93,4 @@ function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === "TimeoutError") return "does not answer";
   return printable(error.cause instanceof Error ? error.cause.message : error.message);
-}
-
-/** What a server says shall not steer the terminal. */
-export function printable(text: string): string {
-  // deno-lint-ignore no-control-regex -- exactly these are looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
 }

@@ -1,6 +1,7 @@
 // The transport for everything that plain HTTP/1.1 does not cover: TLS, proxies from the environment,
 // HTTP/2. Slower than http1.ts; external fallbacks need it.
 
+import { joined } from "../../http/joined.ts";
 import { header, type HeaderList } from "../../http/message.ts";
 import { endToEnd } from "../header_rules.ts";
 import { ConnectWatch } from "./connect_watch.ts";
@@ -111,17 +112,6 @@ class FetchCall implements UpstreamCall {
     // A body that is neither read nor cancelled would keep the connection, and the generation, alive.
     this.#reader?.cancel(reason).catch(() => {});
   }
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  if (pieces.length === 1) return pieces[0] as Uint8Array<ArrayBuffer>;
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }
 
 /** Deno's fetch errors carry no code; their text is all there is (ext/fetch). */
