@@ -92,5 +92,7 @@ function reasonOf(error: unknown): string {
   if (error instanceof SyntaxError) return "/v1/models answered something that is not JSON";
   if (!(error instanceof Error)) return String(error);
   if (error.name === "TimeoutError") return "does not answer";
-  return printable(error.cause instanceof Error ? error.cause.message : error.message);
+  // Deno tells the way to the error too: "… client error (Connect): … : Connection refused (os error 111)".
+  const said = error.cause instanceof Error ? error.cause.message : error.message;
+  return printable(said.split(": ").at(-1)!.replace(/ \(os error \d+\)$/, ""));
 }
