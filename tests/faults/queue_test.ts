@@ -238,7 +238,7 @@ Deno.test("a running client that leaves makes room for one who waits", async () 
   leaver.abort();
   await assert.rejects(left, { name: "AbortError" });
   await s.gated[0].came(2);
-  assert.ok(s.gated[0].calls[0].aborted, "the instance was told");
+  await waitFor(() => s.gated[0].calls[0].aborted, "the instance to be told");
   s.gated[0].open();
   assert.equal((await (await next).json()).choices[0].message.content, "next");
   await settled(s.gateway);
