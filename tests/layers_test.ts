@@ -8,14 +8,28 @@ const ROOT = join(import.meta.dirname!, "..");
 
 /** Which folders of lib/ a folder may import from, itself apart. A new folder gets a line here. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
-  cli: ["server", "forward", "pool", "record", "observe", "alert", "sse", "config", "http"]
-    .concat("simulate", "dashboard"),
-  server: ["forward", "pool", "record", "observe", "alert", "sse", "config", "http", "dashboard"],
-  forward: ["pool", "record", "observe", "alert", "sse", "config", "http"],
+  cli: ["process", "server", "forward", "pool", "record", "observe", "alert", "api", "sse"]
+    .concat("config", "http", "simulate", "dashboard"),
+  process: [
+    "server",
+    "forward",
+    "pool",
+    "record",
+    "observe",
+    "alert",
+    "api",
+    "sse",
+    "config",
+    "http",
+  ]
+    .concat("dashboard"),
+  server: ["forward", "pool", "record", "observe", "alert", "api", "sse", "config", "http"],
+  forward: ["pool", "record", "observe", "alert", "api", "sse", "config", "http"],
   pool: ["observe", "alert", "config", "http"],
-  record: ["observe", "alert", "sse", "config", "http"],
+  record: ["observe", "alert", "api", "sse", "config", "http"],
   alert: ["observe", "config", "http"],
   observe: ["config", "http"],
+  api: ["sse", "config", "http"],
   sse: ["config", "http"],
   config: ["http"],
   http: [],

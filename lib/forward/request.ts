@@ -6,7 +6,7 @@ import { emptyList } from "../http/memory.ts";
 import type { EventStore } from "../sse/event_store.ts";
 import type { TryOutcome } from "../observe/tally.ts";
 import type { RequestTrace } from "../observe/trace.ts";
-import type { Api } from "../record/capture.ts";
+import type { Api } from "../api/api.ts";
 import type { Span } from "./target.ts";
 
 export class ForwardRequest {

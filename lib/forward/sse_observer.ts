@@ -1,7 +1,7 @@
 // Watches one stream of events on its way to the client: lets whole events pass, keeps them for the
 // record, and stops before anything that a client must not take for an answer.
 
-import type { Api } from "../record/capture.ts";
+import type { Api } from "../api/api.ts";
 import { joined } from "../http/joined.ts";
 import type { EventStore } from "../sse/event_store.ts";
 import {

@@ -2,7 +2,7 @@
 // `[DONE]` after it.
 
 import { openAiError } from "../http/openai_error.ts";
-import type { Api } from "../record/capture.ts";
+import type { Api } from "../api/api.ts";
 
 const encoder = new TextEncoder();
 

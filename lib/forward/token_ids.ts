@@ -4,7 +4,7 @@
 // `return_token_ids` (0.10.2 and later).
 
 import { latin1Text, putLatin1 } from "../http/latin1.ts";
-import type { Api } from "../record/capture.ts";
+import type { Api } from "../api/api.ts";
 import { isObject, type Json, textOf } from "../sse/assemble/answer.ts";
 import { ONE_RUN_OPTIONS } from "./one_run_options.ts";
 

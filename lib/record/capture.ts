@@ -1,9 +1,8 @@
 // What is handed to the recorder when a request is over: the bytes as they went by, and the facts
 // about them. Nothing in it has been decoded yet.
 
+import type { Api } from "../api/api.ts";
 import type { EventStore } from "../sse/event_store.ts";
-
-export type Api = "chat" | "completions" | "responses" | "messages";
 
 /** aborted: the client left. truncated: the answer broke off. failed: there was none. */
 export type Outcome = "complete" | "truncated" | "aborted" | "failed";

@@ -11,7 +11,7 @@ import type { HeaderList } from "../http/message.ts";
 import type { Fleet } from "../pool/fleet.ts";
 import type { RequestTrace, Tracing } from "../observe/trace.ts";
 import type { Instance } from "../pool/instance.ts";
-import type { Api } from "../record/capture.ts";
+import type { Api } from "../api/api.ts";
 import { factsOf } from "./accounting.ts";
 import { answerAdmin } from "./admin.ts";
 import { healthReport } from "./health.ts";

@@ -4,7 +4,7 @@ import { ForwardRequest } from "../forward/request.ts";
 import type { Span } from "../forward/target.ts";
 import { type ClientRequest, RequestError } from "../http/client.ts";
 import { header } from "../http/message.ts";
-import type { Api } from "../record/capture.ts";
+import type { Api } from "../api/api.ts";
 import { JsonSyntaxError, topLevelFields } from "./json_fields.ts";
 import { boundaryOf, formFields } from "./multipart.ts";
 

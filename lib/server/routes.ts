@@ -1,6 +1,6 @@
 // What a path means. An allowlist: what is not named here is not there.
 
-import type { Api } from "../record/capture.ts";
+import type { Api } from "../api/api.ts";
 
 export type Route =
   | { kind: "health" }
