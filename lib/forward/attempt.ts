@@ -84,6 +84,8 @@ export class Attempt {
   trace: AttemptTrace | null = null;
   readonly #deadline: Deadline;
   #total: Deadline | null = null;
+  /** Takes back that a client who leaves ends the call. */
+  #stopListening: () => void = () => {};
   #phase: "first_byte" | "idle" | "total" = "first_byte";
 
   constructor(
@@ -112,7 +114,7 @@ export class Attempt {
     const { request } = this;
     if (request.client.gone) return { kind: "gone" };
     this.#start(target, bodyFrom);
-    request.client.onGone(() => this.call?.abort(GONE));
+    this.#stopListening = request.client.onGone(() => this.call?.abort(GONE));
     try {
       const head = await this.call!.head;
       return await this.#judge(head);
@@ -165,7 +167,7 @@ export class Attempt {
   close(reason: Error = OVER): void {
     this.parts.clock.remove(this.#deadline);
     if (this.#total !== null) this.parts.clock.remove(this.#total);
-    this.request.client.onGone(null);
+    this.#stopListening();
     this.call?.abort(reason);
   }
 

@@ -58,7 +58,6 @@ export class Forwarder {
         .run();
     } finally {
       keepAlive.stop();
-      request.client.onGone(null);
     }
   }
 }
@@ -148,12 +147,13 @@ export class Exchange {
 
   async #waitInLine(): Promise<Next> {
     const { request, pool } = this;
+    let stopListening = () => {};
     const waited = await pool.wait(
       request.priority,
-      (leave) => request.client.onGone(leave),
+      (leave) => stopListening = request.client.onGone(leave),
       this.#tried.size === 0 ? null : this.#accepts,
     );
-    request.client.onGone(null);
+    stopListening();
     switch (waited.kind) {
       case "served":
         return { kind: "lease", lease: waited.value };
@@ -204,14 +204,14 @@ export class Exchange {
   #pause(ms: number): Promise<boolean> {
     const { client } = this.request;
     return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(true), ms);
-      client.onGone(() => {
+      const timer = setTimeout(() => {
+        stopListening();
+        resolve(true);
+      }, ms);
+      const stopListening = client.onGone(() => {
         clearTimeout(timer);
         resolve(false);
       });
-    }).then((stayed) => {
-      client.onGone(null);
-      return stayed as boolean;
     });
   }
 

@@ -20,9 +20,10 @@ export interface ClientRequest {
   readonly gone: boolean;
   /**
    * `callback` runs once if the client leaves before the answer was handed over whole; at once if it
-   * has left already. A second call replaces the first; null takes it back.
+   * has left already. Any number may wait, and are told in their order. Returns what takes this one
+   * back, and does nothing once it has run.
    */
-  onGone(callback: (() => void) | null): void;
+  onGone(callback: () => void): () => void;
 }
 
 /** The answer to a request: either `send` once, or `begin`, any number of `write`, then `end` or `cut`. */

@@ -77,14 +77,14 @@ export async function answerAdmin(
     return await reply.send(answer.status, replyHeaders, answer.body);
   }
   const pieces = answer.body[Symbol.asyncIterator]();
-  client.onGone(() => void pieces.return?.());
+  const stay = client.onGone(() => void pieces.return?.());
   reply.begin(answer.status, replyHeaders, null);
   for (;;) {
     const { done, value } = await pieces.next();
     if (done || client.gone) break;
     await reply.write(value);
   }
-  client.onGone(null);
+  stay();
   await pieces.return?.();
   await reply.end();
 }

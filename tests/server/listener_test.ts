@@ -177,6 +177,50 @@ both("a client that leaves before the answer is noticed at once", async (open) =
   await waitFor(() => left === 2, "both handlers to hear of it");
 });
 
+both("any number may wait for a client to leave, and each may take it back", async (open) => {
+  const told: string[] = [];
+  let after = false;
+  await using door = new Door(open, async (request) => {
+    const takeBack = request.onGone(() => told.push("taken back"));
+    request.onGone(() => told.push("first"));
+    const takeSecondBack = request.onGone(() => told.push("second"));
+    request.onGone(() => takeThirdBack());
+    const takeThirdBack = request.onGone(() => told.push("third"));
+    takeBack();
+    takeBack();
+    await new Promise<void>((resolve) => request.onGone(resolve));
+    takeSecondBack();
+    const takeLateBack = request.onGone(() => told.push("late"));
+    takeLateBack();
+    after = true;
+  });
+  await door.raw([`GET / HTTP/1.1\r\n${host}\r\n`], { deadlineMs: 50 });
+  await waitFor(() => after, "the handler to hear of it");
+  assert.deepEqual(told, ["first", "second", "late"]);
+});
+
+both("nobody is told that the client left once its answer was handed over", async (open) => {
+  const told: string[] = [];
+  await using door = new Door(open, async (request, reply) => {
+    request.onGone(() => told.push(request.target));
+    if (request.target === "/stream") {
+      reply.begin(200, [], null);
+      await reply.write(bytesOf("some"));
+      await reply.end();
+    } else await reply.send(200, [], bytesOf("whole"));
+  });
+  for (const [target, last] of [["/whole", "whole"], ["/stream", "0\r\n\r\n"]]) {
+    const { status } = await door.raw([`GET ${target} HTTP/1.1\r\n${host}\r\n`], {
+      until: ({ text }) => text.endsWith(last),
+    });
+    assert.equal(status, 200);
+  }
+  await waitFor(() => door.running === 0, "the handlers to end");
+  // A third client's answer is later than what the first two have to tell by leaving.
+  await door.raw([`GET /last HTTP/1.1\r\n${host}\r\n`], { until: ends(1) });
+  assert.deepEqual(told, []);
+});
+
 both("a client that leaves in the middle of a stream ends it", async (open) => {
   let ended = 0;
   await using door = new Door(open, async (request, reply) => {

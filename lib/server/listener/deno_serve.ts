@@ -1,6 +1,7 @@
 // The listener on Deno.serve: HTTP/2 besides HTTP/1.1, at a higher price for each request than
 // http1.ts. It cannot limit slow senders or count connections; those options are left to http1.ts.
 
+import { Departure } from "../../http/departure.ts";
 import type { HeaderList } from "../../http/message.ts";
 import { openAiErrorBody } from "../../http/openai_error.ts";
 import {
@@ -67,31 +68,23 @@ class Exchange {
   }
 }
 
-class DenoRequest implements ClientRequest {
+class DenoRequest extends Departure implements ClientRequest {
   readonly method: string;
   readonly target: string;
   readonly headers: HeaderList;
-  gone = false;
   /** Set when the answer is out: the signal's abort means nothing after that. */
   answered = false;
-  #onGone: (() => void) | null = null;
 
   constructor(private readonly request: Request, readonly remoteAddress: string) {
+    super();
     this.method = request.method;
     const afterScheme = request.url.indexOf("/", request.url.indexOf("//") + 2);
     this.target = request.url.slice(afterScheme);
     this.headers = [...request.headers];
   }
 
-  onGone(callback: (() => void) | null): void {
-    this.#onGone = callback;
-    if (this.gone) callback?.();
-  }
-
-  leave(): void {
-    if (this.gone || this.answered) return;
-    this.gone = true;
-    this.#onGone?.();
+  override leave(): void {
+    if (!this.answered) super.leave();
   }
 
   async readBody(limitBytes: number): Promise<Uint8Array> {

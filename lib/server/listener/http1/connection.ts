@@ -3,6 +3,7 @@
 
 import { RequestError } from "../../../http/client.ts";
 import { ChunkedDecoder } from "../../../http/chunked.ts";
+import { Departure } from "../../../http/departure.ts";
 import {
   checkHeadSize,
   checkUnfinished,
@@ -171,7 +172,7 @@ export class Connection {
         await reply.send(500, [["content-type", "application/json"]], body);
       } else reply.cut();
     }
-    request.onGone(null);
+    request.forgetAll();
     if (!reply.isWhole) return false;
     this.#request = null;
     if (!request.bodyIsRead) {
@@ -371,13 +372,11 @@ export class Connection {
 }
 
 /** A request of a Connection. */
-class Request implements ClientRequest {
+class Request extends Departure implements ClientRequest {
   readonly method: string;
   readonly target: string;
   readonly headers;
-  gone = false;
   bodyIsRead: boolean;
-  #onGone: (() => void) | null = null;
 
   constructor(
     head: RequestHead,
@@ -385,6 +384,7 @@ class Request implements ClientRequest {
     private readonly connection: Connection,
     private readonly framing: Framing,
   ) {
+    super();
     this.method = head.method;
     this.target = head.target;
     this.headers = head.headers;
@@ -407,18 +407,6 @@ class Request implements ClientRequest {
       }
       throw error;
     }
-  }
-
-  onGone(callback: (() => void) | null): void {
-    this.#onGone = callback;
-    if (this.gone) callback?.();
-  }
-
-  /** The client has left; said once. */
-  leave(): void {
-    if (this.gone) return;
-    this.gone = true;
-    this.#onGone?.();
   }
 }
 
