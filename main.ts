@@ -1,7 +1,7 @@
 // Arguments to command, nothing else. As a worker of a serving process it is one of its isolates.
 
 import { commands, main } from "./lib/cli/main.ts";
-import { runWorker, type WorkerScope } from "./lib/server/worker.ts";
+import { runWorker, type WorkerScope } from "./lib/process/worker.ts";
 
 if ("WorkerGlobalScope" in globalThis) {
   runWorker(globalThis as unknown as WorkerScope);

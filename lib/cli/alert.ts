@@ -8,8 +8,8 @@ import { KINDS } from "../alert/kinds.ts";
 import type { AlertChannelConfig } from "../config/config.ts";
 import { readConfig } from "../config/load.ts";
 import { formatProblem } from "../config/parse.ts";
-import { hostname } from "./alerting.ts";
-import { VERSION } from "./version.ts";
+import { hostname } from "../process/alerting.ts";
+import { VERSION } from "../process/version.ts";
 
 export const summary = "sends a test alert through the configured channels";
 export const help = `simple-ai-gateway alert --test [options]

@@ -10,7 +10,7 @@ import * as logs from "./logs.ts";
 import * as serve from "./serve.ts";
 import * as simulate from "./simulate.ts";
 import * as status from "./status.ts";
-import { VERSION } from "./version.ts";
+import { VERSION } from "../process/version.ts";
 
 export interface Command {
   /** One line for the list of commands. */

@@ -1,7 +1,7 @@
 // A serving worker as main.ts makes it, which can be made to die: the test's configuration names the
 // worker that throws an error that nobody catches.
 
-import { runWorker, type WorkerScope } from "../../lib/server/worker.ts";
+import { runWorker, type WorkerScope } from "../../lib/process/worker.ts";
 
 /** `dataDir` of the configuration that ends the worker with this name. */
 export const deathOf = (name: string) => `/nowhere/death-of-${name}`;

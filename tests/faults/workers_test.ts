@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { loadConfig } from "../../lib/config/load.ts";
 import { SlotTable } from "../../lib/pool/fleet.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
-import { WorkerPool } from "../../lib/server/worker_pool.ts";
+import { WorkerPool } from "../../lib/process/worker_pool.ts";
 import { type GatewayProcess, startSimulators, variant } from "../support/processes.ts";
 import { chatText, readSse, type SseAnswer } from "../support/sse.ts";
 import { waitFor } from "../support/wait.ts";

@@ -7,7 +7,7 @@ import type { RequestLine } from "../observe/log.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
 import type { Capture } from "../record/capture.ts";
 import type { PackedEvents } from "../sse/event_store.ts";
-import type { Incident, Note } from "./accounting.ts";
+import type { Incident, Note } from "../server/accounting.ts";
 
 /** A capture whose events are packed. */
 export interface PackedCapture {

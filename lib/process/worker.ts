@@ -5,8 +5,8 @@ import { Tracing } from "../observe/trace.ts";
 import { SharedState } from "../pool/shared_state.ts";
 import { EventStore } from "../sse/event_store.ts";
 import { relayedAdmin } from "./admin_relay.ts";
-import { captureOf, incidentOf, notesOf, requestLine } from "./accounting.ts";
-import type { Finished } from "./gateway.ts";
+import { captureOf, incidentOf, notesOf, requestLine } from "../server/accounting.ts";
+import type { Finished } from "../server/gateway.ts";
 import { Runtime } from "./runtime.ts";
 import type { FinishedMessage, FromWorker, PackedCapture, ToWorker } from "./worker_messages.ts";
 

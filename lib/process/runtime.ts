@@ -14,13 +14,13 @@ import { Fleet } from "../pool/fleet.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
 import type { SharedState } from "../pool/shared_state.ts";
-import { type Finished, Gateway } from "./gateway.ts";
-import { AddressCounts } from "./listener/address_counts.ts";
-import { listenDenoServe } from "./listener/deno_serve.ts";
-import { listenHttp1 } from "./listener/http1.ts";
-import type { Listener } from "./listener.ts";
-import { ModelCatalog } from "./models.ts";
-import { StoredResponses } from "./stored_responses.ts";
+import { type Finished, Gateway } from "../server/gateway.ts";
+import { AddressCounts } from "../server/listener/address_counts.ts";
+import { listenDenoServe } from "../server/listener/deno_serve.ts";
+import { listenHttp1 } from "../server/listener/http1.ts";
+import type { Listener } from "../server/listener.ts";
+import { ModelCatalog } from "../server/models.ts";
+import { StoredResponses } from "../server/stored_responses.ts";
 
 /** What is still open once all requests are answered: last bytes on their way, dashboards. */
 const LAST_BYTES_MS = 500;
