@@ -1,10 +1,6 @@
-// A client's request as it is forwarded, and what came of it: the one account that the log line, the
-// record and the metrics are made from.
+// A client's request as it is forwarded.
 
 import type { ClientRequest } from "../http/client.ts";
-import { emptyList } from "../http/memory.ts";
-import type { EventStore } from "../sse/event_store.ts";
-import type { TryOutcome } from "../observe/tally.ts";
 import type { RequestTrace } from "../observe/trace.ts";
 import type { Api } from "../api/api.ts";
 import type { Span } from "./target.ts";
@@ -35,36 +31,4 @@ export class ForwardRequest {
     /** Instance to prefer (it keeps the state that the request refers to), or null. */
     readonly stickyTo: string | null,
   ) {}
-}
-
-/** One attempt. `answered`: what it sent went to the client, as far as that stayed. */
-export interface AttemptLog {
-  instance: string;
-  outcome: TryOutcome;
-  status?: number;
-  error?: string;
-}
-
-export interface Usage {
-  promptTokens: number;
-  completionTokens: number;
-}
-
-/** How a request ended; "failed" until something better is known. */
-export class Account {
-  outcome: "complete" | "truncated" | "aborted" | "failed" | "rejected" = "failed";
-  status = 0;
-  /** Name of the instance that gave the answer; "" when none did. */
-  instance = "";
-  readonly attempts: AttemptLog[] = emptyList();
-  /** performance.now() of the first byte to the client; null when there was none. */
-  firstByteAt: number | null = null;
-  error = "";
-  usage: Usage | null = null;
-  /** The answer for the record: a whole body or the events of a stream. */
-  response: Uint8Array | EventStore | null = null;
-  streamed = false;
-  /** Events of the stream that carried something; each a token, as a rule. */
-  pieces = 0;
-  readonly resumed: { from: string; to: string; way: string; atChars: number }[] = emptyList();
 }

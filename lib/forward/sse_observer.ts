@@ -20,7 +20,8 @@ import {
   PLAIN,
   USAGE,
 } from "../sse/scan.ts";
-import type { Usage } from "./request.ts";
+import type { Usage } from "./account.ts";
+import type { TokenIds } from "./resume/token_ids.ts";
 
 const NOTHING = new Uint8Array(0);
 /** No event of an honest instance is longer. */
@@ -34,11 +35,6 @@ export interface StreamFault {
   event: Uint8Array | null;
   /** HTTP status that the error event names. */
   code: number | null;
-}
-
-/** Gives the event bytes[start, end) another form, in memory of its own. */
-export interface EventRewriter {
-  take(bytes: Uint8Array, start: number, end: number): Uint8Array;
 }
 
 export class SseObserver {
@@ -63,8 +59,8 @@ export class SseObserver {
     private readonly api: Api | null,
     private readonly choices: number,
     readonly store: EventStore | null,
-    /** Rewrites each event before anyone sees it; null for none, which costs nothing. */
-    private readonly rewriter: EventRewriter | null = null,
+    /** Takes the token ids out of each event; null where none were asked for, which costs nothing. */
+    readonly ids: TokenIds | null = null,
   ) {}
 
   /**
@@ -88,7 +84,7 @@ export class SseObserver {
       start = end;
     }
     this.#keep(bytes, start, piece);
-    if (this.rewriter !== null) return joined(this.#rewritten.splice(0));
+    if (this.ids !== null) return joined(this.#rewritten.splice(0));
     return start === 0 ? NOTHING : start === bytes.length ? bytes : bytes.subarray(0, start);
   }
 
@@ -112,7 +108,7 @@ export class SseObserver {
   /** Looks at one event; false when it must not go on. */
   #see(bytes: Uint8Array, start: number, end: number): boolean {
     const { store } = this;
-    const compares = store !== null && this.rewriter === null && !store.truncated;
+    const compares = store !== null && this.ids === null && !store.truncated;
     if (compares) store.compare(bytes, start, end);
     const flags = this.#usual && compares
       ? inspectChange(bytes, start, end, store.prefix, store.suffix)
@@ -139,9 +135,9 @@ export class SseObserver {
       if (flags & USAGE) this.#usageEvent = dataOf(bytes, start, end);
     } else this.pieces++;
     if ((flags & (EMPTY | OPENING)) === 0) this.meaningful = true;
-    if (this.rewriter === null) store?.keep(bytes, start, end);
+    if (this.ids === null) store?.keep(bytes, start, end);
     else {
-      const event = this.rewriter.take(bytes, start, end);
+      const event = this.ids.take(bytes, start, end);
       this.#rewritten.push(event);
       store?.push(event, 0, event.length);
     }

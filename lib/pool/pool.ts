@@ -1,5 +1,5 @@
 // The instances that serve one model, and the choice among them. Health is kept in outlier.ts, order in
-// balancing/; what to do when a chosen instance fails is left to forward/failover.ts.
+// balancing/; what to do when a chosen instance fails is left to forward/forward.ts.
 
 import type { Strategy } from "./balancing/strategy.ts";
 import type { Instance } from "./instance.ts";

@@ -3,7 +3,7 @@
 
 import type { Config } from "../config/config.ts";
 import { DeadlineClock } from "../forward/deadline.ts";
-import { Forwarder } from "../forward/failover.ts";
+import { Forwarder } from "../forward/forward.ts";
 import { Slab } from "../http/memory.ts";
 import { FetchTransport } from "../forward/transport/fetch.ts";
 import { Http1Transport } from "../forward/transport/http1.ts";

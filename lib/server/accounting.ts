@@ -1,7 +1,7 @@
 // What is made of a finished request: its line in the log, its record, and what people are told.
 
 import { header } from "../http/message.ts";
-import type { Account, AttemptLog } from "../forward/request.ts";
+import type { Account, AttemptLog } from "../forward/account.ts";
 import type { RequestLine, Try } from "../observe/log.ts";
 import { isFailover } from "../observe/tally.ts";
 import type { RequestFacts } from "../observe/trace.ts";

@@ -2,8 +2,9 @@
 // then account for it. Each step is a file of its own; this one is only their order.
 
 import type { Config } from "../config/config.ts";
-import type { Forwarder } from "../forward/failover.ts";
-import { Account, type ForwardRequest } from "../forward/request.ts";
+import type { Forwarder } from "../forward/forward.ts";
+import { Account } from "../forward/account.ts";
+import type { ForwardRequest } from "../forward/request.ts";
 import type { AdminHandler } from "../http/admin.ts";
 import { type ClientReply, type ClientRequest, RequestError } from "../http/client.ts";
 import { openAiErrorBody } from "../http/openai_error.ts";
@@ -84,10 +85,7 @@ export class Gateway {
       account = await this.#parts.forwarder.forward(request, reply, this.#parts.config());
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      account = new Account();
-      account.outcome = "rejected";
-      account.status = error.status;
-      account.error = error.message;
+      account = Account.rejected(error.status, error.message);
       await sendError(reply, id, error.status, error.message);
     } finally {
       if (account !== null) {

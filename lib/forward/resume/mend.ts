@@ -1,34 +1,53 @@
 // Mends a second stream onto the first, event by event: what the client has already is left out, names
-// and times are the first's, usage is that of the whole. Pure; one object for each resumed stream.
+// and times are the first's, usage is that of the whole. One object for each resumed stream.
 
-import { type Answer, isObject, type Json, objectsIn, textOf } from "../sse/assemble/answer.ts";
+import type { Api } from "../../api/api.ts";
+import { type Answer, isObject, type Json, objectsIn, textOf } from "../../sse/assemble/answer.ts";
+import { parseEvents } from "../../sse/parse.ts";
+import type { Stage } from "../stage.ts";
 import { Expected } from "./expected.ts";
-import { MessagesReplay } from "./messages_replay.ts";
-import type { ResumeWay, Sent } from "./resume_plan.ts";
-import { noteChoice } from "./token_ids.ts";
+import type { Mended, Mender } from "./mender.ts";
+import { MessagesReplay } from "./replay_messages.ts";
+import type { ResumeWay, Sent } from "./plan.ts";
 
-/** What becomes of one event: text for the client, nothing, or the proof that it is another answer. */
-export type Mended = string | null | "disagrees";
+const encoder = new TextEncoder();
 
-export interface Mender {
-  /** Takes an event's data, `name` being that of the Messages API's events. */
-  event(data: string, name: string | undefined): Mended;
-  /** Whether everything that the client has was met again (always true of a continuation). */
-  readonly caughtUp: boolean;
-}
+/** Lets pass what a second stream adds to the first. */
+export class MendStage implements Stage {
+  readonly #mender: Mender;
 
-/** What becomes of one event; one that is no JSON is the proof that something is wrong. */
-export function mend(mender: Mender, data: string, name: string | undefined): Mended {
-  try {
-    return mender.event(data, name);
-  } catch (error) {
-    if (error instanceof SyntaxError) return "disagrees";
-    throw error;
+  /** `given` ids of the answer stood in the prompt of an exact continuation. */
+  constructor(way: ResumeWay, api: Api, sent: Sent, given: number) {
+    this.#mender = menderFor(way, api, sent, given);
+  }
+
+  get caughtUp(): boolean {
+    return this.#mender.caughtUp;
+  }
+
+  take(events: Uint8Array): Uint8Array | null {
+    let mended = "";
+    for (const { data, event } of parseEvents(events)) {
+      const text = this.#event(data, event);
+      if (text === "disagrees") return null;
+      mended += text ?? "";
+    }
+    return encoder.encode(mended);
+  }
+
+  /** An event that is no JSON is the proof that something is wrong. */
+  #event(data: string, name: string | undefined): Mended {
+    try {
+      return this.#mender.event(data, name);
+    } catch (error) {
+      if (error instanceof SyntaxError) return "disagrees";
+      throw error;
+    }
   }
 }
 
-export function menderFor(way: ResumeWay, api: string, sent: Sent): Mender {
-  if (way === "exact") return new ExactContinuation(api, sent);
+function menderFor(way: ResumeWay, api: Api, sent: Sent, given: number): Mender {
+  if (way === "exact") return new ExactContinuation(api, sent, given);
   if (way === "continue") return new Continuation(sent);
   return api === "messages" ? new MessagesReplay(sent.events()) : new ChunkReplay(sent.answer);
 }
@@ -69,29 +88,25 @@ class Continuation implements Mender {
 /** The second stream holds new text of the completions API, with token ids. */
 class ExactContinuation implements Mender {
   readonly caughtUp = true;
-  /** Ids that the second prompt had from the answer. */
-  readonly #given: number;
-
-  constructor(private readonly api: string, private readonly sent: Sent) {
-    const ids = sent.ids!;
-    ids.answer.length = ids.shown;
-    this.#given = ids.shown;
-  }
+  constructor(
+    private readonly api: Api,
+    private readonly sent: Sent,
+    private readonly given: number,
+  ) {}
 
   event(data: string): Mended {
     if (data === "[DONE]") return "data: [DONE]\n\n";
     const chunk = adopt(JSON.parse(data), this.sent.answer);
     if (isObject(chunk.usage)) {
-      chunk.usage = movedUsage(chunk.usage, this.#given);
+      chunk.usage = movedUsage(chunk.usage, this.given);
     }
     const choices = objectsIn(chunk.choices);
-    for (const choice of choices) noteChoice(this.sent.ids!, choice);
     const says = choices.some((choice) =>
       textOf(choice.text) !== "" || isSaid(choice.finish_reason)
     );
     if (!says && choices.length > 0) return null;
     if (this.api !== "chat") {
-      return line({ ...chunk, choices: choices.map(withoutIds) });
+      return line({ ...chunk, choices });
     }
     return line({
       ...chunk,
@@ -108,15 +123,12 @@ class ExactContinuation implements Mender {
   }
 }
 
-function withoutIds(choice: Json): Json {
-  return { ...choice, prompt_token_ids: null, token_ids: null };
-}
-
 /** `tokens` of the second prompt were the first part of the answer. */
 function movedUsage(usage: Json, tokens: number): Json {
   return {
     ...usage,
-    prompt_tokens: Number(usage.prompt_tokens ?? 0) - tokens,
+    // Text that is tokenised anew may have fewer tokens than it was made of.
+    prompt_tokens: Math.max(0, Number(usage.prompt_tokens ?? 0) - tokens),
     completion_tokens: Number(usage.completion_tokens ?? 0) + tokens,
   };
 }

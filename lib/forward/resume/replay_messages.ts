@@ -1,10 +1,10 @@
 // A second run of Anthropic's Messages API: named events, the answer in blocks of text, thinking or tool
 // input, each of which must come again as far as the client has it.
 
-import { isObject, type Json, textOf } from "../sse/assemble/answer.ts";
-import { parseEvents } from "../sse/parse.ts";
+import { isObject, type Json, textOf } from "../../sse/assemble/answer.ts";
+import { parseEvents } from "../../sse/parse.ts";
 import { Expected } from "./expected.ts";
-import type { Mended, Mender } from "./stream_mend.ts";
+import type { Mended, Mender } from "./mender.ts";
 
 /** Fields of a delta that carry a block's text. */
 const TEXTS = ["text", "thinking", "partial_json"];

@@ -1,8 +1,8 @@
 // How a broken answer may go on: which ways are safe for this request, and what is asked of the next
-// instance. Carrying it out is left to resume.ts, mending the two streams into one to stream_mend.ts.
+// instance. Trying one after the other is left to resumption.ts, mending two streams into one to mend.ts.
 
-import type { Api } from "../api/api.ts";
-import { type Answer, isObject, type Json } from "../sse/assemble/answer.ts";
+import type { Api } from "../../api/api.ts";
+import { type Answer, isObject, type Json } from "../../sse/assemble/answer.ts";
 import { ONE_RUN_OPTIONS } from "./one_run_options.ts";
 import type { TokenIds } from "./token_ids.ts";
 

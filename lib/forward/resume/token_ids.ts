@@ -3,9 +3,9 @@
 // token. Only for requests whose text and tokens end at the same place. What vLLM does is described at
 // `return_token_ids` (0.10.2 and later).
 
-import { latin1Text, putLatin1 } from "../http/latin1.ts";
-import type { Api } from "../api/api.ts";
-import { isObject, type Json, textOf } from "../sse/assemble/answer.ts";
+import { latin1Text, putLatin1 } from "../../http/latin1.ts";
+import type { Api } from "../../api/api.ts";
+import { isObject, type Json } from "../../sse/assemble/answer.ts";
 import { ONE_RUN_OPTIONS } from "./one_run_options.ts";
 
 const OPTION = new TextEncoder().encode('"return_token_ids":true,');
@@ -59,6 +59,11 @@ export class TokenIds {
     const event = new Uint8Array(cleaned.length);
     putLatin1(event, 0, cleaned);
     return event;
+  }
+
+  /** Keeps the first `count` ids of the answer, all of which have shown their text. */
+  cutBack(count: number): void {
+    this.answer.length = this.shown = count;
   }
 
   /** More ids; `says` when text came with them. */
@@ -127,10 +132,4 @@ export function exactContinuation(
     next.min_tokens = Math.max(0, request.min_tokens - ids.shown);
   }
   return next;
-}
-
-/** The ids in a choice of the second stream; they belong to the same answer. */
-export function noteChoice(ids: TokenIds, choice: Json): void {
-  if (!Array.isArray(choice.token_ids)) return;
-  ids.note(choice.token_ids as number[], textOf(choice.text) !== "");
 }

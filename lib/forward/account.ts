@@ -1,0 +1,104 @@
+// What came of one request: the account that its log line, record and metrics are made from. The loop in
+// forward.ts is its only writer.
+
+import { emptyList } from "../http/memory.ts";
+import type { TryOutcome } from "../observe/tally.ts";
+import type { EventStore } from "../sse/event_store.ts";
+
+/** One attempt. `answered`: what it sent went to the client, as far as that stayed. */
+export interface AttemptLog {
+  instance: string;
+  outcome: TryOutcome;
+  status?: number;
+  error?: string;
+}
+
+/** Tokens, as the client was told. */
+export interface Usage {
+  promptTokens: number;
+  completionTokens: number;
+}
+
+export type Outcome = "complete" | "truncated" | "aborted" | "failed" | "rejected";
+
+/** A broken answer that went on: from where to where, how, and how many characters of it were there. */
+export interface Resumed {
+  from: string;
+  to: string;
+  way: string;
+  atChars: number;
+}
+
+/** What a client has of its answer. */
+export interface Delivered {
+  readonly firstByteAt: number | null;
+  readonly usage: Usage | null;
+  /** A whole body; null where there is none. */
+  readonly body: Uint8Array | null;
+  /** The events of a stream; null where there is none. */
+  readonly store: EventStore | null;
+  readonly streamed: boolean;
+  readonly pieces: number;
+}
+
+/** How a request ended; "failed" until something better is known. */
+export class Account {
+  outcome: Outcome = "failed";
+  status = 0;
+  /** Name of the instance that gave the answer, the last one where several did; "" when none did. */
+  instance = "";
+  readonly attempts: AttemptLog[] = emptyList();
+  /** performance.now() of the first byte to the client; null when there was none. */
+  firstByteAt: number | null = null;
+  error = "";
+  usage: Usage | null = null;
+  /** The answer for the record: a whole body or the events of a stream. */
+  response: Uint8Array | EventStore | null = null;
+  streamed = false;
+  /** Events of the stream that carried something; each a token, as a rule. */
+  pieces = 0;
+  readonly resumed: Resumed[] = emptyList();
+
+  /** A request that was answered without asking any instance. */
+  static rejected(status: number, error: string): Account {
+    const account = new Account();
+    account.end("rejected", status, error);
+    return account;
+  }
+
+  attempted(log: AttemptLog): void {
+    this.attempts.push(log);
+  }
+
+  /** `instance` gives the answer from here on. */
+  answeredBy(instance: string, status: number): void {
+    this.instance = instance;
+    this.status = status;
+  }
+
+  /** The answer goes on at `to`, which gives it from here on. */
+  goesOn(to: string, way: string, atChars: number): void {
+    this.resumed.push({ from: this.instance, to, way, atChars });
+    this.instance = to;
+  }
+
+  /** `error` in words fit for a client; "" where there is none. */
+  end(outcome: Outcome, status: number, error = ""): void {
+    this.outcome = outcome;
+    this.status = status;
+    this.error = error;
+  }
+
+  /** The client left, after whatever it has got. */
+  left(): void {
+    this.end("aborted", this.instance === "" ? 499 : this.status, "the client left");
+  }
+
+  settle(client: Delivered): void {
+    this.firstByteAt = client.firstByteAt;
+    this.usage = client.usage;
+    this.response = client.body ?? client.store;
+    this.streamed = client.streamed;
+    this.pieces = client.pieces;
+  }
+}

@@ -1,0 +1,310 @@
+// From a request to an answer, whatever single instances do. A request is a row of attempts: before each,
+// what the client has decides what is asked for; an answer that breaks off goes on with the next attempt.
+// Failing over is resuming with nothing sent, so there is one loop, and it is here.
+
+import type { Config } from "../config/config.ts";
+import type { ClientReply } from "../http/client.ts";
+import { joined } from "../http/joined.ts";
+import type { Instance } from "../pool/instance.ts";
+import type { Lease } from "../pool/lease.ts";
+import { Account } from "./account.ts";
+import { type Ask, FirstAsk, resumeModeOf } from "./ask.ts";
+import { Attempt, type AttemptParts, type Proof } from "./attempt.ts";
+import { ClientStream } from "./client_stream.ts";
+import { explainError, type Failure } from "./failure.ts";
+import type { ForwardRequest } from "./request.ts";
+import { endAtLimit } from "./resume/limit.ts";
+import { parseRequest } from "./resume/plan.ts";
+import { type Next, Resumption } from "./resume/resumption.ts";
+import { mayBeExact, type TokenIds } from "./resume/token_ids.ts";
+import { RetryBudget } from "./retry_budget.ts";
+import { Route, type RouteParts, type Turn } from "./route.ts";
+import { streamErrorEvent } from "./stream_error.ts";
+import { messageIn } from "./verdict.ts";
+
+export interface ForwarderParts extends AttemptParts, RouteParts {
+  /** An instance answers a request of /v1/responses; the response's id is at the beginning of `bytes`. */
+  noteStored(bytes: Uint8Array, instance: Instance): void;
+}
+
+export class Forwarder {
+  readonly #budget = new RetryBudget();
+
+  constructor(private readonly parts: ForwarderParts) {}
+
+  /** Answers the client in any case; never rejects for what an instance or the client does. */
+  async forward(request: ForwardRequest, reply: ClientReply, config: Config): Promise<Account> {
+    this.#budget.deposit();
+    const { parts } = this;
+    const route = new Route(request, config, parts, this.#budget);
+    const client = new ClientStream(request, reply, config, parts.clock);
+    const delivery = new Delivery(request, client, route, config, parts);
+    try {
+      await delivery.run();
+    } finally {
+      client.close();
+    }
+    return delivery.account;
+  }
+}
+
+/** What is asked for next, or that the client has all that it will get. */
+type Step = Ask | "over";
+
+/** One request on its way. */
+class Delivery {
+  readonly account = new Account();
+  /** Set once the answer has broken off. */
+  #resumption: Resumption | null = null;
+  #ids: TokenIds | null = null;
+  /** The error event with which the first instance broke off, in its own words. */
+  #lastWords: Uint8Array | null = null;
+
+  constructor(
+    private readonly request: ForwardRequest,
+    private readonly client: ClientStream,
+    private readonly route: Route,
+    private readonly config: Config,
+    private readonly parts: ForwarderParts,
+  ) {}
+
+  async run(): Promise<void> {
+    const { client, route, account } = this;
+    let step: Step = new FirstAsk(this.request, this.#asksForIds());
+    while (step !== "over") {
+      const turn: Turn = await route.next();
+      step = turn.kind === "lease"
+        ? await this.#attempt(turn.lease, step)
+        : await this.#withoutInstance(turn);
+    }
+    account.settle(client);
+  }
+
+  /** Asks one instance. */
+  async #attempt(lease: Lease, ask: Ask): Promise<Step> {
+    const { request, config, parts, account, route, client } = this;
+    const number = account.attempts.length + 1;
+    using attempt = new Attempt(request, ask, lease, number, config, parts);
+    const proof = await attempt.prove();
+    const { instance } = attempt;
+    switch (proof.kind) {
+      case "gone":
+        account.attempted(attempt.end("aborted", "neutral", "the client left"));
+        return this.#left();
+      case "failed": {
+        const { message, kind } = proof.failure;
+        route.failed(instance, proof.failure);
+        account.attempted(
+          kind === "busy"
+            ? attempt.end("busy", "neutral", message)
+            : attempt.end("failed", "failure", message),
+        );
+        return ask;
+      }
+    }
+    if (ask.way !== null) return await this.#goOnWith(attempt, ask, proof);
+    if (proof.kind === "too_long") {
+      account.attempted(attempt.end("too_long", "neutral", "the prompt is too long for it"));
+      await route.tooLong(instance, proof);
+      return ask;
+    }
+    account.answeredBy(instance.name, proof.head.status);
+    if (request.api === "responses" && proof.kind !== "bytes") {
+      // Before the client knows the id, and can ask another worker for it.
+      parts.noteStored(proof.kind === "whole" ? proof.body : proof.first, instance);
+    }
+    if (proof.kind === "events") return await this.#relay(attempt, ask, proof);
+    if (client.begun) return await this.#tooLate(attempt, proof);
+    return proof.kind === "whole"
+      ? await this.#whole(attempt, proof)
+      : await this.#bytes(attempt, proof);
+  }
+
+  async #whole(attempt: Attempt, { head, body }: Proof & { kind: "whole" }): Promise<Step> {
+    const { account, client } = this;
+    const isAnswer = head.status < 400;
+    account.attempted(attempt.end("answered", isAnswer ? "success" : "neutral"));
+    await client.whole(head, account.instance, body);
+    if (client.gone) return this.#left();
+    account.end(isAnswer ? "complete" : "rejected", head.status);
+    return "over";
+  }
+
+  async #bytes(attempt: Attempt, proof: Proof & { kind: "bytes" }): Promise<Step> {
+    const { account, client } = this;
+    const { status } = proof.head;
+    await client.openBytes(proof.head, account.instance);
+    try {
+      await attempt.relayBytes(proof, client);
+    } catch (error) {
+      if (!client.gone) {
+        const { message } = explainError(error);
+        account.attempted(attempt.end("broken", "failure", message));
+        account.end("truncated", status, message);
+        client.cut();
+        return "over";
+      }
+    }
+    if (client.gone) {
+      account.attempted(attempt.end("answered", "neutral"));
+      return this.#left();
+    }
+    const isAnswer = status < 400;
+    account.attempted(attempt.end("answered", isAnswer ? "success" : "neutral"));
+    account.end(isAnswer ? "complete" : "rejected", status);
+    await client.end();
+    return "over";
+  }
+
+  /** A comment has already opened a stream; an answer that is none can only be an error in it now. */
+  async #tooLate(attempt: Attempt | null, proof: Proof & { kind: "whole" | "bytes" }) {
+    const { account, client, request } = this;
+    const { status } = proof.head;
+    const isAnswer = status < 400;
+    const message = isAnswer
+      ? "it did not answer with a stream of events"
+      : messageIn(proof.kind === "whole" ? proof.body : joined(proof.first));
+    if (attempt !== null) account.attempted(attempt.end("answered", "neutral"));
+    account.end(isAnswer ? "failed" : "rejected", status, message);
+    await client.endWithError(streamErrorEvent(request.api, isAnswer ? 502 : status, message));
+    return "over" as const;
+  }
+
+  /** What an instance adds to an answer that has broken off elsewhere. */
+  async #goOnWith(attempt: Attempt, ask: Ask, proof: Proof): Promise<Step> {
+    if (proof.kind === "events" && !proof.ended) return await this.#relay(attempt, ask, proof);
+    this.account.attempted(attempt.end("unusable", "neutral"));
+    // Another way may still work on this very instance.
+    this.route.forget(attempt.instance);
+    return await this.#follow(this.#resumption!.otherWay());
+  }
+
+  /** A stream of events, from its first to its last or to where it breaks off. */
+  async #relay(attempt: Attempt, ask: Ask, proof: Proof & { kind: "events" }): Promise<Step> {
+    const { account, client, route } = this;
+    const { head, reader, ended } = proof;
+    const { instance } = attempt;
+    const stages = ask.stages();
+    if (ask.way === null) {
+      this.#ids = reader.ids;
+      await client.openEvents(head, instance.name, reader);
+    }
+    const had = client.store?.count ?? 0;
+    let agrees = true;
+    let failure: Failure | null = null;
+    try {
+      agrees = await attempt.relay(proof, stages, client);
+    } catch (error) {
+      if (!client.gone) failure = explainError(error);
+    }
+    const added = ask.way !== null && client.store!.count > had;
+    if (added) account.goesOn(instance.name, ask.way!, this.#resumption!.charsSent);
+    if (client.gone) {
+      account.attempted(attempt.end("answered", "neutral"));
+      return this.#left();
+    }
+    if (ended) {
+      account.attempted(attempt.end("answered", "neutral"));
+      account.end("rejected", head.status);
+      await client.end();
+      return "over";
+    }
+    const said = reader.fault?.message ?? failure?.message;
+    // An answer that had ended is whole, even when the connection then broke. Where its end is not
+    // understood, only the connection tells.
+    const isWhole = agrees && reader.isComplete && reader.pending === 0 &&
+      stages.every((stage) => stage.caughtUp) && (ask.api !== null || said === undefined);
+    if (isWhole) {
+      account.attempted(attempt.end("answered", "success", "", client.usage));
+      account.end("complete", head.status);
+      await client.end();
+      return "over";
+    }
+    if (!agrees) {
+      const message = "its answer differs from the part already sent";
+      account.attempted(attempt.end("unusable", "neutral", message));
+      if (added) return await this.#broke(reader.pieces);
+      route.forget(instance);
+      return await this.#follow(this.#resumption!.otherWay());
+    }
+    const broken = said ?? "it ended the stream before the answer was whole";
+    if (failure !== null) route.brokeOff(instance, failure);
+    account.attempted(attempt.end("broken", "failure", broken));
+    account.error = `${instance.name}: ${broken}`;
+    if (this.#resumption !== null) return await this.#broke(reader.pieces);
+    client.detach();
+    this.#lastWords = reader.fault?.event ?? null;
+    this.#resumption = new Resumption(this.request, client, route.pool, this.#ids);
+    const isOff = resumeModeOf(this.config, this.request.model) === "off";
+    return await this.#follow(isOff ? null : this.#resumption.begin());
+  }
+
+  /** An answer that had broken off before has done so again, after `seen` events. */
+  async #broke(seen: number): Promise<Step> {
+    const { next, gotOn } = this.#resumption!.broke(seen);
+    // An answer that gets on may take long: who broke it earlier may be well again by now.
+    if (gotOn) this.route.forgetEarlier();
+    return await this.#follow(next);
+  }
+
+  /** After a break: what is asked for next, or the end. */
+  async #follow(next: Next): Promise<Step> {
+    const { account, client, request } = this;
+    const { status } = account;
+    if (client.gone) return this.#left();
+    if (next === "limit") {
+      const { answer, tokens } = this.#resumption!.sent;
+      account.goesOn(account.instance, "limit", tokens);
+      account.end("complete", status);
+      const end = endAtLimit(request.api!, answer);
+      client.keep(end);
+      await client.write(end);
+      await client.end();
+      return "over";
+    }
+    if (next !== null) return next;
+    account.end("truncated", status, account.error);
+    await client.endWithError(
+      this.#lastWords ??
+        streamErrorEvent(request.api, 502, `The answer broke off. ${account.error}`),
+    );
+    return "over";
+  }
+
+  /** Nobody can be asked. */
+  async #withoutInstance(turn: Exclude<Turn, { kind: "lease" }>): Promise<Step> {
+    const { account, client, route } = this;
+    if (turn.kind === "gone") return this.#left();
+    if (this.#resumption !== null) return await this.#follow(this.#resumption.otherWay());
+    const { words } = route;
+    if (turn.kind === "none" && words !== null) {
+      const { instance, answer } = words;
+      const { status } = answer.head;
+      account.answeredBy(instance.name, status);
+      if (client.begun) return await this.#tooLate(null, answer);
+      await client.whole(answer.head, instance.name, answer.body);
+      account.end("rejected", status);
+      return client.gone ? this.#left() : "over";
+    }
+    const { status, message, retryAfterS } = turn.kind === "overloaded"
+      ? { status: 429, message: turn.message, retryAfterS: 1 }
+      : route.refusal();
+    account.end("failed", status, message);
+    await client.refuse(status, message, retryAfterS);
+    return "over";
+  }
+
+  #left(): "over" {
+    this.account.left();
+    return "over";
+  }
+
+  /** Only where text and tokens of the answer end at the same place. */
+  #asksForIds(): boolean {
+    const { request, config } = this;
+    if (resumeModeOf(config, request.model) !== "exact") return false;
+    if (!request.stream || request.api === null) return false;
+    const asked = parseRequest(request.body);
+    return asked !== null && mayBeExact(request.api, asked, request.choices);
+  }
+}
