@@ -1,3 +1,3 @@
 // The APIs whose answers the gateway understands: it reads, resumes and records them.
 
-export type Api = "chat" | "completions" | "responses" | "messages";
+export type { Api } from "./dialects.ts";

@@ -1,16 +1,13 @@
 // From a finished request to the lines of a record file: one for each choice, and whether they may
 // stand among the training data. How a line looks is left to sharegpt.ts and openai.ts.
 
+import type { Asked, Message } from "../api/asked/conversation.ts";
+import { dialectOf } from "../api/dialects.ts";
 import { type Answer, type AnswerChoice, isObject, type Json } from "../sse/assemble/answer.ts";
 import { EventStore } from "../sse/event_store.ts";
 import type { Capture } from "./capture.ts";
 import { metaOf } from "./meta.ts";
 import { openaiRecord } from "./openai.ts";
-import { askedByChat } from "./request/chat.ts";
-import { askedByCompletions } from "./request/completions.ts";
-import type { Asked, Message } from "./request/conversation.ts";
-import { askedByMessages } from "./request/messages.ts";
-import { askedByResponses } from "./request/responses.ts";
 import { sharegptRecord } from "./sharegpt.ts";
 
 export type RecordFormat = "sharegpt" | "openai";
@@ -36,11 +33,12 @@ export interface Records {
 const decoder = new TextDecoder();
 
 export function recordsOf(capture: Capture, answer: Answer, format: RecordFormat): Records {
+  const dialect = dialectOf(capture.api);
   const body = requestOf(capture);
   const made = format === "openai" ? openaiRecord : sharegptRecord;
   // Without any answer there is still the request, which is what one looks for after a failure.
   const choices = answer.choices.length > 0 ? answer.choices : [undefined];
-  const asked = choices.map((choice) => askedBy(capture, body, choice?.index ?? 0));
+  const asked = choices.map((choice) => dialect.asked(body, choice?.index ?? 0));
   const fault = faultOf(capture, answer) ?? asked.find((one) => one.unusable)?.unusable;
   const lines = choices.map((choice, at) =>
     made({
@@ -73,19 +71,6 @@ function requestOf(capture: Capture): Json {
   } catch {
     // A multipart form, or no JSON: there are no messages to read.
     return {};
-  }
-}
-
-function askedBy(capture: Capture, body: Json, choice: number): Asked {
-  switch (capture.api) {
-    case "chat":
-      return askedByChat(body);
-    case "completions":
-      return askedByCompletions(body, choice);
-    case "responses":
-      return askedByResponses(body);
-    case "messages":
-      return askedByMessages(body);
   }
 }
 

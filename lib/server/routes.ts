@@ -1,6 +1,6 @@
 // What a path means. An allowlist: what is not named here is not there.
 
-import type { Api } from "../api/api.ts";
+import { type Api, apiAt, dialects } from "../api/dialects.ts";
 
 export type Route =
   | { kind: "health" }
@@ -13,13 +13,6 @@ export type Route =
   | { kind: "stored_response"; id: string }
   | { kind: "not_found" }
   | { kind: "bad_path"; message: string };
-
-const APIS: Readonly<Record<string, Api>> = {
-  "/v1/chat/completions": "chat",
-  "/v1/completions": "completions",
-  "/v1/responses": "responses",
-  "/v1/messages": "messages",
-};
 
 /** Paths of an instance's server outside /v1 and /v2 that clients may use. */
 const ROOT_PATHS = new Set([
@@ -37,7 +30,7 @@ const FORBIDDEN = new Set(["/v1/load_lora_adapter", "/v1/unload_lora_adapter", "
 /** Paths that a metric may name. */
 const KNOWN_PATHS = new Map(
   [
-    ...Object.keys(APIS),
+    ...Object.values(dialects).map((dialect) => dialect.path),
     ...ROOT_PATHS,
     "/v1/embeddings",
     "/v1/rerank",
@@ -66,8 +59,8 @@ export function routeOf(target: string): Route {
   const path = query < 0 ? target : target.slice(0, query);
   const fault = pathFault(path);
   if (fault !== null) return { kind: "bad_path", message: fault };
-  const api = APIS[path];
-  if (api !== undefined) return { kind: "proxy", path, api };
+  const api = apiAt(path);
+  if (api !== null) return { kind: "proxy", path, api };
   if (path === "/health") return { kind: "health" };
   if (path === "/metrics" || path === "/dashboard" || path.startsWith("/dashboard/")) {
     return { kind: "admin" };

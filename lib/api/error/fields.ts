@@ -32,7 +32,7 @@ export function fieldsOf(parsed: unknown, text: string): Fields {
     words: words || text.trim(),
     named: httpStatus(code) ?? httpStatus(inner.status) ?? httpStatus(parsed.status),
     type: typeIn(inner) || (inner === parsed ? "" : typeIn(parsed)),
-    code: typeof code === "string" && httpStatus(code) === null ? code.slice(0, 100) : "",
+    code: typeof code === "string" && httpStatus(code) === null ? nameFrom(code) : "",
     param: paramOf(inner),
   };
 }
@@ -64,7 +64,11 @@ function placeOf(complaint: Json): string {
 /** "error" is what Anthropic and Responses call every such event; it names no class. */
 function typeIn({ type, error_type }: Json): string {
   const name = typeof type === "string" && type !== "error" ? type : error_type;
-  return typeof name === "string" && !name.startsWith("response.") ? name.slice(0, 100) : "";
+  return typeof name === "string" && !name.startsWith("response.") ? nameFrom(name) : "";
+}
+
+function nameFrom(text: string): string {
+  return tamed(text.slice(0, 100));
 }
 
 function paramOf(error: Json): string | null {

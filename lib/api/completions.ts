@@ -1,0 +1,36 @@
+// Text completions, POST /v1/completions: `text` in choices; several prompts give several answers.
+
+import { CompletionsAssembler } from "../sse/assemble/completions.ts";
+import { askedByCompletions } from "./asked/completions.ts";
+import { choicesAsked, choicesIn, endChunk, errorBody, errorEvent, usageIn } from "./chunks.ts";
+import type { BodyFields, Dialect } from "./dialect.ts";
+import { partOf, textAt } from "./text.ts";
+import { DONE_EVENT } from "./wire.ts";
+
+export const completions: Dialect = {
+  name: "completions",
+  path: "/v1/completions",
+  choiceFields: ["n", "prompt"],
+  choicesOf: (fields) => choicesAsked(fields) * promptCount(fields),
+  asked: askedByCompletions,
+  assembler: () => new CompletionsAssembler(),
+  texts: (data) =>
+    choicesIn(data).flatMap(({ choice, index, at }) =>
+      textAt(partOf(index, "content"), choice.text, ["choices", at, "text"])
+    ),
+  usageIn,
+  errorEvent,
+  errorBody,
+  endEvents: (end, sent) => endChunk("text_completion", { text: "" }, end, sent),
+  doneEvent: DONE_EVENT,
+  resumeWays: ["exact", "continue", "replay"],
+  keepsAnswers: false,
+};
+
+/** A list of texts or of token lists is several prompts, one list of tokens is one. */
+function promptCount(fields: BodyFields): number {
+  const opening = fields.opening("prompt");
+  if (opening !== '["' && opening !== "[[") return 1;
+  const prompt = fields.value("prompt");
+  return Array.isArray(prompt) ? prompt.length : 1;
+}
