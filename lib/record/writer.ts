@@ -3,6 +3,7 @@
 // costs records once the queue is full, and never a request.
 
 import { join } from "node:path";
+import { dialectOf } from "../api/dialects.ts";
 import { assembleInSteps } from "../sse/assemble/assemble.ts";
 import { TextBuffer } from "../observe/text_buffer.ts";
 import { EventStore } from "../sse/event_store.ts";
@@ -198,7 +199,7 @@ export class RecordWriter {
       const capture = this.#queue.shift()!;
       this.#queueBytes -= sizeOf(capture);
       this.#underway++;
-      const steps = assembleInSteps(capture.api, capture.response);
+      const steps = assembleInSteps(dialectOf(capture.api).assembler(), capture.response);
       try {
         let step = steps.next();
         for (let count = 1; !step.done; count++) {

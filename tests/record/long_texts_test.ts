@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import type { Capture } from "../../lib/record/capture.ts";
 import { LongTexts } from "../../lib/record/long_texts.ts";
 import { recordsOf } from "../../lib/record/record.ts";
+import { dialects } from "../../lib/api/dialects.ts";
 import { assemble } from "../../lib/sse/assemble/assemble.ts";
 
 const encoder = new TextEncoder();
@@ -33,7 +34,11 @@ function captureOf(body: unknown): Capture {
 }
 
 function linesOf(capture: Capture, format: "sharegpt" | "openai"): unknown[] {
-  const { lines } = recordsOf(capture, assemble("chat", capture.response), format);
+  const { lines } = recordsOf(
+    capture,
+    assemble(dialects.chat.assembler(), capture.response),
+    format,
+  );
   return JSON.parse(JSON.stringify(lines));
 }
 
@@ -43,7 +48,7 @@ function restoredOf(capture: Capture, format: "sharegpt" | "openai"): unknown[] 
   if (long === null) return null;
   const { lines } = recordsOf(
     { ...capture, requestBody: long.body },
-    assemble("chat", capture.response),
+    assemble(dialects.chat.assembler(), capture.response),
     format,
   );
   const restored = lines.map((line) => long.restore(JSON.stringify(line)));

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { Capture } from "../../lib/record/capture.ts";
 import { type RecordFormat, recordsOf } from "../../lib/record/record.ts";
+import { dialects } from "../../lib/api/dialects.ts";
 import { assemble } from "../../lib/sse/assemble/assemble.ts";
 import type { EventStore } from "../../lib/sse/event_store.ts";
 import { capture, chunk, completion, storeOf } from "./samples.ts";
@@ -17,7 +18,7 @@ function records(
   format: RecordFormat = "sharegpt",
 ): { complete: boolean; lines: Line[] } {
   const made = capture(request, response, more);
-  return recordsOf(made, assemble(made.api, made.response), format);
+  return recordsOf(made, assemble(dialects[made.api].assembler(), made.response), format);
 }
 
 /** The turns of a complete record, having passed LLaMA-Factory's rules. */
@@ -396,7 +397,11 @@ Deno.test("only answers with a real end are complete, whatever the outcome says"
 Deno.test("a request that is no JSON is still a line, with what is known of it", () => {
   const made = { ...capture({}, null, { outcome: "failed", error: "down" }) };
   made.requestBody = new Uint8Array([0xff, 0x7b]);
-  const { complete, lines } = recordsOf(made, assemble("chat", null), "sharegpt");
+  const { complete, lines } = recordsOf(
+    made,
+    assemble(dialects.chat.assembler(), null),
+    "sharegpt",
+  );
   assert.equal(complete, false);
   assert.deepEqual((lines[0] as Line).conversations, []);
   assert.equal((lines[0] as Line).meta.error, "down");

@@ -5,6 +5,7 @@ import { assemble } from "../../sse/assemble/assemble.ts";
 import type { Json } from "../../sse/assemble/answer.ts";
 import { CLOSELY, inspect, PLAIN, USAGE } from "../../sse/scan.ts";
 import type { Api } from "../../api/api.ts";
+import { dialectOf } from "../../api/dialects.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { Ask } from "../ask.ts";
 import type { ClientStream } from "../client_stream.ts";
@@ -93,7 +94,7 @@ export class Resumption {
   #plan(): Next {
     const { request, client, ids } = this;
     const store = client.store!;
-    const answer = assemble(request.api!, store);
+    const answer = assemble(dialectOf(request.api!).assembler(), store);
     let tokens = 0;
     for (const event of store.events()) {
       if ((inspect(event, 0, event.length) & ~(USAGE | CLOSELY)) === PLAIN) tokens++;

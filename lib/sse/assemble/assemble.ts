@@ -1,23 +1,10 @@
-// Chooses the assembler for an API and feeds it: from the events of a stream step by step, so that
+// Feeds the assembler of an API: from the events of a stream step by step, so that
 // the caller may let others run in between, or from a whole body.
 
 import type { EventStore } from "../event_store.ts";
 import { parseEvents } from "../parse.ts";
 import { type Answer, type Assembler, isObject } from "./answer.ts";
-import { ChatAssembler } from "./chat.ts";
-import { CompletionsAssembler } from "./completions.ts";
-import { MessagesAssembler } from "./messages.ts";
 import { PlainText } from "./plain_text.ts";
-import { ResponsesAssembler } from "./responses.ts";
-
-export type AssembledApi = "chat" | "completions" | "responses" | "messages";
-
-const assemblers: Readonly<Record<AssembledApi, () => Assembler>> = {
-  chat: () => new ChatAssembler(),
-  completions: () => new CompletionsAssembler(),
-  responses: () => new ResponsesAssembler(),
-  messages: () => new MessagesAssembler(),
-};
 
 const decoder = new TextDecoder();
 
@@ -26,10 +13,9 @@ const decoder = new TextDecoder();
  * body, or the text of a stream (an instance may stream unasked); null is no answer at all.
  */
 export function* assembleInSteps(
-  api: AssembledApi,
+  assembler: Assembler,
   response: Uint8Array | EventStore | null,
 ): Generator<void, Answer> {
-  const assembler = assemblers[api]();
   let malformed = 0;
   if (response instanceof Uint8Array) {
     const body = parsed(decoder.decode(response));
@@ -50,8 +36,8 @@ export function* assembleInSteps(
 }
 
 /** The same at once. */
-export function assemble(api: AssembledApi, response: Uint8Array | EventStore | null): Answer {
-  const steps = assembleInSteps(api, response);
+export function assemble(assembler: Assembler, response: Uint8Array | EventStore | null): Answer {
+  const steps = assembleInSteps(assembler, response);
   for (;;) {
     const step = steps.next();
     if (step.done) return step.value;

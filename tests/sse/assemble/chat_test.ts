@@ -1,11 +1,12 @@
 // Chat completions put together from what servers really send.
 
 import assert from "node:assert/strict";
+import { dialects } from "../../../lib/api/dialects.ts";
 import { assemble } from "../../../lib/sse/assemble/assemble.ts";
 import { bytesOf, chunk, completion, storeOf } from "../../record/samples.ts";
 
 function streamed(...events: unknown[]) {
-  return assemble("chat", storeOf([...events, "data: [DONE]"]));
+  return assemble(dialects.chat.assembler(), storeOf([...events, "data: [DONE]"]));
 }
 
 /** A chunk with one tool call delta. */
@@ -56,7 +57,7 @@ Deno.test("reasoning is kept under both of its names, and not twice", () => {
   assert.equal(both.choices[0].message.reasoning, "Hm!");
   assert.equal("reasoning_content" in both.choices[0].message, false);
   const whole = assemble(
-    "chat",
+    dialects.chat.assembler(),
     bytesOf(completion({ content: "a", reasoning: "Hm", reasoning_content: "Hm" })),
   );
   assert.equal(whole.choices[0].message.reasoning, "Hm");
@@ -157,14 +158,17 @@ Deno.test("fields that nobody knows yet are kept, in streams and bodies", () => 
     audio: { id: "au", transcript: "ab" },
     notes: [{ n: 1 }, { n: 2 }],
   });
-  const whole = assemble("chat", bytesOf(completion({ content: "a", annotations: [{ n: 1 }] })));
+  const whole = assemble(
+    dialects.chat.assembler(),
+    bytesOf(completion({ content: "a", annotations: [{ n: 1 }] })),
+  );
   assert.deepEqual(whole.choices[0].message.annotations, [{ n: 1 }]);
 });
 
 Deno.test("a field called __proto__ changes nothing but itself", () => {
   const delta =
     '{"choices":[{"index":0,"delta":{"__proto__":{"polluted":1}},"finish_reason":"stop"}]}';
-  const answer = assemble("chat", storeOf([`data: ${delta}`]));
+  const answer = assemble(dialects.chat.assembler(), storeOf([`data: ${delta}`]));
   assert.equal(({} as Record<string, unknown>).polluted, undefined);
   assert.equal(answer.complete, true);
 });
@@ -199,7 +203,10 @@ Deno.test("events that are no JSON are counted and cost nothing else", () => {
 
 Deno.test("a body is read like a stream, also one that is a stream nobody asked for", () => {
   const calls = [{ id: "a", type: "function", function: { name: "f", arguments: "{}" } }];
-  const body = assemble("chat", bytesOf(completion({ content: null, tool_calls: calls })));
+  const body = assemble(
+    dialects.chat.assembler(),
+    bytesOf(completion({ content: null, tool_calls: calls })),
+  );
   assert.deepEqual(body.choices[0].message, {
     role: "assistant",
     content: null,
@@ -207,12 +214,12 @@ Deno.test("a body is read like a stream, also one that is a stream nobody asked 
   });
   assert.deepEqual(body.usage, { prompt_tokens: 3, completion_tokens: 4, total_tokens: 7 });
   const text = `data: ${JSON.stringify(chunk({ content: "a" }, "stop"))}\n\ndata: [DONE]\n\n`;
-  assert.equal(assemble("chat", bytesOf(text)).choices[0].message.content, "a");
+  assert.equal(assemble(dialects.chat.assembler(), bytesOf(text)).choices[0].message.content, "a");
 });
 
 Deno.test("no answer, and one that is no JSON, are answers without choices", () => {
   for (const response of [null, bytesOf(""), bytesOf("<html>")]) {
-    const answer = assemble("chat", response);
+    const answer = assemble(dialects.chat.assembler(), response);
     assert.deepEqual(answer.choices, []);
     assert.equal(answer.complete, false);
   }
@@ -229,7 +236,7 @@ Deno.test("text completions come together for each prompt and choice", () => {
     text(0, "a", "stop"),
     text(1, "", "length"),
   ];
-  const answer = assemble("completions", storeOf(events));
+  const answer = assemble(dialects.completions.assembler(), storeOf(events));
   assert.deepEqual(answer.choices.map((choice) => choice.message.content), ["aa", "b"]);
   assert.equal(answer.complete, true);
   assert.equal(answer.id, "cmpl-1");

@@ -1,6 +1,7 @@
 // Answers of the Responses and Messages APIs put together.
 
 import assert from "node:assert/strict";
+import { dialects } from "../../../lib/api/dialects.ts";
 import { assemble } from "../../../lib/sse/assemble/assemble.ts";
 import { bytesOf, named, storeOf } from "../../record/samples.ts";
 
@@ -45,20 +46,20 @@ const deltas = [
 ];
 
 Deno.test("a response comes together from its body and from its last event", () => {
-  const whole = assemble("responses", bytesOf(response));
+  const whole = assemble(dialects.responses.assembler(), bytesOf(response));
   assert.deepEqual(whole.choices, [{ index: 0, message, finishReason: "tool_calls" }]);
   assert.deepEqual(whole.usage, response.usage);
   assert.equal(whole.created, 5);
   assert.equal(whole.complete, true);
   const streamed = assemble(
-    "responses",
+    dialects.responses.assembler(),
     storeOf([...deltas, named("response.completed", { response })]),
   );
   assert.deepEqual(streamed, whole);
 });
 
 Deno.test("a response that broke off is put together from its deltas, and is not complete", () => {
-  const answer = assemble("responses", storeOf(deltas));
+  const answer = assemble(dialects.responses.assembler(), storeOf(deltas));
   assert.deepEqual(answer.choices, [{ index: 0, message, finishReason: null }]);
   assert.equal(answer.id, "resp");
   assert.equal(answer.complete, false);
@@ -73,20 +74,29 @@ Deno.test("the ends of responses have the names of chat completions", () => {
     [{ status: "queued" }, "abort", false],
   ] as const;
   for (const [fields, finish, complete] of ends) {
-    const answer = assemble("responses", bytesOf({ ...response, output: [output[1]], ...fields }));
+    const answer = assemble(
+      dialects.responses.assembler(),
+      bytesOf({ ...response, output: [output[1]], ...fields }),
+    );
     assert.equal(answer.choices[0].finishReason, finish);
     assert.equal(answer.complete, complete);
   }
 });
 
 Deno.test("a response's error event is an error", () => {
-  const answer = assemble("responses", storeOf([...deltas, named("error", { message: "boom" })]));
+  const answer = assemble(
+    dialects.responses.assembler(),
+    storeOf([...deltas, named("error", { message: "boom" })]),
+  );
   assert.equal(answer.error, "boom");
 });
 
 Deno.test("output items of other kinds are kept", () => {
   const search = { type: "web_search_call", id: "ws" };
-  const answer = assemble("responses", bytesOf({ ...response, output: [search, output[1]] }));
+  const answer = assemble(
+    dialects.responses.assembler(),
+    bytesOf({ ...response, output: [search, output[1]] }),
+  );
   assert.deepEqual(answer.choices[0].message.output_items, [search]);
 });
 
@@ -130,7 +140,7 @@ const blocks = [
 ];
 
 Deno.test("a message of Anthropic's API comes together from its body and its events", () => {
-  const whole = assemble("messages", bytesOf(anthropic));
+  const whole = assemble(dialects.messages.assembler(), bytesOf(anthropic));
   assert.deepEqual(whole.choices, [{ index: 0, message, finishReason: "tool_calls" }]);
   assert.deepEqual(whole.usage, { input_tokens: 1, output_tokens: 2 });
   assert.equal(whole.complete, true);
@@ -138,18 +148,21 @@ Deno.test("a message of Anthropic's API comes together from its body and its eve
     named("message_delta", { delta: { stop_reason: "tool_use" }, usage: { output_tokens: 2 } }),
     named("message_stop", {}),
   ];
-  assert.deepEqual(assemble("messages", storeOf([...blocks, ...end])), whole);
+  assert.deepEqual(assemble(dialects.messages.assembler(), storeOf([...blocks, ...end])), whole);
 });
 
 Deno.test("a message that broke off or failed is not complete", () => {
-  const cut = assemble("messages", storeOf(blocks));
+  const cut = assemble(dialects.messages.assembler(), storeOf(blocks));
   assert.deepEqual(cut.choices, [{ index: 0, message, finishReason: null }]);
   assert.equal(cut.complete, false);
   const failed = assemble(
-    "messages",
+    dialects.messages.assembler(),
     storeOf([...blocks, named("error", { error: { type: "overloaded_error", message: "busy" } })]),
   );
   assert.equal(failed.error, "busy");
-  const body = assemble("messages", bytesOf({ type: "error", error: { message: "busy" } }));
+  const body = assemble(
+    dialects.messages.assembler(),
+    bytesOf({ type: "error", error: { message: "busy" } }),
+  );
   assert.deepEqual([body.error, body.choices], ["busy", []]);
 });

@@ -1,6 +1,7 @@
 // The short way through usual events gives the same answer as parsing each of them.
 
 import assert from "node:assert/strict";
+import { dialects } from "../../../lib/api/dialects.ts";
 import { assemble } from "../../../lib/sse/assemble/assemble.ts";
 import { EventStore } from "../../../lib/sse/event_store.ts";
 
@@ -17,7 +18,10 @@ function stored(events: string[]): EventStore {
 
 function assertSame(api: "chat" | "completions", events: string[]): void {
   const store = stored(events);
-  assert.deepEqual(assemble(api, store), assemble(api, encoder.encode(events.join(""))));
+  assert.deepEqual(
+    assemble(dialects[api].assembler(), store),
+    assemble(dialects[api].assembler(), encoder.encode(events.join(""))),
+  );
 }
 
 /** Repeatable numbers from 0 to below 1 (mulberry32). */
@@ -101,7 +105,7 @@ Deno.test("a text completion comes together the same in both ways", () => {
 Deno.test("a text with raw control bytes is as malformed as ever", () => {
   const good = chunk({ content: "a" });
   const events = [good, good.replace('"a"', '"b\tc"'), good.replace('"a"', '"d"')];
-  const answer = assemble("chat", stored(events));
+  const answer = assemble(dialects.chat.assembler(), stored(events));
   assert.equal(answer.malformed, 1);
   assert.equal(answer.choices[0].message.content, "ad");
 });
