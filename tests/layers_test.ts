@@ -33,9 +33,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   sse: ["config", "http"],
   config: ["http"],
   http: [],
-  // Leaves: a simulated instance knows nothing of the gateway, a page nothing of the request path.
+  // A leaf: a simulated instance knows nothing of the gateway.
   simulate: ["http"],
-  dashboard: ["config", "http"],
+  // Shows what these hold; a page knows nothing of the request path.
+  dashboard: ["record", "observe", "config", "http"],
 };
 
 interface Import {

@@ -3,7 +3,7 @@
 import { parseArgs } from "node:util";
 import { readConfig } from "../config/load.ts";
 import { formatProblem } from "../config/parse.ts";
-import type { LogLevel } from "../observe/log.ts";
+import { LOG_LEVELS, type LogLevel } from "../config/log_level.ts";
 import { GatewayProcess, type Overrides, withOverrides } from "../process/process.ts";
 
 export const summary = "runs the gateway (the default command)";
@@ -37,8 +37,6 @@ const options = {
   "log-format": { type: "string" },
 } as const;
 
-const LEVELS = ["trace", "debug", "info", "warning", "error", "fatal"];
-
 function readOverrides(values: Record<string, string | boolean | undefined>): Overrides | string {
   const overrides: Record<string, unknown> = {};
   if (values.host !== undefined) overrides.host = values.host;
@@ -57,10 +55,11 @@ function readOverrides(values: Record<string, string | boolean | undefined>): Ov
     overrides.workers = workers;
   }
   if (values["log-level"] !== undefined) {
-    if (!LEVELS.includes(String(values["log-level"]))) {
-      return `--log-level: expected one of ${LEVELS.join(", ")}, got \`${values["log-level"]}\``;
+    const level = values["log-level"] as LogLevel;
+    if (!LOG_LEVELS.includes(level)) {
+      return `--log-level: expected one of ${LOG_LEVELS.join(", ")}, got \`${level}\``;
     }
-    overrides.level = values["log-level"] as LogLevel;
+    overrides.level = level;
   }
   if (values["log-format"] !== undefined) {
     if (values["log-format"] !== "text" && values["log-format"] !== "json") {

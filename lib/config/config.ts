@@ -3,9 +3,9 @@
 // in normalise.ts.
 
 import type { AlertChannelOptions } from "./alert_channels.ts";
+import type { LogLevel } from "./log_level.ts";
 
 export type ResumeMode = "off" | "continue" | "exact";
-export type LogLevel = "trace" | "debug" | "info" | "warning" | "error" | "fatal";
 
 /** Limits for the phases of a request to an instance; null for none. */
 export interface Timeouts {
@@ -110,7 +110,8 @@ export interface Config {
   /** Seconds between SSE comments while a client waits; 0 for none. */
   readonly keepaliveS: number;
   readonly drainTimeoutS: number;
-  readonly limits: {
+  /** What the listener asks of clients and their connections. */
+  readonly http: {
     readonly maxBodyBytes: number;
     readonly headTimeoutS: number;
     readonly bodyTimeoutS: number;

@@ -117,7 +117,7 @@ function assemble(raw: RawConfig, instances: InstanceConfig[]): Config {
     queue: { max: raw.queue.max, deadlineS: raw.queue.deadline },
     keepaliveS: raw.keepalive,
     drainTimeoutS: raw.drain_timeout,
-    limits: {
+    http: {
       maxBodyBytes: raw.max_body_bytes,
       headTimeoutS: raw.head_timeout,
       bodyTimeoutS: raw.body_timeout,

@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import { alertChannel, alertRules } from "./alert_channels.ts";
+import { LOG_LEVELS } from "./log_level.ts";
 import { readUrl } from "./url.ts";
 
 /** 24 days: a timer cannot be set to more than 2^31 ms. */
@@ -132,7 +133,7 @@ export const configSchema = z.strictObject({
   }).default({ enabled: true, format: "sharegpt", queue_max: 10_000, max_bytes: 33_554_432 })
     .describe("Requests and answers as training data."),
   log: z.strictObject({
-    level: z.enum(["trace", "debug", "info", "warning", "error", "fatal"]).default("info"),
+    level: z.enum(LOG_LEVELS).default("info"),
     format: z.enum(["text", "json"]).default("text"),
   }).default({ level: "info", format: "text" }),
   alerts: z.array(alertChannel).default([])

@@ -5,7 +5,7 @@ import type { AdminHandler, AdminReply, AdminRequest } from "../http/admin.ts";
 import { openAiError } from "../http/openai_error.ts";
 import { Assets, SECURITY_HEADERS } from "./assets.ts";
 import { LiveFeed } from "./live.ts";
-import type { ActionResult, DashboardSource, RecordQuery } from "./source.ts";
+import type { ActionResult, BrowseQuery, DashboardSource } from "./source.ts";
 
 const encoder = new TextEncoder();
 
@@ -78,7 +78,7 @@ export class Dashboard {
   }
 
   async #records(parameters: URLSearchParams): Promise<AdminReply> {
-    const query: RecordQuery = {
+    const query: BrowseQuery = {
       text: parameters.get("q") ?? "",
       model: parameters.get("model") ?? "",
       hour: parameters.get("hour") ?? "",

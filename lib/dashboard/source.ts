@@ -1,6 +1,11 @@
 // What the dashboard shows, and the few things it may ask for: the process gives it all this. Names of
 // fields are those of the JSON that pages and `status` read. Times are ISO texts, durations say their unit.
 
+import type { FeedEvent } from "../observe/event_feed.ts";
+import type { BrowsePage, BrowseQuery, RecordDetail } from "../record/browse.ts";
+
+export type { BrowsePage, BrowseQuery, FeedEvent, RecordDetail };
+
 /** A time series: one value for each entry of the history's `times`, null where there was none. */
 export type Series = readonly (number | null)[];
 
@@ -80,18 +85,6 @@ export interface FleetHistory {
   instances: Readonly<Record<string, InstanceHistory>>;
 }
 
-/** Something that happened. An event that repeats soon keeps its id and counts on. */
-export interface FeedEvent {
-  id: number;
-  time: string;
-  kind: string;
-  level: "info" | "good" | "warning" | "bad";
-  /** Instance, model or part that it is about. */
-  subject: string;
-  message: string;
-  count: number;
-}
-
 export interface ReloadReport {
   time: string;
   ok: boolean;
@@ -111,56 +104,6 @@ export interface ConfigView {
   drained: readonly string[];
 }
 
-export interface RecordQuery {
-  /** Text to look for, in any letter case; "" for all. */
-  text: string;
-  model: string;
-  /** `YYYYMMDD_HH`; "" for all. */
-  hour: string;
-  incomplete: boolean;
-  /** As the page before gave it; "" for the newest. */
-  cursor: string;
-}
-
-export interface RecordSummary {
-  /** Where it stands, for `record`. */
-  place: string;
-  id: string;
-  time: string | null;
-  model: string;
-  instance: string;
-  /** Begin of what was asked last, and of the answer. */
-  question: string;
-  answer: string;
-  finish_reason: string | null;
-  /** Why it is no complete answer; null for one that is. */
-  error: string | null;
-  prompt_tokens: number | null;
-  completion_tokens: number | null;
-  duration_ms: number | null;
-  turns: number;
-}
-
-export interface RecordPage {
-  records: readonly RecordSummary[];
-  /** For the next page; null at the end. */
-  cursor: string | null;
-  /** All hours with a file, the newest first. */
-  hours: readonly string[];
-  /** Bytes read for this page: a search stops at a limit and may go on with the cursor. */
-  scanned_bytes: number;
-}
-
-/** One message of a conversation, as OpenAI's API has it. */
-export interface RecordView {
-  place: string;
-  id: string;
-  model: string;
-  messages: readonly Record<string, unknown>[];
-  tools: readonly unknown[];
-  meta: Readonly<Record<string, unknown>>;
-}
-
 export type ActionResult = { ok: true } | { ok: false; status: 404 | 409; message: string };
 
 export interface DashboardSource {
@@ -172,9 +115,9 @@ export interface DashboardSource {
   config(): ConfigView;
   /** Whether the configuration has a token; without one nobody can act. */
   hasToken(): boolean;
-  records(query: RecordQuery): Promise<RecordPage>;
+  records(query: BrowseQuery): Promise<BrowsePage>;
   /** null when there is no such record. */
-  record(place: string): Promise<RecordView | null>;
+  record(place: string): Promise<RecordDetail | null>;
   drain(instance: string): ActionResult;
   undrain(instance: string): ActionResult;
   /** Resolves when the file has been read and taken or refused. */

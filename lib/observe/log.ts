@@ -10,18 +10,15 @@ import {
   type LogRecord,
   type Sink,
 } from "@logtape/logtape";
+import { LOG_LEVELS, type LogLevel } from "../config/log_level.ts";
 import { IsoTime } from "./iso_time.ts";
 import type { LineWriter } from "./line_writer.ts";
 import type { RequestOutcome, TryOutcome } from "./tally.ts";
-
-export type LogLevel = "trace" | "debug" | "info" | "warning" | "error" | "fatal";
 
 export interface LogOptions {
   level: LogLevel;
   format: "text" | "json";
 }
-
-const ORDER: readonly LogLevel[] = ["trace", "debug", "info", "warning", "error", "fatal"];
 
 /** The program's logger; categories below it name the part that speaks. */
 export const logger = getLogger(["gateway"]);
@@ -69,7 +66,7 @@ export class Logs {
 
   configure(options: LogOptions): void {
     this.#options = options;
-    this.#requests = ORDER.indexOf(options.level) <= ORDER.indexOf("info");
+    this.#requests = LOG_LEVELS.indexOf(options.level) <= LOG_LEVELS.indexOf("info");
     configureSync({
       reset: true,
       sinks: { stderr: this.#sink() },

@@ -7,21 +7,25 @@ import type {
   ActionResult,
   ConfigView,
   DashboardSource,
-  FeedEvent,
   Figures,
   FleetHistory,
   FleetSnapshot,
-  RecordPage,
-  RecordQuery,
-  RecordView,
   ReloadReport,
   Watcher,
 } from "../dashboard/source.ts";
-import type { EventFeed } from "../observe/event_feed.ts";
+import type { EventFeed, FeedEvent } from "../observe/event_feed.ts";
 import type { Fleet } from "../pool/fleet.ts";
 import type { Instance } from "../pool/instance.ts";
-import { browse, readRecord } from "../record/browse.ts";
+import { isServing, serviceStatus } from "../pool/service.ts";
+import {
+  browse,
+  type BrowsePage,
+  type BrowseQuery,
+  readRecord,
+  type RecordDetail,
+} from "../record/browse.ts";
 import type { RecordStats } from "../record/writer.ts";
+import { instanceReport } from "../server/health.ts";
 import { VERSION } from "./version.ts";
 
 const TICK_MS = 1000;
@@ -52,9 +56,6 @@ export interface SourceParts {
   undrain(instance: string): ActionResult;
   reload(): Promise<ReloadReport>;
 }
-
-/** States in which an instance may get requests. */
-export const SERVING: ReadonlySet<string> = new Set(["healthy", "slow_start", "busy", "half_open"]);
 
 export class ProcessSource implements DashboardSource {
   readonly #parts: SourceParts;
@@ -112,11 +113,11 @@ export class ProcessSource implements DashboardSource {
     return this.#parts.config().admin.token !== null;
   }
 
-  records(query: RecordQuery): Promise<RecordPage> {
+  records(query: BrowseQuery): Promise<BrowsePage> {
     return browse(this.#parts.config().dataDir, query);
   }
 
-  record(place: string): Promise<RecordView | null> {
+  record(place: string): Promise<RecordDetail | null> {
     return readRecord(this.#parts.config().dataDir, place);
   }
 
@@ -192,11 +193,10 @@ export class ProcessSource implements DashboardSource {
     const { config, fleet, counts, drained } = this.#parts;
     const counted = counts();
     const { instances } = fleet;
-    const serving = instances.filter((one) => SERVING.has(one.state)).length;
     return {
       time: new Date().toISOString(),
       version: VERSION,
-      status: serving === 0 ? "unavailable" : serving < instances.length ? "degraded" : "ok",
+      status: serviceStatus(instances),
       strategy: config().strategy,
       uptime_seconds: Math.round((performance.now() - this.#startedAt) / 100) / 10,
       workers: this.#parts.workers,
@@ -204,16 +204,9 @@ export class ProcessSource implements DashboardSource {
       totals: { ...figures(counted.total, this.#total), in_flight: inFlightOf(instances) },
       records: { enabled: config().record.enabled, ...this.#parts.records() },
       instances: instances.map((one) => ({
-        name: one.name,
-        url: one.config.origin + one.config.pathPrefix,
-        models: one.config.models,
-        fallback: one.config.fallback,
-        state: one.state,
-        weight: one.config.weight,
+        ...instanceReport(one),
         drained: drained.has(one.name),
         max_concurrency: one.config.maxConcurrency,
-        in_flight: one.inFlight,
-        recent_errors: one.recentErrors,
         ...figures(counted.instance(one.name), this.#instances.get(one.name)),
       })),
       models: fleet.models.map((name) => {
@@ -221,7 +214,7 @@ export class ProcessSource implements DashboardSource {
         return {
           name,
           instances: members.length,
-          available: members.filter((one) => SERVING.has(one.state)).length,
+          available: members.filter(isServing).length,
           ...figures(counted.model(name), this.#models.get(name)),
         };
       }),

@@ -6,8 +6,8 @@ import { DiskSpace, lookAtProcess } from "../observe/metrics/machine.ts";
 import type { Look } from "../observe/metrics/metric.ts";
 import type { Tally } from "../observe/tally.ts";
 import type { Fleet } from "../pool/fleet.ts";
+import { isServing } from "../pool/service.ts";
 import type { RecordStats } from "../record/writer.ts";
-import { SERVING } from "./dashboard_source.ts";
 import { VERSION } from "./version.ts";
 
 /** What the process lends. */
@@ -55,7 +55,7 @@ export class MetricsPage {
         name,
         waiting: fleet.pool(name)?.waiting ?? 0,
         available:
-          instances.filter(({ models, state }) => models.includes(name) && SERVING.has(state))
+          fleet.instances.filter((one) => one.config.models.includes(name) && isServing(one))
             .length,
       })),
       records: { ...records(), diskFreeBytes },

@@ -96,14 +96,14 @@ export class Runtime {
 
   /** Opens the door. Throws Deno.errors.AddrInUse and the like. */
   listen(options: { hostname: string; port: number; reusePort: boolean }): Listener {
-    const { limits, listener } = this.#config;
+    const { http, listener } = this.#config;
     const open = listener === "http1" ? listenHttp1 : listenDenoServe;
     this.#listener = open({
       ...options,
-      headTimeoutS: limits.headTimeoutS,
-      bodyTimeoutS: limits.bodyTimeoutS,
-      idleTimeoutS: limits.idleTimeoutS,
-      maxConnectionsPerAddress: limits.maxConnectionsPerAddress,
+      headTimeoutS: http.headTimeoutS,
+      bodyTimeoutS: http.bodyTimeoutS,
+      idleTimeoutS: http.idleTimeoutS,
+      maxConnectionsPerAddress: http.maxConnectionsPerAddress,
       addresses: new AddressCounts(this.#parts.shared),
       onError: this.#parts.onError,
     }, this.#gateway.handle);

@@ -26,9 +26,11 @@ export interface RecordSummary {
   time: string | null;
   model: string;
   instance: string;
+  /** Begin of what was asked last, and of the answer. */
   question: string;
   answer: string;
   finish_reason: string | null;
+  /** Why it is no complete answer; null for one that is. */
   error: string | null;
   prompt_tokens: number | null;
   completion_tokens: number | null;
@@ -38,8 +40,11 @@ export interface RecordSummary {
 
 export interface BrowsePage {
   records: RecordSummary[];
+  /** For the next page; null at the end. */
   cursor: string | null;
+  /** All hours with a file, the newest first. */
   hours: string[];
+  /** Bytes read for this page: a search stops at a limit and may go on with the cursor. */
   scanned_bytes: number;
 }
 
@@ -47,6 +52,7 @@ export interface RecordDetail {
   place: string;
   id: string;
   model: string;
+  /** As OpenAI's API has them. */
   messages: Json[];
   tools: unknown[];
   meta: Json;

@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import { dialectOf } from "../api/dialects.ts";
 import { assembleInSteps } from "../sse/assemble/assemble.ts";
+import { hourName } from "../observe/hour_name.ts";
 import { TextBuffer } from "../observe/text_buffer.ts";
 import { EventStore } from "../sse/event_store.ts";
 import type { Answer } from "../sse/assemble/answer.ts";
@@ -324,12 +325,4 @@ function lineOf(record: object): string {
       (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
     )
   }\n`;
-}
-
-/** YYYYMMDD_HH, local time. */
-export function hourName(time: Date): string {
-  const two = (value: number) => String(value).padStart(2, "0");
-  return `${time.getFullYear()}${two(time.getMonth() + 1)}${two(time.getDate())}_${
-    two(time.getHours())
-  }`;
 }

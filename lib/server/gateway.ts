@@ -165,7 +165,7 @@ export class Gateway {
   ): Promise<ForwardRequest> {
     const config = this.#parts.config();
     this.#refuseWhileDraining();
-    const body = await client.readBody(config.limits.maxBodyBytes);
+    const body = await client.readBody(config.http.maxBodyBytes);
     const fields = readFields(client, body, api);
     const model = fields.model ?? this.#onlyModel();
     if (this.#parts.fleet.pool(model) === undefined) {
@@ -195,7 +195,7 @@ export class Gateway {
 
   async #readStored(id: string, client: ClientRequest, responseId: string) {
     this.#refuseWhileDraining();
-    const body = await client.readBody(this.#parts.config().limits.maxBodyBytes);
+    const body = await client.readBody(this.#parts.config().http.maxBodyBytes);
     const instance = this.#keeperOf(responseId);
     if (instance === null) {
       throw new RequestError(404, `Response with id '${responseId}' not found.`);

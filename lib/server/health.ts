@@ -2,34 +2,32 @@
 
 import type { Config } from "../config/config.ts";
 import type { Fleet } from "../pool/fleet.ts";
+import type { Instance } from "../pool/instance.ts";
+import { type ServiceStatus, serviceStatus } from "../pool/service.ts";
+
+/** What is said of an instance wherever the fleet is shown. */
+export interface InstanceReport {
+  name: string;
+  url: string;
+  models: readonly string[];
+  fallback: boolean;
+  state: string;
+  weight: number;
+  in_flight: number;
+  /** Failures in the current error window. */
+  recent_errors: number;
+}
 
 export interface HealthReport {
-  status: "ok" | "degraded" | "unavailable" | "draining";
+  status: ServiceStatus | "draining";
   strategy: string;
   uptime_seconds: number;
   waiting: number;
-  instances: {
-    name: string;
-    url: string;
-    models: readonly string[];
-    fallback: boolean;
-    state: string;
-    weight: number;
-    in_flight: number;
-    recent_errors: number;
-  }[];
+  instances: InstanceReport[];
 }
 
-const SERVING = new Set(["healthy", "slow_start", "busy", "half_open"]);
-
-/** 200 goes with ok and degraded, 503 with the others. */
-export function healthReport(
-  fleet: Fleet,
-  config: Config,
-  uptimeS: number,
-  draining: boolean,
-): { httpStatus: 200 | 503; report: HealthReport } {
-  const instances = fleet.instances.map((instance) => ({
+export function instanceReport(instance: Instance): InstanceReport {
+  return {
     name: instance.name,
     url: instance.config.origin + instance.config.pathPrefix,
     models: instance.config.models,
@@ -38,15 +36,17 @@ export function healthReport(
     weight: instance.config.weight,
     in_flight: instance.inFlight,
     recent_errors: instance.recentErrors,
-  }));
-  const serving = instances.filter((instance) => SERVING.has(instance.state)).length;
-  const status = draining
-    ? "draining"
-    : serving === 0
-    ? "unavailable"
-    : serving < instances.length
-    ? "degraded"
-    : "ok";
+  };
+}
+
+/** 200 goes with ok and degraded, 503 with the others. */
+export function healthReport(
+  fleet: Fleet,
+  config: Config,
+  uptimeS: number,
+  draining: boolean,
+): { httpStatus: 200 | 503; report: HealthReport } {
+  const status = draining ? "draining" : serviceStatus(fleet.instances);
   return {
     httpStatus: status === "ok" || status === "degraded" ? 200 : 503,
     report: {
@@ -54,7 +54,7 @@ export function healthReport(
       strategy: config.strategy,
       uptime_seconds: Math.round(uptimeS * 10) / 10,
       waiting: fleet.waiting,
-      instances,
+      instances: fleet.instances.map(instanceReport),
     },
   };
 }

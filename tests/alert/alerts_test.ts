@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { Alerts } from "../../lib/alert/alerts.ts";
 import type { Alert, AlertChannel } from "../../lib/alert/alert.ts";
-import { ErrorFileChannel, hourName } from "../../lib/alert/channels/error_file.ts";
+import { ErrorFileChannel } from "../../lib/alert/channels/error_file.ts";
+import { hourName } from "../../lib/observe/hour_name.ts";
 
 class Sent implements AlertChannel {
   readonly name = "sent";

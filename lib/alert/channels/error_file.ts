@@ -1,6 +1,7 @@
 // Alerts in data/errors/YYYYMMDD_HH.log, one line each, for people and programs that read files.
 
 import { join } from "node:path";
+import { hourName } from "../../observe/hour_name.ts";
 import type { Alert, AlertChannel } from "../alert.ts";
 import { KINDS } from "../kinds.ts";
 import { localIso } from "../local_time.ts";
@@ -16,14 +17,6 @@ export class ErrorFileChannel implements AlertChannel {
     const path = join(folder, `${hourName(alert.time)}.log`);
     await Deno.writeTextFile(path, `${errorLine(alert)}\n`, { append: true, mode: 0o640 });
   }
-}
-
-/** `YYYYMMDD_HH` in local time. */
-export function hourName(time: Date): string {
-  const two = (value: number) => String(value).padStart(2, "0");
-  return `${time.getFullYear()}${two(time.getMonth() + 1)}${two(time.getDate())}_${
-    two(time.getHours())
-  }`;
 }
 
 function errorLine(alert: Alert): string {
