@@ -248,15 +248,17 @@ export interface GatewayProcessOptions {
 }
 
 /**
- * Flags and options that the environment variables TEST_WORKERS and TEST_TRANSPORT add to every
- * gateway, so that the same tests can be run with several workers and over each transport.
+ * Flags and options that the environment variables TEST_WORKERS, TEST_TRANSPORT and TEST_LISTENER add
+ * to every gateway, so that the same tests can be run with several workers, over each transport and
+ * behind each listener.
  */
 export function variant(): { args: string[]; config: Record<string, unknown> } {
   const workers = Deno.env.get("TEST_WORKERS");
   const transport = Deno.env.get("TEST_TRANSPORT");
+  const listener = Deno.env.get("TEST_LISTENER");
   return {
     args: workers ? ["--workers", workers] : [],
-    config: transport ? { transport } : {},
+    config: { ...transport ? { transport } : {}, ...listener ? { listener } : {} },
   };
 }
 
