@@ -17,7 +17,7 @@ import { factsOf } from "./accounting.ts";
 import { answerAdmin } from "./admin.ts";
 import { healthReport } from "./health.ts";
 import type { ModelCatalog } from "./models.ts";
-import { forwardRequest, readFields } from "./read.ts";
+import { forwardRequest, quotedName, readFields } from "./read.ts";
 import { requestIds } from "./request_id.ts";
 import { type Route, routeLabel, routeOf } from "./routes.ts";
 import type { StoredResponses } from "./stored_responses.ts";
@@ -166,10 +166,10 @@ export class Gateway {
     const config = this.#parts.config();
     this.#refuseWhileDraining();
     const body = await client.readBody(config.http.maxBodyBytes);
-    const fields = readFields(client, body, api);
+    const fields = await readFields(client, body, api);
     const model = fields.model ?? this.#onlyModel();
     if (this.#parts.fleet.pool(model) === undefined) {
-      throw new RequestError(404, `The model \`${model}\` does not exist.`);
+      throw new RequestError(404, `The model \`${quotedName(model)}\` does not exist.`);
     }
     // Who is calling (keys, limits) and what may be said (policies) belong here: the request is known
     // as a whole, and nothing has been chosen or sent.

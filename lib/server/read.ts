@@ -5,10 +5,21 @@ import type { Span } from "../forward/target.ts";
 import { type ClientRequest, RequestError } from "../http/client.ts";
 import { header } from "../http/message.ts";
 import type { Api } from "../api/api.ts";
-import { JsonSyntaxError, topLevelFields } from "./json_fields.ts";
+import {
+  type Field,
+  type Fields,
+  JsonSyntaxError,
+  SLICE_BYTES,
+  topLevelFields,
+  topLevelFieldsInSlices,
+} from "./json_fields.ts";
 import { boundaryOf, formFields } from "./multipart.ts";
 
 const decoder = new TextDecoder();
+/** A name, a number or an id in more bytes than these is none. */
+const MAX_FIELD_BYTES = 4096;
+/** What is quoted of a name that no model has. */
+const QUOTED_CHARS = 200;
 const WANTED = new Set(["model", "stream", "n", "best_of", "prompt", "previous_response_id"]);
 
 /** What the body says about routing. */
@@ -31,12 +42,12 @@ const NO_FIELDS: RequestFields = {
   previousResponseId: null,
 };
 
-/** Reads the fields that routing needs. Throws RequestError (400, 415). */
-export function readFields(
+/** Reads the fields that routing needs; others run while it is at it. Throws RequestError (400, 415). */
+export async function readFields(
   request: ClientRequest,
   body: Uint8Array,
   api: Api | null,
-): RequestFields {
+): Promise<RequestFields> {
   if (body.length === 0) {
     if (request.method !== "POST") return NO_FIELDS;
     throw new RequestError(400, "The request has no body");
@@ -44,13 +55,15 @@ export function readFields(
   const type = header(request.headers, "content-type") ?? "";
   const boundary = boundaryOf(type);
   if (boundary !== null) return readForm(body, boundary);
-  return readJson(body, api);
+  return await readJson(body, api);
 }
 
-function readJson(body: Uint8Array, api: Api | null): RequestFields {
-  let fields: Map<string, Span[]>;
+async function readJson(body: Uint8Array, api: Api | null): Promise<RequestFields> {
+  let fields: Fields;
   try {
-    fields = topLevelFields(body, WANTED);
+    fields = body.length > SLICE_BYTES
+      ? await topLevelFieldsInSlices(body, WANTED)
+      : topLevelFields(body, WANTED);
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error;
     throw new RequestError(400, `The request body is not valid JSON: ${error.message}`);
@@ -58,6 +71,9 @@ function readJson(body: Uint8Array, api: Api | null): RequestFields {
   const value = (name: string): unknown => {
     const span = fields.get(name)?.at(-1);
     if (span === undefined) return undefined;
+    if (span.end - span.start > MAX_FIELD_BYTES) {
+      return name === "model" ? tooLong(body, span) : null;
+    }
     try {
       return JSON.parse(decoder.decode(body.subarray(span.start, span.end)));
     } catch {
@@ -79,22 +95,26 @@ function readJson(body: Uint8Array, api: Api | null): RequestFields {
   };
 }
 
+/** The begin of a name that is too long for a model, so that nobody finds one by it. */
+function tooLong(body: Uint8Array, { start }: Span): string {
+  return `${decoder.decode(body.subarray(start, start + QUOTED_CHARS))}…`;
+}
+
+/** A model's name as it may stand in an answer and in the log. */
+export function quotedName(model: string): string {
+  return model.length > QUOTED_CHARS ? `${model.slice(0, QUOTED_CHARS)}…` : model;
+}
+
 function count(n: unknown): number {
   return typeof n === "number" && n >= 1 && n <= 10_000 ? Math.floor(n) : 1;
 }
 
 /** Prompts of a completion: a list of texts or of token lists is several, one list of tokens is one. */
-function promptCount(api: Api | null, span: Span | undefined, body: Uint8Array): number {
-  if (api !== "completions" || span === undefined || body[span.start] !== 91) return 1;
-  let at = span.start + 1;
+function promptCount(api: Api | null, field: Field | undefined, body: Uint8Array): number {
+  if (api !== "completions" || field === undefined || body[field.start] !== 91) return 1;
+  let at = field.start + 1;
   while (body[at] <= 32) at++;
-  if (body[at] !== 34 && body[at] !== 91) return 1;
-  try {
-    return JSON.parse(decoder.decode(body.subarray(span.start, span.end))).length;
-  } catch {
-    // The instance will refuse it with its own words.
-    return 1;
-  }
+  return body[at] === 34 || body[at] === 91 ? field.items : 1;
 }
 
 function readForm(body: Uint8Array, boundary: string): RequestFields {
@@ -102,7 +122,9 @@ function readForm(body: Uint8Array, boundary: string): RequestFields {
   if (fields === null) throw new RequestError(400, "The multipart body is malformed");
   const text = (name: string) => {
     const span = fields.get(name)?.at(-1);
-    return span === undefined ? null : decoder.decode(body.subarray(span.start, span.end));
+    if (span === undefined) return null;
+    if (span.end - span.start > MAX_FIELD_BYTES) return tooLong(body, span);
+    return decoder.decode(body.subarray(span.start, span.end));
   };
   return {
     ...NO_FIELDS,

@@ -1,7 +1,11 @@
 // Top-level fields found in bytes, against JSON.parse as the judge.
 
 import assert from "node:assert/strict";
-import { JsonSyntaxError, topLevelFields } from "../../lib/server/json_fields.ts";
+import {
+  JsonSyntaxError,
+  topLevelFields,
+  topLevelFieldsInSlices,
+} from "../../lib/server/json_fields.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -108,5 +112,73 @@ Deno.test("random objects are read as JSON.parse reads them", () => {
     assert.deepEqual(JSON.parse(found), value.model ?? null, text);
     // A cut object is never a whole one.
     assert.throws(() => fields(text.slice(0, random(text.length))), JsonSyntaxError);
+  }
+});
+
+Deno.test("wherever a slice ends, the same is found or refused", async () => {
+  const texts = [
+    `{"model":"m \\\\\\" \\u0041 \\\\","stream":[1,"two",{"x":[true,null]},-3.5e7]}`,
+    `{"a":"${"\\\\".repeat(70)}\\"${"b".repeat(70)}\\\\","model":"m","str\\u0065am":[]}`,
+    `  {"a" : {} , "b" : [ ] , "model" :\n"m" }  `,
+    `{"model":"m","a":"${"x".repeat(90)}`,
+    `{"model":"m","a":"${"\\\\".repeat(90)}`,
+    `{"model":"m"]`,
+    `{"model":"m","key`,
+  ];
+  const outcome = async (find: () => unknown) => {
+    try {
+      return await find();
+    } catch (error) {
+      assert.ok(error instanceof JsonSyntaxError);
+      return error.message.replace(/ at byte.*/, "");
+    }
+  };
+  for (const text of texts) {
+    const bytes = encoder.encode(text);
+    const whole = await outcome(() => topLevelFields(bytes, wanted));
+    for (const size of [1, 3, 7, 64, 65]) {
+      assert.deepEqual(
+        await outcome(() => topLevelFieldsInSlices(bytes, wanted, size)),
+        whole,
+        `${text} in slices of ${size}`,
+      );
+    }
+  }
+});
+
+Deno.test("the elements of a list are counted without building it", () => {
+  const items = (list: string) =>
+    topLevelFields(encoder.encode(`{"model":${list}}`), wanted).get("model")?.at(-1)?.items;
+  assert.equal(items("[]"), 0);
+  assert.equal(items('[1, [2, [3]], {"a": [4, 5]}, "6"]'), 4);
+  assert.equal(items('"text"'), 0);
+});
+
+Deno.test("a wanted key that stands a thousand times is refused", () => {
+  assert.throws(() => fields(`{${'"model":"m",'.repeat(1000)}"x":1}`), /more than 100 times/);
+});
+
+Deno.test("what one body can hold keeps nobody else waiting", async () => {
+  const huge: Record<string, string> = {
+    values: `[${"{},".repeat(3_000_000)}{}]`,
+    keys: `{${Array.from({ length: 500_000 }, (_, at) => `"key number ${at}":1`).join(",")}}`,
+    strings: `[${'"ab",'.repeat(2_000_000)}1]`,
+    quotes: `"${'\\"'.repeat(8_000_000)}"`,
+    backslashes: `"${"\\\\".repeat(8_000_000)}"`,
+    blanks: `${" ".repeat(16_000_000)}1`,
+    numbers: `[${"1.5e10,".repeat(1_000_000)}1]`,
+    text: `"${"a".repeat(16_000_000)}"`,
+  };
+  for (const [name, json] of Object.entries(huge)) {
+    const bytes = encoder.encode(`{"model":"m","x":${json},"stream":true}`);
+    let turns = 0;
+    let over = false;
+    const found = topLevelFieldsInSlices(bytes, wanted).finally(() => over = true);
+    while (!over) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      turns++;
+    }
+    assert.deepEqual([...(await found).keys()], ["model", "stream"], name);
+    assert.ok(turns >= bytes.length / 1_000_000, `${name}: ${turns} turns of the event loop`);
   }
 });
