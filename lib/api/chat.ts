@@ -7,6 +7,7 @@ import { askedByChat } from "./asked/chat.ts";
 import { choicesAsked, choicesIn, endChunk, errorBody, errorEvent, usageIn } from "./chunks.ts";
 import type { Dialect, Text } from "./dialect.ts";
 import { partOf, type Path, placesIn, textAt } from "./text.ts";
+import { ChatVoice } from "./voice_chunks.ts";
 import { DONE_EVENT } from "./wire.ts";
 
 export const chat: Dialect = {
@@ -23,6 +24,7 @@ export const chat: Dialect = {
   endEvents: (end, sent) => endChunk("chat.completion.chunk", { delta: {} }, end, sent),
   doneEvent: DONE_EVENT,
   resumeWays: ["exact", "continue", "replay"],
+  voice: (sent) => new ChatVoice(sent),
   keepsAnswers: false,
 };
 

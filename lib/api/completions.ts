@@ -5,6 +5,7 @@ import { askedByCompletions } from "./asked/completions.ts";
 import { choicesAsked, choicesIn, endChunk, errorBody, errorEvent, usageIn } from "./chunks.ts";
 import type { BodyFields, Dialect } from "./dialect.ts";
 import { partOf, textAt } from "./text.ts";
+import { CompletionsVoice } from "./voice_chunks.ts";
 import { DONE_EVENT } from "./wire.ts";
 
 export const completions: Dialect = {
@@ -24,6 +25,7 @@ export const completions: Dialect = {
   endEvents: (end, sent) => endChunk("text_completion", { text: "" }, end, sent),
   doneEvent: DONE_EVENT,
   resumeWays: ["exact", "continue", "replay"],
+  voice: (sent) => new CompletionsVoice(sent),
   keepsAnswers: false,
 };
 

@@ -2,9 +2,12 @@
 // holds all of it; what is done with it is left to the server, the forward loop, policies and records.
 
 import type { Answer, Assembler, Json } from "../sse/assemble/answer.ts";
+import type { Usage } from "./usage.ts";
+import type { Voice } from "./voice.ts";
 import type { Asked } from "./asked/conversation.ts";
 
 export type { Answer, Assembler, Json };
+export { mergedUsage, type Usage } from "./usage.ts";
 
 export interface Dialect {
   /** What the API is called in records, metrics and options. */
@@ -39,6 +42,8 @@ export interface Dialect {
   readonly doneEvent: Uint8Array | null;
   /** How a broken answer may go on, best first; which is safe depends on the request. */
   readonly resumeWays: readonly ResumeWay[];
+  /** Speaks on in the middle of a streamed answer, of which `sent` is what the client has; missing where nobody can. */
+  voice?(sent: Iterable<StreamEvent>): Voice;
   /** The instance keeps answers for later requests, which name them by id. */
   readonly keepsAnswers: boolean;
 }
@@ -81,15 +86,6 @@ export interface Text {
   form: "string" | "json";
 }
 
-/** Token counts; null for what is not said (the Messages API says it in two events). */
-export interface Usage {
-  /** All tokens of the prompt, cached ones among them. */
-  promptTokens: number | null;
-  completionTokens: number | null;
-  /** Tokens of the prompt that were found in a cache. */
-  cachedTokens: number | null;
-}
-
 /** Why an answer ends, in the words of chat completions. */
 export type EndReason = "stop" | "length" | "tool_calls" | "content_filter";
 
@@ -99,14 +95,4 @@ export interface End {
   choice: number;
   /** What the answer has cost, where the end says so. */
   usage: Usage | null;
-}
-
-/** The figures of `before`, with those that `next` knows in their place. */
-export function mergedUsage(before: Usage | null, next: Usage | null): Usage | null {
-  if (before === null || next === null) return next ?? before;
-  return {
-    promptTokens: next.promptTokens ?? before.promptTokens,
-    completionTokens: next.completionTokens ?? before.completionTokens,
-    cachedTokens: next.cachedTokens ?? before.cachedTokens,
-  };
 }

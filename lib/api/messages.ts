@@ -24,7 +24,7 @@ export const messages: Dialect = {
   endEvents,
   // vLLM sends [DONE] as well; `message_stop` is the end for every client.
   doneEvent: null,
-  resumeWays: ["replay"],
+  resumeWays: ["continue", "replay"],
   keepsAnswers: false,
 };
 

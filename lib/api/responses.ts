@@ -25,7 +25,7 @@ export const responses: Dialect = {
   errorBody: openAiErrorBody,
   endEvents,
   doneEvent: null,
-  resumeWays: [],
+  resumeWays: ["continue", "replay"],
   keepsAnswers: true,
 };
 

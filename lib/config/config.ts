@@ -5,7 +5,8 @@
 import type { AlertChannelOptions } from "./alert_channels.ts";
 import type { LogLevel } from "./log_level.ts";
 
-export type ResumeMode = "off" | "continue" | "exact";
+/** auto: exact where the instance gives token ids, else continue, else replay. exact: the same. */
+export type ResumeMode = "off" | "continue" | "exact" | "auto";
 
 /** Limits for the phases of a request to an instance; null for none. */
 export interface Timeouts {
@@ -105,6 +106,10 @@ export interface Config {
   readonly resume: {
     readonly default: ResumeMode;
     readonly models: Readonly<Record<string, ResumeMode>>;
+    /** How long a stream that broke waits for somebody who can go on with it. */
+    readonly patienceS: number;
+    /** Marks between which a model thinks, beside the usual ones; by model. */
+    readonly thinking: Readonly<Record<string, readonly [open: string, close: string]>>;
   };
   readonly queue: { readonly max: number; readonly deadlineS: number };
   /** Seconds between SSE comments while a client waits; 0 for none. */

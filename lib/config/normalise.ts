@@ -3,7 +3,7 @@
 
 import type { AlertChannelConfig, Config, InstanceConfig, Timeouts } from "./config.ts";
 import type { Path } from "./parse.ts";
-import type { RawConfig, RawInstance } from "./schema.ts";
+import { type RawConfig, type RawInstance, RESUME_PATIENCE_S } from "./schema.ts";
 import { readUrl } from "./url.ts";
 
 /** A fault of meaning; `path` is where it stands. */
@@ -86,7 +86,10 @@ export function normalise(raw: RawConfig): Config | Fault[] {
 }
 
 function assemble(raw: RawConfig, instances: InstanceConfig[]): Config {
-  const { health_check: check, resume } = raw;
+  const { health_check: check } = raw;
+  const resume = typeof raw.resume === "string"
+    ? { default: raw.resume, models: {}, patience: RESUME_PATIENCE_S, thinking: {} }
+    : raw.resume;
   return {
     host: raw.host,
     port: raw.port,
@@ -113,7 +116,12 @@ function assemble(raw: RawConfig, instances: InstanceConfig[]): Config {
       : { intervalS: check.interval, path: check.path, timeoutS: check.timeout },
     slowStartS: raw.slow_start,
     retryMaxWaitS: raw.retry.max_wait,
-    resume: typeof resume === "string" ? { default: resume, models: {} } : resume,
+    resume: {
+      default: resume.default,
+      models: resume.models,
+      patienceS: resume.patience,
+      thinking: resume.thinking,
+    },
     queue: { max: raw.queue.max, deadlineS: raw.queue.deadline },
     keepaliveS: raw.keepalive,
     drainTimeoutS: raw.drain_timeout,

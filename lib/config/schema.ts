@@ -20,7 +20,10 @@ const timeouts = z.strictObject({
   total: positiveSeconds.nullable().optional(),
 });
 
-const resumeMode = z.enum(["off", "continue", "exact"]);
+const resumeMode = z.enum(["off", "continue", "exact", "auto"]);
+/** Seconds that a broken stream waits for an instance, unless the file says otherwise. */
+export const RESUME_PATIENCE_S = 30;
+const mark = z.string().min(1);
 
 const instance = z.strictObject({
   url: z.string().superRefine((text, context) => {
@@ -100,10 +103,18 @@ export const configSchema = z.strictObject({
   resume: z.union([
     resumeMode,
     z.strictObject({
-      default: resumeMode.default("continue"),
-      models: z.record(z.string(), resumeMode).default({}),
+      default: resumeMode.default("auto"),
+      models: z.record(z.string(), resumeMode).default({}).describe("By model."),
+      patience: seconds.default(RESUME_PATIENCE_S)
+        .describe("How long a broken stream waits for an instance that can go on with it."),
+      thinking: z.record(z.string(), z.tuple([mark, mark])).default({}).describe(
+        "By model: marks before and behind its thoughts, where they are not the usual ones.",
+      ),
     }),
-  ]).default("continue").describe("What to do when an instance dies in the middle of a stream."),
+  ]).default("auto").describe(
+    "What to do when an instance dies in the middle of a stream. auto: go on by token ids where the " +
+      "instance gives them, else by the text, else by asking again and leaving out what is known.",
+  ),
   queue: z.strictObject({
     max: count.default(1000).describe("Requests that may wait, for each model."),
     deadline: positiveSeconds.default(30).describe("How long one may wait."),

@@ -2,9 +2,10 @@
 // own request; those after a break ask for what is missing. Failing over is resuming with nothing sent.
 
 import type { Api } from "../api/api.ts";
-import type { Config } from "../config/config.ts";
+import type { InstanceConfig } from "../config/config.ts";
 import type { ForwardRequest } from "./request.ts";
-import type { ResumeWay } from "./resume/plan.ts";
+import type { ResumeWay } from "../api/dialect.ts";
+import type { Prepared, Question } from "./question.ts";
 import { askingForIds, TokenIds } from "./resume/token_ids.ts";
 import type { Stage } from "./stage.ts";
 import { bodyFor } from "./target.ts";
@@ -16,10 +17,12 @@ export interface Ask {
   readonly target: string;
   /** The API of the answer; null where it is not understood. */
   readonly api: Api | null;
+  /** What must be known before it can be asked; missing where that is nothing. */
+  prepare?(ask: Question): Promise<Prepared>;
   /** The body for an instance that knows the model by `upstreamModel`, in pieces. */
-  body(upstreamModel: string | undefined): readonly Uint8Array[];
-  /** Where the token ids of the answer are gathered; null where none are asked for. */
-  ids(): TokenIds | null;
+  body(instance: InstanceConfig, upstreamModel: string | undefined): readonly Uint8Array[];
+  /** Where the token ids of the answer are gathered; null where the instance is not asked for any. */
+  ids(instance: InstanceConfig): TokenIds | null;
   /** What stands between the answer and the client; made anew for each attempt. */
   stages(): readonly Stage[];
 }
@@ -27,14 +30,30 @@ export interface Ask {
 const encoder = new TextEncoder();
 const NO_STAGES: readonly Stage[] = [];
 
+/** Which instances are not asked for token ids, since they refused a request for that. */
+export class IdsRefused {
+  readonly #origins = new Set<string>();
+
+  add({ origin }: InstanceConfig): void {
+    this.#origins.add(origin);
+  }
+
+  /** A fallback is often a vendor's service, which refuses what it does not know. */
+  has({ origin, fallback }: InstanceConfig): boolean {
+    return fallback || this.#origins.has(origin);
+  }
+}
+
 /** The client's own request. */
 export class FirstAsk implements Ask {
   readonly way = null;
-  readonly #asksForIds: boolean;
 
-  constructor(private readonly request: ForwardRequest, asksForIds: boolean) {
-    this.#asksForIds = asksForIds;
-  }
+  /** `idsWanted`: a break would be mended by token ids. */
+  constructor(
+    private readonly request: ForwardRequest,
+    private readonly idsWanted: boolean,
+    private readonly refused: IdsRefused,
+  ) {}
 
   get target(): string {
     return this.request.target;
@@ -44,25 +63,24 @@ export class FirstAsk implements Ask {
     return this.request.api;
   }
 
-  body(upstreamModel: string | undefined): readonly Uint8Array[] {
+  body(instance: InstanceConfig, upstreamModel: string | undefined): readonly Uint8Array[] {
     const { body, modelSpans, jsonBody } = this.request;
     const replacement = upstreamModel === undefined
       ? null
       : encoder.encode(jsonBody ? JSON.stringify(upstreamModel) : upstreamModel);
     const pieces = bodyFor(body, modelSpans, replacement);
-    return this.#asksForIds ? askingForIds(pieces) : pieces;
+    return this.asksForIds(instance) ? askingForIds(pieces) : pieces;
   }
 
-  ids(): TokenIds | null {
-    return this.#asksForIds ? new TokenIds() : null;
+  ids(instance: InstanceConfig): TokenIds | null {
+    return this.asksForIds(instance) ? new TokenIds(this.request.wantsIds) : null;
+  }
+
+  asksForIds(instance: InstanceConfig): boolean {
+    return this.idsWanted && !this.refused.has(instance);
   }
 
   stages(): readonly Stage[] {
     return NO_STAGES;
   }
-}
-
-/** How answers to this model go on. */
-export function resumeModeOf(config: Config, model: string) {
-  return config.resume.models[model] ?? config.resume.default;
 }

@@ -10,13 +10,15 @@ import type { AttemptTrace } from "../observe/trace.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Outcome } from "../pool/outlier.ts";
+import { isObject, type Json } from "../sse/assemble/answer.ts";
 import { EventStore } from "../sse/event_store.ts";
 import type { AttemptLog, Usage } from "./account.ts";
 import type { Ask } from "./ask.ts";
 import type { ClientStream } from "./client_stream.ts";
 import { Deadline, type DeadlineClock } from "./deadline.ts";
 import { explainError, type Failure } from "./failure.ts";
-import { requestHeaders } from "./header_rules.ts";
+import { credentialsOf, requestHeaders } from "./header_rules.ts";
+import type { Question } from "./question.ts";
 import type { ForwardRequest } from "./request.ts";
 import { SseObserver } from "./sse_observer.ts";
 import { type Stage, through } from "./stage.ts";
@@ -38,7 +40,11 @@ const MAX_ERROR_BYTES = 1024 * 1024;
 const REFUSAL_BODY_MS = 1000;
 
 const NOTHING = new Uint8Array(0);
-const DONE = new TextEncoder().encode("data: [DONE]\n\n");
+const encoder = new TextEncoder();
+const DONE = encoder.encode("data: [DONE]\n\n");
+/** A question to an instance that is alive is answered at once. */
+const QUESTION_S = 10;
+const JSON_TYPE = [["content-type", "application/json"]] as const;
 
 /** What the beginning of an answer has proved. */
 export type Proof =
@@ -51,7 +57,11 @@ export type Proof =
   | { kind: "failed"; failure: Failure }
   /** The instance's context is too short for the request: 400 with its own words. */
   | { kind: "too_long"; head: ResponseHead; body: Uint8Array }
-  | { kind: "gone" };
+  | { kind: "gone" }
+  /** What the ask needs cannot be had: it is not asked. */
+  | { kind: "closed" }
+  /** There was nothing left to ask for: these events end the answer. */
+  | { kind: "over"; events: Uint8Array };
 
 /** Given to `abort` when the client has left. */
 class ClientGone extends Error {
@@ -81,7 +91,7 @@ export class Attempt {
   #notGone: (() => void) | null = null;
   readonly #deadline: Deadline;
   #total: Deadline | null = null;
-  #phase: "first_byte" | "idle" | "total" = "first_byte";
+  #phase: "question" | "first_byte" | "idle" | "total" = "first_byte";
 
   constructor(
     private readonly request: ForwardRequest,
@@ -100,9 +110,14 @@ export class Attempt {
   async prove(): Promise<Proof> {
     const { client } = this.request;
     if (client.gone) return { kind: "gone" };
-    this.#start();
     this.#notGone = client.onGone(() => this.#call?.abort(GONE));
+    this.parts.clock.add(this.#deadline);
     try {
+      const prepared = await this.ask.prepare?.(this.#question) ?? "ready";
+      if (client.gone) return { kind: "gone" };
+      if (prepared === "closed") return { kind: "closed" };
+      if (prepared !== "ready") return { kind: "over", events: encoder.encode(prepared.end) };
+      this.#start();
       const head = await this.#call!.head;
       this.#status = head.status;
       return await this.#judge(head);
@@ -204,23 +219,22 @@ export class Attempt {
   #start(): void {
     const { request, ask } = this;
     const instance = this.instance.config;
-    const id = this.number === 1 ? request.id : `${request.id}-${this.number}`;
     const { timeouts } = instance;
     const transport = this.parts.transportFor(this.instance);
-    const headers = requestHeaders(request.client.headers, instance.apiKey, id);
+    const headers = requestHeaders(request.client.headers, instance.apiKey, this.#id);
     const trace = this.#trace = request.trace?.attempt(request.model, instance) ?? null;
     const upstream = {
       method: request.client.method,
       url: targetUrl(instance, ask.target),
       headers: trace?.headers(headers, transport.tracesItself) ?? headers,
-      body: ask.body(instance.upstreamModels[request.model]),
+      body: ask.body(instance, instance.upstreamModels[request.model]),
       connectTimeoutS: timeouts.connectS,
     };
     this.#call = trace === null
       ? transport.start(upstream)
       : trace.within(() => transport.start(upstream));
     const { clock } = this.parts;
-    clock.add(this.#deadline);
+    this.#phase = "first_byte";
     this.#deadline.at = clock.now + timeouts.firstByteS * 1000;
     if (timeouts.totalS === null) return;
     this.#total = new Deadline(() => {
@@ -230,6 +244,34 @@ export class Attempt {
     this.#total.at = clock.now + timeouts.totalS * 1000;
     clock.add(this.#total);
   }
+
+  /** The id under which the instance sees the attempt. */
+  get #id(): string {
+    return this.number === 1 ? this.request.id : `${this.request.id}-${this.number}`;
+  }
+
+  /** A small question to the instance, before it is asked for the answer. */
+  readonly #question: Question = async (path, body) => {
+    const { request } = this;
+    const instance = this.instance.config;
+    const model = instance.upstreamModels[request.model] ?? request.model;
+    const headers = requestHeaders(JSON_TYPE, instance.apiKey, this.#id);
+    this.#phase = "question";
+    this.#deadline.at = this.parts.clock.now + QUESTION_S * 1000;
+    this.#call = this.parts.transportFor(this.instance).start({
+      method: body === null ? "GET" : "POST",
+      url: targetUrl(instance, path),
+      headers: instance.apiKey === null
+        ? [...headers, ...credentialsOf(request.client.headers)]
+        : headers,
+      body: body === null ? [] : [encoder.encode(JSON.stringify({ model, ...body }))],
+      connectTimeoutS: instance.timeouts.connectS,
+    });
+    const head = await this.#call.head;
+    const { pieces, isWhole } = await this.#readWhole(MAX_HELD_BYTES);
+    if (head.status !== 200 || !isWhole) return null;
+    return jsonIn(joined(pieces));
+  };
 
   async #judge(head: ResponseHead): Promise<Proof> {
     const { api } = this.ask;
@@ -298,7 +340,7 @@ export class Attempt {
     // What goes through stages is kept as the client gets it.
     const keeps = ask.way === null && ask.api !== null;
     const store = keeps ? new EventStore(config.record.maxBytes) : null;
-    const reader = new SseObserver(ask.api, choices, store, ask.ids());
+    const reader = new SseObserver(ask.api, choices, store, ask.ids(this.instance.config));
     let first = NOTHING;
     for (;;) {
       const piece = await readFrom(this.#call!);
@@ -367,7 +409,9 @@ export class Attempt {
 
   #timeout(): UpstreamError {
     const { timeouts } = this.instance.config;
-    const message = this.#phase === "first_byte"
+    const message = this.#phase === "question"
+      ? `no answer to a question within ${QUESTION_S} s`
+      : this.#phase === "first_byte"
       ? `no answer within ${timeouts.firstByteS} s (timeouts.first_byte)`
       : this.#phase === "idle"
       ? `silent for ${timeouts.idleS} s in the middle of the answer (timeouts.idle)`
@@ -386,4 +430,14 @@ function staged(
   const passed = through(stages, events);
   if (passed !== null) client.keep(passed);
   return passed;
+}
+
+function jsonIn(body: Uint8Array): Json | null {
+  try {
+    const json = JSON.parse(new TextDecoder().decode(body));
+    return isObject(json) ? json : null;
+  } catch {
+    // No JSON is no answer to a question.
+    return null;
+  }
 }

@@ -8,15 +8,15 @@ import { joined } from "../http/joined.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
 import { Account } from "./account.ts";
-import { type Ask, FirstAsk, resumeModeOf } from "./ask.ts";
+import { type Ask, FirstAsk, IdsRefused } from "./ask.ts";
 import { Attempt, type AttemptParts, type Proof } from "./attempt.ts";
 import { ClientStream } from "./client_stream.ts";
 import { explainError, type Failure } from "./failure.ts";
 import type { ForwardRequest } from "./request.ts";
 import { endAtLimit } from "./resume/limit.ts";
-import { parseRequest } from "./resume/plan.ts";
 import { type Next, Resumption } from "./resume/resumption.ts";
-import { mayBeExact, type TokenIds } from "./resume/token_ids.ts";
+import { resumeModeOf, resumeRules } from "./resume/rules.ts";
+import type { TokenIds } from "./resume/token_ids.ts";
 import { RetryBudget } from "./retry_budget.ts";
 import { Route, type RouteParts, type Turn } from "./route.ts";
 import { streamErrorEvent } from "./stream_error.ts";
@@ -29,6 +29,7 @@ export interface ForwarderParts extends AttemptParts, RouteParts {
 
 export class Forwarder {
   readonly #budget = new RetryBudget();
+  readonly #idsRefused = new IdsRefused();
 
   constructor(private readonly parts: ForwarderParts) {}
 
@@ -38,7 +39,7 @@ export class Forwarder {
     const { parts } = this;
     const route = new Route(request, config, parts, this.#budget);
     const client = new ClientStream(request, reply, config, parts.clock);
-    const delivery = new Delivery(request, client, route, config, parts);
+    const delivery = new Delivery(request, client, route, config, parts, this.#idsRefused);
     try {
       await delivery.run();
     } finally {
@@ -66,16 +67,17 @@ class Delivery {
     private readonly route: Route,
     private readonly config: Config,
     private readonly parts: ForwarderParts,
+    private readonly idsRefused: IdsRefused,
   ) {}
 
   async run(): Promise<void> {
     const { client, route, account } = this;
-    let step: Step = new FirstAsk(this.request, this.#asksForIds());
+    let step: Step = new FirstAsk(this.request, this.#wantsIds, this.idsRefused);
     while (step !== "over") {
       const turn: Turn = await route.next();
       step = turn.kind === "lease"
         ? await this.#attempt(turn.lease, step)
-        : await this.#withoutInstance(turn);
+        : await this.#withoutInstance(turn, step);
     }
     account.settle(client);
   }
@@ -103,6 +105,13 @@ class Delivery {
       }
     }
     if (ask.way !== null) return await this.#goOnWith(attempt, ask, proof);
+    if (proof.kind === "closed" || proof.kind === "over") throw new Error("only a resume prepares");
+    if (refusesIds(proof, ask, instance)) {
+      this.idsRefused.add(instance.config);
+      account.attempted(attempt.end("unusable", "neutral", "it does not know return_token_ids"));
+      route.forget(instance);
+      return ask;
+    }
     if (proof.kind === "too_long") {
       account.attempted(attempt.end("too_long", "neutral", "the prompt is too long for it"));
       await route.tooLong(instance, proof);
@@ -173,10 +182,23 @@ class Delivery {
   /** What an instance adds to an answer that has broken off elsewhere. */
   async #goOnWith(attempt: Attempt, ask: Ask, proof: Proof): Promise<Step> {
     if (proof.kind === "events" && !proof.ended) return await this.#relay(attempt, ask, proof);
+    if (proof.kind === "over") return await this.#finish(attempt, ask, proof.events);
     this.account.attempted(attempt.end("unusable", "neutral"));
     // Another way may still work on this very instance.
     this.route.forget(attempt.instance);
     return await this.#follow(this.#resumption!.otherWay());
+  }
+
+  /** The answer had ended but for its last events, which nobody has to be asked for. */
+  async #finish(attempt: Attempt, ask: Ask, events: Uint8Array): Promise<Step> {
+    const { account, client } = this;
+    account.attempted(attempt.end("answered", "neutral"));
+    account.goesOn(attempt.instance.name, ask.way!, this.#resumption!.charsSent);
+    account.end("complete", account.status);
+    client.keep(events);
+    await client.write(events);
+    await client.end();
+    return client.gone ? this.#left() : "over";
   }
 
   /** A stream of events, from its first to its last or to where it breaks off. */
@@ -234,9 +256,9 @@ class Delivery {
     if (this.#resumption !== null) return await this.#broke(reader.pieces);
     client.detach();
     this.#lastWords = reader.fault?.event ?? null;
-    this.#resumption = new Resumption(this.request, client, route.pool, this.#ids);
-    const isOff = resumeModeOf(this.config, this.request.model) === "off";
-    return await this.#follow(isOff ? null : this.#resumption.begin());
+    const rules = resumeRules(this.config, route.pool);
+    this.#resumption = new Resumption(this.request, client, rules, this.#ids);
+    return await this.#follow(this.#resumption.begin());
   }
 
   /** An answer that had broken off before has done so again, after `seen` events. */
@@ -272,10 +294,14 @@ class Delivery {
   }
 
   /** Nobody can be asked. */
-  async #withoutInstance(turn: Exclude<Turn, { kind: "lease" }>): Promise<Step> {
+  async #withoutInstance(turn: Exclude<Turn, { kind: "lease" }>, ask: Ask): Promise<Step> {
     const { account, client, route } = this;
     if (turn.kind === "gone") return this.#left();
-    if (this.#resumption !== null) return await this.#follow(this.#resumption.otherWay());
+    if (this.#resumption !== null) {
+      const waitMs = this.#resumption.nextWaitMs(performance.now());
+      if (waitMs === null) return await this.#follow(null);
+      return await route.waitForReturn(waitMs) ? ask : this.#left();
+    }
     const { words } = route;
     if (turn.kind === "none" && words !== null) {
       const { instance, answer } = words;
@@ -299,12 +325,17 @@ class Delivery {
     return "over";
   }
 
-  /** Only where text and tokens of the answer end at the same place. */
-  #asksForIds(): boolean {
-    const { request, config } = this;
-    if (resumeModeOf(config, request.model) !== "exact") return false;
-    if (!request.stream || request.api === null) return false;
-    const asked = parseRequest(request.body);
-    return asked !== null && mayBeExact(request.api, asked, request.choices);
+  /** Whether a break would be mended by token ids. */
+  get #wantsIds(): boolean {
+    const { api, stream, choices, model } = this.request;
+    return stream && choices === 1 && (api === "chat" || api === "completions") &&
+      resumeModeOf(this.config.resume, model) !== "off";
   }
+}
+
+/** A server that takes no options that it does not know: it is asked once more without. */
+function refusesIds(proof: Proof, ask: Ask, instance: Instance): boolean {
+  return ask instanceof FirstAsk && ask.asksForIds(instance.config) && proof.kind === "whole" &&
+    (proof.head.status === 400 || proof.head.status === 422) &&
+    messageIn(proof.body).includes("return_token_ids");
 }

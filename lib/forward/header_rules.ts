@@ -69,6 +69,14 @@ export function requestHeaders(
   return headers;
 }
 
+/** What a client says of who it is, for a question to the instance on its behalf. */
+export function credentialsOf(client: HeaderList): HeaderList {
+  const authorization = header(client, "authorization");
+  if (authorization !== undefined) return [["authorization", authorization]];
+  const key = header(client, "x-api-key");
+  return key === undefined ? [] : [["authorization", `Bearer ${key}`]];
+}
+
 /** The end-to-end fields of an instance's answer. */
 export function endToEnd(headers: HeaderList): HeaderList {
   const named = namedByConnection(headers);

@@ -30,5 +30,7 @@ export class ForwardRequest {
     readonly priority: number,
     /** Instance to prefer (it keeps the state that the request refers to), or null. */
     readonly stickyTo: string | null,
+    /** Whether the client asked for token ids itself. */
+    readonly wantsIds: boolean,
   ) {}
 }

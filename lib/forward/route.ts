@@ -112,6 +112,20 @@ export class Route {
     this.#triedAgain = false;
   }
 
+  /**
+   * Nobody could be asked: waits, and lets those be asked again that were not too slow, since they may have
+   * come back meanwhile. False when the client left.
+   */
+  async waitForReturn(ms: number): Promise<boolean> {
+    if (!await this.#pause(ms)) return false;
+    for (const instance of this.#tried) {
+      if (!this.#tooSlow.has(instance)) this.#tried.delete(instance);
+    }
+    this.#triedAgain = true;
+    this.#granted = 1;
+    return true;
+  }
+
   /** The answer of an instance that the prompt was too long for, where no longer context was found. */
   get words(): { instance: Instance; answer: Proof & { kind: "whole" } } | null {
     if (this.#tooLong === null) return null;

@@ -2,7 +2,6 @@
 // record, and stops before anything that a client must not take for an answer.
 
 import type { Api } from "../api/api.ts";
-import { joined } from "../http/joined.ts";
 import type { EventStore } from "../sse/event_store.ts";
 import {
   ABORT,
@@ -48,8 +47,8 @@ export class SseObserver {
   fault: StreamFault | null = null;
   #usageEvent: string | null = null;
   #carry: Uint8Array = NOTHING;
-  /** Events that were rewritten on their way. */
-  #rewritten: Uint8Array[] = [];
+  /** Memory of the events without their token ids. */
+  #clean: Uint8Array = NOTHING;
   /** The event before was PLAIN by its keys alone, and is what the store compares with. */
   #usual = false;
   /** How far the carry has been searched for an event's end. */
@@ -77,14 +76,22 @@ export class SseObserver {
       from = Math.max(0, this.#searched - 3);
     }
     let start = 0;
+    let clean = 0;
     while (this.fault === null) {
       const end = eventEnd(bytes, Math.max(from, start), bytes.length);
       if (end < 0) break;
-      if (!this.#see(bytes, start, end)) break;
+      if (this.ids === null) {
+        if (!this.#see(bytes, start, end)) break;
+      } else {
+        const memory = this.#roomFor(clean, end - start);
+        const cleanEnd = this.ids.take(bytes, start, end, memory, clean);
+        if (!this.#see(memory, clean, cleanEnd)) break;
+        clean = cleanEnd;
+      }
       start = end;
     }
     this.#keep(bytes, start, piece);
-    if (this.ids !== null) return joined(this.#rewritten.splice(0));
+    if (this.ids !== null) return clean === 0 ? NOTHING : this.#clean.subarray(0, clean);
     return start === 0 ? NOTHING : start === bytes.length ? bytes : bytes.subarray(0, start);
   }
 
@@ -108,7 +115,7 @@ export class SseObserver {
   /** Looks at one event; false when it must not go on. */
   #see(bytes: Uint8Array, start: number, end: number): boolean {
     const { store } = this;
-    const compares = store !== null && this.ids === null && !store.truncated;
+    const compares = store !== null && !store.truncated;
     if (compares) store.compare(bytes, start, end);
     const flags = this.#usual && compares
       ? inspectChange(bytes, start, end, store.prefix, store.suffix)
@@ -135,13 +142,18 @@ export class SseObserver {
       if (flags & USAGE) this.#usageEvent = dataOf(bytes, start, end);
     } else this.pieces++;
     if ((flags & (EMPTY | OPENING)) === 0) this.meaningful = true;
-    if (this.ids === null) store?.keep(bytes, start, end);
-    else {
-      const event = this.ids.take(bytes, start, end);
-      this.#rewritten.push(event);
-      store?.push(event, 0, event.length);
-    }
+    store?.keep(bytes, start, end);
     return true;
+  }
+
+  /** Memory with room behind `used` for an event of `length` bytes, of which lists may become longer. */
+  #roomFor(used: number, length: number): Uint8Array {
+    // A list of one digit in brackets is a byte shorter than null; an event has few lists.
+    const needed = used + length + (length >> 2) + 64;
+    if (needed <= this.#clean.length) return this.#clean;
+    const larger = new Uint8Array(Math.max(1024, needed * 2));
+    larger.set(this.#clean.subarray(0, used));
+    return this.#clean = larger;
   }
 
   #keep(bytes: Uint8Array, start: number, piece: Uint8Array): void {

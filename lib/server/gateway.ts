@@ -207,6 +207,7 @@ export class Gateway {
       stream: false,
       choices: 1,
       previousResponseId: null,
+      wantsIds: false,
     };
     return forwardRequest(id, client, body, null, fields, instance.name);
   }

@@ -5,6 +5,7 @@ import type { Span } from "../forward/target.ts";
 import { type ClientRequest, RequestError } from "../http/client.ts";
 import { header } from "../http/message.ts";
 import type { Api } from "../api/api.ts";
+import { laxInteger, laxTrue } from "../api/lax.ts";
 import {
   type Field,
   type Fields,
@@ -20,7 +21,8 @@ const decoder = new TextDecoder();
 const MAX_FIELD_BYTES = 4096;
 /** What is quoted of a name that no model has. */
 const QUOTED_CHARS = 200;
-const WANTED = new Set(["model", "stream", "n", "best_of", "prompt", "previous_response_id"]);
+const WANTED = new Set(["model", "stream", "n", "best_of", "prompt", "previous_response_id"]
+  .concat("return_token_ids"));
 
 /** What the body says about routing. */
 export interface RequestFields {
@@ -31,6 +33,8 @@ export interface RequestFields {
   stream: boolean;
   choices: number;
   previousResponseId: string | null;
+  /** The client asks for token ids. */
+  wantsIds: boolean;
 }
 
 const NO_FIELDS: RequestFields = {
@@ -40,6 +44,7 @@ const NO_FIELDS: RequestFields = {
   stream: false,
   choices: 1,
   previousResponseId: null,
+  wantsIds: false,
 };
 
 /** Reads the fields that routing needs; others run while it is at it. Throws RequestError (400, 415). */
@@ -89,9 +94,10 @@ async function readJson(body: Uint8Array, api: Api | null): Promise<RequestField
     model: model ?? null,
     modelSpans: fields.get("model") ?? [],
     jsonBody: true,
-    stream: value("stream") === true,
-    choices: count(value("n")) * promptCount(api, fields.get("prompt")?.at(-1), body),
+    stream: laxTrue(value("stream")),
+    choices: count(laxInteger(value("n"))) * promptCount(api, fields.get("prompt")?.at(-1), body),
     previousResponseId: typeof previous === "string" ? previous : null,
+    wantsIds: laxTrue(value("return_token_ids")),
   };
 }
 
@@ -105,8 +111,8 @@ export function quotedName(model: string): string {
   return model.length > QUOTED_CHARS ? `${model.slice(0, QUOTED_CHARS)}…` : model;
 }
 
-function count(n: unknown): number {
-  return typeof n === "number" && n >= 1 && n <= 10_000 ? Math.floor(n) : 1;
+function count(n: number | null): number {
+  return n !== null && n >= 1 && n <= 10_000 ? n : 1;
 }
 
 /** Prompts of a completion: a list of texts or of token lists is several, one list of tokens is one. */
@@ -163,5 +169,6 @@ export function forwardRequest(
     fields.choices,
     priorityOf(client),
     stickyTo,
+    fields.wantsIds,
   );
 }

@@ -116,6 +116,7 @@ export class Faults {
   meet(path: string, asksModel: boolean): Fault | null {
     for (const rule of this.#rules) {
       if (rule.path === null ? !asksModel : !path.startsWith(rule.path)) continue;
+      if (rule.path === null && isWithinAnswer(rule) && !generates(path)) continue;
       if (rule.probability < 1 && this.random() >= rule.probability) continue;
       if (rule.count !== null && --rule.count <= 0) {
         this.#rules = this.#rules.filter((other) => other !== rule);
@@ -125,4 +126,13 @@ export class Faults {
     }
     return null;
   }
+}
+
+/** Met after some chunks, which a small question does not have. */
+function isWithinAnswer({ kind }: Fault): boolean {
+  return FAULT_KINDS[kind]?.number === "chunks";
+}
+
+function generates(path: string): boolean {
+  return path !== "/tokenize" && path !== "/detokenize";
 }

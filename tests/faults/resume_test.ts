@@ -107,7 +107,7 @@ for (
     const resumes = records.flatMap((record) =>
       (record.meta as { resumed?: { way: string }[] }).resumed ?? []
     );
-    assert.deepEqual(resumes.map(({ way }) => way), ["continue", "continue"], "the records say so");
+    assert.deepEqual(resumes.map(({ way }) => way), ["exact", "exact"], "the records say so");
     const texts = records.map((record) => (record.conversations as { value: string }[])[1].value);
     assert.deepEqual(new Set(texts), new Set([chatText(whole).content]));
     assert.equal((await lines(s.gateway.dataDir, "incomplete")).length, 0);
@@ -220,7 +220,7 @@ Deno.test("an answer that kills each instance at the same place is given up afte
   const answer = await readSse(await s.gateway.post("/v1/messages", request));
   assert.equal(answer.json.at(-1).type, "error");
   const asked = await Promise.all([0, 1, 2].map((index) => s.simulators.requests(index)));
-  const posts = asked.flat().filter(({ method }) => method === "POST");
+  const posts = asked.flat().filter(({ path }) => path === "/v1/messages");
   assert.ok(posts.length <= 4, `${posts.length} requests`);
   await noneInFlight(s);
 });

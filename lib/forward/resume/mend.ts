@@ -16,9 +16,8 @@ const encoder = new TextEncoder();
 export class MendStage implements Stage {
   readonly #mender: Mender;
 
-  /** `given` ids of the answer stood in the prompt of an exact continuation. */
-  constructor(way: ResumeWay, api: Api, sent: Sent, given: number) {
-    this.#mender = menderFor(way, api, sent, given);
+  constructor(way: ResumeWay, api: Api, sent: Sent) {
+    this.#mender = menderFor(way, api, sent);
   }
 
   get caughtUp(): boolean {
@@ -46,8 +45,7 @@ export class MendStage implements Stage {
   }
 }
 
-function menderFor(way: ResumeWay, api: Api, sent: Sent, given: number): Mender {
-  if (way === "exact") return new ExactContinuation(api, sent, given);
+function menderFor(way: ResumeWay, api: Api, sent: Sent): Mender {
   if (way === "continue") return new Continuation(sent);
   return api === "messages" ? new MessagesReplay(sent.events()) : new ChunkReplay(sent.answer);
 }
@@ -82,44 +80,6 @@ class Continuation implements Mender {
     );
     if (!says && choices.length > 0) return null;
     return line({ ...chunk, choices });
-  }
-}
-
-/** The second stream holds new text of the completions API, with token ids. */
-class ExactContinuation implements Mender {
-  readonly caughtUp = true;
-  constructor(
-    private readonly api: Api,
-    private readonly sent: Sent,
-    private readonly given: number,
-  ) {}
-
-  event(data: string): Mended {
-    if (data === "[DONE]") return "data: [DONE]\n\n";
-    const chunk = adopt(JSON.parse(data), this.sent.answer);
-    if (isObject(chunk.usage)) {
-      chunk.usage = movedUsage(chunk.usage, this.given);
-    }
-    const choices = objectsIn(chunk.choices);
-    const says = choices.some((choice) =>
-      textOf(choice.text) !== "" || isSaid(choice.finish_reason)
-    );
-    if (!says && choices.length > 0) return null;
-    if (this.api !== "chat") {
-      return line({ ...chunk, choices });
-    }
-    return line({
-      ...chunk,
-      object: "chat.completion.chunk",
-      choices: choices.map((choice) => ({
-        index: choice.index,
-        delta: textOf(choice.text) === "" ? {} : { content: choice.text },
-        logprobs: null,
-        finish_reason: choice.finish_reason ?? null,
-        stop_reason: choice.stop_reason ?? null,
-        token_ids: null,
-      })),
-    });
   }
 }
 

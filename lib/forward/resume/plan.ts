@@ -2,20 +2,19 @@
 // instance. Trying one after the other is left to resumption.ts, mending two streams into one to mend.ts.
 
 import type { Api } from "../../api/api.ts";
+import { dialectOf } from "../../api/dialects.ts";
+import type { ResumeWay } from "../../api/dialect.ts";
+import type { ResumeMode } from "../../config/config.ts";
 import { type Answer, isObject, type Json } from "../../sse/assemble/answer.ts";
 import { ONE_RUN_OPTIONS } from "./one_run_options.ts";
 import type { TokenIds } from "./token_ids.ts";
 
-/**
- * exact: prompt and answer so far are given back as token ids. continue: the text so far is given back
- * as an open answer. replay: asked again from the start.
- */
-export type ResumeWay = "exact" | "continue" | "replay";
+export type { ResumeWay };
 
 /** What a client already has of an answer. */
 export interface Sent {
   answer: Answer;
-  /** Events that carried text: as many tokens as the instances are known to have spent. */
+  /** Tokens of the answer: as the ids say, else the events that carried text. */
   tokens: number;
   /** The events themselves. */
   events(): Iterable<Uint8Array>;
@@ -23,45 +22,61 @@ export interface Sent {
   ids: TokenIds | null;
 }
 
-const decoder = new TextDecoder();
-const encoder = new TextEncoder();
-
 /**
- * The ways that are safe, best first. Only answers with one choice can be resumed; a reasoning phase, a
- * tool call or a schema can only be replayed, where agreement with the part already sent is the proof.
+ * The ways that are safe, best first. Only answers with one choice go on; those whose tokens depend on more
+ * than the tokens before them can only be replayed, where agreement with the part already sent is the proof.
  */
 export function resumeWays(
-  api: Api | null,
+  api: Api,
   request: Json,
   choices: number,
+  mode: ResumeMode,
   sent: Sent,
 ): ResumeWay[] {
-  if (choices !== 1 || api === null || api === "responses") return [];
-  const ways: ResumeWay[] = mayContinue(api, request, sent) ? ["continue", "replay"] : ["replay"];
-  return hasExact(sent) ? ["exact", ...ways] : ways;
+  if (choices !== 1 || mode === "off") return [];
+  if (needsOneRun(request)) return ["replay"];
+  const { resumeWays } = dialectOf(api);
+  const open = resumeWays.filter((way) => way !== "replay" && isOpen(way, mode, sent));
+  return replaysFirst(api, request) ? ["replay", ...open] : [...open, "replay"];
 }
 
-/** Raw text is the answer's text only outside reasoning and tool calls. */
-function hasExact({ answer, ids }: Sent): boolean {
-  const message = answer.choices[0]?.message;
-  return ids !== null && ids.prompt !== null && ids.shown > 0 && message !== undefined &&
-    Boolean(message.content) && (message.tool_calls ?? []).length === 0;
+function isOpen(way: ResumeWay, mode: ResumeMode, { ids }: Sent): boolean {
+  const areKnown = ids !== null && ids.areKnown;
+  // Text that is tokenised anew is another text to the model: only where the ids are not known.
+  return way === "exact" ? areKnown && mode !== "continue" : !areKnown || mode === "continue";
 }
 
-function mayContinue(api: Api, request: Json, { answer }: Sent): boolean {
-  if (api === "messages") return false;
-  for (const name of ONE_RUN_OPTIONS) {
-    const value = request[name];
-    if (value !== undefined && value !== null && value !== false) return false;
+/** Options that need the whole answer to come from one run of the model. */
+function needsOneRun(request: Json): boolean {
+  const isSet = (value: unknown) =>
+    value !== undefined && value !== null && value !== false && value !== 0;
+  if (ONE_RUN_OPTIONS.some((name) => isSet(request[name]))) return true;
+  const format = request.response_format ??
+    (isObject(request.text) ? request.text.format : undefined);
+  if (isObject(format) && format.type !== "text") return true;
+  return request.tool_choice === "required" || isObject(request.tool_choice);
+}
+
+/**
+ * Where two runs agree for sure and a continuation would not: seeded sampling begins its generator anew,
+ * and these two penalties do not count a prompt. Greedy answers of an API without token ids, too.
+ */
+function replaysFirst(api: Api, request: Json): boolean {
+  const isGreedy = request.temperature === 0;
+  if (!isGreedy && typeof request.seed === "number") return true;
+  if (["frequency_penalty", "presence_penalty"].some((name) => Number(request[name] ?? 0) !== 0)) {
+    return true;
   }
-  const format = request.response_format;
-  if (isObject(format) && format.type !== "text") return false;
+  return isGreedy && !dialectOf(api).resumeWays.includes("exact");
+}
+
+/** Whether an instance can go on from the text, left open as the last message or prompt. */
+export function mayContinueText(api: Api, request: Json, { answer }: Sent): boolean {
   const message = answer.choices[0]?.message;
   if (message === undefined || !message.content) return false;
   if (message.reasoning || (message.tool_calls ?? []).length > 0) return false;
-  if (request.tool_choice === "required" || isObject(request.tool_choice)) return false;
   if (api === "completions") return promptText(request.prompt) !== null;
-  return Array.isArray(request.messages) && request.messages.length > 0;
+  return api === "chat" && Array.isArray(request.messages) && request.messages.length > 0;
 }
 
 function promptText(prompt: unknown): string | null {
@@ -72,40 +87,13 @@ function promptText(prompt: unknown): string | null {
 }
 
 /**
- * Parses a request without losing integers that JavaScript's numbers cannot hold; null for what is JSON
- * to Python only (NaN and the like).
- */
-export function parseRequest(body: Uint8Array): Json | null {
-  try {
-    return parseExactly(body);
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
-}
-
-function parseExactly(body: Uint8Array): Json {
-  return JSON.parse(
-    decoder.decode(body),
-    function (_key: string, value: unknown, context?: { source?: string }) {
-      const inexact = typeof value === "number" && context?.source !== undefined &&
-        String(value) !== context.source;
-      return inexact ? rawJson(context.source!) : value;
-    } as (key: string, value: unknown) => unknown,
-  );
-}
-
-/** JSON.rawJSON (ES2026): a number that is written as it was read. */
-function rawJson(source: string): unknown {
-  return (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(source);
-}
-
-/**
- * The request that continues the answer, or null when its token limit is already spent. vLLM leaves the
+ * The request that continues the answer's text, or null when its token limit is already spent. vLLM leaves the
  * last assistant message open with continue_final_message; add_generation_prompt must be false then.
  */
 export function continuation(api: Api, request: Json, sent: Sent): Json | null {
   const next: Json = { ...request };
+  // Without a limit the completions API gives 16 tokens.
+  if (api === "completions" && typeof next.max_tokens !== "number") next.max_tokens = 16;
   for (const name of ["max_tokens", "max_completion_tokens"]) {
     const limit = next[name];
     if (typeof limit !== "number") continue;
@@ -129,10 +117,4 @@ export function continuation(api: Api, request: Json, sent: Sent): Json | null {
   next.continue_final_message = true;
   next.add_generation_prompt = false;
   return next;
-}
-
-/** The bytes of a request for an instance that may know the model by another name. */
-export function requestBytes(request: Json, upstreamModel: string | undefined): Uint8Array {
-  const named = upstreamModel === undefined ? request : { ...request, model: upstreamModel };
-  return encoder.encode(JSON.stringify(named));
 }

@@ -1,20 +1,21 @@
 // What is asked for after an answer broke off, one thing after the other, until nothing safe is left. Which
 // ways are safe is told by plan.ts; who is asked is left to route.ts.
 
+import type { Api } from "../../api/api.ts";
+import { dialectOf } from "../../api/dialects.ts";
 import { assemble } from "../../sse/assemble/assemble.ts";
 import type { Json } from "../../sse/assemble/answer.ts";
 import { CLOSELY, inspect, PLAIN, USAGE } from "../../sse/scan.ts";
-import type { Api } from "../../api/api.ts";
-import { dialectOf } from "../../api/dialects.ts";
-import type { Pool } from "../../pool/pool.ts";
 import type { Ask } from "../ask.ts";
 import type { ClientStream } from "../client_stream.ts";
 import type { ForwardRequest } from "../request.ts";
 import type { Stage } from "../stage.ts";
+import { TokensAsk } from "./from_tokens.ts";
 import { MendStage } from "./mend.ts";
-import { continuation, parseRequest, requestBytes, type ResumeWay, resumeWays } from "./plan.ts";
-import type { Sent } from "./plan.ts";
-import { exactContinuation, type TokenIds } from "./token_ids.ts";
+import { continuation, mayContinueText, type ResumeWay, resumeWays, type Sent } from "./plan.ts";
+import { parseRequest, requestBytes } from "./request_json.ts";
+import type { ResumeRules } from "./rules.ts";
+import type { TokenIds } from "./token_ids.ts";
 
 /** Stretches of one answer that may break off, and how many of them where the one before did. */
 const MAX_STRETCHES = 12;
@@ -22,26 +23,33 @@ const MAX_VAIN_STRETCHES = 3;
 /** Events; an answer that breaks again within so many has met what kills it, wherever it is asked. */
 const LITTLE = 8;
 
+/** How often an instance that can go on is looked for: soon at first, then once a second. */
+const FIRST_WAIT_MS = 200;
+const MAX_WAIT_MS = 1000;
+
 /** The next ask; "limit": all tokens that were allowed have been sent, only the end is missing. */
 export type Next = Ask | "limit" | null;
 
 export class Resumption {
   #stretches = 0;
   #vain = 0;
-  /** The way that is being tried, and those that are left after it. */
+  /** The ask that is being tried, and those that are left after it. */
   #ask: Ask | null = null;
-  #ways: ResumeWay[] = [];
+  #asks: (() => Next)[] = [];
   #request: Json | null = null;
   #sent: Sent | null = null;
   /** Events that the client had when the ways were planned. */
   #before = 0;
+  /** performance.now() at which the waiting is over, and how long the next wait is. */
+  #patientUntil = 0;
+  #waitMs = FIRST_WAIT_MS;
 
   constructor(
     private readonly request: ForwardRequest,
     private readonly client: ClientStream,
-    private readonly pool: Pool,
+    private readonly rules: ResumeRules,
     /** The token ids of the answer so far, where they were asked for. */
-    private readonly ids: TokenIds | null,
+    private ids: TokenIds | null,
   ) {}
 
   /** What the client has, as it was when the answer broke off last. */
@@ -67,6 +75,8 @@ export class Resumption {
     const added = this.client.store!.count - this.#before;
     this.#stretches++;
     const { way } = this.#ask!;
+    // Ids of the first stream do not tell of text that came in another way.
+    if (added > 0 && way !== "exact") this.ids = null;
     // A replay sees the earlier events again.
     const atTheSamePlace = added < LITTLE && (way !== "replay" || seen > this.#before - LITTLE);
     if (atTheSamePlace) this.#vain++;
@@ -77,13 +87,18 @@ export class Resumption {
   /** The way is closed: nobody can be asked, or what came was another answer. */
   otherWay(): Next {
     if (this.#isOver) return null;
-    for (let way = this.#ways.shift(); way !== undefined; way = this.#ways.shift()) {
-      const body = this.#bodyOf(way);
-      if (body === null) return "limit";
-      if (body === "unknown") continue;
-      return this.#ask = new ResumeAsk(way, body, this.request, this.sent);
-    }
-    return null;
+    const next = this.#asks.shift()?.() ?? null;
+    if (next !== "limit") this.#ask = next;
+    return next;
+  }
+
+  /** Nobody can be asked: how long to wait before looking again; null once patience is over. */
+  nextWaitMs(now: number): number | null {
+    const leftMs = this.#patientUntil - now;
+    if (leftMs <= 0) return null;
+    const waitMs = Math.min(this.#waitMs, leftMs);
+    this.#waitMs = Math.min(this.#waitMs * 2, MAX_WAIT_MS);
+    return waitMs;
   }
 
   /** An answer may break off many times on its way, few times at one place. */
@@ -93,67 +108,70 @@ export class Resumption {
 
   #plan(): Next {
     const { request, client, ids } = this;
+    const api = request.api!;
     const store = client.store!;
-    const answer = assemble(dialectOf(request.api!).assembler(), store);
-    let tokens = 0;
-    for (const event of store.events()) {
-      if ((inspect(event, 0, event.length) & ~(USAGE | CLOSELY)) === PLAIN) tokens++;
+    const answer = assemble(dialectOf(api).assembler(), store);
+    let tokens = ids?.answer.length ?? 0;
+    if (tokens === 0) {
+      for (const event of store.events()) {
+        if ((inspect(event, 0, event.length) & ~(USAGE | CLOSELY)) === PLAIN) tokens++;
+      }
     }
     this.#before = store.count;
+    this.#patientUntil = performance.now() + this.rules.patienceS * 1000;
+    this.#waitMs = FIRST_WAIT_MS;
     this.#sent = { answer, tokens, events: () => store.events(), ids };
-    this.#ways = resumeWays(request.api, this.#request!, request.choices, this.#sent);
+    this.#asks = resumeWays(api, this.#request!, request.choices, this.rules.mode, this.#sent)
+      .flatMap((way) => this.#asksBy(way, api));
     return this.otherWay();
   }
 
-  /** What is asked; null when nothing is left to ask for, "unknown" when the way is closed. */
-  #bodyOf(way: ResumeWay): Json | null | "unknown" {
+  /** What a way asks for, best first. */
+  #asksBy(way: ResumeWay, api: Api): (() => Next)[] {
     const request = this.#request!;
+    const { sent } = this;
+    const broken = { api, request, sent, ...this.rules };
     switch (way) {
       case "exact":
-        return exactContinuation(this.request.api!, request, this.sent.ids!, this.#shortestContext);
-      case "continue":
-        return continuation(this.request.api!, request, this.sent);
+        return [() => new TokensAsk("exact", broken)];
+      case "continue": {
+        const byTokens = () => new TokensAsk("continue", broken);
+        if (!mayContinueText(api, request, sent)) return api === "completions" ? [] : [byTokens];
+        return [() => {
+          const body = continuation(api, request, sent);
+          return body === null ? "limit" : new TextAsk("continue", body, this.request, sent);
+        }];
+      }
       case "replay":
-        return request;
+        return [() => new TextAsk("replay", request, this.request, sent)];
     }
-  }
-
-  get #shortestContext(): number | null {
-    const lengths = this.pool.privateInstances.map((instance) => instance.contextLength)
-      .filter((length) => length !== null);
-    return lengths.length === 0 ? null : Math.min(...lengths);
   }
 }
 
-/** Asks for the rest of an answer. */
-class ResumeAsk implements Ask {
+/** Asks the client's own API for the rest of an answer, or for all of it once more. */
+class TextAsk implements Ask {
   readonly target: string;
   readonly api: Api;
-  /** Token ids of the answer that are in its prompt; those behind come again. */
-  readonly #given: number;
 
   constructor(
-    readonly way: ResumeWay,
+    readonly way: "continue" | "replay",
     private readonly json: Json,
     private readonly request: ForwardRequest,
     private readonly sent: Sent,
   ) {
-    this.target = way === "exact" ? "/v1/completions" : request.target;
-    this.api = way === "exact" ? "completions" : request.api!;
-    this.#given = sent.ids?.shown ?? 0;
+    this.target = request.target;
+    this.api = request.api!;
   }
 
-  body(upstreamModel: string | undefined): readonly Uint8Array[] {
+  body(_instance: unknown, upstreamModel: string | undefined): readonly Uint8Array[] {
     return [requestBytes(this.json, upstreamModel)];
   }
 
-  ids(): TokenIds | null {
-    if (this.way !== "exact") return null;
-    this.sent.ids!.cutBack(this.#given);
-    return this.sent.ids;
+  ids(): null {
+    return null;
   }
 
   stages(): readonly Stage[] {
-    return [new MendStage(this.way, this.request.api!, this.sent, this.#given)];
+    return [new MendStage(this.way, this.request.api!, this.sent)];
   }
 }

@@ -1,95 +1,25 @@
-// The exact way to resume: instances are asked for the token ids of prompt and answer, which are taken
-// out of the stream again before the client sees it. With them another instance goes on at the very
-// token. Only for requests whose text and tokens end at the same place. What vLLM does is described at
-// `return_token_ids` (0.10.2 and later).
+// The token ids of one streamed answer: instances are asked for them, and they are taken out again before
+// anybody else looks at the stream. With them another instance goes on at the very token, and tokens are
+// counted, not events. What vLLM does is described at `return_token_ids` (0.10.2 and later).
 
-import { latin1Text, putLatin1 } from "../../http/latin1.ts";
-import type { Api } from "../../api/api.ts";
-import { isObject, type Json } from "../../sse/assemble/answer.ts";
-import { ONE_RUN_OPTIONS } from "./one_run_options.ts";
+import { latin1Text } from "../../http/latin1.ts";
 
-const OPTION = new TextEncoder().encode('"return_token_ids":true,');
-const OPEN_OBJECT = 123;
+const encoder = new TextEncoder();
+const OPTION = encoder.encode('"return_token_ids":true,');
 /** Inside a JSON string the quotes of such a key would be escaped: it can only be the field itself. */
+const KEY = encoder.encode('"token_ids":[');
+const NULL = encoder.encode("null");
+/** The same in every other form that JSON allows. */
 const IDS = /"(prompt_)?token_ids"(\s*:\s*)\[([\d,\s]*)\]/g;
-/** A delta that says something: its text is not empty. */
-const SAYS = /"(?:content|text|reasoning|reasoning_content)"\s*:\s*"(?!")/;
 
-/** Options that a request by token ids takes over as they are. */
-const SAMPLING = [
-  "temperature",
-  "top_p",
-  "top_k",
-  "min_p",
-  "seed",
-  "presence_penalty",
-  "frequency_penalty",
-  "repetition_penalty",
-  "logit_bias",
-  "stop_token_ids",
-  "ignore_eos",
-  "bad_words",
-  "skip_special_tokens",
-  "spaces_between_special_tokens",
-  "priority",
-  "cache_salt",
-  "vllm_xargs",
-  "user",
-  "stream_options",
-];
-
-/** The token ids of one streamed answer, gathered as its events go by. */
-export class TokenIds {
-  /** null until the instance has told them. */
-  prompt: number[] | null = null;
-  readonly answer: number[] = [];
-  /** So many of `answer` have shown their text; those behind it may still be held back. */
-  shown = 0;
-
-  /** The event bytes[start, end) as the client gets it: its ids are null, as if nobody had asked. */
-  take(bytes: Uint8Array, start: number, end: number): Uint8Array {
-    const text = latin1Text(bytes, start, end);
-    if (!text.includes("token_ids")) return bytes.slice(start, end);
-    const cleaned = text.replaceAll(IDS, (_, prompt, colon, list) => {
-      const ids = list.trim() === "" ? [] : list.split(",").map(Number);
-      if (prompt === undefined) this.note(ids, SAYS.test(text));
-      else this.prompt ??= ids;
-      return `"${prompt ?? ""}token_ids"${colon}null`;
-    });
-    const event = new Uint8Array(cleaned.length);
-    putLatin1(event, 0, cleaned);
-    return event;
-  }
-
-  /** Keeps the first `count` ids of the answer, all of which have shown their text. */
-  cutBack(count: number): void {
-    this.answer.length = this.shown = count;
-  }
-
-  /** More ids; `says` when text came with them. */
-  note(ids: readonly number[], says: boolean): void {
-    for (const id of ids) this.answer.push(id);
-    if (says) this.shown = this.answer.length;
-  }
-}
-
-/** Whether text and tokens of the answer to `request` end at the same place. */
-export function mayBeExact(api: Api | null, request: Json, choices: number): boolean {
-  if ((api !== "chat" && api !== "completions") || request.stream !== true || choices !== 1) {
-    return false;
-  }
-  for (const name of [...ONE_RUN_OPTIONS, "return_token_ids", "stop", "response_format"]) {
-    const value = request[name];
-    const isNothing = value === undefined || value === null || value === false || value === "" ||
-      (Array.isArray(value) && value.length === 0) ||
-      (name === "response_format" && isObject(value) && value.type === "text");
-    if (!isNothing) return false;
-  }
-  // Without parsers of its own the completions API would show a tool call as text.
-  const tools = request.tools;
-  return !(Array.isArray(tools) && tools.length > 0 && request.tool_choice !== "none") &&
-    request.include_reasoning !== false;
-}
+const OPEN_OBJECT = 123;
+const OPEN = 91;
+const CLOSE = 93;
+const COMMA = 44;
+const ZERO = 48;
+const NINE = 57;
+/** A prompt of more bytes of ids is not kept: its answer is resumed in another way. */
+const MAX_PROMPT_BYTES = 8 * 1024 * 1024;
 
 /** The request's pieces with the option for token ids at the object's beginning. */
 export function askingForIds(pieces: readonly Uint8Array[]): readonly Uint8Array[] {
@@ -98,38 +28,120 @@ export function askingForIds(pieces: readonly Uint8Array[]): readonly Uint8Array
   return [first.subarray(0, begin), OPTION, first.subarray(begin), ...rest];
 }
 
-/**
- * The /v1/completions request that goes on behind the ids shown so far: null when the token limit is
- * spent, "unknown" when there is no limit to go by. `contextLength` is in tokens.
- */
-export function exactContinuation(
-  api: Api,
-  request: Json,
-  ids: TokenIds,
-  contextLength: number | null,
-): Json | null | "unknown" {
-  const given = request.max_completion_tokens ?? request.max_tokens;
-  // The completions API's own default is 16, the chat API's what is left of the context.
-  const limit = typeof given === "number"
-    ? given
-    : api === "completions"
-    ? 16
-    : contextLength === null
-    ? null
-    : contextLength - ids.prompt!.length;
-  if (limit === null) return "unknown";
-  if (limit <= ids.shown) return null;
-  const next: Json = {
-    model: request.model,
-    prompt: [...ids.prompt!, ...ids.answer.slice(0, ids.shown)],
-    max_tokens: limit - ids.shown,
-    stream: true,
-    add_special_tokens: false,
-    return_token_ids: true,
-  };
-  for (const name of SAMPLING) if (request[name] !== undefined) next[name] = request[name];
-  if (typeof request.min_tokens === "number") {
-    next.min_tokens = Math.max(0, request.min_tokens - ids.shown);
+export class TokenIds {
+  readonly answer: number[] = [];
+  /** The list of the prompt's ids as it came; parsed only where it is needed. */
+  #prompt: string | null = null;
+  /** Bytes behind the list in the event before; -1 while no list was seen. */
+  #tail = -1;
+
+  /** `keeps`: the client asked for the ids itself, and gets them as they come. */
+  constructor(readonly keeps: boolean) {}
+
+  /** Whether the instance has told what an exact continuation needs. */
+  get areKnown(): boolean {
+    return this.#prompt !== null && this.answer.length > 0;
   }
-  return next;
+
+  /** The prompt's ids; empty where the instance has not told them. */
+  prompt(): number[] {
+    return listed(this.#prompt ?? "");
+  }
+
+  /** Keeps the first `count` ids of the answer; those behind come again. */
+  cutBack(count: number): void {
+    this.answer.length = count;
+  }
+
+  /**
+   * Takes note of the ids in the event bytes[start, end), and writes it to `to` from `at` on as the client
+   * gets it. Returns its end there. `to` must have room for the event and four bytes more for each list.
+   */
+  take(bytes: Uint8Array, start: number, end: number, to: Uint8Array, at: number): number {
+    const close = end - this.#tail - 1;
+    const open = this.#tail < 0 ? -1 : this.#listBefore(bytes, close, start);
+    if (open < 0) return this.#takeAny(bytes, start, end, to, at);
+    this.#note(bytes, open, close);
+    if (this.keeps) return put(bytes, start, end, to, at);
+    const list = put(bytes, start, open, to, at);
+    to.set(NULL, list);
+    return put(bytes, close + 1, end, to, list + NULL.length);
+  }
+
+  /** Position of the bracket that opens the list of ids ending at `close`; -1 where there is none. */
+  #listBefore(bytes: Uint8Array, close: number, start: number): number {
+    if (bytes[close] !== CLOSE) return -1;
+    let at = close - 1;
+    while (at > start && ((bytes[at] >= ZERO && bytes[at] <= NINE) || bytes[at] === COMMA)) at--;
+    const key = at - KEY.length + 1;
+    if (bytes[at] !== OPEN || key < start) return -1;
+    for (let i = 0; i < KEY.length; i++) if (bytes[key + i] !== KEY[i]) return -1;
+    return at;
+  }
+
+  /** The ids between two brackets. */
+  #note(bytes: Uint8Array, open: number, close: number): void {
+    let id = -1;
+    for (let at = open + 1; at < close; at++) {
+      const byte = bytes[at];
+      if (byte === COMMA) {
+        this.answer.push(id);
+        id = -1;
+      } else id = (id < 0 ? 0 : id) * 10 + byte - ZERO;
+    }
+    if (id >= 0) this.answer.push(id);
+  }
+
+  /** Any event: the first one of a stream, one without ids, one in a form that is not usual. */
+  #takeAny(bytes: Uint8Array, start: number, end: number, to: Uint8Array, at: number): number {
+    if (!holdsKey(bytes, start, end)) return put(bytes, start, end, to, at);
+    const text = latin1Text(bytes, start, end);
+    let from = 0;
+    for (const found of text.matchAll(IDS)) {
+      const [all, prompt, colon, list] = found;
+      const isAnswers = prompt === undefined;
+      if (isAnswers) { for (const id of listed(list)) this.answer.push(id); }
+      else if (list.length <= MAX_PROMPT_BYTES) this.#prompt ??= list;
+      const close = found.index + all.length;
+      if (isAnswers && colon === ":" && !/\s/.test(list)) this.#tail = text.length - close;
+      if (this.keeps) continue;
+      const open = close - list.length - 2;
+      at = put(bytes, start + from, start + open, to, at);
+      to.set(NULL, at);
+      at += NULL.length;
+      from = close;
+    }
+    return put(bytes, start + from, end, to, at);
+  }
+}
+
+function listed(list: string): number[] {
+  return list.trim() === "" ? [] : list.split(",").map(Number);
+}
+
+/** Whether `token_ids` may stand in bytes[start, end). */
+function holdsKey(bytes: Uint8Array, start: number, end: number): boolean {
+  // "_ids" is rare enough in everything else.
+  for (let at = start; at < end - 4; at++) {
+    if (
+      bytes[at] === 95 && bytes[at + 1] === 105 && bytes[at + 2] === 100 && bytes[at + 3] === 115
+    ) return true;
+  }
+  return false;
+}
+
+function put(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  to: Uint8Array,
+  at: number,
+): number {
+  // For so few bytes a loop costs less than a view of them.
+  if (end - start < 512) { for (let from = start; from < end; from++) to[at++] = bytes[from]; }
+  else {
+    to.set(bytes.subarray(start, end), at);
+    at += end - start;
+  }
+  return at;
 }

@@ -1,0 +1,231 @@
+// Goes on with an answer from its tokens, through the completions API of whichever instance: prompt and
+// answer so far are given as ids, what comes is raw text. How it is to be read is proved by the words that
+// the client has; what is new is said in the client's own API.
+
+import type { Api } from "../../api/api.ts";
+import { dialectOf } from "../../api/dialects.ts";
+import type { Voice } from "../../api/voice.ts";
+import { eventsIn } from "../../api/wire.ts";
+import { isObject, type Json, objectsIn, textOf } from "../../sse/assemble/answer.ts";
+import { parseEvents } from "../../sse/parse.ts";
+import type { Ask } from "../ask.ts";
+import type { Prepared, Question } from "../question.ts";
+import type { Stage } from "../stage.ts";
+import type { Sent } from "./plan.ts";
+import { requestBytes } from "./request_json.ts";
+import type { RawReader, Said } from "./raw_text.ts";
+import { readingOf, wordsOf } from "./reading.ts";
+import { samplingOf } from "./sampling.ts";
+import { stopIn, stopsOf, StopStrings } from "./stop_strings.ts";
+import { TokenIds } from "./token_ids.ts";
+import { contextLengthFrom, knownTokens, madeTokens, type TokensSoFar } from "./tokens_so_far.ts";
+
+/** What is known of the broken answer. */
+export interface Broken {
+  api: Api;
+  request: Json;
+  sent: Sent;
+  /** Marks of thinking that are configured for the model. */
+  marks: readonly (readonly [string, string])[];
+  /** Longest context of the model's instances in tokens; null where nobody knows. */
+  contextLength: number | null;
+}
+
+const encoder = new TextEncoder();
+/** Completion tokens of vLLM's completions API where a request names no limit. */
+const COMPLETIONS_LIMIT = 16;
+
+export class TokensAsk implements Ask {
+  readonly target = "/v1/completions";
+  readonly api = "completions";
+  #ids: TokenIds | null = null;
+  #given = 0;
+  #body: Json = {};
+  #speech: Speech | null = null;
+
+  /** `exact`: from the ids that were told; else from ids that are made of the texts. */
+  constructor(readonly way: "exact" | "continue", private readonly broken: Broken) {}
+
+  async prepare(ask: Question): Promise<Prepared> {
+    const { api, request, sent, marks } = this.broken;
+    const words = wordsOf(sent.answer);
+    const so = this.way === "exact"
+      ? await knownTokens(sent.ids!, ask)
+      : await madeTokens(api, request, words, marks, ask);
+    if (so === null) return "closed";
+    const stops = stopsOf(request.stop ?? request.stop_sequences);
+    const includes = request.include_stop_str_in_output === true;
+    const stopped = stopIn(so.raw, stops, includes);
+    const raw = stopped === null ? so.raw : so.raw.slice(0, stopped.length);
+    const tools = Array.isArray(request.tools) && request.tools.length > 0 &&
+      request.tool_choice !== "none";
+    const reading = readingOf(raw, words, { parses: api !== "completions", tools, marks });
+    if (reading === null) return "closed";
+    this.#ids = sent.ids ?? new TokenIds(false);
+    this.#given = so.answer.length;
+    if (sent.ids === null) { for (const id of so.answer) this.#ids.answer.push(id); }
+    const voice = dialectOf(api).voice?.(eventsIn(sent.events())) ?? null;
+    if (voice === null) return "closed";
+    this.#speech = new Speech(reading.reader, reading.rest, voice, {
+      ids: this.#ids,
+      promptTokens: so.prompt.length,
+      tellsUsage: api === "messages" || api === "responses" || wants(request, "include_usage"),
+      usageWithEach: wants(request, "continuous_usage_stats"),
+      stops: new StopStrings(stops, raw, includes),
+    });
+    if (stopped !== null) return { end: this.#speech.end("stop", stopped.stop) };
+    const limit = limitOf(api, request) ?? await this.#roomIn(so, ask);
+    if (limit === null) return "closed";
+    if (limit <= this.#given) return { end: this.#speech.end("length", null) };
+    this.#body = this.#request(so, limit - this.#given, reading.form.hidesSpecial);
+    return "ready";
+  }
+
+  body(_instance: unknown, upstreamModel: string | undefined): readonly Uint8Array[] {
+    return [requestBytes(this.#body, upstreamModel)];
+  }
+
+  ids(): TokenIds {
+    this.#ids!.cutBack(this.#given);
+    return this.#ids!;
+  }
+
+  stages(): readonly Stage[] {
+    return [this.#speech!];
+  }
+
+  #request(so: TokensSoFar, left: number, hidesSpecial: boolean): Json {
+    const { api, request } = this.broken;
+    const next: Json = {
+      ...samplingOf(request),
+      model: request.model,
+      prompt: [...so.prompt, ...so.answer],
+      max_tokens: left,
+      stream: true,
+      add_special_tokens: false,
+      return_token_ids: true,
+      // Marks of thoughts and calls may be special tokens; those that clients do not see are left out here.
+      skip_special_tokens: api === "completions" && hidesSpecial,
+    };
+    if (request.stop === undefined && request.stop_sequences !== undefined) {
+      next.stop = request.stop_sequences;
+    }
+    if (typeof request.min_tokens === "number") {
+      next.min_tokens = Math.max(0, request.min_tokens - this.#given);
+    }
+    return next;
+  }
+
+  /** Without a limit of the client's, the answer may fill the context. */
+  async #roomIn(so: TokensSoFar, ask: Question): Promise<number | null> {
+    const context = this.broken.contextLength ?? await contextLengthFrom(ask);
+    return context === null ? null : context - so.prompt.length;
+  }
+}
+
+/** The most tokens that the client allows; null where it names none. */
+function limitOf(api: Api, request: Json): number | null {
+  const given = request.max_completion_tokens ?? request.max_output_tokens ?? request.max_tokens;
+  if (typeof given === "number") return given;
+  return api === "completions" ? COMPLETIONS_LIMIT : null;
+}
+
+function wants(request: Json, option: string): boolean {
+  return isObject(request.stream_options) && request.stream_options[option] === true;
+}
+
+interface SpeechOptions {
+  ids: TokenIds;
+  promptTokens: number;
+  tellsUsage: boolean;
+  usageWithEach: boolean;
+  stops: StopStrings;
+}
+
+/** Raw text of a completion, said in the client's API. */
+class Speech implements Stage {
+  caughtUp = false;
+  /** Text behind the seam that a stop string may still reach into. */
+  #held = "";
+
+  constructor(
+    private readonly reader: RawReader,
+    private rest: Said[],
+    private readonly voice: Voice,
+    private readonly options: SpeechOptions,
+  ) {}
+
+  take(events: Uint8Array): Uint8Array | null {
+    let said = this.#say(this.rest.splice(0), undefined);
+    for (const { data } of parseEvents(events)) {
+      // Figures and the end mark of this stretch are not those of the answer.
+      if (this.caughtUp || data === "[DONE]") continue;
+      for (const choice of objectsIn(JSON.parse(data).choices)) said += this.#choice(choice);
+    }
+    return this.reader.isLost ? null : encoder.encode(said);
+  }
+
+  /** What is left to say, and the end. */
+  end(reason: string, stopReason: Json[string]): string {
+    this.caughtUp = true;
+    const { voice, options } = this;
+    const said = this.#say(this.rest.splice(0), undefined) +
+      this.#say(this.reader.end(), undefined);
+    return said + voice.end({
+      reason,
+      stopReason,
+      usage: this.#usage,
+      tellsUsage: options.tellsUsage,
+    });
+  }
+
+  #choice(choice: Json): string {
+    const ids = Array.isArray(choice.token_ids) ? choice.token_ids as number[] : undefined;
+    const text = this.#behindStops(textOf(choice.text));
+    if (typeof text !== "string") {
+      const last = this.#say(this.reader.take(this.#held.slice(0, text.length)), ids);
+      this.#held = "";
+      return last + this.end("stop", text.stop);
+    }
+    const isEnd = typeof choice.finish_reason === "string" && choice.finish_reason !== "";
+    const all = isEnd ? text + this.#held : text;
+    if (isEnd) this.#held = "";
+    const said = this.#say(this.reader.take(all), ids);
+    return isEnd ? said + this.end(String(choice.finish_reason), choice.stop_reason ?? null) : said;
+  }
+
+  /** The text that is sure, or where it must end for a stop string that reaches over the seam. */
+  #behindStops(text: string): string | { length: number; stop: string } {
+    const { stops } = this.options;
+    if (stops.isPast && this.#held === "") return text;
+    this.#held += text;
+    const stopped = stops.take(text);
+    if (stopped !== null) return { length: Math.max(0, stopped.length), stop: stopped.stop };
+    if (!stops.isPast) return "";
+    const sure = this.#held;
+    this.#held = "";
+    return sure;
+  }
+
+  #say(said: readonly Said[], tokenIds: readonly number[] | undefined): string {
+    const { voice, options } = this;
+    let events = "";
+    let ids = tokenIds;
+    for (const one of said) {
+      const more = { tokenIds: ids, usage: options.usageWithEach ? this.#usage : null };
+      ids = undefined;
+      if (one.kind === "call") events += voice.call(one.name, more);
+      else if (one.kind === "arguments") events += voice.give(one.text, more);
+      else events += voice.say(one.channel, one.text, more);
+    }
+    // A client that asked for ids gets those of tokens without a text as well.
+    return ids !== undefined && ids.length > 0
+      ? events + voice.say("content", "", { tokenIds: ids })
+      : events;
+  }
+
+  get #usage() {
+    const { promptTokens, ids } = this.options;
+    return { promptTokens, completionTokens: ids.answer.length, cachedTokens: null };
+  }
+}

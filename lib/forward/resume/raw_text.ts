@@ -1,0 +1,261 @@
+// A model's raw text as the server's parsers would read it: what lies between the marks of thinking is
+// reasoning, what lies between those of a tool call is a call, the rest is content. Pure. Used where an
+// answer goes on from its tokens: the tokens' text is raw, and what the client has proves how it is read.
+
+export type Channel = "content" | "reasoning" | "arguments";
+
+/** A piece of what the model says. */
+export type Said =
+  | { kind: "text"; channel: "content" | "reasoning"; text: string }
+  /** A tool call opens. */
+  | { kind: "call"; name: string }
+  /** More of the arguments of the call that opened last. */
+  | { kind: "arguments"; text: string };
+
+/** How raw text is read. */
+export interface RawForm {
+  /** Marks of thinking; null where they are text like any other. */
+  marks: readonly [open: string, close: string] | null;
+  /** The prompt has opened the thought already. */
+  startsThinking: boolean;
+  /** Tool calls are `<tool_call>{"name": …, "arguments": …}</tool_call>` (Hermes, Qwen). */
+  calls: boolean;
+  /** Special tokens (`<|im_end|>`) are not shown. */
+  hidesSpecial: boolean;
+  /** Line feeds that surround a thought are not shown. */
+  trims: boolean;
+}
+
+/** The marks that models use. */
+export const USUAL_MARKS: readonly (readonly [string, string])[] = [
+  ["<think>", "</think>"],
+  ["[THINK]", "[/THINK]"],
+  ["<seed:think>", "</seed:think>"],
+  ["<thought>", "</thought>"],
+  ["◁think▷", "◁/think▷"],
+];
+
+const CALL_OPEN = "<tool_call>";
+const CALL_CLOSE = "</tool_call>";
+/** How calls of other families open; where one comes, its text is not content. */
+const FOREIGN_CALLS = ["[TOOL_CALLS]", "<|python_tag|>", "<function=", "<|tool_call", "<｜tool"];
+const SPECIAL = /<\|[^|<>]{1,40}\|>/g;
+const CALL_NAME =
+  /^\s*\{\s*"name"\s*:\s*"((?:[^"\\]|\\.)*)"\s*,\s*"(?:arguments|parameters)"\s*:\s*/;
+const CALL_HEAD_CHARS = 4096;
+
+type State = "thinking" | "content" | "call_head" | "arguments" | "call_end";
+
+export class RawReader {
+  #state: State;
+  /** Whether the thought may still open: nothing but blanks has come. */
+  #fresh = true;
+  /** Text that may be the beginning of a mark. */
+  #held = "";
+  /** Depth and string state within the arguments of a call. */
+  #depth = 0;
+  #inString = false;
+  #escaped = false;
+  #trimsNext = false;
+
+  constructor(private readonly form: RawForm) {
+    this.#state = form.marks !== null && form.startsThinking ? "thinking" : "content";
+    this.#trimsNext = form.trims;
+  }
+
+  /** Something was said that this reader cannot read; what it gives from here on means nothing. */
+  isLost = false;
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Takes more raw text; gives what of it is sure. */
+  take(text: string): Said[] {
+    this.#held += text;
+    const said: Said[] = [];
+    while (this.#step(said, false));
+    return said;
+  }
+
+  /** The text is over: what was held back is what it looks like. */
+  end(): Said[] {
+    const said: Said[] = [];
+    while (this.#step(said, true));
+    return said;
+  }
+
+  /** One step further; false when more text is needed. */
+  #step(said: Said[], isEnd: boolean): boolean {
+    if (this.#held === "") return false;
+    switch (this.#state) {
+      case "thinking":
+        return this.#think(said, isEnd);
+      case "content":
+        return this.#speak(said, isEnd);
+      case "call_head":
+        return this.#openCall(said);
+      case "arguments":
+        return this.#argue(said);
+      case "call_end":
+        return this.#closeCall(isEnd);
+    }
+  }
+
+  #think(said: Said[], isEnd: boolean): boolean {
+    const [open, close] = this.form.marks!;
+    if (this.#fresh) {
+      const rest = this.#held.trimStart();
+      if (!isEnd && rest.length < open.length && open.startsWith(rest)) return false;
+      if (rest.startsWith(open)) this.#held = rest.slice(open.length);
+      this.#fresh = false;
+    }
+    const at = this.#held.indexOf(close);
+    if (at >= 0) {
+      this.#text(said, "reasoning", this.#held.slice(0, at));
+      this.#held = this.#held.slice(at + close.length);
+      this.#state = "content";
+      this.#trimsNext = this.form.trims;
+      return true;
+    }
+    return this.#release(said, "reasoning", [close], isEnd);
+  }
+
+  #speak(said: Said[], isEnd: boolean): boolean {
+    const { marks, calls } = this.form;
+    if (this.#fresh && marks !== null) {
+      const rest = this.#held.trimStart();
+      if (!isEnd && rest.length < marks[0].length && marks[0].startsWith(rest)) return false;
+      if (rest.startsWith(marks[0])) {
+        this.#held = rest.slice(marks[0].length);
+        this.#state = "thinking";
+        this.#trimsNext = this.form.trims;
+      }
+      this.#fresh = false;
+      return this.#held !== "";
+    }
+    this.#fresh = false;
+    if (!calls) return this.#release(said, "content", [], isEnd);
+    if (FOREIGN_CALLS.some((mark) => this.#held.includes(mark))) this.isLost = true;
+    const at = this.#held.indexOf(CALL_OPEN);
+    if (at >= 0) {
+      this.#text(said, "content", this.#held.slice(0, at));
+      this.#held = this.#held.slice(at + CALL_OPEN.length);
+      this.#state = "call_head";
+      return true;
+    }
+    return this.#release(said, "content", [CALL_OPEN, ...FOREIGN_CALLS], isEnd);
+  }
+
+  /** Gives all that is held but the beginning of a mark. */
+  #release(
+    said: Said[],
+    channel: "content" | "reasoning",
+    marks: readonly string[],
+    isEnd: boolean,
+  ): boolean {
+    const kept = isEnd ? 0 : heldBack(this.#held, marks, this.form.hidesSpecial);
+    const sure = this.#held.length - kept;
+    this.#text(said, channel, this.#held.slice(0, sure));
+    this.#held = this.#held.slice(sure);
+    return false;
+  }
+
+  #text(said: Said[], channel: "content" | "reasoning", text: string): void {
+    let shown = this.form.hidesSpecial ? text.replace(SPECIAL, "") : text;
+    if (this.#trimsNext) {
+      shown = shown.replace(/^\n+/, "");
+      if (shown !== "") this.#trimsNext = false;
+    }
+    if (shown !== "") said.push({ kind: "text", channel, text: shown });
+  }
+
+  #openCall(said: Said[]): boolean {
+    const found = CALL_NAME.exec(this.#held);
+    if (found === null) {
+      if (this.#held.length > CALL_HEAD_CHARS || this.#held.includes(CALL_CLOSE)) {
+        this.isLost = true;
+      }
+      return false;
+    }
+    this.#held = this.#held.slice(found[0].length);
+    this.#state = "arguments";
+    this.#depth = 0;
+    this.#inString = this.#escaped = false;
+    said.push({ kind: "call", name: JSON.parse(`"${found[1]}"`) });
+    return true;
+  }
+
+  /** The arguments end where their JSON value does. */
+  #argue(said: Said[]): boolean {
+    let at = 0;
+    for (; at < this.#held.length; at++) {
+      const char = this.#held[at];
+      if (this.#inString) {
+        if (this.#escaped) this.#escaped = false;
+        else if (char === "\\") this.#escaped = true;
+        else if (char === '"') this.#inString = false;
+      } else if (char === '"') this.#inString = true;
+      else if (char === "{" || char === "[") this.#depth++;
+      else if (char === "}" || char === "]") {
+        // The bracket of the call itself.
+        if (this.#depth === 0) break;
+        if (--this.#depth === 0) {
+          at++;
+          break;
+        }
+      }
+    }
+    const text = this.#held.slice(0, at);
+    if (text !== "") said.push({ kind: "arguments", text });
+    this.#held = this.#held.slice(at);
+    const isOver = this.#depth === 0 && !this.#inString && text !== "";
+    if (isOver) this.#state = "call_end";
+    return isOver && this.#held !== "";
+  }
+
+  #closeCall(isEnd: boolean): boolean {
+    const at = this.#held.indexOf(CALL_CLOSE);
+    if (at < 0) {
+      if (isEnd) this.#held = "";
+      return false;
+    }
+    this.#held = this.#held.slice(at + CALL_CLOSE.length).replace(/^\s+/, "");
+    this.#state = "content";
+    return true;
+  }
+}
+
+/** Length of the end of `text` that may be the beginning of a mark. */
+function heldBack(text: string, marks: readonly string[], special: boolean): number {
+  let held = 0;
+  for (const mark of marks) {
+    for (let length = Math.min(mark.length - 1, text.length); length > held; length--) {
+      if (text.endsWith(mark.slice(0, length))) held = length;
+    }
+  }
+  if (!special) return held;
+  const open = text.lastIndexOf("<");
+  const tail = open < 0 ? "" : text.slice(open);
+  return /^<(\|[^|<>]{0,40}\|?)?$/.test(tail) ? Math.max(held, tail.length) : held;
+}
+
+/** Everything that raw text says, put together. */
+export interface Whole {
+  reasoning: string;
+  content: string;
+  calls: { name: string; arguments: string }[];
+}
+
+export function gathered(said: Iterable<Said>, into: Whole = emptyWhole()): Whole {
+  for (const one of said) {
+    if (one.kind === "text") into[one.channel] += one.text;
+    else if (one.kind === "call") into.calls.push({ name: one.name, arguments: "" });
+    else into.calls.at(-1)!.arguments += one.text;
+  }
+  return into;
+}
+
+export function emptyWhole(): Whole {
+  return { reasoning: "", content: "", calls: [] };
+}

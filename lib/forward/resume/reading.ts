@@ -1,0 +1,104 @@
+// How the raw text of an answer so far is to be read, proved by what the client has of it: a form that does
+// not give those very words is not the server's.
+
+import type { Answer } from "../../sse/assemble/answer.ts";
+import {
+  emptyWhole,
+  gathered,
+  type RawForm,
+  RawReader,
+  type Said,
+  USUAL_MARKS,
+  type Whole,
+} from "./raw_text.ts";
+
+/** A reader that stands where the raw text ends, and what it has read beyond the client's words. */
+export interface Reading {
+  reader: RawReader;
+  form: RawForm;
+  /** What the client lacks of the text so far. */
+  rest: Said[];
+}
+
+export interface ReadingOptions {
+  /** Whether the server takes thoughts and tool calls out of the text (chat), or not (completions). */
+  parses: boolean;
+  /** Whether the request offers tools. */
+  tools: boolean;
+  /** Marks of thinking of this model, beside the usual ones. */
+  marks: readonly (readonly [string, string])[];
+}
+
+/** The words that a client has of the one choice of an answer. */
+export function wordsOf(answer: Answer): Whole {
+  const message = answer.choices[0]?.message;
+  if (message === undefined) return emptyWhole();
+  return {
+    content: message.content ?? "",
+    reasoning: message.reasoning ?? "",
+    calls: (message.tool_calls ?? []).map((call) => ({
+      name: call.function.name,
+      arguments: call.function.arguments,
+    })),
+  };
+}
+
+/** The first way of reading `raw` that gives the words the client has; null where none does. */
+export function readingOf(raw: string, words: Whole, options: ReadingOptions): Reading | null {
+  // A character of which tokens are still missing comes with them.
+  const text = raw.replace(/\uFFFD{1,3}$/, "");
+  for (const form of formsFor(text, words, options)) {
+    const reader = new RawReader(form);
+    const rest = beyond(gathered(reader.take(text)), words);
+    if (rest !== null && !reader.isLost) return { reader, form, rest };
+  }
+  return null;
+}
+
+function* formsFor(raw: string, words: Whole, options: ReadingOptions): Generator<RawForm> {
+  const calls = options.parses && options.tools;
+  for (const hidesSpecial of [false, true]) {
+    const plain = { marks: null, startsThinking: false, calls, hidesSpecial, trims: false };
+    if (words.reasoning === "") yield plain;
+    if (!options.parses) continue;
+    const all = [...options.marks, ...USUAL_MARKS];
+    const known = all.filter(([open, close]) => raw.includes(open) || raw.includes(close));
+    // Where neither mark has come, the prompt has opened the thought: any close may follow.
+    for (const marks of known.length > 0 ? known : all.slice(0, 1)) {
+      for (const startsThinking of [true, false]) {
+        for (const trims of [false, true]) {
+          yield { marks, startsThinking, calls, hidesSpecial, trims };
+        }
+      }
+    }
+  }
+}
+
+/** What `whole` says beyond `words`; null where it does not begin with them. */
+function beyond(whole: Whole, words: Whole): Said[] | null {
+  const rest: Said[] = [];
+  for (const channel of ["reasoning", "content"] as const) {
+    if (!whole[channel].startsWith(words[channel])) return null;
+    const text = whole[channel].slice(words[channel].length);
+    if (text === "") continue;
+    // Words that have gone by come first: nothing may be added before them now.
+    if (channel === "reasoning" && (words.content !== "" || words.calls.length > 0)) return null;
+    rest.push({ kind: "text", channel, text });
+  }
+  if (words.calls.length > whole.calls.length) return null;
+  for (const [index, call] of whole.calls.entries()) {
+    const known = words.calls[index];
+    if (known === undefined) {
+      rest.push({ kind: "call", name: call.name });
+      if (call.arguments !== "") rest.push({ kind: "arguments", text: call.arguments });
+      continue;
+    }
+    const isLast = index === words.calls.length - 1;
+    if (known.name !== call.name || !call.arguments.startsWith(known.arguments)) return null;
+    const text = call.arguments.slice(known.arguments.length);
+    if (text === "") continue;
+    if (!isLast) return null;
+    rest.push({ kind: "arguments", text });
+  }
+  return rest;
+}

@@ -1,0 +1,30 @@
+// What the configuration says of resuming the answers of one model.
+
+import type { Config, ResumeMode } from "../../config/config.ts";
+import type { Pool } from "../../pool/pool.ts";
+
+export interface ResumeRules {
+  mode: ResumeMode;
+  /** How long a broken stream waits for an instance. */
+  patienceS: number;
+  /** Marks of thinking that are configured for the model. */
+  marks: readonly (readonly [string, string])[];
+  /** Shortest context of the model's private instances in tokens; null where nobody knows. */
+  contextLength: number | null;
+}
+
+export function resumeRules({ resume }: Config, pool: Pool): ResumeRules {
+  const lengths = pool.privateInstances.map((instance) => instance.contextLength)
+    .filter((length) => length !== null);
+  const marks = resume.thinking[pool.model];
+  return {
+    mode: resumeModeOf(resume, pool.model),
+    patienceS: resume.patienceS,
+    marks: marks === undefined ? [] : [marks],
+    contextLength: lengths.length === 0 ? null : Math.min(...lengths),
+  };
+}
+
+export function resumeModeOf(resume: Config["resume"], model: string): ResumeMode {
+  return resume.models[model] ?? resume.default;
+}

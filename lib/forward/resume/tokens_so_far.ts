@@ -1,0 +1,82 @@
+// Prompt and answer so far as token ids, and the answer's raw text: known where the first instance gave the
+// ids, else made from the texts by an instance's tokenizer.
+
+import type { Api } from "../../api/api.ts";
+import { dialectOf } from "../../api/dialects.ts";
+import { type Json, objectsIn, textOf } from "../../sse/assemble/answer.ts";
+import type { Question } from "../question.ts";
+import { USUAL_MARKS, type Whole } from "./raw_text.ts";
+import type { TokenIds } from "./token_ids.ts";
+
+export interface TokensSoFar {
+  prompt: readonly number[];
+  answer: readonly number[];
+  /** The answer's text, special tokens included. */
+  raw: string;
+}
+
+/** Ids that the first instance has told: the very tokens. */
+export async function knownTokens(ids: TokenIds, ask: Question): Promise<TokensSoFar | null> {
+  const answer = ids.answer.slice();
+  const told = await ask("/detokenize", { tokens: answer });
+  const raw = told?.prompt;
+  return typeof raw === "string" ? { prompt: ids.prompt(), answer, raw } : null;
+}
+
+/** Ids that the instance makes of the request's conversation and the words of the answer so far. */
+export async function madeTokens(
+  api: Api,
+  request: Json,
+  words: Whole,
+  marks: readonly (readonly [string, string])[],
+  ask: Question,
+): Promise<TokensSoFar | null> {
+  const { messages, tools, prefilled } = dialectOf(api).asked(request, 0);
+  if (prefilled) return null;
+  const conversation: Json = { messages, add_generation_prompt: true };
+  if (tools.length > 0) conversation.tools = tools;
+  if (request.chat_template_kwargs !== undefined) {
+    conversation.chat_template_kwargs = request.chat_template_kwargs;
+  }
+  const prompt = idsIn(await ask("/tokenize", conversation));
+  if (prompt === null || prompt.length === 0) return null;
+  const told = await ask("/detokenize", { tokens: prompt.slice(-16) });
+  const raw = rawOf(words, textOf(told?.prompt).trimEnd(), [...marks, ...USUAL_MARKS]);
+  const answer = idsIn(await ask("/tokenize", { prompt: raw, add_special_tokens: false }));
+  return answer === null ? null : { prompt, answer, raw };
+}
+
+/** The words as the model wrote them, behind a prompt that ends in `before`. */
+function rawOf(
+  { reasoning, content, calls }: Whole,
+  before: string,
+  marks: readonly (readonly [string, string])[],
+): string {
+  const opened = marks.find(([open]) => before.endsWith(open));
+  let raw = "";
+  if (reasoning !== "") {
+    const [open, close] = opened ?? marks[0];
+    raw = (opened === undefined ? open : "") + reasoning;
+    if (content !== "" || calls.length > 0) raw += close;
+  } else if (opened !== undefined) raw = `\n${opened[1]}\n\n`;
+  raw += content;
+  for (const [index, call] of calls.entries()) {
+    raw += `${index > 0 || content !== "" ? "\n" : ""}<tool_call>\n` +
+      `{"name": ${JSON.stringify(call.name)}, "arguments": ${call.arguments}`;
+    if (index < calls.length - 1) raw += "}\n</tool_call>";
+  }
+  return raw;
+}
+
+function idsIn(told: Json | null): number[] | null {
+  const tokens = told?.tokens;
+  return Array.isArray(tokens) && tokens.every((id) => Number.isInteger(id)) ? tokens : null;
+}
+
+/** `max_model_len` of `model` as the instance tells it; null without. */
+export async function contextLengthFrom(ask: Question): Promise<number | null> {
+  const told = await ask("/v1/models", null);
+  const lengths = objectsIn(told?.data).map((entry) => entry.max_model_len)
+    .filter((length): length is number => typeof length === "number");
+  return lengths.length === 0 ? null : Math.min(...lengths);
+}
