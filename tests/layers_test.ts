@@ -28,7 +28,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   pool: ["observe", "alert", "config", "http"],
   record: ["observe", "alert", "api", "sse", "config", "http"],
   alert: ["observe", "config", "http"],
-  observe: ["config", "http"],
+  observe: ["api", "config", "http"],
   api: ["sse", "config", "http"],
   sse: ["config", "http"],
   config: ["http"],

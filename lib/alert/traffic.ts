@@ -2,13 +2,14 @@
 // requests are answered again, and a fallback is needed no more.
 
 import type { AlertRules } from "../config/config.ts";
-import type { RequestLine } from "../observe/log.ts";
+import type { Report } from "../observe/report.ts";
 import type { Bell } from "./bell.ts";
+import { fallbacksOf } from "./incident.ts";
 import { ShareWatch } from "./share_watch.ts";
 
 /** What is looked at of a finished request. */
 export type FinishedRequest = Pick<
-  RequestLine,
+  Report,
   "model" | "instance" | "outcome" | "streamed" | "firstByteMs"
 >;
 
@@ -102,10 +103,6 @@ export class Traffic {
       ? null
       : new ShareWatch({ limit: LATE_SHARE, windowS, least: minRequests });
   }
-}
-
-function fallbacksOf({ instances }: TrafficConfig): Set<string> {
-  return new Set(instances.filter(({ fallback }) => fallback).map(({ name }) => name));
 }
 
 function percent(part: number, all: number): string {

@@ -4,7 +4,8 @@ import { parseArgs } from "node:util";
 import { readConfig } from "../config/load.ts";
 import { formatProblem } from "../config/parse.ts";
 import { LOG_LEVELS, type LogLevel } from "../config/log_level.ts";
-import { GatewayProcess, type Overrides, withOverrides } from "../process/process.ts";
+import type { Overrides } from "../process/overrides.ts";
+import { GatewayProcess } from "../process/process.ts";
 
 export const summary = "runs the gateway (the default command)";
 export const help = `simple-ai-gateway serve [options]
@@ -37,6 +38,7 @@ const options = {
   "log-format": { type: "string" },
 } as const;
 
+/** What the flags say, or what is wrong with them. */
 function readOverrides(values: Record<string, string | boolean | undefined>): Overrides | string {
   const overrides: Record<string, unknown> = {};
   if (values.host !== undefined) overrides.host = values.host;
@@ -77,15 +79,13 @@ export async function run(args: string[]): Promise<number> {
     console.error(overrides);
     return 2;
   }
-  const { takeover } = values;
-  const path = values.config!;
-  const loaded = await readConfig(path, (name) => Deno.env.get(name));
-  if (!loaded.ok) {
-    for (const problem of loaded.problems) console.error(formatProblem(problem));
+  const { config: path, takeover } = values;
+  const env = (name: string) => Deno.env.get(name);
+  const read = await readConfig(path, env);
+  if (!read.ok) {
+    for (const problem of read.problems) console.error(formatProblem(problem));
     return 1;
   }
-  const config = withOverrides(loaded.config, overrides);
-  return await new GatewayProcess(path, config, overrides, loaded.options, takeover).run(
-    loaded.text,
-  );
+  const file = { path, text: read.text, options: read.options };
+  return await new GatewayProcess({ file, config: read.config, overrides, takeover, env }).run();
 }

@@ -13,7 +13,7 @@ import {
 import { LOG_LEVELS, type LogLevel } from "../config/log_level.ts";
 import { IsoTime } from "./iso_time.ts";
 import type { LineWriter } from "./line_writer.ts";
-import type { RequestOutcome, TryOutcome } from "./tally.ts";
+import type { Report } from "./report.ts";
 
 export interface LogOptions {
   level: LogLevel;
@@ -22,39 +22,6 @@ export interface LogOptions {
 
 /** The program's logger; categories below it name the part that speaks. */
 export const logger = getLogger(["gateway"]);
-
-/** The line of one request. Times are milliseconds, null where there was none. */
-export interface RequestLine {
-  id: string;
-  method: string;
-  path: string;
-  model: string;
-  instance: string;
-  status: number;
-  outcome: RequestOutcome;
-  attempts: number;
-  firstByteMs: number | null;
-  durationMs: number;
-  promptTokens: number | null;
-  completionTokens: number | null;
-  error: string;
-  /** The path where it is a known one, else "other": one of few, fit for a label. */
-  route: string;
-  /** Whether the answer came as a stream of events. */
-  streamed: boolean;
-  /** Events of the stream that carried something; each a token, as a rule. */
-  pieces: number;
-  /** What became of each attempt; null for the usual one, which `instance` answered. */
-  tries: readonly Try[] | null;
-  /** How a stream that broke went on; empty but for those. */
-  resumes: readonly { from: string; to: string; way: string }[];
-}
-
-/** One attempt on one instance. */
-export interface Try {
-  instance: string;
-  outcome: TryOutcome;
-}
 
 /** Logs of one process or worker. Configure again to change level or format while running. */
 export class Logs {
@@ -78,11 +45,11 @@ export class Logs {
   }
 
   /** One line for one request, at level info. */
-  request(line: RequestLine): void {
+  request(report: Report): void {
     if (!this.#requests) return;
     const time = this.#time.text(Date.now());
     this.writer.line(
-      this.#options.format === "json" ? jsonLine(time, line) : textLine(time, line),
+      this.#options.format === "json" ? jsonLine(time, report) : textLine(time, report),
     );
   }
 
@@ -100,38 +67,45 @@ export class Logs {
   }
 }
 
-function jsonLine(time: string, line: RequestLine): string {
+function jsonLine(time: string, report: Report): string {
   return JSON.stringify({
     "@timestamp": time,
     level: "INFO",
     message: "request",
     logger: "gateway.request",
-    id: line.id,
-    method: line.method,
-    path: line.path,
-    model: line.model,
-    instance: line.instance,
-    status: line.status,
-    outcome: line.outcome,
-    attempts: line.attempts,
-    first_byte_ms: line.firstByteMs,
-    duration_ms: line.durationMs,
-    prompt_tokens: line.promptTokens,
-    completion_tokens: line.completionTokens,
-    error: line.error === "" ? undefined : line.error,
+    id: report.id,
+    method: report.method,
+    path: report.path,
+    model: report.model,
+    instance: shown(report.instance),
+    status: report.status,
+    outcome: report.outcome,
+    attempts: report.attempts.length,
+    first_byte_ms: report.firstByteMs,
+    duration_ms: report.durationMs,
+    prompt_tokens: report.promptTokens,
+    completion_tokens: report.completionTokens,
+    error: report.error === "" ? undefined : report.error,
   });
 }
 
-function textLine(time: string, line: RequestLine): string {
-  const firstByte = line.firstByteMs === null ? "-" : line.firstByteMs;
-  const tokens = line.completionTokens === null
+function textLine(time: string, report: Report): string {
+  const firstByte = report.firstByteMs === null ? "-" : report.firstByteMs;
+  const tokens = report.completionTokens === null
     ? ""
-    : ` tokens=${line.promptTokens ?? "-"}+${line.completionTokens}`;
-  const error = line.error === "" ? "" : ` error=${JSON.stringify(line.error)}`;
-  return `${time} [INF] request ${line.id} ${line.method} ${safe(line.path)} model=${
-    safe(line.model)
-  } instance=${line.instance} status=${line.status} ${line.outcome} attempts=${line.attempts} ` +
-    `first_byte_ms=${firstByte} duration_ms=${line.durationMs}${tokens}${error}`;
+    : ` tokens=${report.promptTokens ?? "-"}+${report.completionTokens}`;
+  const error = report.error === "" ? "" : ` error=${JSON.stringify(report.error)}`;
+  return `${time} [INF] request ${report.id} ${report.method} ${safe(report.path)} model=${
+    safe(report.model)
+  } instance=${
+    shown(report.instance)
+  } status=${report.status} ${report.outcome} attempts=${report.attempts.length} ` +
+    `first_byte_ms=${firstByte} duration_ms=${report.durationMs}${tokens}${error}`;
+}
+
+/** No name is a dash: a line has its words in the same places whatever became of the request. */
+function shown(name: string): string {
+  return name === "" ? "-" : name;
 }
 
 /** A client's text may not break a line in two or carry terminal codes. */

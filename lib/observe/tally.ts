@@ -3,26 +3,17 @@
 // numbers and no I/O; how they look to a reader is left to the readers.
 
 import { Histogram } from "./histogram.ts";
-import type { RequestLine, Try } from "./log.ts";
+import {
+  isFailover,
+  OUTCOMES,
+  type Report,
+  type ReportedAttempt,
+  type RequestOutcome,
+  RESUME_WAYS,
+  TRY_OUTCOMES,
+} from "./report.ts";
 
-/** How a request ended for its client. */
-export const OUTCOMES = ["complete", "truncated", "aborted", "failed", "rejected"] as const;
-export type RequestOutcome = typeof OUTCOMES[number];
-
-/** How an attempt on one instance ended. */
-export const TRY_OUTCOMES = [
-  "answered",
-  "failed",
-  "busy",
-  "too_long",
-  "broken",
-  "unusable",
-  "aborted",
-] as const;
-export type TryOutcome = typeof TRY_OUTCOMES[number];
-
-/** How a broken stream can go on; `limit`: only its end was missing. */
-export const RESUME_WAYS = ["continue", "exact", "replay", "limit"] as const;
+export type { TryOutcome } from "./report.ts";
 
 /** Upper bounds in seconds: from a cached prompt on a small model to a queue at its limit. */
 export const FIRST_TOKEN_BOUNDS: readonly number[] = [
@@ -157,23 +148,25 @@ export class Tally {
   }
 
   /** Counts a finished request. */
-  request(line: RequestLine): void {
-    const outcome = OUTCOMES.indexOf(line.outcome);
-    const modelName = this.#modelName(line.model);
+  request(report: Report): void {
+    const outcome = OUTCOMES.indexOf(report.outcome);
+    const modelName = this.#modelName(report.model);
     const model = cell(this.models, modelName, () => new ModelCounts());
-    const instanceName = this.#instanceName(line.instance);
+    const instanceName = this.#instanceName(report.instance);
     const instance = instanceName === NONE
       ? null
       : cell(this.instances, instanceName, () => new InstanceCounts());
-    add(this.total, line, outcome);
-    add(model, line, outcome);
-    if (instance !== null) add(instance, line, outcome);
+    add(this.total, report, outcome);
+    add(model, report, outcome);
+    if (instance !== null) add(instance, report, outcome);
     const pair = cell(model.pairs, instanceName, () => new PairCounts());
-    pair.promptTokens += line.promptTokens ?? 0;
-    pair.completionTokens += line.completionTokens ?? 0;
-    cell(pair.routes, line.route, () => OUTCOMES.map(() => 0))[outcome]++;
-    if (line.tries === null) instance!.attempts[0]++;
-    else this.#tries(line, line.tries);
+    pair.promptTokens += report.promptTokens ?? 0;
+    pair.completionTokens += report.completionTokens ?? 0;
+    cell(pair.routes, report.route, () => OUTCOMES.map(() => 0))[outcome]++;
+    for (const attempt of report.attempts) this.#attempt(report, attempt);
+    for (const { way } of report.resumes) {
+      this.resumes.set(way, (this.resumes.get(way) ?? 0) + 1);
+    }
   }
 
   /** Counts what the pool told of an instance. */
@@ -205,15 +198,10 @@ export class Tally {
     this.alerts.set(kind, (this.alerts.get(kind) ?? 0) + times);
   }
 
-  #tries(line: RequestLine, tries: readonly Try[]): void {
-    for (const one of tries) {
-      const instance = this.#instance(one.instance);
-      instance.attempts[TRY_OUTCOMES.indexOf(one.outcome)]++;
-      if (isFailover(line, one)) instance.failovers++;
-    }
-    for (const { way } of line.resumes) {
-      this.resumes.set(way, (this.resumes.get(way) ?? 0) + 1);
-    }
+  #attempt(report: Report, attempt: ReportedAttempt): void {
+    const instance = this.#instance(attempt.instance);
+    instance.attempts[TRY_OUTCOMES.indexOf(attempt.outcome)]++;
+    if (isFailover(report, attempt)) instance.failovers++;
   }
 
   #instance(name: string): InstanceCounts {
@@ -221,7 +209,7 @@ export class Tally {
   }
 
   #instanceName(name: string): string {
-    return name === "" || name === "-" ? NONE : this.instances.has(name) ? name : OTHER;
+    return name === "" ? NONE : this.instances.has(name) ? name : OTHER;
   }
 
   #modelName(name: string): string {
@@ -229,36 +217,30 @@ export class Tally {
   }
 }
 
-/** Whether an attempt failed in a request that a later one answered. */
-export function isFailover({ instance }: { instance: string }, one: Try): boolean {
-  return instance !== "" && instance !== "-" &&
-    (one.outcome === "failed" || one.outcome === "busy" || one.outcome === "too_long");
-}
-
 /** The part of counting that is the same for all, an instance and a model. */
-function add(counts: Counts, line: RequestLine, outcome: number): void {
+function add(counts: Counts, report: Report, outcome: number): void {
   counts.outcomes[outcome]++;
-  counts.promptTokens += line.promptTokens ?? 0;
-  counts.completionTokens += line.completionTokens ?? 0;
-  if (line.completionTokens === null) counts.untoldTokens += line.pieces;
-  if (line.outcome === "rejected") return;
-  const durationS = line.durationMs / 1000;
+  counts.promptTokens += report.promptTokens ?? 0;
+  counts.completionTokens += report.completionTokens ?? 0;
+  if (report.completionTokens === null) counts.untoldTokens += report.pieces;
+  if (report.outcome === "rejected") return;
+  const durationS = report.durationMs / 1000;
   counts.duration.observe(durationS);
-  if (line.outcome === "aborted") {
-    if (line.firstByteMs === null) counts.abortsBefore++;
+  if (report.outcome === "aborted") {
+    if (report.firstByteMs === null) counts.abortsBefore++;
     else counts.abortsDuring++;
   }
-  if (line.streamed && line.firstByteMs !== null) {
-    counts.firstToken.observe(line.firstByteMs / 1000);
+  if (report.streamed && report.firstByteMs !== null) {
+    counts.firstToken.observe(report.firstByteMs / 1000);
   }
-  if (line.outcome !== "complete") return;
-  if (line.streamed) {
-    const tokens = line.completionTokens ?? line.pieces;
-    const spanMs = line.durationMs - line.firstByteMs!;
+  if (report.outcome !== "complete") return;
+  if (report.streamed) {
+    const tokens = report.completionTokens ?? report.pieces;
+    const spanMs = report.durationMs - report.firstByteMs!;
     if (tokens > 1 && spanMs > 0) counts.interToken.observe(spanMs / 1000 / (tokens - 1));
   }
-  if (line.completionTokens !== null && line.completionTokens > 0 && durationS > 0) {
-    counts.tokensPerSecond.observe(line.completionTokens / durationS);
+  if (report.completionTokens !== null && report.completionTokens > 0 && durationS > 0) {
+    counts.tokensPerSecond.observe(report.completionTokens / durationS);
   }
 }
 

@@ -16,7 +16,7 @@ import {
   type Tracer,
 } from "@opentelemetry/api";
 import { header, type HeaderList } from "../http/message.ts";
-import type { RequestOutcome, TryOutcome } from "./tally.ts";
+import type { Report, ReportedAttempt, TryOutcome } from "./report.ts";
 
 /** What is known of a request when it arrives. */
 export interface Arrival {
@@ -28,32 +28,10 @@ export interface Arrival {
   remoteAddress: string;
 }
 
-/** What came of a request. */
-export interface RequestFacts {
-  /** null where it was refused before it was understood. */
-  model: string | null;
-  stream: boolean;
-  outcome: RequestOutcome;
-  status: number;
-  instance: string;
-  attempts: number;
-  resumes: number;
-  /** Seconds to the first byte of the answer. */
-  firstByteS: number | null;
-  usage: Tokens | null;
-  error: string;
-}
-
+/** What an instance counted. */
 export interface Tokens {
   promptTokens: number;
   completionTokens: number;
-}
-
-/** What came of an attempt. */
-export interface AttemptFacts {
-  outcome: TryOutcome;
-  status?: number;
-  error?: string;
 }
 
 const OPERATIONS: Readonly<Record<string, string>> = {
@@ -149,20 +127,20 @@ export class RequestTrace {
   }
 
   /** Ends the span with what came of the request. */
-  end(facts: RequestFacts): void {
+  end(report: Report): void {
     const span = this.#span;
     if (span === null) return;
-    const { model, instance, firstByteS, outcome, status, error } = facts;
+    const { model, instance, firstByteMs, outcome, status, error } = report;
     span.setAttributes({
       "http.response.status_code": status,
-      ...(model === null ? {} : { "gen_ai.request.model": model }),
-      ...tokensOf(facts.usage),
+      ...(model === "" ? {} : { "gen_ai.request.model": model }),
+      ...tokensOf(report),
       "gateway.outcome": outcome,
-      "gateway.attempts": facts.attempts,
-      "gateway.resumes": facts.resumes,
-      "gateway.stream": facts.stream,
+      "gateway.attempts": report.attempts.length,
+      "gateway.resumes": report.resumes.length,
+      "gateway.stream": report.streamed,
       ...(instance === "" ? {} : { "gateway.instance": instance }),
-      ...(firstByteS === null ? {} : { "gateway.time_to_first_byte": firstByteS }),
+      ...(firstByteMs === null ? {} : { "gateway.time_to_first_byte": firstByteMs / 1000 }),
     });
     if (outcome === "failed" || outcome === "truncated") {
       span.setAttribute("error.type", status >= 400 ? String(status) : outcome);
@@ -192,11 +170,11 @@ export class AttemptTrace {
   }
 
   /** Ends the span; only the first call counts. */
-  end(facts: AttemptFacts | undefined, usage: Tokens | null): void {
+  end(attempt: ReportedAttempt | undefined, usage: Tokens | null): void {
     if (this.span === null || this.#ended) return;
     this.#ended = true;
-    if (facts !== undefined) {
-      const { outcome, status, error } = facts;
+    if (attempt !== undefined) {
+      const { outcome, status, error } = attempt;
       this.span.setAttribute("gateway.outcome", outcome);
       if (status !== undefined) this.span.setAttribute("http.response.status_code", status);
       if (outcome === "answered") this.span.setAttributes(tokensOf(usage));
@@ -227,10 +205,13 @@ function traceparentOf(span: Span): string {
   return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, "0")}`;
 }
 
-function tokensOf(usage: Tokens | null): Attributes {
-  return usage === null ? {} : {
-    "gen_ai.usage.input_tokens": usage.promptTokens,
-    "gen_ai.usage.output_tokens": usage.completionTokens,
+function tokensOf(tokens: Pick<Report, "promptTokens" | "completionTokens"> | null): Attributes {
+  if (tokens === null || tokens.promptTokens === null || tokens.completionTokens === null) {
+    return {};
+  }
+  return {
+    "gen_ai.usage.input_tokens": tokens.promptTokens,
+    "gen_ai.usage.output_tokens": tokens.completionTokens,
   };
 }
 

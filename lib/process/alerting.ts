@@ -9,12 +9,15 @@ import { LogChannel } from "../alert/channels/log.ts";
 import { systemClock } from "../alert/clock.ts";
 import type { Failure } from "../alert/delivery.ts";
 import { DiskWatch } from "../alert/disk_watch.ts";
+import { fallbacksOf, incidentOf } from "../alert/incident.ts";
 import { Outlets } from "../alert/outlets.ts";
-import { type FinishedRequest, Traffic } from "../alert/traffic.ts";
+import { Traffic } from "../alert/traffic.ts";
 import type { Config } from "../config/config.ts";
 import { logger } from "../observe/log.ts";
+import type { Report } from "../observe/report.ts";
 import type { Fleet } from "../pool/fleet.ts";
 import type { Instance } from "../pool/instance.ts";
+import type { Reloadable, Snapshot } from "./snapshots.ts";
 
 export interface AlertingOptions {
   config: Config;
@@ -29,7 +32,7 @@ const TICK_MS = 1000;
 /** What waits at the end has so long to be sent. */
 const CLOSE_MS = 5000;
 
-export class Alerting implements Bell {
+export class Alerting implements Bell, Reloadable {
   readonly #alerts: Alerts;
   readonly #outlets: Outlets;
   readonly #traffic: Traffic;
@@ -38,10 +41,12 @@ export class Alerting implements Bell {
   readonly #without = new Set<string>();
   readonly #timer: ReturnType<typeof setInterval>;
   #config: Config;
+  #fallbacks: ReadonlySet<string>;
 
   constructor(private readonly options: AlertingOptions) {
     const { config } = options;
     this.#config = config;
+    this.#fallbacks = fallbacksOf(config);
     this.#outlets = new Outlets(systemClock, hostname(), tellOfFailure);
     this.#alerts = new Alerts(
       [new LogChannel(), new ErrorFileChannel(() => this.#config.dataDir), this.#outlets],
@@ -62,11 +67,12 @@ export class Alerting implements Bell {
     Deno.unrefTimer(Number(this.#timer));
   }
 
-  configure(config: Config): void {
+  apply({ config }: Snapshot): void {
     this.#config = config;
     this.#alerts.configure(config);
     this.#outlets.configure(config);
     this.#traffic.configure(config);
+    this.#fallbacks = fallbacksOf(config);
     const names = new Set(config.instances.map(({ name }) => name));
     const models = new Set(config.instances.flatMap(({ models }) => models));
     const gone = "is no longer in the configuration";
@@ -93,9 +99,13 @@ export class Alerting implements Bell {
     return this.#alerts.isActive(kind, subject);
   }
 
-  /** Counts a finished request. */
-  request(line: FinishedRequest): void {
-    this.#traffic.request(line);
+  /** Judges a finished request, by itself and among the others of its model. */
+  request(report: Report): void {
+    this.#traffic.request(report);
+    const incident = incidentOf(report, this.#fallbacks);
+    if (incident !== null) {
+      this.options.onTrouble(incident.kind, incident.subject, incident.message);
+    }
   }
 
   /** To be called when an instance went out or came back: its models may have none, or one again. */

@@ -1,20 +1,13 @@
 // What the dashboard shows of the tally: a copy at the moment of the look, since it compares moments.
 
 import type { Counters } from "../dashboard/history.ts";
-import {
-  type Counts as Counted,
-  FIRST_TOKEN_BOUNDS,
-  InstanceCounts,
-  type Tally,
-  TRY_OUTCOMES,
-  type TryOutcome,
-} from "../observe/tally.ts";
-import type { Counts } from "./dashboard_source.ts";
+import { TRY_OUTCOMES, type TryOutcome } from "../observe/report.ts";
+import { type Counts, FIRST_TOKEN_BOUNDS, InstanceCounts, type Tally } from "../observe/tally.ts";
 
 /** Attempts that speak against their instance, whether or not another one answered. */
 const ERRORS: readonly TryOutcome[] = ["failed", "broken", "unusable"];
 
-export class DashboardCounts implements Counts {
+export class DashboardCounts {
   static readonly BOUNDS_MS = FIRST_TOKEN_BOUNDS.map((seconds) => seconds * 1000);
 
   constructor(private readonly tally: Tally) {}
@@ -34,12 +27,12 @@ export class DashboardCounts implements Counts {
   }
 }
 
-function errorsOf(counts: Counted): number {
+function errorsOf(counts: Counts): number {
   if (!(counts instanceof InstanceCounts)) return 0;
   return ERRORS.reduce((sum, one) => sum + counts.attempts[TRY_OUTCOMES.indexOf(one)], 0);
 }
 
-function countersOf(counts: Counted): Counters {
+function countersOf(counts: Counts): Counters {
   const { requests, errors, promptTokens, completionTokens, firstToken } = counts;
   return {
     requests,

@@ -1,7 +1,6 @@
 // Gives the dashboard (and `status`, which asks it) what the process knows: figures of the tally and the
 // pool once a second, the events, records and configuration, and the actions.
 
-import type { Config } from "../config/config.ts";
 import { type Counters, Track } from "../dashboard/history.ts";
 import type {
   ActionResult,
@@ -26,35 +25,26 @@ import {
 } from "../record/browse.ts";
 import type { RecordStats } from "../record/writer.ts";
 import { instanceReport } from "../server/health.ts";
+import type { Actions } from "./actions.ts";
+import { DashboardCounts } from "./dashboard_counts.ts";
+import type { Reload } from "./reload.ts";
+import type { Snapshots } from "./snapshots.ts";
 import { VERSION } from "./version.ts";
 
 const TICK_MS = 1000;
 /** Entries of the history: two minutes. */
 const KEPT = 120;
 
-/** Counters since the start, as the tally has them. */
-export interface Counts {
-  total: Counters;
-  instance(name: string): Counters;
-  model(name: string): Counters;
-}
-
 /** What the process lends. */
 export interface SourceParts {
-  /** In force, drained instances with weight 0. */
-  config(): Config;
+  snapshots: Snapshots;
   fleet: Fleet;
-  counts(): Counts;
-  /** Upper bounds of the counts of times to first token, in milliseconds. */
-  ttftBoundsMs: readonly number[];
+  counts: DashboardCounts;
   records(): RecordStats;
   feed: EventFeed;
   workers: number;
-  drained: ReadonlySet<string>;
-  configView(): ConfigView;
-  drain(instance: string): ActionResult;
-  undrain(instance: string): ActionResult;
-  reload(): Promise<ReloadReport>;
+  reload: Reload;
+  actions: Actions;
 }
 
 export class ProcessSource implements DashboardSource {
@@ -106,31 +96,31 @@ export class ProcessSource implements DashboardSource {
   }
 
   config(): ConfigView {
-    return this.#parts.configView();
+    return this.#parts.reload.view();
   }
 
   hasToken(): boolean {
-    return this.#parts.config().admin.token !== null;
+    return this.#parts.snapshots.config.admin.token !== null;
   }
 
   records(query: BrowseQuery): Promise<BrowsePage> {
-    return browse(this.#parts.config().dataDir, query);
+    return browse(this.#parts.snapshots.config.dataDir, query);
   }
 
   record(place: string): Promise<RecordDetail | null> {
-    return readRecord(this.#parts.config().dataDir, place);
+    return readRecord(this.#parts.snapshots.config.dataDir, place);
   }
 
   drain(instance: string): ActionResult {
-    return this.#changed(this.#parts.drain(instance));
+    return this.#changed(this.#parts.actions.drain(instance));
   }
 
   undrain(instance: string): ActionResult {
-    return this.#changed(this.#parts.undrain(instance));
+    return this.#changed(this.#parts.actions.undrain(instance));
   }
 
   reload(): Promise<ReloadReport> {
-    return this.#parts.reload();
+    return this.#parts.actions.reload();
   }
 
   watch(watcher: Watcher): () => void {
@@ -145,29 +135,28 @@ export class ProcessSource implements DashboardSource {
   }
 
   #newTrack(): Track {
-    return new Track(this.#parts.ttftBoundsMs, KEPT);
+    return new Track(DashboardCounts.BOUNDS_MS, KEPT);
   }
 
   #tick(): void {
     const { fleet, counts } = this.#parts;
     const now = performance.now();
-    const counted = counts();
     const { instances } = fleet;
     this.#times.push(Math.round(Date.now() / 1000));
     this.#times.shift();
-    this.#total.add(now, counted.total, inFlightOf(instances));
+    this.#total.add(now, counts.total, inFlightOf(instances));
     this.#instances = this.#follow(
       this.#instances,
       instances.map(({ name }) => name),
       (name, track) => {
         const inFlight = inFlightOf(instances.filter((one) => one.name === name));
-        track.add(now, counted.instance(name), inFlight);
+        track.add(now, counts.instance(name), inFlight);
       },
     );
     this.#models = this.#follow(
       this.#models,
       fleet.models,
-      (name, track) => track.add(now, counted.model(name), 0),
+      (name, track) => track.add(now, counts.model(name), 0),
     );
     this.#snapshot = null;
     this.#history = null;
@@ -190,24 +179,24 @@ export class ProcessSource implements DashboardSource {
   }
 
   #look(): FleetSnapshot {
-    const { config, fleet, counts, drained } = this.#parts;
-    const counted = counts();
+    const { snapshots, fleet, counts } = this.#parts;
+    const { config, drained } = snapshots;
     const { instances } = fleet;
     return {
       time: new Date().toISOString(),
       version: VERSION,
       status: serviceStatus(instances),
-      strategy: config().strategy,
+      strategy: config.strategy,
       uptime_seconds: Math.round((performance.now() - this.#startedAt) / 100) / 10,
       workers: this.#parts.workers,
       waiting: fleet.waiting,
-      totals: { ...figures(counted.total, this.#total), in_flight: inFlightOf(instances) },
-      records: { enabled: config().record.enabled, ...this.#parts.records() },
+      totals: { ...figures(counts.total, this.#total), in_flight: inFlightOf(instances) },
+      records: { enabled: config.record.enabled, ...this.#parts.records() },
       instances: instances.map((one) => ({
         ...instanceReport(one),
         drained: drained.has(one.name),
         max_concurrency: one.config.maxConcurrency,
-        ...figures(counted.instance(one.name), this.#instances.get(one.name)),
+        ...figures(counts.instance(one.name), this.#instances.get(one.name)),
       })),
       models: fleet.models.map((name) => {
         const members = instances.filter((one) => one.config.models.includes(name));
@@ -215,7 +204,7 @@ export class ProcessSource implements DashboardSource {
           name,
           instances: members.length,
           available: members.filter(isServing).length,
-          ...figures(counted.model(name), this.#models.get(name)),
+          ...figures(counts.model(name), this.#models.get(name)),
         };
       }),
     };

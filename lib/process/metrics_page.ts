@@ -8,13 +8,14 @@ import type { Tally } from "../observe/tally.ts";
 import type { Fleet } from "../pool/fleet.ts";
 import { isServing } from "../pool/service.ts";
 import type { RecordStats } from "../record/writer.ts";
+import type { Snapshots } from "./snapshots.ts";
 import { VERSION } from "./version.ts";
 
 /** What the process lends. */
 export interface MetricsParts {
   tally: Tally;
   fleet: Fleet;
-  dataDir(): string;
+  snapshots: Snapshots;
   records(): RecordStats;
   workers: number;
 }
@@ -31,7 +32,7 @@ export class MetricsPage {
     if (request.method !== "GET" && request.method !== "HEAD") {
       return text(405, "text/plain; charset=utf-8", "Method Not Allowed\n", ["allow", "GET, HEAD"]);
     }
-    const diskFreeBytes = await this.#disk.freeBytes(this.parts.dataDir());
+    const diskFreeBytes = await this.#disk.freeBytes(this.parts.snapshots.config.dataDir);
     return text(
       200,
       this.#metrics.contentType,

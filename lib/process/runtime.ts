@@ -14,13 +14,14 @@ import { Fleet } from "../pool/fleet.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
 import type { SharedState } from "../pool/shared_state.ts";
-import { type Finished, Gateway } from "../server/gateway.ts";
+import { Gateway, type GatewayParts } from "../server/gateway.ts";
 import { AddressCounts } from "../server/listener/address_counts.ts";
 import { listenDenoServe } from "../server/listener/deno_serve.ts";
 import { listenHttp1 } from "../server/listener/http1.ts";
 import type { Listener } from "../server/listener.ts";
 import { ModelCatalog } from "../server/models.ts";
 import { StoredResponses } from "../server/stored_responses.ts";
+import type { Reloadable, Snapshot } from "./snapshots.ts";
 
 /** What is still open once all requests are answered: last bytes on their way, dashboards. */
 const LAST_BYTES_MS = 500;
@@ -30,10 +31,8 @@ const CUT_MS = 500;
 export interface RuntimeParts {
   shared: SharedState;
   now(): number;
-  /** Whether the environment names a proxy for this origin. */
-  proxied(origin: string): boolean;
   onPoolEvent(event: PoolEvent): void;
-  onFinished(finished: Finished): void;
+  onFinished: GatewayParts["onFinished"];
   /** Answers for metrics and dashboard. */
   admin: AdminHandler;
   /** null where nothing is traced. */
@@ -41,24 +40,26 @@ export interface RuntimeParts {
   onError(error: unknown): void;
 }
 
-export class Runtime {
+export class Runtime implements Reloadable {
   readonly fleet: Fleet;
   readonly #clock = new DeadlineClock();
   readonly #fetch: FetchTransport;
   readonly #http1 = new Http1Transport();
   readonly #gateway: Gateway;
   readonly #parts: RuntimeParts;
+  /** Origins behind a proxy, those of earlier snapshots too: the environment does not change. */
+  readonly #proxied = new Set<string>();
   #config: Config;
   #listener: Listener | null = null;
   #draining = false;
   #closed: Promise<void> | null = null;
 
-  constructor(config: Config, slots: Readonly<Record<string, number>>, parts: RuntimeParts) {
+  constructor(snapshot: Snapshot, parts: RuntimeParts) {
     this.#parts = parts;
-    this.#fetch = new FetchTransport((origin) => parts.proxied(origin));
-    this.#config = config;
+    this.#fetch = new FetchTransport((origin) => this.#proxied.has(origin));
+    this.#config = snapshot.config;
     this.fleet = new Fleet(parts.shared, parts.now, parts.onPoolEvent);
-    this.fleet.apply(config, slots);
+    this.apply(snapshot);
     const transportFor = (instance: Instance) => this.transportFor(instance);
     const stored = new StoredResponses(parts.shared);
     const catalog = new ModelCatalog(this.fleet, transportFor);
@@ -84,13 +85,9 @@ export class Runtime {
     });
   }
 
-  get config(): Config {
-    return this.#config;
-  }
-
   transportFor(instance: Instance): Transport {
     const { origin } = instance.config;
-    const plain = origin.startsWith("http:") && !this.#parts.proxied(origin);
+    const plain = origin.startsWith("http:") && !this.#proxied.has(origin);
     return plain && this.#config.transport === "auto" ? this.#http1 : this.#fetch;
   }
 
@@ -111,8 +108,9 @@ export class Runtime {
   }
 
   /** The next snapshot; requests under way keep theirs. */
-  apply(config: Config, slots: Readonly<Record<string, number>>): void {
+  apply({ config, slots, proxied }: Snapshot): void {
     this.#config = config;
+    for (const origin of proxied) this.#proxied.add(origin);
     this.fleet.apply(config, slots);
   }
 

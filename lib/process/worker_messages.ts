@@ -2,33 +2,13 @@
 // transferred.
 
 import type { AdminRequest } from "../http/admin.ts";
-import type { Config } from "../config/config.ts";
-import type { RequestLine } from "../observe/log.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
-import type { Capture } from "../record/capture.ts";
-import type { PackedEvents } from "../sse/event_store.ts";
-import type { Incident, Note } from "../server/accounting.ts";
-
-/** A capture whose events are packed. */
-export interface PackedCapture {
-  capture: Omit<Capture, "response">;
-  body: Uint8Array | null;
-  events: PackedEvents | null;
-}
-
-/** One finished request, as the main isolate needs it. */
-export interface FinishedMessage {
-  line: RequestLine;
-  capture: PackedCapture | null;
-  incident: Incident | null;
-  notes: Note[];
-}
+import type { Snapshot } from "./snapshots.ts";
+import type { SentReport } from "./worker_reports.ts";
 
 export type ToWorker =
-  | {
+  | Snapshot & {
     kind: "start";
-    config: Config;
-    slots: Readonly<Record<string, number>>;
     buffer: SharedArrayBuffer;
     worker: number;
     /** The main isolate's clock when this was sent, in milliseconds. */
@@ -37,15 +17,8 @@ export type ToWorker =
     port: number;
     /** Whether requests are traced, where the runtime can. */
     tracing: boolean;
-    /** Origins of the configuration that the environment sends through a proxy. */
-    proxied: readonly string[];
   }
-  | {
-    kind: "apply";
-    config: Config;
-    slots: Readonly<Record<string, number>>;
-    proxied: readonly string[];
-  }
+  | Snapshot & { kind: "apply" }
   | { kind: "drain" }
   | { kind: "hand_over" }
   /** Cut what is under way; answered by `drained` as well. */
@@ -56,7 +29,7 @@ export type FromWorker =
   | { kind: "loaded" }
   | { kind: "ready"; port: number }
   | { kind: "failed"; message: string }
-  | { kind: "finished"; batch: FinishedMessage[] }
+  | { kind: "finished"; batch: SentReport[] }
   | { kind: "pool_event"; event: PoolEvent }
   /** To be answered through `port` (admin_relay.ts). */
   | { kind: "admin"; request: AdminRequest; port: MessagePort }

@@ -1,12 +1,15 @@
 // The workers of one process: started one after the other on one port, replaced when they die, told of
 // each new configuration, drained together.
 
-import type { Config } from "../config/config.ts";
 import type { AdminHandler } from "../http/admin.ts";
+import type { Report } from "../observe/report.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
 import type { SharedState } from "../pool/shared_state.ts";
+import type { Content } from "../record/capture.ts";
 import { serveAdmin } from "./admin_relay.ts";
-import type { FinishedMessage, FromWorker, ToWorker } from "./worker_messages.ts";
+import type { Reloadable, Snapshot } from "./snapshots.ts";
+import type { FromWorker, ToWorker } from "./worker_messages.ts";
+import { unpacked } from "./worker_reports.ts";
 
 /** A worker that dies at once is not replaced in a tight loop. */
 const RESTART_MS = 500;
@@ -20,16 +23,16 @@ export interface WorkerPoolParts {
   tracing: boolean;
   shared: SharedState;
   now(): number;
-  /** What a worker needs of the configuration in force. */
-  snapshot(): { config: Config; slots: Readonly<Record<string, number>>; proxied: string[] };
-  onFinished(batch: FinishedMessage[]): void;
+  /** In force when a worker starts. */
+  snapshot(): Snapshot;
+  onFinished(report: Report, content: Content | null): void;
   onPoolEvent(event: PoolEvent): void;
   admin: AdminHandler;
   onError(message: string): void;
   onDied(worker: number, message: string): void;
 }
 
-export class WorkerPool {
+export class WorkerPool implements Reloadable {
   readonly #workers = new Map<number, Worker>();
   readonly #drained = new Map<number, () => void>();
   #address = { hostname: "", port: 0 };
@@ -46,8 +49,8 @@ export class WorkerPool {
     return this.#address.port;
   }
 
-  apply(): void {
-    const message: ToWorker = { kind: "apply", ...this.parts.snapshot() };
+  apply(snapshot: Snapshot): void {
+    const message: ToWorker = { kind: "apply", ...snapshot };
     for (const worker of this.#workers.values()) worker.postMessage(message);
   }
 
@@ -116,7 +119,10 @@ export class WorkerPool {
   #take(index: number, message: FromWorker): void {
     switch (message.kind) {
       case "finished":
-        return this.parts.onFinished(message.batch);
+        for (const { report, content } of message.batch) {
+          this.parts.onFinished(report, unpacked(content));
+        }
+        return;
       case "pool_event":
         return this.parts.onPoolEvent(message.event);
       case "error":

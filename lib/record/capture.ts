@@ -2,10 +2,20 @@
 // about them. Nothing in it has been decoded yet.
 
 import type { Api } from "../api/api.ts";
+import type { Report, RequestOutcome } from "../observe/report.ts";
 import type { EventStore } from "../sse/event_store.ts";
 
 /** aborted: the client left. truncated: the answer broke off. failed: there was none. */
-export type Outcome = "complete" | "truncated" | "aborted" | "failed";
+export type Outcome = Exclude<RequestOutcome, "rejected">;
+
+/** The bytes of a conversation, which stay beside its report: they are large, and may be transferred. */
+export class Content {
+  constructor(
+    /** As the client sent it. */
+    readonly requestBody: Uint8Array,
+    readonly response: Uint8Array | EventStore | null,
+  ) {}
+}
 
 export interface Capture {
   id: string;
@@ -29,6 +39,36 @@ export interface Capture {
   /** Address of the client. */
   client: string;
   userAgent?: string;
-  attempts: { instance: string; status?: number; error?: string }[];
-  resumed?: { from: string; to: string; way: string; atChars: number }[];
+  attempts: readonly { instance: string; status?: number; error?: string }[];
+  resumed?: readonly { from: string; to: string; way: string; atChars: number }[];
+}
+
+/** A report of what is recorded: conversations that are not the client's own mistake. */
+export type RecordedReport = Report & { readonly api: Api; readonly outcome: Outcome };
+
+export function isRecorded(report: Report): report is RecordedReport {
+  return report.api !== null && report.outcome !== "rejected";
+}
+
+/** What the recorder gets of a request. */
+export function captureOf(report: RecordedReport, { requestBody, response }: Content): Capture {
+  return {
+    id: report.id,
+    api: report.api,
+    outcome: report.outcome,
+    error: report.error === "" ? undefined : report.error,
+    model: report.model,
+    instance: report.instance,
+    requestBody,
+    stream: report.stream,
+    status: report.status,
+    response,
+    startedAtMs: report.startedAtMs,
+    firstByteMs: report.firstByteMs,
+    durationMs: report.durationMs,
+    client: report.client,
+    userAgent: report.userAgent,
+    attempts: report.attempts,
+    resumed: report.resumes.length === 0 ? undefined : report.resumes,
+  };
 }

@@ -10,32 +10,19 @@ import { type ClientReply, type ClientRequest, RequestError } from "../http/clie
 import { openAiErrorBody } from "../http/openai_error.ts";
 import type { HeaderList } from "../http/message.ts";
 import type { Fleet } from "../pool/fleet.ts";
+import type { Report } from "../observe/report.ts";
 import type { RequestTrace, Tracing } from "../observe/trace.ts";
 import type { Instance } from "../pool/instance.ts";
+import { Content, isRecorded } from "../record/capture.ts";
 import type { Api } from "../api/api.ts";
-import { factsOf } from "./accounting.ts";
 import { answerAdmin } from "./admin.ts";
 import { healthReport } from "./health.ts";
 import type { ModelCatalog } from "./models.ts";
 import { forwardRequest, quotedName, readFields } from "./read.ts";
+import { Arrival, reportOf } from "./reporting.ts";
 import { requestIds } from "./request_id.ts";
 import { type Route, routeLabel, routeOf } from "./routes.ts";
 import type { StoredResponses } from "./stored_responses.ts";
-
-/** What is told of a request when it is over. */
-export class Finished {
-  constructor(
-    readonly request: ForwardRequest | null,
-    readonly id: string,
-    readonly method: string,
-    readonly target: string,
-    readonly remoteAddress: string,
-    readonly account: Account,
-    /** performance.now() of its arrival, and the wall clock in milliseconds. */
-    readonly startedAt: number,
-    readonly startedAtMs: number,
-  ) {}
-}
 
 export interface GatewayParts {
   fleet: Fleet;
@@ -44,7 +31,8 @@ export interface GatewayParts {
   /** The snapshot in force; a request keeps the one that it began with. */
   config(): Config;
   draining(): boolean;
-  onFinished(finished: Finished): void;
+  /** A request is over; `content` is null where nothing of it is to be recorded. */
+  onFinished(report: Report, content: Content | null): void;
   stored: StoredResponses;
   admin: AdminHandler;
   /** null where nothing is traced. */
@@ -68,9 +56,8 @@ export class Gateway {
 
   /** The listener's handler. */
   readonly handle = async (client: ClientRequest, reply: ClientReply): Promise<void> => {
-    const startedAt = performance.now();
-    const startedAtMs = Date.now();
     const id = this.#newId(client.headers);
+    const arrival = new Arrival(id, client, performance.now(), Date.now());
     let request: ForwardRequest | null = null;
     let account: Account | null = null;
     const route = routeOf(client.target);
@@ -89,23 +76,20 @@ export class Gateway {
       await sendError(reply, id, error.status, error.message);
     } finally {
       if (account !== null) {
-        const { method, target, remoteAddress } = client;
-        const finished = new Finished(
-          request,
-          id,
-          method,
-          target,
-          remoteAddress,
-          account,
-          startedAt,
-          startedAtMs,
-        );
-        trace?.end(factsOf(finished));
-        this.#parts.onFinished(finished);
+        const report = reportOf(arrival, request, account, performance.now());
+        trace?.end(report);
+        this.#parts.onFinished(report, this.#contentOf(report, request, account));
       } else trace?.fail();
       if (counts && --this.#running === 0) this.#whenIdle?.();
     }
   };
+
+  #contentOf(report: Report, request: ForwardRequest | null, account: Account): Content | null {
+    if (request === null || !this.#parts.config().record.enabled || !isRecorded(report)) {
+      return null;
+    }
+    return new Content(request.body, account.response);
+  }
 
   /** null where nothing is traced, and for what the gateway answers by itself. */
   #begunTrace(route: Route, id: string, client: ClientRequest): RequestTrace | null {

@@ -225,7 +225,7 @@ Deno.test("a worker that dies is replaced, its leases are released, the others a
   });
   const loaded = loadConfig("test", text, () => undefined);
   assert.ok(loaded.ok);
-  let config = loaded.config;
+  const { config } = loaded;
   const shared = SharedState.create();
   const slots = new SlotTable(shared).assign(config);
   const died: string[] = [];
@@ -259,11 +259,8 @@ Deno.test("a worker that dies is replaced, its leases are released, the others a
     const [lost, kept] = [inFlight(1), inFlight(2)];
     assert.equal(lost + kept, answers.length);
 
-    const alive = config;
-    config = { ...config, dataDir: deathOf("worker-1") };
-    pool.apply();
+    pool.apply({ config: { ...config, dataDir: deathOf("worker-1") }, slots, proxied: [] });
     await waitFor(() => died.length === 1, "the death to be noticed");
-    config = alive;
     assert.match(died[0], /^1: .*dies on purpose/);
     assert.equal(inFlight(1), 0, "its leases are released with it");
     assert.equal(inFlight(2), kept);

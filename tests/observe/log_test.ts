@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { LineWriter } from "../../lib/observe/line_writer.ts";
-import { logger, Logs, type RequestLine } from "../../lib/observe/log.ts";
+import { logger, Logs } from "../../lib/observe/log.ts";
+import type { Report } from "../../lib/observe/report.ts";
+import { REPORT } from "./sample_report.ts";
 
 class Sink {
   text = "";
@@ -15,32 +17,22 @@ class Sink {
   }
 }
 
-const line: RequestLine = {
-  id: "abc",
-  method: "POST",
-  path: "/v1/chat/completions",
+const failed = { instance: "gpu-2", outcome: "failed" } as const;
+const report: Report = {
+  ...REPORT,
   model: "demo",
   instance: "gpu-1",
-  status: 200,
-  outcome: "complete",
-  attempts: 2,
+  attempts: [failed, { instance: "gpu-1", outcome: "answered" }],
   firstByteMs: 12.5,
   durationMs: 40,
-  promptTokens: 7,
   completionTokens: 30,
-  error: "",
-  route: "/v1/chat/completions",
-  streamed: true,
-  pieces: 30,
-  tries: null,
-  resumes: [],
 };
 
-function written(format: "text" | "json", more: Partial<RequestLine> = {}, level = "info"): string {
+function written(format: "text" | "json", more: Partial<Report> = {}, level = "info"): string {
   const sink = new Sink();
   const logs = new Logs(new LineWriter(sink));
   logs.configure({ level: level as "info", format });
-  logs.request({ ...line, ...more });
+  logs.request({ ...report, ...more });
   logs.flush();
   return sink.text;
 }
@@ -72,6 +64,16 @@ Deno.test("the same as JSON", () => {
     prompt_tokens: 7,
     completion_tokens: 30,
   });
+});
+
+Deno.test("a request that nobody answered has a dash where others have an instance", () => {
+  const more = { instance: "", attempts: [failed], completionTokens: null, firstByteMs: null };
+  assert.match(
+    written("text", more),
+    / instance=- .* attempts=1 first_byte_ms=- duration_ms=40\n$/,
+  );
+  const { instance, attempts } = JSON.parse(written("json", more));
+  assert.deepEqual([instance, attempts], ["-", 1]);
 });
 
 Deno.test("a client's text cannot forge a line or reach the terminal", () => {

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { CATALOG } from "../../lib/observe/metrics/catalog.ts";
 import { Metrics } from "../../lib/observe/metrics.ts";
-import { OUTCOMES, Tally, TRY_OUTCOMES } from "../../lib/observe/tally.ts";
+import { OUTCOMES, TRY_OUTCOMES } from "../../lib/observe/report.ts";
+import { Tally } from "../../lib/observe/tally.ts";
 import { ROOT } from "../support/processes.ts";
 
 const RULES = join(ROOT, "deploy/prometheus/alerts.yml");

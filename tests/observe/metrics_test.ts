@@ -4,30 +4,10 @@ import assert from "node:assert/strict";
 import { Metrics } from "../../lib/observe/metrics.ts";
 import { CATALOG } from "../../lib/observe/metrics/catalog.ts";
 import type { Look } from "../../lib/observe/metrics/metric.ts";
-import type { RequestLine } from "../../lib/observe/log.ts";
-import { OUTCOMES, RESUME_WAYS, Tally, TRY_OUTCOMES } from "../../lib/observe/tally.ts";
+import { OUTCOMES, RESUME_WAYS, TRY_OUTCOMES } from "../../lib/observe/report.ts";
+import { Tally } from "../../lib/observe/tally.ts";
 import { parseMetrics } from "../support/prometheus.ts";
-
-const line: RequestLine = {
-  id: "abc",
-  method: "POST",
-  path: "/v1/chat/completions",
-  model: "m",
-  instance: "a",
-  status: 200,
-  outcome: "complete",
-  attempts: 1,
-  firstByteMs: 30,
-  durationMs: 1030,
-  promptTokens: 7,
-  completionTokens: 11,
-  error: "",
-  route: "/v1/chat/completions",
-  streamed: true,
-  pieces: 11,
-  tries: null,
-  resumes: [],
-};
+import { REPORT } from "./sample_report.ts";
 
 interface Named {
   name: string;
@@ -80,8 +60,8 @@ Deno.test("names, types and words keep Prometheus' conventions", () => {
 
 Deno.test("every line has exactly the labels that its metric names", async () => {
   const tally = tallyOf(one);
-  tally.request(line);
-  tally.request({ ...line, instance: "-", tries: [{ instance: "a", outcome: "failed" }] });
+  tally.request(REPORT);
+  tally.request({ ...REPORT, instance: "", attempts: [{ instance: "a", outcome: "failed" }] });
   tally.alert("instance_down");
   const { families } = await scrape(tally, one);
   assert.deepEqual([...families.keys()], CATALOG.map(({ name }) => name));
@@ -97,8 +77,8 @@ Deno.test("every line has exactly the labels that its metric names", async () =>
 
 Deno.test("a request is counted under its model, instance, route and outcome", async () => {
   const tally = tallyOf([...one, { name: "b", models: ["m"] }]);
-  tally.request(line);
-  tally.request({ ...line, outcome: "aborted", firstByteMs: null, completionTokens: null });
+  tally.request(REPORT);
+  tally.request({ ...REPORT, outcome: "aborted", firstByteMs: null, completionTokens: null });
   const found = await scrape(tally, one);
   const labels = { model: "m", instance: "a", route: "/v1/chat/completions" };
   assert.deepEqual(
@@ -120,8 +100,8 @@ Deno.test("a request is counted under its model, instance, route and outcome", a
 
 Deno.test("a whole answer has no time to its first token, a stream without usage no tokens", async () => {
   const tally = tallyOf(one);
-  tally.request({ ...line, streamed: false, pieces: 0 });
-  tally.request({ ...line, promptTokens: null, completionTokens: null });
+  tally.request({ ...REPORT, streamed: false, pieces: 0 });
+  tally.request({ ...REPORT, promptTokens: null, completionTokens: null });
   const found = await scrape(tally, one);
   assert.equal(found.sum("gateway_time_to_first_token_seconds_count"), 1);
   assert.equal(found.sum("gateway_tokens_total"), 18);
@@ -134,11 +114,11 @@ Deno.test("failovers are the attempts that failed where a later one answered", a
   const tally = tallyOf(two);
   const failed = { instance: "a", outcome: "failed" } as const;
   tally.request({
-    ...line,
+    ...REPORT,
     instance: "b",
-    tries: [failed, { instance: "b", outcome: "answered" }],
+    attempts: [failed, { instance: "b", outcome: "answered" }],
   });
-  tally.request({ ...line, instance: "-", outcome: "failed", tries: [failed] });
+  tally.request({ ...REPORT, instance: "", outcome: "failed", attempts: [failed] });
   const found = await scrape(tally, two);
   assert.equal(found.sum("gateway_attempts_total", { instance: "a", outcome: "failed" }), 2);
   assert.equal(found.sum("gateway_failovers_total"), 1);
@@ -149,14 +129,14 @@ Deno.test("names that a client makes up never become labels", async () => {
   const tally = tallyOf(one);
   for (let i = 0; i < 1000; i++) {
     tally.request({
-      ...line,
+      ...REPORT,
       model: `made up ${i}`,
-      instance: "-",
+      instance: "",
       outcome: "rejected",
-      tries: [],
+      attempts: [],
     });
   }
-  tally.request({ ...line, model: "", instance: "-", outcome: "rejected", tries: [] });
+  tally.request({ ...REPORT, model: "", instance: "", outcome: "rejected", attempts: [] });
   const found = await scrape(tally, one);
   assert.equal(found.sum("gateway_requests_total", { model: "other" }), 1000);
   assert.equal(found.sum("gateway_requests_total", { model: "none" }), 1);
@@ -166,11 +146,11 @@ Deno.test("names that a client makes up never become labels", async () => {
 
 Deno.test("what the configuration no longer names vanishes, and what it names is there at once", async () => {
   const tally = tallyOf(one);
-  tally.request(line);
+  tally.request(REPORT);
   const next = [{ name: "b", models: ["n"] }];
   tally.configure({ instances: next });
   // One that was under way during the reload.
-  tally.request(line);
+  tally.request(REPORT);
   const text = await new Metrics().text(lookAt(tally, next));
   assert.ok(!/(model|instance)="[am]"/.test(text));
   const found = parseMetrics(text);
@@ -182,7 +162,7 @@ Deno.test("what the configuration no longer names vanishes, and what it names is
 Deno.test("labels of any text survive", async () => {
   const odd = [{ name: 'a "quoted" \\ name', models: ["org/model\nlarge {x}, é"] }];
   const tally = tallyOf(odd);
-  tally.request({ ...line, instance: odd[0].name, model: odd[0].models[0] });
+  tally.request({ ...REPORT, instance: odd[0].name, model: odd[0].models[0] });
   const found = await scrape(tally, odd);
   const labels = { instance: odd[0].name, model: odd[0].models[0] };
   assert.equal(found.sum("gateway_requests_total", labels), 1);
@@ -199,14 +179,14 @@ function largeFleet() {
     for (const model of models) {
       for (const route of ["/v1/chat/completions", "/v1/completions"]) {
         for (const outcome of OUTCOMES.slice(0, 3)) {
-          const request = { ...line, instance: name, model, route, outcome, durationMs: 12345.6 };
+          const request = { ...REPORT, instance: name, model, route, outcome, durationMs: 12345.6 };
           for (let i = 0; i < 1000; i++) tally.request(request);
         }
       }
     }
-    const tries = TRY_OUTCOMES.slice(0, 5).map((outcome) => ({ instance: name, outcome }));
-    const resumes = RESUME_WAYS.map((way) => ({ from: name, to: name, way }));
-    tally.request({ ...line, instance: name, model: models[0], tries, resumes });
+    const attempts = TRY_OUTCOMES.slice(0, 5).map((outcome) => ({ instance: name, outcome }));
+    const resumes = RESUME_WAYS.map((way) => ({ from: name, to: name, way, atChars: 3 }));
+    tally.request({ ...REPORT, instance: name, model: models[0], attempts, resumes });
     tally.poolEvent("instance_ejected", name);
     tally.healthCheck(name, true);
   }

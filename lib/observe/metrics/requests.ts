@@ -1,7 +1,8 @@
 // Metrics of requests: how many, how long, how they ended, and what it took.
 
 import type { Histogram } from "../histogram.ts";
-import { type Counts, NONE, OUTCOMES, type Tally, TRY_OUTCOMES } from "../tally.ts";
+import { OUTCOMES, TRY_OUTCOMES } from "../report.ts";
+import { type Counts, NONE, type Tally } from "../tally.ts";
 import { histogramSamples, type Metric, type Sample, summarySamples } from "./metric.ts";
 
 /** Attempts that every instance has sooner or later: shown from the start, as zero. */

@@ -1,0 +1,53 @@
+// Metrics and dashboard of this process, for whichever isolate is asked for them.
+
+import { isDeepStrictEqual } from "node:util";
+import type { AdminConfig } from "../config/config.ts";
+import { Dashboard } from "../dashboard/dashboard.ts";
+import type { AdminReply, AdminRequest } from "../http/admin.ts";
+import type { ProcessSource } from "./dashboard_source.ts";
+import type { MetricsPage } from "./metrics_page.ts";
+import type { Reloadable, Snapshot, Snapshots } from "./snapshots.ts";
+
+export class AdminPages implements Reloadable {
+  readonly #dashboard: Dashboard;
+  #admin: AdminConfig;
+
+  constructor(
+    snapshots: Snapshots,
+    source: ProcessSource,
+    private readonly metrics: MetricsPage,
+  ) {
+    this.#dashboard = new Dashboard(source);
+    this.#admin = snapshots.config.admin;
+    snapshots.join(this);
+  }
+
+  /** Whoever may no longer look must not go on looking. */
+  apply({ config }: Snapshot): void {
+    const before = this.#admin;
+    this.#admin = config.admin;
+    if (!isDeepStrictEqual(config.admin, before)) this.#dashboard.live.endAll();
+  }
+
+  handle(request: AdminRequest): Promise<AdminReply> {
+    const path = request.target.split("?", 1)[0];
+    if (path === "/dashboard" || path.startsWith("/dashboard/")) {
+      return this.#dashboard.handle(request);
+    }
+    if (path === "/metrics") return this.metrics.handle(request);
+    return Promise.resolve(notFound(path));
+  }
+
+  /** Ends the streams of those who look. */
+  close(): void {
+    this.#dashboard.close();
+  }
+}
+
+function notFound(path: string): AdminReply {
+  return {
+    status: 404,
+    headers: [["content-type", "text/plain; charset=utf-8"]],
+    body: new TextEncoder().encode(`Nothing at ${path}\n`),
+  };
+}

@@ -1,0 +1,55 @@
+// Active health checks as the process runs them: through the transports of its own isolate, counted, and
+// at once where requests have found an instance bad.
+
+import type { HealthCheckConfig } from "../config/config.ts";
+import type { Tally } from "../observe/tally.ts";
+import { type CheckResult, HealthChecker } from "../pool/health_check.ts";
+import type { Instance } from "../pool/instance.ts";
+import type { PoolEvent } from "../pool/outlier.ts";
+import { checkInstance } from "../server/check_instance.ts";
+import type { Runtime } from "./runtime.ts";
+import type { Reloadable, Snapshot, Snapshots } from "./snapshots.ts";
+
+export class HealthWatch implements Reloadable {
+  readonly #checker: HealthChecker;
+
+  constructor(
+    private readonly snapshots: Snapshots,
+    private readonly runtime: Runtime,
+    private readonly tally: Tally,
+  ) {
+    const { healthCheck } = snapshots.config;
+    this.#checker = new HealthChecker(
+      runtime.fleet,
+      healthCheck,
+      (instance, options) => this.#check(instance, options),
+      Math.random,
+    );
+    snapshots.join(this);
+  }
+
+  /** Checks from now on. */
+  start(): void {
+    this.apply(this.snapshots.current);
+  }
+
+  apply({ config }: Snapshot): void {
+    this.#checker.configure(config.healthCheck);
+  }
+
+  poolEvent({ kind, instance: name }: PoolEvent): void {
+    if (kind !== "instance_ejected") return;
+    const ejected = this.runtime.fleet.instances.find((one) => one.name === name);
+    if (ejected !== undefined) this.#checker.checkSoon(ejected);
+  }
+
+  close(): void {
+    this.#checker.close();
+  }
+
+  async #check(instance: Instance, options: HealthCheckConfig): Promise<CheckResult> {
+    const result = await checkInstance(this.runtime.transportFor(instance), instance, options);
+    this.tally.healthCheck(instance.name, result === null);
+    return result;
+  }
+}

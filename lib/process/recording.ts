@@ -1,0 +1,44 @@
+// The recorder as the process has it: follows the configuration, takes what finished requests said, and
+// tells people what it could not write.
+
+import type { Report } from "../observe/report.ts";
+import { captureOf, type Content, isRecorded } from "../record/capture.ts";
+import { type RecordStats, RecordWriter } from "../record/writer.ts";
+import type { Bulletin } from "./bulletin.ts";
+import type { ReportReader } from "./finished_requests.ts";
+import type { Reloadable, Snapshot, Snapshots } from "./snapshots.ts";
+
+export class Recording implements ReportReader, Reloadable {
+  readonly #writer: RecordWriter;
+
+  constructor(snapshots: Snapshots, bulletin: Bulletin) {
+    this.#writer = new RecordWriter({
+      ...optionsOf(snapshots.current),
+      onDrop: (count) =>
+        bulletin.raise("records_dropped", "records", "the record queue is full", count),
+      onError: (error) => bulletin.raise("records_failed", "records", String(error)),
+    });
+    snapshots.join(this);
+  }
+
+  apply(snapshot: Snapshot): void {
+    this.#writer.configure(optionsOf(snapshot));
+  }
+
+  /** Content comes only where recording is on (server/gateway.ts). */
+  request(report: Report, content: Content | null): void {
+    if (content !== null && isRecorded(report)) this.#writer.offer(captureOf(report, content));
+  }
+
+  stats(): RecordStats {
+    return this.#writer.stats();
+  }
+
+  close(): Promise<void> {
+    return this.#writer.close();
+  }
+}
+
+function optionsOf({ config: { dataDir, record } }: Snapshot) {
+  return { dataDir, format: record.format, queueMax: record.queueMax };
+}
