@@ -3,6 +3,7 @@
 // are out only where no fallback can take the request.
 
 import type { Config } from "../config/config.ts";
+import type { Ask } from "../pool/balancing/strategy.ts";
 import type { Fleet } from "../pool/fleet.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
@@ -44,6 +45,7 @@ interface TooLong {
 
 export class Route {
   readonly pool: Pool;
+  readonly #ask: Ask;
   readonly #failures: { instance: Instance; failure: Failure }[] = [];
   readonly #tried = new Set<Instance>();
   /** Not to be asked again for this request: the wait would be as long as the first one. */
@@ -60,6 +62,7 @@ export class Route {
     private readonly budget: RetryBudget,
   ) {
     this.pool = parts.fleet.pool(request.model)!;
+    this.#ask = { model: request.model, priority: request.priority, prefix: null };
   }
 
   /** The next instance to ask; it counts as tried from now on. Waits in line where all are full. */
@@ -189,10 +192,10 @@ export class Route {
       if (this.#granted === 0 && !this.budget.withdraw()) return null;
       this.#granted = 0;
     }
-    const well = this.pool.acquire(this.#accepts);
+    const well = this.pool.acquire(this.#accepts, this.#ask);
     // An instance that is known to be out is worth a try only where nobody else can answer.
     if (well !== null || this.pool.hasFallback(this.#accepts)) return well;
-    return this.pool.acquireAnyway(this.#accepts);
+    return this.pool.acquireAnyway(this.#accepts, this.#ask);
   }
 
   readonly #accepts = (instance: Instance): boolean => {
@@ -205,7 +208,7 @@ export class Route {
     const { request, pool } = this;
     let stays = () => {};
     const waited = await pool.wait(
-      request.priority,
+      this.#ask,
       (leave) => stays = request.client.onGone(leave),
       this.#tried.size === 0 ? null : this.#accepts,
     );

@@ -4,7 +4,7 @@
 
 import type { Config } from "../config/config.ts";
 import { strategies } from "./balancing/strategies.ts";
-import { HEALTHY, Instance } from "./instance.ts";
+import { Instance } from "./instance.ts";
 import { Lease } from "./lease.ts";
 import { Line } from "./line.ts";
 import { type Outcome, OutlierDetection, type PoolEvent } from "./outlier.ts";
@@ -28,7 +28,7 @@ export class SlotTable {
     const wanted = new Set(config.instances.map((instance) => instance.id));
     for (const model of modelsOf(config)) wanted.add(lineKey(model));
     for (const [id, slot] of this.#slots) {
-      const drained = this.shared.inFlight(slot) === 0 && this.shared.lineLength(slot) === 0;
+      const drained = this.shared.fleet.inFlight(slot) === 0 && this.shared.line.length(slot) === 0;
       if (!wanted.has(id) && drained) this.#slots.delete(id);
     }
     const used = new Set(this.#slots.values());
@@ -41,7 +41,7 @@ export class SlotTable {
         if (next >= MAX_SLOTS) throw new Error(`more than ${MAX_SLOTS} instances and models`);
         slot = next;
         used.add(slot);
-        this.shared.clearSlot(slot);
+        this.shared.fleet.clear(slot);
         this.#slots.set(id, slot);
       }
       slots[id] = slot;
@@ -118,7 +118,7 @@ export class Fleet {
   /** Requests that wait for room, in all workers. */
   get waiting(): number {
     let sum = 0;
-    for (const slot of this.#lineSlots) sum += this.shared.lineLength(slot);
+    for (const slot of this.#lineSlots) sum += this.shared.line.length(slot);
     return sum;
   }
 
@@ -166,12 +166,12 @@ export class Fleet {
   #mayEject(instance: Instance): boolean {
     for (const pool of this.#pools.values()) {
       const members = instance.config.fallback ? pool.fallbacks : pool.privateInstances;
-      if (!members.some((member) => member.slot === instance.slot)) continue;
+      if (!members.some((member) => member.config.id === instance.config.id)) continue;
       if (members.length === 1) {
         if (pool.fallbacks.length === 0 || instance.config.fallback) return false;
         continue;
       }
-      const out = members.filter((member) => member.shared.state[member.slot] !== HEALTHY).length;
+      const out = members.filter((member) => member.isOut).length;
       if (out + 1 > members.length / 2) return false;
     }
     return true;

@@ -3,7 +3,7 @@
 
 import type { HealthCheckConfig } from "../config/config.ts";
 import type { Fleet } from "./fleet.ts";
-import { DOWN, type Instance } from "./instance.ts";
+import type { Instance } from "./instance.ts";
 
 /** null when it is alive, else what is wrong. `unreachable`: not even a connection. */
 export type CheckResult = null | { message: string; unreachable: boolean };
@@ -29,7 +29,8 @@ interface Watch {
 }
 
 export class HealthChecker {
-  readonly #watches = new Map<number, Watch>();
+  /** By the id of the instance. */
+  readonly #watches = new Map<string, Watch>();
   readonly #look: ReturnType<typeof setInterval>;
   #closed = false;
 
@@ -46,21 +47,21 @@ export class HealthChecker {
   /** Watches the private instances of the fleet as it is now. */
   configure(config: HealthCheckConfig): void {
     this.config = config;
-    const wanted = new Set<number>();
+    const wanted = new Set<string>();
     if (config.intervalS > 0) {
       for (const instance of this.fleet.instances) {
         // A fallback is often somebody else's service; its health shows in its answers.
-        if (!instance.config.fallback) wanted.add(instance.slot);
+        if (!instance.config.fallback) wanted.add(instance.config.id);
       }
     }
-    for (const [slot, watch] of this.#watches) {
-      if (wanted.has(slot)) continue;
+    for (const [id, watch] of this.#watches) {
+      if (wanted.has(id)) continue;
       if (watch.timer !== null) clearTimeout(watch.timer);
-      this.#watches.delete(slot);
+      this.#watches.delete(id);
     }
-    for (const slot of wanted) {
-      if (this.#watches.has(slot)) continue;
-      this.#watches.set(slot, {
+    for (const id of wanted) {
+      if (this.#watches.has(id)) continue;
+      this.#watches.set(id, {
         timer: null,
         failures: 0,
         failing: false,
@@ -68,26 +69,27 @@ export class HealthChecker {
         checkedAt: -Infinity,
         failuresSeen: 0,
       });
-      this.#schedule(slot, 0.1 * this.random());
+      this.#schedule(id, 0.1 * this.random());
     }
   }
 
   /** An instance whose request has just failed is checked at once: it may be dead. */
   #lookAtFailures(): void {
-    const { shared } = this.fleet;
-    for (const [slot, watch] of this.#watches) {
-      const failures = shared.consecutive[slot];
+    for (const instance of this.fleet.instances) {
+      const watch = this.#watches.get(instance.config.id);
+      if (watch === undefined) continue;
+      const failures = instance.failuresInARow;
       if (failures < watch.failuresSeen) watch.failuresSeen = failures;
       if (failures === watch.failuresSeen || watch.failing) continue;
       if (this.fleet.now() - watch.checkedAt < LEAST_INTERVAL_MS) continue;
       watch.failuresSeen = failures;
-      this.#schedule(slot, 0);
+      this.#schedule(instance.config.id, 0);
     }
   }
 
   /** Checks one instance now, since it has just been ejected. */
   checkSoon(instance: Instance): void {
-    if (this.#watches.has(instance.slot)) this.#schedule(instance.slot, 0);
+    if (this.#watches.has(instance.config.id)) this.#schedule(instance.config.id, 0);
   }
 
   close(): void {
@@ -99,35 +101,35 @@ export class HealthChecker {
     this.#watches.clear();
   }
 
-  #schedule(slot: number, inS: number): void {
-    const watch = this.#watches.get(slot);
+  #schedule(id: string, inS: number): void {
+    const watch = this.#watches.get(id);
     if (watch === undefined || this.#closed || watch.running) return;
     if (watch.timer !== null) clearTimeout(watch.timer);
-    watch.timer = setTimeout(() => this.#run(slot, watch), inS * 1000);
+    watch.timer = setTimeout(() => this.#run(id, watch), inS * 1000);
     Deno.unrefTimer(Number(watch.timer));
   }
 
-  async #run(slot: number, watch: Watch): Promise<void> {
-    const instance = this.fleet.instances.find((other) => other.slot === slot);
+  async #run(id: string, watch: Watch): Promise<void> {
+    const instance = this.fleet.instances.find((other) => other.config.id === id);
     if (instance === undefined) return;
     watch.timer = null;
     watch.running = true;
     watch.checkedAt = this.fleet.now();
     const result = await this.check(instance, this.config);
     watch.running = false;
-    if (this.#closed || this.#watches.get(slot) !== watch) return;
+    if (this.#closed || this.#watches.get(id) !== watch) return;
     if (result === null) this.#passed(instance, watch);
     else this.#failed(instance, watch, result);
-    const isDown = instance.shared.state[slot] === DOWN || watch.failing;
+    const isDown = instance.isDown || watch.failing;
     const intervalS = isDown
       ? Math.min(DOWN_INTERVAL_S, this.config.intervalS)
       : this.config.intervalS;
-    this.#schedule(slot, intervalS * (0.9 + 0.2 * this.random()));
+    this.#schedule(id, intervalS * (0.9 + 0.2 * this.random()));
   }
 
   #passed(instance: Instance, watch: Watch): void {
     watch.failures = 0;
-    if (watch.failing || instance.shared.state[instance.slot] === DOWN) {
+    if (watch.failing || instance.isDown) {
       watch.failing = false;
       this.fleet.outlier.markUp(instance);
     }

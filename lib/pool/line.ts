@@ -11,12 +11,12 @@ export class Line {
 
   /** Requests that wait, in all workers. */
   get length(): number {
-    return this.shared.lineLength(this.slot);
+    return this.shared.line.length(this.slot);
   }
 
   /** Place of the first over all workers; Infinity when nobody waits. */
   get front(): number {
-    return this.shared.lineFront(this.slot);
+    return this.shared.line.front(this.slot);
   }
 
   /** Whether all that wait are of a lower priority. */
@@ -28,17 +28,17 @@ export class Line {
   join(priority: number, max: number): number | null {
     return this.shared.locked(() => {
       if (this.length >= max) return null;
-      this.shared.addToLine(this.slot, 1);
-      return this.shared.nextTicket() - priority * PRIORITY_STEP;
+      this.shared.line.add(this.slot, 1);
+      return this.shared.line.nextTicket() - priority * PRIORITY_STEP;
     });
   }
 
   leave(): void {
-    this.shared.addToLine(this.slot, -1);
+    this.shared.line.add(this.slot, -1);
   }
 
   /** Tells the other workers which place this worker's first has; Infinity when it has none. */
   setOwnFront(place: number): void {
-    this.shared.setOwnFront(this.slot, place);
+    this.shared.line.setOwnFront(this.slot, place);
   }
 }

@@ -1,10 +1,11 @@
 // The instances that serve one model, and the choice among them. Health is kept in outlier.ts, order in
 // balancing/; what to do when a chosen instance fails is left to forward/forward.ts.
 
-import type { Strategy } from "./balancing/strategy.ts";
+import type { Ask, Strategy } from "./balancing/strategy.ts";
 import type { Instance } from "./instance.ts";
 import type { Lease } from "./lease.ts";
 import type { Line } from "./line.ts";
+import { Member } from "./member.ts";
 import { type QueueOptions, type Waited, WaitQueue } from "./queue.ts";
 
 export type Acquired = Lease | "full" | null;
@@ -14,6 +15,9 @@ export type Accepts = (instance: Instance) => boolean;
 
 export class Pool {
   readonly queue: WaitQueue<Lease, Accepts>;
+  readonly #members: readonly Member[];
+  /** Of a request of which no more is known than its model. */
+  readonly #anyAsk: Ask;
 
   constructor(
     readonly model: string,
@@ -26,6 +30,8 @@ export class Pool {
     onWaiting: (change: 1 | -1) => void,
   ) {
     this.queue = new WaitQueue(line, onWaiting);
+    this.#members = privateInstances.map((instance) => new Member(instance, model));
+    this.#anyAsk = { model, priority: 0, prefix: null };
   }
 
   /** Requests that wait for room, in all workers. */
@@ -37,9 +43,9 @@ export class Pool {
    * A private instance that is available and accepted: null when there is none, "full" when the
    * only reason is that all of them have as many requests as they may.
    */
-  acquire(accepts: Accepts): Acquired {
+  acquire(accepts: Accepts, ask: Ask = this.#anyAsk): Acquired {
     return this.#choose(
-      this.privateInstances,
+      ask,
       (instance) => instance.takesRequests && instance.isAvailable && accepts(instance),
     );
   }
@@ -53,9 +59,9 @@ export class Pool {
   }
 
   /** Any private instance that is accepted, ejected ones too: when all are out, all are tried. */
-  acquireAnyway(accepts: Accepts): Acquired {
+  acquireAnyway(accepts: Accepts, ask: Ask = this.#anyAsk): Acquired {
     return this.#choose(
-      this.privateInstances,
+      ask,
       (instance) => instance.takesRequests && !instance.isBusy && accepts(instance),
     );
   }
@@ -79,11 +85,11 @@ export class Pool {
 
   /** Waits in line for a private instance, one of those that are accepted where that is given. */
   wait(
-    priority: number,
+    ask: Ask,
     leave: (out: () => void) => void,
     accepts: Accepts | null = null,
   ): Promise<Waited<Lease>> {
-    return this.queue.wait(this.queueOptions, priority, leave, accepts);
+    return this.queue.wait(this.queueOptions, ask, leave, accepts);
   }
 
   /** Gives free places to those who wait; where all instances are out, those of any instance. */
@@ -94,9 +100,9 @@ export class Pool {
     );
     // Nothing is left here to wait for, and somebody else can answer.
     if (allOut) this.queue.turnAway((accepts) => this.hasFallback(accepts));
-    this.queue.serve((accepts) => {
+    this.queue.serve((accepts, ask) => {
       const acquired = this.#choose(
-        this.privateInstances,
+        ask,
         (instance) =>
           instance.takesRequests && (allOut ? !instance.isBusy : instance.isAvailable) &&
           (accepts === null || accepts(instance)),
@@ -105,21 +111,20 @@ export class Pool {
     });
   }
 
-  #choose(instances: readonly Instance[], fits: (instance: Instance) => boolean): Acquired {
+  #choose(ask: Ask, fits: (instance: Instance) => boolean): Acquired {
     let full = false;
     const lease = this.claim(() => {
-      const candidates: Instance[] = [];
+      const candidates: Member[] = [];
       full = false;
-      for (const instance of instances) {
-        if (!fits(instance)) continue;
-        if (instance.hasRoom) candidates.push(instance);
+      for (const member of this.#members) {
+        if (!fits(member.instance)) continue;
+        if (member.instance.hasRoom) candidates.push(member);
         else full = true;
       }
-      return candidates.length === 0
-        ? null
-        : candidates.length === 1
-        ? candidates[0]
-        : this.strategy(candidates);
+      if (candidates.length === 0) return null;
+      return candidates.length === 1
+        ? candidates[0].instance
+        : this.strategy(candidates, ask).instance;
     });
     return lease ?? (full ? "full" : null);
   }

@@ -3,6 +3,7 @@
 // workers to the line. A waiter that has met some instances
 // already wants one of the others only (`W` says which), and is passed by where none of them has room.
 
+import type { Ask } from "./balancing/strategy.ts";
 import type { Line } from "./line.ts";
 
 export type Waited<T> = { kind: "served"; value: T } | {
@@ -11,7 +12,7 @@ export type Waited<T> = { kind: "served"; value: T } | {
 };
 
 interface Waiter<T, W> {
-  priority: number;
+  ask: Ask;
   /** In the line of all workers; the lower, the earlier. */
   place: number;
   /** What it insists on; null when anything will do. */
@@ -42,7 +43,7 @@ export class WaitQueue<T, W = never> {
 
   /** Whether a request of this priority may pass by all that wait, here and in other workers. */
   isFreeFor(priority: number): boolean {
-    const own = this.#waiters.length === 0 ? -Infinity : this.#waiters[0].priority;
+    const own = this.#waiters.length === 0 ? -Infinity : this.#waiters[0].ask.priority;
     return own < priority && this.line.isFreeFor(priority);
   }
 
@@ -58,23 +59,23 @@ export class WaitQueue<T, W = never> {
    */
   wait(
     options: QueueOptions,
-    priority: number,
+    ask: Ask,
     leave: (out: () => void) => void,
     wish: W | null = null,
   ): Promise<Waited<T>> {
-    const place = this.line.join(priority, options.max);
+    const place = this.line.join(ask.priority, options.max);
     if (place === null) return Promise.resolve({ kind: "full" });
     return new Promise((resolve) => {
       const out = (kind: "deadline" | "gone") => this.#end(waiter, { kind });
       const waiter: Waiter<T, W> = {
-        priority,
+        ask,
         place,
         wish,
         resolve,
         timer: setTimeout(() => out("deadline"), options.deadlineS * 1000),
       };
       let at = this.#waiters.length;
-      while (at > 0 && this.#waiters[at - 1].priority < priority) at--;
+      while (at > 0 && this.#waiters[at - 1].ask.priority < ask.priority) at--;
       this.#waiters.splice(at, 0, waiter);
       if (wish !== null) this.#choosy++;
       this.#showFront();
@@ -84,7 +85,7 @@ export class WaitQueue<T, W = never> {
   }
 
   /** Serves from the front whoever `find` finds something for. */
-  serve(find: (wish: W | null) => T | null): void {
+  serve(find: (wish: W | null, ask: Ask) => T | null): void {
     let nothingLeft = false;
     for (let at = 0; at < this.#waiters.length;) {
       const waiter = this.#waiters[at];
@@ -98,7 +99,7 @@ export class WaitQueue<T, W = never> {
         nothingLeft = true;
         continue;
       }
-      const value = find(waiter.wish);
+      const value = find(waiter.wish, waiter.ask);
       if (value === null) {
         nothingLeft ||= waiter.wish === null;
         at++;

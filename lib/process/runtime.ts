@@ -70,7 +70,7 @@ export class Runtime implements Reloadable {
         clock: this.#clock,
         slab: new Slab(),
         transportFor,
-        noteStored: (bytes, instance) => stored.noteIn(bytes, instance.slot),
+        noteStored: (bytes, instance) => stored.noteIn(bytes, instance),
         learnContexts: (config) => catalog.refresh(config),
         random: Math.random,
       }),

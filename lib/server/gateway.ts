@@ -198,8 +198,7 @@ export class Gateway {
 
   /** The instance that keeps a stored response, where that is known. */
   #keeperOf(responseId: string): Instance | null {
-    const slot = this.#parts.stored.find(responseId);
-    return this.#parts.fleet.instances.find((instance) => instance.slot === slot) ?? null;
+    return this.#parts.stored.find(responseId, this.#parts.fleet.instances);
   }
 
   async #health(id: string, client: ClientRequest, reply: ClientReply): Promise<void> {

@@ -50,7 +50,7 @@ export class ModelCatalog {
       const entries = await this.#ask(instance, config) ?? known?.entries ?? [];
       this.#known.set(instance.config.id, { at: now, entries });
       const longest = Math.max(0, ...entries.map((entry) => Number(entry.max_model_len) || 0));
-      if (longest > 0) instance.shared.contextLength[instance.slot] = longest;
+      if (longest > 0) instance.learnContextLength(longest);
     }));
   }
 

@@ -248,7 +248,7 @@ Deno.test("a worker that dies is replaced, its leases are released, the others a
   try {
     const inFlight = (worker: number) => {
       const own = new SharedState(shared.buffer, worker);
-      return Object.values(slots).reduce((sum, slot) => sum + own.ownInFlight(slot), 0);
+      return Object.values(slots).reduce((sum, slot) => sum + own.fleet.ownInFlight(slot), 0);
     };
     const answers: Promise<SseAnswer>[] = [];
     while (inFlight(1) < 3 || inFlight(2) < 3) {
@@ -286,7 +286,7 @@ Deno.test("a worker that dies is replaced, its leases are released, the others a
     }
     assert.equal(whole, kept, "only the connections of the dead worker broke");
     await waitFor(
-      () => Object.values(slots).every((slot) => shared.inFlight(slot) === 0),
+      () => Object.values(slots).every((slot) => shared.fleet.inFlight(slot) === 0),
       "all leases to be released",
     );
     assert.equal(died.length, 1);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { SharedState } from "../../lib/pool/shared_state.ts";
-import { any, FleetStand, weighted } from "./stand.ts";
+import { any, ask, FleetStand, weighted } from "./stand.ts";
 
 Deno.test("a lease is released once, whoever releases it again", () => {
   const stand = new FleetStand(weighted([1]));
@@ -36,7 +36,7 @@ Deno.test("the slot of a removed instance is not given away while it drains", ()
   });
   assert.notEqual(stand.instance("new").slot, slot);
   running.release("success");
-  assert.equal(stand.shared.inFlight(slot), 0);
+  assert.equal(stand.shared.fleet.inFlight(slot), 0);
 });
 
 Deno.test("a dead worker's leases are released, the others' are not", () => {
@@ -64,7 +64,7 @@ Deno.test("a dead worker's probe and its waiting requests are forgotten with it"
   const leases = [second.take(), second.take()];
   assert.ok(leases.some((lease) => lease.instance.name === name), "the second worker probes it");
   assert.ok(!first.instance(name).isAvailable);
-  second.pool.wait(9, () => {});
+  second.pool.wait(ask(9), () => {});
   assert.equal(first.fleet.waiting, 1);
   assert.ok(!first.pool.queue.isFreeFor(0));
   shared.dropWorker(1);
@@ -88,15 +88,15 @@ Deno.test("above max_concurrency requests wait, first come first served within a
   const running = stand.take();
   assert.equal(stand.pool.acquire(any), "full");
   const order: string[] = [];
-  const low = stand.pool.wait(0, () => {}).then((waited) => {
+  const low = stand.pool.wait(ask(0), () => {}).then((waited) => {
     order.push("low");
     return waited;
   });
-  const high = stand.pool.wait(5, () => {}).then((waited) => {
+  const high = stand.pool.wait(ask(5), () => {}).then((waited) => {
     order.push("high");
     return waited;
   });
-  assert.deepEqual(await stand.pool.wait(0, () => {}), { kind: "full" });
+  assert.deepEqual(await stand.pool.wait(ask(0), () => {}), { kind: "full" });
   running.release("success");
   const first = await high;
   assert.ok(first.kind === "served");
@@ -114,7 +114,7 @@ Deno.test("a waiting client that leaves is gone from the queue at once", async (
   const stand = new FleetStand(limited);
   const running = stand.take();
   let leave = () => {};
-  const waiting = stand.pool.wait(0, (out) => leave = out);
+  const waiting = stand.pool.wait(ask(0), (out) => leave = out);
   assert.equal(stand.fleet.waiting, 1);
   leave();
   assert.deepEqual(await waiting, { kind: "gone" });
@@ -127,7 +127,7 @@ Deno.test("a waiting client that leaves is gone from the queue at once", async (
 Deno.test("a deadline that passes ends the wait", async () => {
   const stand = new FleetStand({ ...limited, queue: { max: 2, deadline: 0.05 } });
   const running = stand.take();
-  assert.deepEqual(await stand.pool.wait(0, () => {}), { kind: "deadline" });
+  assert.deepEqual(await stand.pool.wait(ask(0), () => {}), { kind: "deadline" });
   running.release("success");
   stand.fleet.close();
 });

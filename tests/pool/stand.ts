@@ -2,6 +2,7 @@
 
 import { loadConfig } from "../../lib/config/load.ts";
 import type { Config } from "../../lib/config/config.ts";
+import type { Ask } from "../../lib/pool/balancing/strategy.ts";
 import { Fleet, SlotTable } from "../../lib/pool/fleet.ts";
 import type { PoolEvent } from "../../lib/pool/outlier.ts";
 import type { Lease } from "../../lib/pool/lease.ts";
@@ -10,6 +11,9 @@ import type { Instance } from "../../lib/pool/instance.ts";
 
 export const NONE: ReadonlySet<Instance> = new Set();
 export const any = () => true;
+
+/** What a request of this priority asks for. */
+export const ask = (priority: number): Ask => ({ model: "m", priority, prefix: null });
 
 export function config(options: Record<string, unknown>): Config {
   const loaded = loadConfig("test", JSON.stringify(options), () => undefined);

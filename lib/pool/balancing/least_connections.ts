@@ -1,8 +1,8 @@
 // The fewest requests in flight for its weight; equals take turns.
 
-import { type Candidate, took } from "./strategy.ts";
+import { type Ask, type Candidate, took } from "./strategy.ts";
 
-export function leastConnections<C extends Candidate>(candidates: readonly C[]): C {
+export function leastConnections<C extends Candidate>(candidates: readonly C[], _ask: Ask): C {
   let best = candidates[0];
   let bestLoad = best.inFlight / best.weight;
   for (let i = 1; i < candidates.length; i++) {

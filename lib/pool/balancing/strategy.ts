@@ -1,20 +1,30 @@
 // The one interface of load balancing. Which instances may be picked at all is left to the pool.
 
+/** What is known of the request that wants an instance. */
+export interface Ask {
+  /** As the client named it. */
+  readonly model: string;
+  /** The higher, the sooner. */
+  readonly priority: number;
+  /** Stands for the beginning of the prompt, where that is known: equal for prompts that begin alike. */
+  readonly prefix: number | null;
+}
+
 /** An instance as a strategy sees it. Weights are above zero; a warming instance has less than its own. */
 export interface Candidate {
   readonly weight: number;
   readonly inFlight: number;
-  /** Memory of the strategy for this instance, shared by all workers; 0 at first. */
+  /** Memory of the strategy for this model at this instance, shared by all workers; 0 at first. */
   turn: number;
-  /** Number of its last pick; the lower, the longer ago. */
+  /** Number of its last pick for this model; the lower, the longer ago. */
   lastPick: number;
 }
 
 /**
- * Picks one of `candidates` (at least one). Runs under the pool's lock, so that turns are exact
+ * Picks one of `candidates` (at least one) for `ask`. Runs under the pool's lock, so that turns are exact
  * across workers; it must not wait for anything.
  */
-export type Strategy = <C extends Candidate>(candidates: readonly C[]) => C;
+export type Strategy = <C extends Candidate>(candidates: readonly C[], ask: Ask) => C;
 
 /** Notes that `picked` has had its turn: it goes to the end of the line. */
 export function took<C extends Candidate>(picked: C, candidates: readonly C[]): C {

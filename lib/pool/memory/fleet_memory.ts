@@ -1,0 +1,134 @@
+// The numbers of every instance, a slot for each, and the balancer's memory for each of its models. What
+// they mean is known to instance.ts alone, which gets the numbers of its own slot.
+
+import { DoubleCell, IntCell, type Layout } from "./layout.ts";
+import { WorkerCounts, type Workers } from "./worker_counts.ts";
+
+/** Models of one instance that have turns of their own; further ones share them. */
+export const MAX_TURNS = 64;
+
+const INTS = [
+  "state",
+  "probing",
+  "consecutive",
+  "ejections",
+  "requests",
+  "failures",
+  "contextLength",
+] as const;
+const DOUBLES = ["outUntil", "recoveredAt", "busyUntil", "windowStart"] as const;
+
+/** The numbers of one instance. Times are milliseconds of the process-wide monotonic clock, 0 for never. */
+export interface InstanceMemory {
+  /** One of the states of instance.ts. */
+  readonly state: IntCell;
+  /** Number of the worker (plus 1) whose probe request of the instance is under way, or 0. */
+  readonly probing: IntCell;
+  /** Times in a row that it failed. */
+  readonly consecutive: IntCell;
+  /** How often in a row it was ejected; the next ejection is longer. */
+  readonly ejections: IntCell;
+  /** Requests that ended (not neutral) and failures among them in the current error window. */
+  readonly requests: IntCell;
+  readonly failures: IntCell;
+  /** `max_model_len` of its /v1/models; 0 when unknown. */
+  readonly contextLength: IntCell;
+  /** When its ejection is over. */
+  readonly outUntil: DoubleCell;
+  readonly recoveredAt: DoubleCell;
+  /** Until when it asked to be left alone. */
+  readonly busyUntil: DoubleCell;
+  readonly windowStart: DoubleCell;
+  readonly inFlight: InFlight;
+  /** The balancer's memory for the instance's model at `index`. */
+  turn(index: number): TurnMemory;
+}
+
+/** A balancer's memory for one model at one instance. */
+export interface TurnMemory {
+  readonly turn: DoubleCell;
+  readonly lastPick: DoubleCell;
+}
+
+/** Requests in flight to one instance. */
+export class InFlight {
+  constructor(private readonly counts: WorkerCounts, private readonly slot: number) {}
+
+  /** Over all workers. */
+  get count(): number {
+    return this.counts.sum(this.slot);
+  }
+
+  add(change: 1 | -1): void {
+    this.counts.add(this.slot, change);
+  }
+}
+
+export class FleetMemory {
+  readonly #inFlight: WorkerCounts;
+  /** A row of all slots for each name. */
+  readonly #ints: Int32Array;
+  readonly #doubles: Float64Array;
+  /** Turns and last picks, MAX_TURNS of each for every slot. */
+  readonly #turns: Float64Array;
+
+  constructor(layout: Layout, private readonly slots: number, private readonly workers: Workers) {
+    this.#inFlight = new WorkerCounts(layout, slots, workers);
+    this.#ints = layout.ints(INTS.length * slots);
+    this.#doubles = layout.doubles(DOUBLES.length * slots);
+    this.#turns = layout.doubles(2 * MAX_TURNS * slots);
+  }
+
+  /** The numbers of the instance in `slot`. */
+  at(slot: number): InstanceMemory {
+    const ints = Object.fromEntries(
+      INTS.map((name, row) => [name, new IntCell(this.#ints, row * this.slots + slot)]),
+    ) as Record<typeof INTS[number], IntCell>;
+    const doubles = Object.fromEntries(
+      DOUBLES.map((name, row) => [name, new DoubleCell(this.#doubles, row * this.slots + slot)]),
+    ) as Record<typeof DOUBLES[number], DoubleCell>;
+    return {
+      ...ints,
+      ...doubles,
+      inFlight: new InFlight(this.#inFlight, slot),
+      turn: (index) => {
+        const at = 2 * (slot * MAX_TURNS + index % MAX_TURNS);
+        return {
+          turn: new DoubleCell(this.#turns, at),
+          lastPick: new DoubleCell(this.#turns, at + 1),
+        };
+      },
+    };
+  }
+
+  /** Requests in flight to the instance in `slot`, over all workers. */
+  inFlight(slot: number): number {
+    return this.#inFlight.sum(slot);
+  }
+
+  /** Requests in flight from this worker alone. */
+  ownInFlight(slot: number): number {
+    return this.#inFlight.own(slot);
+  }
+
+  /** Makes `slot` fresh for a new instance. */
+  clear(slot: number): void {
+    for (let row = 0; row < INTS.length; row++) this.#ints[row * this.slots + slot] = 0;
+    for (let row = 0; row < DOUBLES.length; row++) this.#doubles[row * this.slots + slot] = 0;
+    this.#turns.fill(0, 2 * slot * MAX_TURNS, 2 * (slot + 1) * MAX_TURNS);
+  }
+
+  /** Forgets the leases and probes of a worker that died. */
+  dropWorker(worker: number): void {
+    this.#inFlight.drop(worker);
+    const probing = INTS.indexOf("probing") * this.slots;
+    for (let slot = 0; slot < this.slots; slot++) {
+      Atomics.compareExchange(this.#ints, probing + slot, worker + 1, 0);
+    }
+  }
+
+  /** What stands in `probing` while a probe of this worker is under way. */
+  get prober(): number {
+    return this.workers.own + 1;
+  }
+}
