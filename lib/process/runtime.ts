@@ -11,6 +11,7 @@ import type { Transport } from "../forward/transport.ts";
 import type { AdminHandler } from "../http/admin.ts";
 import type { Tracing } from "../observe/trace.ts";
 import { Fleet } from "../pool/fleet.ts";
+import { ModelCatalog } from "../pool/discovery/models.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
 import type { SharedState } from "../pool/shared_state.ts";
@@ -19,7 +20,7 @@ import { AddressCounts } from "../server/listener/address_counts.ts";
 import { listenDenoServe } from "../server/listener/deno_serve.ts";
 import { listenHttp1 } from "../server/listener/http1.ts";
 import type { Listener } from "../server/listener.ts";
-import { ModelCatalog } from "../server/models.ts";
+import { askModels } from "../server/ask_instance.ts";
 import { StoredResponses } from "../server/stored_responses.ts";
 import type { Reloadable, Snapshot } from "./snapshots.ts";
 
@@ -62,7 +63,10 @@ export class Runtime implements Reloadable {
     this.apply(snapshot);
     const transportFor = (instance: Instance) => this.transportFor(instance);
     const stored = new StoredResponses(parts.shared);
-    const catalog = new ModelCatalog(this.fleet, transportFor);
+    const catalog = new ModelCatalog(
+      this.fleet,
+      (instance, timeoutS) => askModels(transportFor(instance), instance, timeoutS),
+    );
     this.#gateway = new Gateway({
       fleet: this.fleet,
       forwarder: new Forwarder({

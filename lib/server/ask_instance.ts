@@ -1,0 +1,74 @@
+// The gateway's own small questions to an instance, over the transport that its requests use: within a
+// time and a size.
+
+import { requestHeaders } from "../forward/header_rules.ts";
+import { targetUrl } from "../forward/target.ts";
+import { readFrom, type Transport, UpstreamError } from "../forward/transport.ts";
+import { joined } from "../http/joined.ts";
+import type { ModelEntry } from "../pool/discovery/models.ts";
+import type { Instance } from "../pool/instance.ts";
+
+const MAX_BYTES = 4 * 1024 * 1024;
+
+export interface OwnAnswer {
+  status: number;
+  /** What came of it, up to MAX_BYTES. */
+  body: Uint8Array;
+}
+
+/** GET `url` with the instance's own key. Throws UpstreamError, also when the time is over. */
+export async function askInstance(
+  transport: Transport,
+  instance: Instance,
+  url: string,
+  timeoutS: number,
+): Promise<OwnAnswer> {
+  const call = transport.start({
+    method: "GET",
+    url,
+    headers: requestHeaders([], instance.config.apiKey, "gateway"),
+    body: [],
+    connectTimeoutS: timeoutS,
+  });
+  const path = new URL(url).pathname;
+  const late = new UpstreamError(
+    "head",
+    "timeout",
+    `no answer to GET ${path} within ${timeoutS} s`,
+  );
+  const timer = setTimeout(() => call.abort(late), timeoutS * 1000);
+  try {
+    const { status } = await call.head;
+    const pieces: Uint8Array[] = [];
+    let size = 0;
+    // Read to the end, so that the connection can be used again.
+    for (let piece = await readFrom(call); piece !== null; piece = await readFrom(call)) {
+      size += piece.length;
+      if (size > MAX_BYTES) break;
+      pieces.push(piece.slice());
+    }
+    return { status, body: joined(pieces) };
+  } finally {
+    clearTimeout(timer);
+    call.abort(new Error("no longer needed"));
+  }
+}
+
+/** What the instance's /v1/models lists; null for every other answer, failure or form. */
+export async function askModels(
+  transport: Transport,
+  instance: Instance,
+  timeoutS: number,
+): Promise<ModelEntry[] | null> {
+  try {
+    const url = targetUrl(instance.config, "/v1/models");
+    const { status, body } = await askInstance(transport, instance, url, timeoutS);
+    if (status !== 200) return null;
+    const data = (JSON.parse(new TextDecoder().decode(body)) as { data?: unknown } | null)?.data;
+    if (!Array.isArray(data)) return null;
+    return data.filter((entry): entry is ModelEntry => typeof entry?.id === "string");
+  } catch (error) {
+    if (error instanceof UpstreamError || error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
