@@ -19,7 +19,7 @@ import { Gateway, type GatewayParts } from "../server/gateway.ts";
 import { AddressCounts } from "../server/listener/address_counts.ts";
 import { listenDenoServe } from "../server/listener/deno_serve.ts";
 import { listenHttp1 } from "../server/listener/http1.ts";
-import type { Listener } from "../server/listener.ts";
+import type { Handler, Listener } from "../server/listener.ts";
 import { askModels } from "../server/ask_instance.ts";
 import { StoredResponses } from "../server/stored_responses.ts";
 import type { Reloadable, Snapshot } from "./snapshots.ts";
@@ -93,6 +93,11 @@ export class Runtime implements Reloadable {
     const { origin } = instance.config;
     const plain = origin.startsWith("http:") && !this.#proxied.has(origin);
     return plain && this.#config.transport === "auto" ? this.#http1 : this.#fetch;
+  }
+
+  /** Answers one request, for a door that is not opened by `listen`. */
+  get handle(): Handler {
+    return this.#gateway.handle;
   }
 
   /** Opens the door. Throws Deno.errors.AddrInUse and the like. */

@@ -40,7 +40,11 @@ export function toFetchHandler(
         onError(error);
         if (reply.begun) reply.cut();
         else reply.refuse(500, "Internal error of the gateway");
-      }).finally(() => request.forgetAll());
+      }).finally(() => {
+        request.forgetAll();
+        // The client has left unanswered; the promise must end all the same.
+        if (!reply.begun) respond(new Response(null, { status: 499 }));
+      });
     });
 }
 

@@ -1,0 +1,53 @@
+// The gateway inside somebody else's program: requests are forwarded, balanced and failed over; the door,
+// records, alerts, pages and reloading are left to that program, or to the `serve` command.
+
+import { loadConfig } from "../config/load.ts";
+import { formatProblem } from "../config/parse.ts";
+import { environmentProxy } from "../forward/transport/environment_proxy.ts";
+import { SlotTable } from "../pool/fleet.ts";
+import { SharedState } from "../pool/shared_state.ts";
+import type { Finished } from "../server/gateway.ts";
+import type { Handler } from "../server/listener.ts";
+import { Runtime } from "./runtime.ts";
+
+export { toFetchHandler } from "../server/listener/fetch_handler.ts";
+
+export interface EmbedOptions {
+  /** Reads the variables that `${NAME}` in the configuration means. */
+  env?(name: string): string | undefined;
+  /** Hears of every request when it is over. */
+  onFinished?(finished: Finished): void;
+  /** Hears of defects; the request in which one showed is answered with 500. */
+  onError?(error: unknown): void;
+}
+
+/** A gateway without a door; closing it cuts what is under way. */
+export interface EmbeddedGateway extends AsyncDisposable {
+  readonly handle: Handler;
+}
+
+/**
+ * Makes a gateway of the text of a configuration. Throws an Error that names every problem in it.
+ *
+ * ```ts
+ * const gateway = openGateway(await Deno.readTextFile("config.jsonc"));
+ * Deno.serve(toFetchHandler(gateway.handle));
+ * ```
+ */
+export function openGateway(text: string, options: EmbedOptions = {}): EmbeddedGateway {
+  const env = options.env ?? (() => undefined);
+  const loaded = loadConfig("config", text, env);
+  if (!loaded.ok) throw new Error(loaded.problems.map(formatProblem).join("\n"));
+  const shared = SharedState.create();
+  const runtime = new Runtime(loaded.config, new SlotTable(shared).assign(loaded.config), {
+    shared,
+    now: () => performance.now(),
+    proxied: environmentProxy(env),
+    onPoolEvent() {},
+    onFinished: options.onFinished ?? (() => {}),
+    admin: () => Promise.resolve({ status: 404, headers: [], body: new Uint8Array(0) }),
+    tracing: null,
+    onError: options.onError ?? console.error,
+  });
+  return { handle: runtime.handle, [Symbol.asyncDispose]: () => runtime.close() };
+}
