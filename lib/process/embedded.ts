@@ -6,9 +6,10 @@ import { formatProblem } from "../config/parse.ts";
 import { environmentProxy } from "../forward/transport/environment_proxy.ts";
 import { SlotTable } from "../pool/fleet.ts";
 import { SharedState } from "../pool/shared_state.ts";
-import type { Finished } from "../server/gateway.ts";
+import type { GatewayParts } from "../server/gateway.ts";
 import type { Handler } from "../server/listener.ts";
 import { Runtime } from "./runtime.ts";
+import { Snapshots } from "./snapshots.ts";
 
 export { toFetchHandler } from "../server/listener/fetch_handler.ts";
 
@@ -16,7 +17,7 @@ export interface EmbedOptions {
   /** Reads the variables that `${NAME}` in the configuration means. */
   env?(name: string): string | undefined;
   /** Hears of every request when it is over. */
-  onFinished?(finished: Finished): void;
+  onFinished?: GatewayParts["onFinished"];
   /** Hears of defects; the request in which one showed is answered with 500. */
   onError?(error: unknown): void;
 }
@@ -39,10 +40,10 @@ export function openGateway(text: string, options: EmbedOptions = {}): EmbeddedG
   const loaded = loadConfig("config", text, env);
   if (!loaded.ok) throw new Error(loaded.problems.map(formatProblem).join("\n"));
   const shared = SharedState.create();
-  const runtime = new Runtime(loaded.config, new SlotTable(shared).assign(loaded.config), {
+  const snapshots = new Snapshots(loaded.config, new SlotTable(shared), environmentProxy(env));
+  const runtime = new Runtime(snapshots.current, {
     shared,
     now: () => performance.now(),
-    proxied: environmentProxy(env),
     onPoolEvent() {},
     onFinished: options.onFinished ?? (() => {}),
     admin: () => Promise.resolve({ status: 404, headers: [], body: new Uint8Array(0) }),

@@ -79,7 +79,7 @@ Deno.test("a client that leaves frees its instance, whoever serves", async () =>
   await using simulators = await startSimulators({ count: 1, args: ["--ttft", "30"] });
   const told: string[] = [];
   await using gateway = openGateway(configFor(simulators.urls[0]), {
-    onFinished: ({ account }) => void told.push(`${account.outcome} ${account.error}`),
+    onFinished: ({ outcome, error }) => void told.push(`${outcome} ${error}`),
   });
   const aborter = new AbortController();
   const answer = toFetchHandler(gateway.handle);

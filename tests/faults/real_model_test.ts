@@ -80,7 +80,7 @@ for (const { name, path, body } of cases) {
       assert.deepEqual(more, []);
       assert.equal(resumed.from, "real-0");
       assert.equal(resumed.to, "real-1");
-      assert.equal(resumed.way, "continue");
+      assert.equal(resumed.way, "exact");
       assert.ok(Number(resumed.atChars) > 0 && Number(resumed.atChars) < undisturbed.text.length);
     },
   });

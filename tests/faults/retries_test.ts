@@ -211,7 +211,7 @@ for (const path of ["/v1/embeddings", "/rerank", "/tokenize", "/v1/completions"]
     };
     for (const fault of ["500", "reset", "cut", "cut-clean"]) {
       await fleet.simulators.reset(0);
-      await fleet.simulators.fail(0, fault);
+      await fleet.simulators.fail(0, fault, { path });
       for (let i = 0; i < 2; i++) {
         const response = await fleet.gateway.post(path, body);
         assert.equal(response.headers.get("x-gateway-instance"), "sim-1", fault);

@@ -209,6 +209,12 @@ async function tokenize(request: Request): Promise<Response> {
   });
 }
 
+async function detokenize(request: Request): Promise<Response> {
+  const body = await readJson(request);
+  const tokens = Array.isArray(body.tokens) ? body.tokens.map(Number) : [];
+  return Response.json({ prompt: model.detokenize(tokens, true) });
+}
+
 async function readJson(request: Request): Promise<Record<string, unknown>> {
   let value: unknown;
   try {
@@ -265,6 +271,8 @@ async function route(request: Request): Promise<Response> {
       return await generation(request, "completion");
     case "POST /tokenize":
       return await tokenize(request);
+    case "POST /detokenize":
+      return await detokenize(request);
     case "GET /v1/models":
       return models();
     case "GET /health":

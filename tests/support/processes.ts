@@ -140,6 +140,8 @@ export interface Simulators extends AsyncDisposable {
 export interface FaultOptions {
   count?: number;
   probability?: number;
+  /** Only requests whose path begins so meet it. */
+  path?: string;
 }
 
 /** An entry of GET /simulate/requests. */

@@ -35,15 +35,21 @@ export function resumeWays(
 ): ResumeWay[] {
   if (choices !== 1 || mode === "off") return [];
   if (needsOneRun(request)) return ["replay"];
-  const { resumeWays } = dialectOf(api);
-  const open = resumeWays.filter((way) => way !== "replay" && isOpen(way, mode, sent));
-  return replaysFirst(api, request) ? ["replay", ...open] : [...open, "replay"];
+  const order = orderOf(api, request, sent);
+  const known = dialectOf(api).resumeWays;
+  return order.filter((way) => known.includes(way) && !(way === "exact" && mode === "continue"));
 }
 
-function isOpen(way: ResumeWay, mode: ResumeMode, { ids }: Sent): boolean {
-  const areKnown = ids !== null && ids.areKnown;
-  // Text that is tokenised anew is another text to the model: only where the ids are not known.
-  return way === "exact" ? areKnown && mode !== "continue" : !areKnown || mode === "continue";
+/**
+ * Text that is tokenised anew is another text to the model: greedy answers are rather asked for once more,
+ * where the tokens themselves do not serve.
+ */
+function orderOf(api: Api, request: Json, { ids }: Sent): ResumeWay[] {
+  if (replaysFirst(api, request)) return ["replay", "exact", "continue"];
+  if (ids === null || !ids.areKnown) return ["continue", "replay"];
+  return request.temperature === 0
+    ? ["exact", "replay", "continue"]
+    : ["exact", "continue", "replay"];
 }
 
 /** Options that need the whole answer to come from one run of the model. */
