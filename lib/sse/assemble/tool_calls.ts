@@ -27,7 +27,8 @@ export class ToolCalls {
     const fn = isObject(delta.function) ? delta.function : {};
     const id = textOf(delta.id);
     const name = textOf(fn.name);
-    const call = this.#find(delta.index, id, name);
+    const given = fn.arguments !== undefined && fn.arguments !== null && fn.arguments !== "";
+    const call = this.#find(delta.index, id, name, given);
     // Old parsers repeat `id`, as "" or in full; some repeat the name in every fragment.
     call.id ||= id;
     call.type ||= textOf(delta.type);
@@ -48,16 +49,40 @@ export class ToolCalls {
     }));
   }
 
-  #find(given: unknown, id: string, name: string): OpenCall {
+  /** The call that a fragment belongs to; `says` when it brings arguments. */
+  #find(given: unknown, id: string, name: string, says: boolean): OpenCall {
     const index = typeof given === "number" ? given : null;
     const known = index === null ? this.#calls.at(-1) : this.#byIndex.get(index);
     // Servers that count every call as 0 open the next one with another id and a name.
     const opens = id !== "" ? known?.id !== "" && known?.id !== id && name !== "" : false;
     const opensUnnumbered = index === null && id === "" && name !== "" && known?.name !== "";
-    if (known !== undefined && !opens && !opensUnnumbered) return known;
+    const isNext = known !== undefined && name !== "" && !(id !== "" && id === known.id) &&
+      followsWhole(known, name, says);
+    if (known !== undefined && !opens && !opensUnnumbered && !isNext) return known;
     const call: OpenCall = { id: "", type: "", name: "", arguments: [], rest: {} };
     this.#calls.push(call);
     if (index !== null) this.#byIndex.set(index, call);
     return call;
+  }
+}
+
+/**
+ * Servers that give whole calls may count each as 0 and give no ids: behind arguments that have begun
+ * another name is another call, and the same name is one when those arguments were whole.
+ */
+function followsWhole(known: OpenCall, name: string, says: boolean): boolean {
+  if (known.name === "" || known.arguments.every((piece) => piece === "")) return false;
+  return name !== known.name || (says && isWholeJson(known.arguments));
+}
+
+function isWholeJson(pieces: readonly string[]): boolean {
+  // Some repeat the name in every fragment: only what may be an end is worth parsing.
+  if (!/[}\]]\s*$/.test(pieces.at(-1)!.slice(-16))) return false;
+  try {
+    JSON.parse(pieces.join(""));
+    return true;
+  } catch {
+    // Not whole yet.
+    return false;
   }
 }

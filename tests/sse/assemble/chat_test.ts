@@ -119,6 +119,50 @@ Deno.test("tool calls survive the habits of servers", () => {
   );
 });
 
+Deno.test("whole tool calls that all bear index 0 and no id are as many calls", () => {
+  const calls = (...deltas: object[]) =>
+    streamed(...deltas.map(call), chunk({}, "tool_calls")).choices[0].message.tool_calls?.map(
+      ({ function: { name, arguments: given } }) => [name, given],
+    );
+  const whole = (name: string, given: unknown) => (
+    { index: 0, type: "function", function: { name, arguments: given } }
+  );
+  assert.deepEqual(
+    calls(whole("first", '{"x":1}'), whole("second", '{"y":2}'), whole("third", "{}")),
+    [["first", '{"x":1}'], ["second", '{"y":2}'], ["third", "{}"]],
+  );
+  // One function twice, its arguments as texts and as objects.
+  assert.deepEqual(calls(whole("f", '{"x":1}'), whole("f", '{"x":2} ')), [
+    ["f", '{"x":1}'],
+    ["f", '{"x":2} '],
+  ]);
+  assert.deepEqual(calls(whole("f", { x: 1 }), whole("f", { x: 1 })), [
+    ["f", '{"x":1}'],
+    ["f", '{"x":1}'],
+  ]);
+  // Another name behind arguments that have begun belongs to another call, whole or not.
+  assert.deepEqual(calls(whole("f", '{"x":'), whole("g", "{}")), [["f", '{"x":'], ["g", "{}"]]);
+  // An id that came late does not join two calls.
+  assert.deepEqual(calls(whole("f", "{}"), { ...whole("f", "[]"), id: "b" }), [
+    ["f", "{}"],
+    ["f", "[]"],
+  ]);
+});
+
+Deno.test("fragments of one tool call that repeat its name stay one", () => {
+  const calls = (...pieces: [string | null, string][]) =>
+    streamed(
+      ...pieces.map(([name, given]) => call({ index: 0, function: { name, arguments: given } })),
+      chunk({}, "tool_calls"),
+    ).choices[0].message.tool_calls?.map((
+      { function: { name, arguments: given } },
+    ) => [name, given]);
+  assert.deepEqual(calls(["f", ""], ["f", '{"x":'], ["f", '{"y":1}'], ["f", "}"], ["f", ""]), [
+    ["f", '{"x":{"y":1}}'],
+  ]);
+  assert.deepEqual(calls(["get_", ""], ["weather", ""], [null, "{}"]), [["get_weather", "{}"]]);
+});
+
 Deno.test("several choices that interleave stay apart", () => {
   const answer = streamed(
     chunk({ role: "assistant", content: "" }, null, 1),
