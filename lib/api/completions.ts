@@ -31,8 +31,6 @@ export const completions: Dialect = {
 
 /** A list of texts or of token lists is several prompts, one list of tokens is one. */
 function promptCount(fields: BodyFields): number {
-  const opening = fields.opening("prompt");
-  if (opening !== '["' && opening !== "[[") return 1;
-  const prompt = fields.value("prompt");
-  return Array.isArray(prompt) ? prompt.length : 1;
+  const prompts = fields.list("prompt");
+  return prompts !== null && (prompts.first === '"' || prompts.first === "[") ? prompts.items : 1;
 }

@@ -54,12 +54,12 @@ export interface Dialect {
  */
 export type ResumeWay = "exact" | "continue" | "replay";
 
-/** The top-level fields of a request's body, each parsed when it is asked for. */
+/** The top-level fields of a request's body, looked into as far as they are asked for. */
 export interface BodyFields {
-  /** undefined where the field is missing. */
+  /** A name, a number or the like; undefined where the field is missing, null where it is longer than such. */
   value(name: string): unknown;
-  /** The first characters of the field that are no blanks, at most two: `["`, `[1`; "" where it is missing. */
-  opening(name: string): string;
+  /** How many items a list has, and the character that its first begins with; null where it is none. */
+  list(name: string): { items: number; first: string } | null;
 }
 
 /** One event of a stream with its data parsed. */

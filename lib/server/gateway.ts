@@ -7,7 +7,6 @@ import { Account } from "../forward/account.ts";
 import type { ForwardRequest } from "../forward/request.ts";
 import type { AdminHandler } from "../http/admin.ts";
 import { type ClientReply, type ClientRequest, RequestError } from "../http/client.ts";
-import { openAiErrorBody } from "../http/openai_error.ts";
 import type { HeaderList } from "../http/message.ts";
 import type { Fleet } from "../pool/fleet.ts";
 import type { Report } from "../observe/report.ts";
@@ -15,7 +14,7 @@ import type { RequestTrace, Tracing } from "../observe/trace.ts";
 import type { ModelCatalog } from "../pool/discovery/models.ts";
 import type { Instance } from "../pool/instance.ts";
 import { Content, isRecorded } from "../record/capture.ts";
-import type { Api } from "../api/api.ts";
+import { type Api, errorBodyAt } from "../api/dialects.ts";
 import { answerAdmin } from "./admin.ts";
 import { healthReport } from "./health.ts";
 import { forwardRequest, quotedName, readFields } from "./read.ts";
@@ -73,7 +72,7 @@ export class Gateway {
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       account = Account.rejected(error.status, error.message);
-      await sendError(reply, id, error.status, error.message);
+      await sendError(reply, id, client.target, error.status, error.message);
     } finally {
       if (account !== null) {
         const report = reportOf(arrival, request, account, performance.now());
@@ -240,8 +239,14 @@ async function sendJson(reply: ClientReply, id: string, status: number, value: u
   await reply.send(status, ownHeaders(id), encoder.encode(JSON.stringify(value)));
 }
 
-async function sendError(reply: ClientReply, id: string, status: number, message: string) {
+async function sendError(
+  reply: ClientReply,
+  id: string,
+  target: string,
+  status: number,
+  message: string,
+) {
   if (reply.begun) return reply.cut();
   const param = status === 404 && message.startsWith("The model") ? "model" : null;
-  await reply.send(status, ownHeaders(id), openAiErrorBody(status, message, param));
+  await reply.send(status, ownHeaders(id), errorBodyAt(target, status, message, param));
 }

@@ -4,10 +4,10 @@ import { ForwardRequest } from "../forward/request.ts";
 import type { Span } from "../forward/target.ts";
 import { type ClientRequest, RequestError } from "../http/client.ts";
 import { header } from "../http/message.ts";
-import type { Api } from "../api/api.ts";
-import { laxInteger, laxTrue } from "../api/lax.ts";
+import type { BodyFields } from "../api/dialect.ts";
+import { type Api, dialectOf, dialects } from "../api/dialects.ts";
+import { laxTrue } from "../api/lax.ts";
 import {
-  type Field,
   type Fields,
   JsonSyntaxError,
   SLICE_BYTES,
@@ -17,12 +17,18 @@ import {
 import { boundaryOf, formFields } from "./multipart.ts";
 
 const decoder = new TextDecoder();
+const OPEN_LIST = 91;
 /** A name, a number or an id in more bytes than these is none. */
 const MAX_FIELD_BYTES = 4096;
 /** What is quoted of a name that no model has. */
 const QUOTED_CHARS = 200;
-const WANTED = new Set(["model", "stream", "n", "best_of", "prompt", "previous_response_id"]
-  .concat("return_token_ids"));
+const WANTED = new Set([
+  "model",
+  "stream",
+  "previous_response_id",
+  "return_token_ids",
+  ...Object.values(dialects).flatMap((dialect) => dialect.choiceFields),
+]);
 
 /** What the body says about routing. */
 export interface RequestFields {
@@ -73,18 +79,7 @@ async function readJson(body: Uint8Array, api: Api | null): Promise<RequestField
     if (!(error instanceof JsonSyntaxError)) throw error;
     throw new RequestError(400, `The request body is not valid JSON: ${error.message}`);
   }
-  const value = (name: string): unknown => {
-    const span = fields.get(name)?.at(-1);
-    if (span === undefined) return undefined;
-    if (span.end - span.start > MAX_FIELD_BYTES) {
-      return name === "model" ? tooLong(body, span) : null;
-    }
-    try {
-      return JSON.parse(decoder.decode(body.subarray(span.start, span.end)));
-    } catch {
-      throw new RequestError(400, `The request body is not valid JSON: malformed \`${name}\``);
-    }
-  };
+  const { value, list } = bodyFields(body, fields);
   const model = value("model");
   if (model !== undefined && model !== null && typeof model !== "string") {
     throw new RequestError(400, "`model` must be a string");
@@ -95,7 +90,7 @@ async function readJson(body: Uint8Array, api: Api | null): Promise<RequestField
     modelSpans: fields.get("model") ?? [],
     jsonBody: true,
     stream: laxTrue(value("stream")),
-    choices: count(laxInteger(value("n"))) * promptCount(api, fields.get("prompt")?.at(-1), body),
+    choices: api === null ? 1 : dialectOf(api).choicesOf({ value, list }),
     previousResponseId: typeof previous === "string" ? previous : null,
     wantsIds: laxTrue(value("return_token_ids")),
   };
@@ -111,16 +106,28 @@ export function quotedName(model: string): string {
   return model.length > QUOTED_CHARS ? `${model.slice(0, QUOTED_CHARS)}…` : model;
 }
 
-function count(n: number | null): number {
-  return n !== null && n >= 1 && n <= 10_000 ? n : 1;
-}
-
-/** Prompts of a completion: a list of texts or of token lists is several, one list of tokens is one. */
-function promptCount(api: Api | null, field: Field | undefined, body: Uint8Array): number {
-  if (api !== "completions" || field === undefined || body[field.start] !== 91) return 1;
-  let at = field.start + 1;
-  while (body[at] <= 32) at++;
-  return body[at] === 34 || body[at] === 91 ? field.items : 1;
+/** The fields found in `body`; of one that stands there twice the last, as every server has it. */
+function bodyFields(body: Uint8Array, fields: Fields): BodyFields {
+  const value = (name: string): unknown => {
+    const span = fields.get(name)?.at(-1);
+    if (span === undefined) return undefined;
+    if (span.end - span.start > MAX_FIELD_BYTES) {
+      return name === "model" ? tooLong(body, span) : null;
+    }
+    try {
+      return JSON.parse(decoder.decode(body.subarray(span.start, span.end)));
+    } catch {
+      throw new RequestError(400, `The request body is not valid JSON: malformed \`${name}\``);
+    }
+  };
+  const list = (name: string): { items: number; first: string } | null => {
+    const field = fields.get(name)?.at(-1);
+    if (field === undefined || body[field.start] !== OPEN_LIST) return null;
+    let at = field.start + 1;
+    while (body[at] <= 32) at++;
+    return { items: field.items, first: String.fromCharCode(body[at]) };
+  };
+  return { value, list };
 }
 
 function readForm(body: Uint8Array, boundary: string): RequestFields {
