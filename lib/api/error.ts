@@ -2,8 +2,7 @@
 // event. Facts only; what becomes of the request is the forward loop's to decide. Pure, never throws.
 
 import { isObject } from "../sse/assemble/answer.ts";
-import { errorFields } from "../sse/error_fields.ts";
-import { type Fields, fieldsOf, parsedOrNull, tamed } from "./error/fields.ts";
+import { errorWithin, type Fields, fieldsOf, parsedOrNull, tamed } from "./error/fields.ts";
 import {
   contextLengthIn,
   lackIn,
@@ -93,7 +92,7 @@ export function errorInstead(text: Uint8Array | string): InstanceError | null {
   const words = typeof text === "string" ? text : decoder.decode(text);
   if (!MAY_BE_ERROR.test(words)) return null;
   const parsed = parsedOrNull(words);
-  return isObject(parsed) && errorFields(parsed) !== null ? readError(words) : null;
+  return isObject(parsed) && errorWithin(parsed) !== null ? readError(words) : null;
 }
 
 /** Most answers are told from errors without parsing them; `"error":null` stands in each of Responses. */

@@ -5,8 +5,7 @@ type Json = Record<string, unknown>;
 
 /**
  * The object or text that says what went wrong, in every form that servers use: OpenAI's and vLLM's nested
- * object, vLLM's flat one (before 0.10.1) and SGLang's, a plain string (vLLM's 401), Anthropic's, and a failed
- * response of the Responses API. null where `data` is no error; `error: null`, `""`, `false` and `{}` beside
+ * object, vLLM's flat one (before 0.10.1) and SGLang's, a plain string (vLLM's 401), Anthropic's. null where `data` is no error; `error: null`, `""`, `false` and `{}` beside
  * an answer say nothing.
  */
 export function errorFields(data: Json): Json | string | null {
@@ -16,9 +15,7 @@ export function errorFields(data: Json): Json | string | null {
   } else if (isObject(error)) {
     if (Object.keys(error).length > 0) return error;
   }
-  if (data.object === "error" || data.type === "error") return data;
-  const { response } = data;
-  return isObject(response) && isObject(response.error) ? errorFields(response) : null;
+  return data.object === "error" || data.type === "error" ? data : null;
 }
 
 function isObject(value: unknown): value is Json {

@@ -19,12 +19,18 @@ export interface Fields {
   param: string | null;
 }
 
+/** The error in `data`, or in the failed response that it carries (Responses API); null where there is none. */
+export function errorWithin(data: Json): Json | string | null {
+  const { response } = data;
+  return errorFields(data) ?? (isObject(response) ? errorFields(response) : null);
+}
+
 export function fieldsOf(parsed: unknown, text: string): Fields {
   if (!isObject(parsed)) {
     const words = typeof parsed === "string" ? parsed : titleOf(text) ?? text.trim();
     return { words, named: null, type: "", code: "", param: null };
   }
-  const found = errorFields(parsed) ?? parsed;
+  const found = errorWithin(parsed) ?? parsed;
   const inner = isObject(found) ? found : parsed;
   const words = typeof found === "string" ? found : wordsOf(inner) || wordsOf(parsed);
   const code = inner.code ?? parsed.code;

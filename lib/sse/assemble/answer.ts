@@ -1,6 +1,8 @@
 // What an answer is once its deltas are put together, the same for every API. What was asked, and the
 // shape of a record, are left to lib/record.
 
+import { errorFields } from "../error_fields.ts";
+
 /** Parsed JSON whose fields nobody has checked yet. */
 export type Json = Record<string, unknown>;
 
@@ -78,14 +80,9 @@ export function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
-/**
- * The words of an error event or body: OpenAI's nested object, vLLM's flat one (before 0.10.1) and
- * its plain string (401). undefined when `data` is no error.
- */
+/** The words of an error event or body, in full; undefined when `data` is no error. */
 export function errorIn(data: Json): string | undefined {
-  const { error } = data;
-  if (typeof error === "string") return error;
-  if (isObject(error)) return textOf(error.message) || JSON.stringify(error);
-  if (data.object === "error") return textOf(data.message) || JSON.stringify(data);
-  return undefined;
+  const error = errorFields(data);
+  if (error === null || typeof error === "string") return error ?? undefined;
+  return textOf(error.message) || JSON.stringify(error);
 }

@@ -56,8 +56,9 @@ export class MessagesAssembler implements Assembler {
   }
 
   body(data: Json): void {
-    if (data.type === "error" || errorIn(data) !== undefined) {
-      this.#error = errorIn(data) ?? JSON.stringify(data);
+    const error = errorIn(data);
+    if (error !== undefined) {
+      this.#error = error;
       return;
     }
     this.#head(data);

@@ -33,6 +33,24 @@ Deno.test("anthropic: plain, streamed, counted tokens and errors", async (t) => 
       (error: unknown) => error instanceof Anthropic.NotFoundError,
     );
   });
+
+  await t.step("errors of the gateway's own have the shape and the types of this API", async () => {
+    const asked: [string, string, number, string][] = [
+      ["/v1/messages", '{"model":"nope"}', 404, "not_found_error"],
+      ["/v1/messages/count_tokens?beta=true", '{"model":"nope"}', 404, "not_found_error"],
+      ["/v1/messages", "{", 400, "invalid_request_error"],
+    ];
+    for (const [path, body, status, type] of asked) {
+      const response = await fetch(fleet.gateway.url + path, { method: "POST", body });
+      assert.equal(response.status, status);
+      const { error, ...rest } = await response.json();
+      assert.deepEqual(rest, { type: "error" });
+      assert.deepEqual(Object.keys(error), ["type", "message"]);
+      assert.equal(error.type, type);
+    }
+    const other = await fetch(`${fleet.gateway.url}/v1/messages_of_others`, { method: "POST" });
+    assert.equal((await other.json()).type, undefined);
+  });
 });
 
 Deno.test("anthropic: the client's key reaches a guarded instance as a Bearer token", async () => {

@@ -285,3 +285,10 @@ Deno.test("text completions come together for each prompt and choice", () => {
   assert.equal(answer.complete, true);
   assert.equal(answer.id, "cmpl-1");
 });
+
+Deno.test("an error field that says nothing is no error", () => {
+  for (const error of [null, "", false, {}]) {
+    const answer = streamed({ ...chunk({ content: "a" }), error }, { ...chunk({}, "stop"), error });
+    assert.deepEqual([answer.error, answer.complete], [undefined, true]);
+  }
+});
