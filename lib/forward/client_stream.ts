@@ -6,7 +6,7 @@ import type { Config } from "../config/config.ts";
 import type { ClientReply } from "../http/client.ts";
 import { latin1Text } from "../http/latin1.ts";
 import { header } from "../http/message.ts";
-import { openAiErrorBody } from "../http/openai_error.ts";
+import { errorBodyAt } from "../api/dialects.ts";
 import type { EventStore } from "../sse/event_store.ts";
 import { CLOSELY, dataOf, eventEnd, inspect, PLAIN, USAGE } from "../sse/scan.ts";
 import type { Delivered, Usage } from "./account.ts";
@@ -174,7 +174,7 @@ export class ClientStream implements Delivered {
       ["x-request-id", this.request.id],
     ];
     if (retryAfterS !== null) headers.push(["retry-after", String(Math.ceil(retryAfterS))]);
-    await this.reply.send(status, headers, openAiErrorBody(status, message));
+    await this.reply.send(status, headers, errorBodyAt(this.request.target, status, message));
   }
 
   /** Breaks the connection off: an answer without error events can only end so. */
