@@ -2,6 +2,8 @@
 // request, so that moving a deadline with every chunk costs one assignment.
 
 const TICK_MS = 50;
+/** A tick that comes later than this tells of a loop that was held up, not of the other side. */
+const LATE_MS = 200;
 
 /** A limit that can be moved freely; owned by one attempt. */
 export class Deadline {
@@ -48,9 +50,19 @@ export class DeadlineClock {
     this.#timer = null;
   }
 
+  /**
+   * What came while the loop was held up has not been looked at yet: such a time counts against nobody, so
+   * that all limits move by it.
+   */
   #tick(): void {
+    const before = this.now;
     this.now = performance.now();
     if (this.#open.length === 0) return this.close();
+    const lateMs = this.now - before - TICK_MS;
+    if (lateMs > LATE_MS) {
+      for (const deadline of this.#open) deadline.at += lateMs;
+      return;
+    }
     const due = this.#open.filter((deadline) => this.now >= deadline.at);
     for (const deadline of due) {
       // Another one's end may have removed or moved it.

@@ -86,3 +86,9 @@ export class UpstreamError extends Error {
     super(message, options);
   }
 }
+
+/** The limit for connecting has passed. */
+export function noConnectionWithin(limitS: number): UpstreamError {
+  const message = `no connection within ${limitS} s (timeouts.connect)`;
+  return new UpstreamError("connect", "timeout", message);
+}

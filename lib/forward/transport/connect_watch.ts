@@ -1,7 +1,8 @@
 // The limit for connecting, for fetch, which has none and does not say when its connection stands: while
 // no answer has come, a bare connection of our own shows whether the instance can be reached at all.
 
-import { UpstreamError } from "../transport.ts";
+import { noConnectionWithin, type UpstreamError } from "../transport.ts";
+import { fairTimer } from "./fair_timer.ts";
 
 /** An origin that was reached so lately is not tried again. */
 const TRUST_MS = 5000;
@@ -19,19 +20,11 @@ export class ConnectWatch {
   start(origin: string, limitS: number, onTimeout: (error: UpstreamError) => void): () => void {
     const reachedAt = this.#reachedAt.get(origin) ?? -Infinity;
     if (performance.now() - reachedAt < TRUST_MS || this.proxied(origin)) return () => {};
-    const expire = () =>
-      onTimeout(
-        new UpstreamError(
-          "connect",
-          "timeout",
-          `no connection within ${limitS} s (timeouts.connect)`,
-        ),
-      );
-    let timer = setTimeout(() => {
-      timer = setTimeout(expire, limitS * 500);
-      this.#reach(origin).then(() => clearTimeout(timer));
-    }, limitS * 500);
-    return () => clearTimeout(timer);
+    let stop = fairTimer(limitS * 500, () => {
+      stop = fairTimer(limitS * 500, () => onTimeout(noConnectionWithin(limitS)));
+      this.#reach(origin).then(() => stop());
+    });
+    return () => stop();
   }
 
   /** Resolves once a connection stood; a refusal is left for fetch to report, and ends the watch too. */

@@ -19,7 +19,9 @@ import { MESSAGE_BYTES, MessageBuffers } from "../../http/memory.ts";
 import { header } from "../../http/message.ts";
 import { HttpSyntaxError } from "../../http/syntax_error.ts";
 import { endToEnd } from "../header_rules.ts";
+import { fairTimer } from "./fair_timer.ts";
 import {
+  noConnectionWithin,
   type ResponseHead,
   type Transport,
   type UpstreamCall,
@@ -347,18 +349,12 @@ class Http1Call implements UpstreamCall {
     const { connectTimeoutS } = this.#request;
     const { hostname, port } = origin;
     const connecting = this.#transport.connect({ hostname, port });
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const given = new Promise<never>((_, reject) => {
-      this.#cancelConnect = reject;
-      timer = setTimeout(() =>
-        reject(
-          new UpstreamError(
-            "connect",
-            "timeout",
-            `no connection within ${connectTimeoutS} s (timeouts.connect)`,
-          ),
-        ), connectTimeoutS * 1000);
-    });
+    const { promise: given, reject } = Promise.withResolvers<never>();
+    this.#cancelConnect = reject;
+    const stop = fairTimer(
+      connectTimeoutS * 1000,
+      () => reject(noConnectionWithin(connectTimeoutS)),
+    );
     try {
       const conn = await Promise.race([connecting, given]);
       conn.setNoDelay(true);
@@ -368,7 +364,7 @@ class Http1Call implements UpstreamCall {
       connecting.then((conn) => conn.close(), () => {});
       throw error;
     } finally {
-      clearTimeout(timer);
+      stop();
       this.#cancelConnect = null;
     }
   }
