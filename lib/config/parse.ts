@@ -2,7 +2,7 @@
 // comments, trailing commas, bare keys, single quotes. What the values mean is left to schema.ts.
 
 import { parse as parseJson5 } from "@humanwhocodes/momoa";
-import { explainSyntaxError } from "./syntax_error.ts";
+import { explainSyntaxError, type Position } from "./syntax_error.ts";
 
 /** Something wrong in a config file. Line and column count from 1. */
 export interface Problem {
@@ -12,11 +12,6 @@ export interface Problem {
   /** Where in the options it is: keys and indexes; empty for the file as a whole. */
   path: Path;
   message: string;
-}
-
-export interface Position {
-  line: number;
-  column: number;
 }
 
 /** A value's path in the file: keys and indexes. */

@@ -2,7 +2,12 @@
 // last token that it saw.
 
 import { tokenize } from "@humanwhocodes/momoa";
-import type { Position } from "./parse.ts";
+
+/** A place in a text; line and column count from 1. */
+export interface Position {
+  line: number;
+  column: number;
+}
 
 const OPENING = new Set(["LBrace", "LBracket"]);
 const CLOSING = new Set(["RBrace", "RBracket"]);
