@@ -11,8 +11,14 @@ export type ResumeMode = "off" | "continue" | "exact" | "auto";
 /** Limits for the phases of a request to an instance; null for none. */
 export interface Timeouts {
   connectS: number;
+  /** Until the head and the first event that means something, of a stream. */
   firstByteS: number;
+  /** Without progress within an answer. */
   idleS: number;
+  /** The same where a tool call or a schema may be held back until it is whole. */
+  heldIdleS: number;
+  /** Until the head of an answer that is not streamed, which comes with the whole answer. */
+  answerS: number;
   totalS: number | null;
 }
 

@@ -12,11 +12,16 @@ export interface Fault {
   message: string;
 }
 
+/** A parser may hold a whole tool call back; the clients' own limits are as long. */
+const HELD_IDLE_S = 300;
+
 function mergeTimeouts(raw: RawInstance["timeouts"], base: Timeouts): Timeouts {
   return {
     connectS: raw?.connect ?? base.connectS,
     firstByteS: raw?.first_byte ?? base.firstByteS,
     idleS: raw?.idle ?? base.idleS,
+    heldIdleS: Math.max(raw?.idle ?? base.idleS, HELD_IDLE_S),
+    answerS: raw?.answer ?? base.answerS,
     totalS: raw?.total === undefined ? base.totalS : raw.total,
   };
 }
@@ -28,6 +33,8 @@ export function normalise(raw: RawConfig): Config | Fault[] {
     connectS: raw.timeouts.connect,
     firstByteS: raw.timeouts.first_byte,
     idleS: raw.timeouts.idle,
+    heldIdleS: Math.max(raw.timeouts.idle, HELD_IDLE_S),
+    answerS: raw.timeouts.answer,
     totalS: raw.timeouts.total,
   };
   const instances: InstanceConfig[] = [];

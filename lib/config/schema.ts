@@ -17,6 +17,7 @@ const timeouts = z.strictObject({
   connect: positiveSeconds.optional(),
   first_byte: positiveSeconds.optional(),
   idle: positiveSeconds.optional(),
+  answer: positiveSeconds.optional(),
   total: positiveSeconds.nullable().optional(),
 });
 
@@ -78,8 +79,13 @@ export const configSchema = z.strictObject({
   timeouts: z.strictObject({
     connect: positiveSeconds.default(2).describe("Until a connection stands."),
     first_byte: positiveSeconds.default(300)
-      .describe("Until the answer's headers and its first meaningful event."),
-    idle: positiveSeconds.default(60).describe("Between two pieces of an answer."),
+      .describe("Until a stream's headers and its first meaningful event."),
+    idle: positiveSeconds.default(60).describe(
+      "Without progress within an answer; 300 at least where the request has tools or a schema, whose " +
+        "output a server may hold back until it is whole.",
+    ),
+    answer: positiveSeconds.default(600)
+      .describe("Until the headers of an answer that is not streamed: it comes whole."),
     total: positiveSeconds.nullable().default(null)
       .describe("For the whole answer; null for any length."),
   }).prefault({}).describe("Limits for the phases of a request; also per instance."),

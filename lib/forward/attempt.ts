@@ -3,6 +3,7 @@
 // forward.ts.
 
 import type { Config } from "../config/config.ts";
+import { readError } from "../api/error.ts";
 import { joined } from "../http/joined.ts";
 import type { Slab } from "../http/memory.ts";
 import type { TryOutcome } from "../observe/tally.ts";
@@ -30,7 +31,7 @@ import {
   type UpstreamCall,
   UpstreamError,
 } from "./transport.ts";
-import { faultOfBody, messageIn, readingOf, refusalOf, saysTooLong, startOf } from "./verdict.ts";
+import { faultOfBody, readingOf, refusalOf, startOf, withWords } from "./verdict.ts";
 
 /** A whole answer is kept back up to this size, so that a cut can still fail over. */
 const MAX_HELD_BYTES = 32 * 1024 * 1024;
@@ -91,7 +92,7 @@ export class Attempt {
   #notGone: (() => void) | null = null;
   readonly #deadline: Deadline;
   #total: Deadline | null = null;
-  #phase: "question" | "first_byte" | "idle" | "total" = "first_byte";
+  #phase: "question" | "first_byte" | "answer" | "idle" | "total" = "first_byte";
 
   constructor(
     private readonly request: ForwardRequest,
@@ -124,7 +125,8 @@ export class Attempt {
     } catch (error) {
       if (client.gone) return { kind: "gone" };
       const failure = explainError(error);
-      return { kind: "failed", failure };
+      const isLate = failure.kind === "timeout" && this.#phase === "answer" && !isConnecting(error);
+      return { kind: "failed", failure: isLate ? { ...failure, kind: "late" } : failure };
     }
   }
 
@@ -234,8 +236,10 @@ export class Attempt {
       ? transport.start(upstream)
       : trace.within(() => transport.start(upstream));
     const { clock } = this.parts;
-    this.#phase = "first_byte";
-    this.#deadline.at = clock.now + timeouts.firstByteS * 1000;
+    // The head of an answer that is not streamed comes when all of it is there.
+    this.#phase = request.stream || request.client.method !== "POST" ? "first_byte" : "answer";
+    const limitS = this.#phase === "answer" ? timeouts.answerS : timeouts.firstByteS;
+    this.#deadline.at = clock.now + limitS * 1000;
     if (timeouts.totalS === null) return;
     this.#total = new Deadline(() => {
       this.#phase = "total";
@@ -294,24 +298,22 @@ export class Attempt {
 
   /** 429 and 5xx: what it says is read for the message, Retry-After for the instance. */
   async #refusal(head: ResponseHead): Promise<Proof> {
-    const failure = refusalOf(head);
-    const { kind, retryAfterS } = failure;
+    const said = refusalOf(head);
+    const { kind, retryAfterS } = said;
     if (kind === "busy" && retryAfterS !== null) this.instance.holdBack(retryAfterS);
-    const words = await this.#words();
-    if (words !== "") failure.message += `: ${words}`;
-    return { kind: "failed", failure };
+    return { kind: "failed", failure: withWords(said, await this.#words()) };
   }
 
-  /** The words of a refusal; "" when they do not come soon, or break off. */
-  async #words(): Promise<string> {
+  /** The words of a refusal; none when they do not come soon, or break off. */
+  async #words(): Promise<Uint8Array> {
     const until = this.parts.clock.now + REFUSAL_BODY_MS;
     this.#deadline.at = Math.min(this.#deadline.at, until);
     try {
       const body = await this.#readWhole(MAX_ERROR_BYTES, until);
-      return messageIn(joined(body.pieces));
+      return joined(body.pieces);
     } catch (error) {
       if (this.request.client.gone || !(error instanceof UpstreamError)) throw error;
-      return "";
+      return NOTHING;
     }
   }
 
@@ -320,7 +322,8 @@ export class Attempt {
     const { pieces, isWhole } = await this.#readWhole(MAX_ERROR_BYTES);
     if (!isWhole) return { kind: "bytes", head, first: pieces, ended: false };
     const body = joined(pieces);
-    return { kind: head.status === 400 && saysTooLong(body) ? "too_long" : "whole", head, body };
+    const { tooLong } = readError(body, head.status);
+    return { kind: tooLong ? "too_long" : "whole", head, body };
   }
 
   /** A JSON answer is given on only when it is whole, so that a cut one can be asked for elsewhere. */
@@ -379,7 +382,7 @@ export class Attempt {
 
   #waits(): void {
     this.#phase = "idle";
-    this.#deadline.at = this.parts.clock.now + this.instance.config.timeouts.idleS * 1000;
+    this.#deadline.at = this.parts.clock.now + this.#idleS * 1000;
   }
 
   /**
@@ -407,16 +410,24 @@ export class Attempt {
     }
   }
 
+  get #idleS(): number {
+    const { idleS, heldIdleS } = this.instance.config.timeouts;
+    return this.request.isHeldBack ? heldIdleS : idleS;
+  }
+
   #timeout(): UpstreamError {
     const { timeouts } = this.instance.config;
     const message = this.#phase === "question"
       ? `no answer to a question within ${QUESTION_S} s`
       : this.#phase === "first_byte"
       ? `no answer within ${timeouts.firstByteS} s (timeouts.first_byte)`
+      : this.#phase === "answer"
+      ? `no answer within ${timeouts.answerS} s (timeouts.answer)`
       : this.#phase === "idle"
-      ? `silent for ${timeouts.idleS} s in the middle of the answer (timeouts.idle)`
+      ? `no progress for ${this.#idleS} s in the middle of the answer (timeouts.idle)`
       : `not finished within ${timeouts.totalS} s (timeouts.total)`;
-    return new UpstreamError(this.#phase === "first_byte" ? "head" : "body", "timeout", message);
+    const isHead = this.#phase === "first_byte" || this.#phase === "answer";
+    return new UpstreamError(isHead ? "head" : "body", "timeout", message);
   }
 }
 
@@ -430,6 +441,10 @@ function staged(
   const passed = through(stages, events);
   if (passed !== null) client.keep(passed);
   return passed;
+}
+
+function isConnecting(error: unknown): boolean {
+  return error instanceof UpstreamError && error.phase === "connect";
 }
 
 function jsonIn(body: Uint8Array): Json | null {

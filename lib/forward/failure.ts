@@ -7,8 +7,12 @@ export interface Failure {
   message: string;
   /** Final status if no other attempt succeeds. */
   status: 502 | 503 | 504 | 429;
-  /** busy: it said so itself and is no failure; passing: worth asking again soon. */
-  kind: "busy" | "passing" | "timeout";
+  /**
+   * busy: it said so itself and is no failure. passing: worth asking again soon. late: it has had all the
+   * time that a whole answer may take; that is not held against it, nor asked of another. shutting_down:
+   * it takes nothing new until it is gone and back. misconfigured: it refuses what it is listed for.
+   */
+  kind: "busy" | "passing" | "timeout" | "late" | "shutting_down" | "misconfigured";
   /** What the instance answered, where it did. */
   upstreamStatus?: number;
   retryAfterS: number | null;

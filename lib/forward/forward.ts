@@ -2,6 +2,7 @@
 // what the client has decides what is asked for; an answer that breaks off goes on with the next attempt.
 // Failing over is resuming with nothing sent, so there is one loop, and it is here.
 
+import { readError } from "../api/error.ts";
 import type { Config } from "../config/config.ts";
 import type { ClientReply } from "../http/client.ts";
 import { joined } from "../http/joined.ts";
@@ -18,9 +19,8 @@ import { type Next, Resumption } from "./resume/resumption.ts";
 import { resumeModeOf, resumeRules } from "./resume/rules.ts";
 import type { TokenIds } from "./resume/token_ids.ts";
 import { RetryBudget } from "./retry_budget.ts";
-import { Route, type RouteParts, type Turn } from "./route.ts";
+import { type Refusal, Route, type RouteParts, type Turn } from "./route.ts";
 import { streamErrorEvent } from "./stream_error.ts";
-import { messageIn } from "./verdict.ts";
 
 export interface ForwarderParts extends AttemptParts, RouteParts {
   /** An instance answers a request of /v1/responses; the response's id is at the beginning of `bytes`. */
@@ -96,12 +96,13 @@ class Delivery {
       case "failed": {
         const { message, kind } = proof.failure;
         route.failed(instance, proof.failure);
-        account.attempted(
-          kind === "busy"
-            ? attempt.end("busy", "neutral", message)
-            : attempt.end("failed", "failure", message),
-        );
-        return ask;
+        if (kind === "busy") account.attempted(attempt.end("busy", "neutral", message));
+        else {
+          const isItsFault = kind !== "late";
+          account.attempted(attempt.end("failed", isItsFault ? "failure" : "neutral", message));
+        }
+        // Whoever is asked would need as long: the client's time is spent.
+        return kind === "late" ? await this.#refuse(route.refusal()) : ask;
       }
     }
     if (ask.way !== null) return await this.#goOnWith(attempt, ask, proof);
@@ -172,7 +173,7 @@ class Delivery {
     const isAnswer = status < 400;
     const message = isAnswer
       ? "it did not answer with a stream of events"
-      : messageIn(proof.kind === "whole" ? proof.body : joined(proof.first));
+      : readError(proof.kind === "whole" ? proof.body : joined(proof.first), status).message;
     if (attempt !== null) account.attempted(attempt.end("answered", "neutral"));
     account.end(isAnswer ? "failed" : "rejected", status, message);
     await client.endWithError(streamErrorEvent(request.api, isAnswer ? 502 : status, message));
@@ -312,11 +313,16 @@ class Delivery {
       account.end("rejected", status);
       return client.gone ? this.#left() : "over";
     }
-    const { status, message, retryAfterS } = turn.kind === "overloaded"
-      ? { status: 429, message: turn.message, retryAfterS: 1 }
-      : route.refusal();
-    account.end("failed", status, message);
-    await client.refuse(status, message, retryAfterS);
+    return await this.#refuse(
+      turn.kind === "overloaded"
+        ? { status: 429, message: turn.message, retryAfterS: 1 }
+        : route.refusal(),
+    );
+  }
+
+  async #refuse({ status, message, retryAfterS }: Refusal): Promise<"over"> {
+    this.account.end("failed", status, message);
+    await this.client.refuse(status, message, retryAfterS);
     return "over";
   }
 
@@ -337,5 +343,5 @@ class Delivery {
 function refusesIds(proof: Proof, ask: Ask, instance: Instance): boolean {
   return ask instanceof FirstAsk && ask.asksForIds(instance.config) && proof.kind === "whole" &&
     (proof.head.status === 400 || proof.head.status === 422) &&
-    messageIn(proof.body).includes("return_token_ids");
+    readError(proof.body, proof.head.status).message.includes("return_token_ids");
 }

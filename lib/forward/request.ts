@@ -32,5 +32,7 @@ export class ForwardRequest {
     readonly stickyTo: string | null,
     /** Whether the client asked for token ids itself. */
     readonly wantsIds: boolean,
+    /** Whether a server may hold the answer back, since it has tools or a schema to meet. */
+    readonly isHeldBack: boolean,
   ) {}
 }

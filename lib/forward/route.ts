@@ -2,6 +2,7 @@
 // after a short wait when the failure was a passing one, fallbacks in their order; private instances that
 // are out only where no fallback can take the request.
 
+import { readError } from "../api/error.ts";
 import type { Config } from "../config/config.ts";
 import type { Ask } from "../pool/balancing/strategy.ts";
 import type { Fleet } from "../pool/fleet.ts";
@@ -12,7 +13,6 @@ import type { Proof } from "./attempt.ts";
 import type { Failure } from "./failure.ts";
 import type { ForwardRequest } from "./request.ts";
 import type { RetryBudget } from "./retry_budget.ts";
-import { contextNamedIn } from "./verdict.ts";
 
 export interface RouteParts {
   fleet: Fleet;
@@ -94,7 +94,9 @@ export class Route {
     if (others.some((other) => other.contextLength === null)) {
       await this.parts.learnContexts(this.config);
     }
-    const contextLength = instance.contextLength ?? contextNamedIn(answer.body) ?? Infinity;
+    const contextLength = instance.contextLength ??
+      readError(answer.body, answer.head.status).contextLength ??
+      Infinity;
     this.#tooLong = { instance, answer, contextLength };
   }
 

@@ -1,19 +1,24 @@
 // What the beginning of an instance's answer proves: an answer, a refusal, the client's own mistake, or
 // nothing yet. Pure; reading is left to attempt.ts.
 
-import { latin1Text } from "../http/latin1.ts";
+import { errorInstead, type InstanceError, readError } from "../api/error.ts";
 import { header } from "../http/message.ts";
-import { bodyGaveUp } from "../sse/scan.ts";
+import { bodyGaveUp, dataOf } from "../sse/scan.ts";
 import { type Failure, passing } from "./failure.ts";
-import { errorIn, type SseObserver, type StreamFault } from "./sse_observer.ts";
+import type { SseObserver } from "./sse_observer.ts";
 import type { ResponseHead } from "./transport.ts";
 
 /** How the body behind a head is to be read. */
 export type Reading = "refusal" | "error" | "events" | "whole" | "bytes";
 
+/** Statuses that are the instance's trouble, whoever asks: another one is asked. */
+function isRefusal(status: number): boolean {
+  return status === 429 || status === 408 || (status >= 500 && status !== 501);
+}
+
 /** `understood`: the answer is of an API whose answers are read. */
 export function readingOf({ status, headers }: ResponseHead, understood: boolean): Reading {
-  if (status === 429 || (status >= 500 && status !== 501)) return "refusal";
+  if (isRefusal(status)) return "refusal";
   if (status >= 400) return "error";
   // A coded body, sent though none was asked for, cannot be looked into: it passes as it is.
   if ((header(headers, "content-encoding") ?? "identity") !== "identity") return "bytes";
@@ -22,7 +27,10 @@ export function readingOf({ status, headers }: ResponseHead, understood: boolean
   return type.startsWith("application/json") || understood ? "whole" : "bytes";
 }
 
-/** 429 and 5xx. */
+/**
+ * 408, 429 and 5xx: what the status says. What the words say beside it is added by `withWords`, once they
+ * are there.
+ */
 export function refusalOf(head: ResponseHead): Failure {
   const { status } = head;
   const retryAfterS = parseRetryAfter(header(head.headers, "retry-after"));
@@ -34,6 +42,32 @@ export function refusalOf(head: ResponseHead): Failure {
     upstreamStatus: status,
     retryAfterS,
   };
+}
+
+/** The failure with what the instance said of it. */
+export function withWords(failure: Failure, words: Uint8Array): Failure {
+  const error = readError(words, failure.upstreamStatus ?? null);
+  const message = error.message === "" ? failure.message : `${failure.message}: ${error.message}`;
+  return { ...failureOf(error, failure), message, upstreamStatus: failure.upstreamStatus };
+}
+
+/** What an error means for the request, wherever the instance put it: in a status, a body or a stream. */
+function failureOf(error: InstanceError, base: Failure): Failure {
+  const retryAfterS = base.retryAfterS ?? error.retryAfterS;
+  if (error.shuttingDown) return { ...base, kind: "shutting_down", status: 503, retryAfterS };
+  if (!error.busy) return { ...base, retryAfterS };
+  const status = error.status === 429 ? 429 : 503;
+  return { ...base, kind: "busy", status, retryAfterS };
+}
+
+/** An error that came in place of an answer, in a body or a stream whose status had been good. */
+function inBand(error: InstanceError, upstreamStatus: number): Failure {
+  const status = error.status === 503 || error.status === 504 ? error.status : 502;
+  const base = {
+    ...passing(`it sent an error: ${error.message}`, upstreamStatus),
+    status,
+  } as Failure;
+  return failureOf(error, base);
 }
 
 /** Why a whole body is no answer; null where it is one. */
@@ -49,7 +83,7 @@ export function faultOfBody(
   if (!understood) return null;
   if (bodyGaveUp(body)) return passing("aborted the answer", status);
   const error = errorInstead(body);
-  return error === null ? null : passing(error, status);
+  return error === null || error.clients ? null : inBand(error, status);
 }
 
 /** What the first events of a stream prove, once they prove something or the stream has ended. */
@@ -57,15 +91,12 @@ export type Start = "answer" | { failure: Failure } | { clientsError: Uint8Array
 
 export function startOf(reader: SseObserver, status: number, choices: number): Start {
   const { fault } = reader;
-  if (fault !== null) {
-    if (isClients(fault)) return { clientsError: fault.event! };
-    if (fault.code === 429) {
-      const { message } = fault;
-      return {
-        failure: { message, status: 429, kind: "busy", upstreamStatus: 429, retryAfterS: null },
-      };
-    }
-    // Several answers at once cannot be resumed; nothing of them has been sent, so they begin anew.
+  if (fault !== null && fault.event !== null) {
+    const error = readError(dataOf(fault.event, 0, fault.event.length));
+    if (error.clients) return { clientsError: fault.event };
+    if (choices > 1 || !reader.meaningful) return { failure: inBand(error, status) };
+  } else if (fault !== null) {
+    // Several answers at once cannot be continued; nothing of them has been sent, so they begin anew.
     if (choices > 1 || !reader.meaningful) return { failure: passing(fault.message, status) };
   }
   if (reader.meaningful) return "answer";
@@ -73,10 +104,6 @@ export function startOf(reader: SseObserver, status: number, choices: number): S
     ? "broke off the stream inside its first event"
     : "ended the stream before the answer began";
   return { failure: passing(message, status) };
-}
-
-function isClients({ event, code }: StreamFault): boolean {
-  return event !== null && code !== null && code >= 400 && code < 500 && code !== 429;
 }
 
 /** Seconds from a Retry-After header, a number or an HTTP date; null when there is none that makes sense. */
@@ -100,45 +127,4 @@ function endsAsItBegins(body: Uint8Array, objectDue: boolean): boolean {
   if (body[first] === 123 /* { */) return last > first && body[last] === 125 /* } */;
   if (objectDue) return false;
   return body[first] !== 91 /* [ */ || (last > first && body[last] === 93 /* ] */);
-}
-
-/**
- * The error that a server sent with status 200 in place of an answer; null for an answer, and for an
- * error that is the client's own.
- */
-function errorInstead(body: Uint8Array): string | null {
-  const opening = latin1Text(body, 0, Math.min(body.length, 40));
-  if (!/^\s*\{\s*"(error"\s*:\s*["{]|object"\s*:\s*"error")/.test(opening)) return null;
-  const { message, code } = errorIn(new TextDecoder().decode(body));
-  const isClients = code !== null && code >= 400 && code < 500 && code !== 429;
-  return isClients ? null : `sent an error: ${message}`;
-}
-
-/** vLLM's and OpenAI's words for a prompt that does not fit. */
-export function saysTooLong(body: Uint8Array): boolean {
-  const text = new TextDecoder().decode(body.subarray(0, 4096));
-  return /maximum (context|model) length|context_length_exceeded|max_model_len|longer than the maximum/i
-    .test(text);
-}
-
-/** "This model's maximum context length is 4096 tokens": vLLM's and OpenAI's words; null without. */
-export function contextNamedIn(body: Uint8Array): number | null {
-  const text = new TextDecoder().decode(body.subarray(0, 4096));
-  const found = /maximum (?:context|model) length (?:is|of) (\d{1,9})/i.exec(text);
-  return found === null ? null : Number(found[1]);
-}
-
-/** The message of an error body in a few words; "" when it says nothing. */
-export function messageIn(body: Uint8Array): string {
-  const text = new TextDecoder().decode(body.subarray(0, 4096)).trim();
-  let message = text;
-  try {
-    const parsed = JSON.parse(text);
-    const found = parsed?.error?.message ?? parsed?.error ?? parsed?.message ?? parsed?.detail;
-    if (typeof found === "string") message = found;
-  } catch {
-    // Not JSON: the text itself is the message.
-  }
-  // deno-lint-ignore no-control-regex -- control bytes of an instance must not reach a log or client
-  return message.slice(0, 200).replace(/[\u0000-\u001f\u007f]+/g, " ");
 }

@@ -191,6 +191,7 @@ export class Gateway {
       choices: 1,
       previousResponseId: null,
       wantsIds: false,
+      isHeldBack: false,
     };
     return forwardRequest(id, client, body, null, fields, instance.name);
   }

@@ -22,7 +22,10 @@ const OPEN_LIST = 91;
 const MAX_FIELD_BYTES = 4096;
 /** What is quoted of a name that no model has. */
 const QUOTED_CHARS = 200;
+/** Fields of answers that a server may hold back until a part of them is whole. */
+const HOLDING = ["tools", "response_format", "structured_outputs", "guided_json", "text"];
 const WANTED = new Set([
+  ...HOLDING,
   "model",
   "stream",
   "previous_response_id",
@@ -41,6 +44,8 @@ export interface RequestFields {
   previousResponseId: string | null;
   /** The client asks for token ids. */
   wantsIds: boolean;
+  /** The answer has tools or a schema to meet. */
+  isHeldBack: boolean;
 }
 
 const NO_FIELDS: RequestFields = {
@@ -51,6 +56,7 @@ const NO_FIELDS: RequestFields = {
   choices: 1,
   previousResponseId: null,
   wantsIds: false,
+  isHeldBack: false,
 };
 
 /** Reads the fields that routing needs; others run while it is at it. Throws RequestError (400, 415). */
@@ -93,6 +99,7 @@ async function readJson(body: Uint8Array, api: Api | null): Promise<RequestField
     choices: api === null ? 1 : dialectOf(api).choicesOf({ value, list }),
     previousResponseId: typeof previous === "string" ? previous : null,
     wantsIds: laxTrue(value("return_token_ids")),
+    isHeldBack: HOLDING.some((name) => fields.has(name)),
   };
 }
 
@@ -177,5 +184,6 @@ export function forwardRequest(
     priorityOf(client),
     stickyTo,
     fields.wantsIds,
+    fields.isHeldBack,
   );
 }

@@ -243,7 +243,7 @@ class Instance {
         throw new ApiError(
           503,
           "ServiceUnavailableError",
-          "simulated: the server is overloaded, please retry later",
+          "simulated: the service is not available",
           null,
           retryAfter,
         );

@@ -29,7 +29,7 @@ for (
     ["reset", /it closed the connection before it answered/],
     ["close", /it closed the connection before it answered/],
     ["500", /answered 500: Internal server error/],
-    ["503", /answered 503: simulated: the server is overloaded/],
+    ["503", /answered 503: simulated: the service is not available/],
     ["engine-dead", /answered 500: EngineCore encountered an issue/],
     ["cut", /the connection broke in the middle of the answer/],
     ["cut-reset", /the connection broke in the middle of the answer/],

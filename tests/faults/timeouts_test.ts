@@ -84,30 +84,52 @@ Deno.test("connect: without another instance the client is told, 504", async () 
 });
 
 for (const fault of ["hang", "hang-headers-sent"]) {
-  for (const stream of [false, true]) {
-    const kind = stream ? "streamed" : "whole";
-    Deno.test(`first_byte, ${fault}, ${kind}: another instance answers, once`, async () => {
-      await using fleet = await startFleet({ each: impatientWithFirst({ first_byte: 0.3 }) });
-      await fleet.simulators.fail(0, fault);
-      for (let i = 0; i < 3; i++) {
-        const response = await fleet.chat({ stream });
-        if (stream) assert.ok((await readSse(response)).done);
-        else assert.ok(await contentOf(response));
-      }
-      const [first, second] = await fleet.counts();
-      assert.equal(second, 3);
-      assert.ok(first >= 1 && first <= 3, `at most once for each request, not ${first}`);
-      await assertLeftAlone(fleet, 0);
-      const { complete } = await fleet.records(3, 0);
-      const met = complete.filter(({ meta }) => (meta.attempts ?? []).length > 1);
-      assert.equal(met.length, first);
-      for (const { meta } of met) {
-        assert.match(meta.attempts![0].error!, /no answer within 0\.3 s \(timeouts\.first_byte\)/);
-      }
-      await fleet.settled();
+  Deno.test(`first_byte, ${fault}: another instance answers, once`, async () => {
+    await using fleet = await startFleet({ each: impatientWithFirst({ first_byte: 0.3 }) });
+    await fleet.simulators.fail(0, fault);
+    for (let i = 0; i < 3; i++) assert.ok((await readSse(await fleet.chat({ stream: true }))).done);
+    const [first, second] = await fleet.counts();
+    assert.equal(second, 3);
+    assert.ok(first >= 1 && first <= 3, `at most once for each request, not ${first}`);
+    await assertLeftAlone(fleet, 0);
+    const { complete } = await fleet.records(3, 0);
+    const met = complete.filter(({ meta }) => (meta.attempts ?? []).length > 1);
+    assert.equal(met.length, first);
+    for (const { meta } of met) {
+      assert.match(meta.attempts![0].error!, /no answer within 0\.3 s \(timeouts\.first_byte\)/);
+    }
+    await fleet.settled();
+  });
+
+  Deno.test(`answer, ${fault}: a whole answer that takes too long is not asked for twice, nor a failure`, async () => {
+    await using fleet = await startFleet({
+      config: { timeouts: { answer: 0.3, first_byte: 0.1 } },
     });
-  }
+    for (const index of [0, 1]) await fleet.simulators.fail(index, fault);
+    for (let i = 0; i < 2; i++) {
+      const error = await errorOf(await fleet.chat(), 504, "GatewayTimeoutError");
+      assert.match(error.message, /no answer within 0\.3 s \(timeouts\.answer\)/);
+    }
+    const counts = await fleet.counts();
+    assert.equal(counts[0] + counts[1], 2, "one instance for each request");
+    for (const index of [0, 1]) await assertLeftAlone(fleet, index);
+    await fleet.records(0, 2);
+    await fleet.settled();
+    const health = await fleet.health();
+    assert.deepEqual(health.instances.map(({ recent_errors }) => recent_errors), [0, 0]);
+  });
 }
+
+Deno.test("a whole answer may take longer than the first event of a stream", async () => {
+  await using fleet = await startFleet({
+    simulate: ["--ttft", "1"],
+    config: { timeouts: { first_byte: 0.3 } },
+  });
+  assert.ok(await contentOf(await fleet.chat()));
+  const counts = await fleet.counts();
+  assert.equal(counts[0] + counts[1], 1);
+  await fleet.settled();
+});
 
 Deno.test("first_byte: a frozen instance (SIGSTOP) is left, and used again once it goes on", async () => {
   await using frozen = await startSimulators();
@@ -115,8 +137,8 @@ Deno.test("first_byte: a frozen instance (SIGSTOP) is left, and used again once 
     each: (index) => index === 0 ? { url: frozen.urls[0], timeouts: { first_byte: 0.3 } } : {},
   });
   const answeredBy = async () => {
-    const response = await fleet.chat();
-    assert.ok(await contentOf(response));
+    const response = await fleet.chat({ stream: true });
+    assert.ok((await readSse(response)).done);
     return response.headers.get("x-gateway-instance");
   };
   frozen.process.signal("SIGSTOP");
@@ -154,19 +176,17 @@ Deno.test("first_byte: a role chunk alone is no answer, and none of it reaches t
 Deno.test("first_byte: nobody answers: 504, each asked once, the stream as an error too", async () => {
   await using fleet = await startFleet({ config: { timeouts: { first_byte: 0.3 } } });
   for (const index of [0, 1]) await fleet.simulators.fail(index, "hang");
-  for (const stream of [false, true]) {
-    const error = await errorOf(await fleet.chat({ stream }), 504, "GatewayTimeoutError");
-    assert.match(error.message, /No instance of model `demo` could answer/);
-    for (const name of ["sim-0", "sim-1"]) {
-      assert.match(error.message, new RegExp(`${name}: no answer within 0\\.3 s`));
-    }
+  const error = await errorOf(await fleet.chat({ stream: true }), 504, "GatewayTimeoutError");
+  assert.match(error.message, /No instance of model `demo` could answer/);
+  for (const name of ["sim-0", "sim-1"]) {
+    assert.match(error.message, new RegExp(`${name}: no answer within 0\\.3 s`));
   }
-  assert.deepEqual(await fleet.counts(), [2, 2], "one that timed out is not asked again");
+  assert.deepEqual(await fleet.counts(), [1, 1], "one that timed out is not asked again");
   for (const index of [0, 1]) await assertLeftAlone(fleet, index);
-  await fleet.records(0, 2);
+  await fleet.records(0, 1);
   await fleet.settled();
   const health = await fleet.health();
-  assert.deepEqual(health.instances.map(({ recent_errors }) => recent_errors), [2, 2]);
+  assert.deepEqual(health.instances.map(({ recent_errors }) => recent_errors), [1, 1]);
 });
 
 Deno.test("first_byte: a fallback is asked at once when the pool has timed out", async () => {
@@ -175,9 +195,9 @@ Deno.test("first_byte: a fallback is asked at once when the pool has timed out",
     each: (index) => index < 2 ? { timeouts: { first_byte: 0.3 } } : {},
   });
   for (const index of [0, 1]) await fleet.simulators.fail(index, "hang");
-  const response = await fleet.chat();
+  const response = await fleet.chat({ stream: true });
   assert.equal(response.headers.get("x-gateway-instance"), "paid-0");
-  assert.ok(await contentOf(response));
+  assert.ok((await readSse(response)).done);
   assert.deepEqual(await fleet.counts(), [1, 1, 1]);
   await fleet.settled();
 });
@@ -194,7 +214,7 @@ Deno.test("idle: a stalled stream that cannot be resumed ends with the reason", 
   assert.ok(!answer.done, "without [DONE]");
   const { error } = answer.json.at(-1);
   assert.equal(error.code, 502);
-  assert.match(error.message, /sim-0: silent for 0\.3 s .* \(timeouts\.idle\)/);
+  assert.match(error.message, /sim-0: no progress for 0\.3 s .* \(timeouts\.idle\)/);
   assert.deepEqual(await fleet.counts(), [1]);
   await assertLeftAlone(fleet, 0);
   const { incomplete } = await fleet.records(0, 1);
@@ -213,7 +233,7 @@ Deno.test("idle: a stall inside a JSON answer is asked elsewhere, unseen", async
   assert.equal(stalling.calls.length >= 1, true);
   const { complete } = await fleet.records(2, 0);
   const errors = complete.flatMap(({ meta }) => meta.attempts ?? []).map(({ error }) => error);
-  assert.ok(errors.some((error) => /silent for 0\.3 s/.test(error ?? "")));
+  assert.ok(errors.some((error) => /no progress for 0\.3 s/.test(error ?? "")));
   await waitFor(() => stalling.calls.every(({ closed }) => closed), "it to be left");
   await fleet.settled();
 });
@@ -258,9 +278,9 @@ Deno.test("an instance's own limits replace those for all", async () => {
     each: (index) => index === 1 ? { timeouts: { first_byte: 30 } } : {},
   });
   for (let i = 0; i < 2; i++) {
-    const response = await fleet.chat();
+    const response = await fleet.chat({ stream: true });
     assert.equal(response.headers.get("x-gateway-instance"), "sim-1");
-    assert.ok(await contentOf(response));
+    assert.ok((await readSse(response)).done);
   }
   await fleet.settled();
 });
