@@ -5,6 +5,10 @@
 import { joined } from "../http/joined.ts";
 
 const FIRST_SIZE = 512;
+/** A longer event shares too little with its neighbours to be worth a look at all of its bytes. */
+const LONG_BYTES = 64 * 1024;
+/** From so many bytes on one call copies faster than a loop. */
+const MANY_BYTES = 64;
 
 export class EventStore {
   /** Events after this point were not kept, because `maxBytes` was reached. */
@@ -37,6 +41,10 @@ export class EventStore {
   /** Sets `prefix` and `suffix` for an event that is then kept or not. */
   compare(bytes: Uint8Array, start: number, end: number): void {
     const length = end - start;
+    if (length > LONG_BYTES) {
+      this.prefix = this.suffix = 0;
+      return;
+    }
     const previous = this.#previous;
     const previousLength = this.#previousLength;
     const shorter = length < previousLength ? length : previousLength;
@@ -64,7 +72,10 @@ export class EventStore {
     const from = start + prefix;
     const data = this.#data;
     let at = this.#length;
-    for (let i = 0; i < middle; i++) data[at++] = bytes[from + i];
+    if (middle > MANY_BYTES) {
+      data.set(bytes.subarray(from, from + middle), at);
+      at += middle;
+    } else for (let i = 0; i < middle; i++) data[at++] = bytes[from + i];
     this.#length = at;
     this.count++;
     this.#remember(bytes, start, length, prefix, suffix);
@@ -94,6 +105,13 @@ export class EventStore {
       const suffix = number();
       const middle = number();
       const length = prefix + middle + suffix;
+      if (length > LONG_BYTES) {
+        // Alone: nothing before it is needed for it, nor it for what follows.
+        yield { bytes: data.subarray(at, at + middle), prefix, suffix };
+        at += middle;
+        before = 0;
+        continue;
+      }
       if (length > memory.length) {
         const larger = new Uint8Array(length * 2);
         larger.set(memory.subarray(0, before));
@@ -147,6 +165,10 @@ export class EventStore {
     prefix: number,
     suffix: number,
   ): void {
+    if (length > LONG_BYTES) {
+      this.#previousLength = 0;
+      return;
+    }
     if (length > this.#previous.length) {
       const larger = new Uint8Array(length * 2);
       larger.set(bytes.subarray(start, start + length));

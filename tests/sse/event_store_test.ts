@@ -88,3 +88,22 @@ Deno.test("a store that was packed and unpacked holds the same events", () => {
   assert.deepEqual(copy.bytes(), store.bytes());
   assert.equal(copy.count, 2);
 });
+
+Deno.test("long events come back byte for byte, between short ones", () => {
+  const store = new EventStore(1 << 24);
+  const texts = [chunk("a"), chunk("x".repeat(100_000)), chunk("b"), chunk("y".repeat(200_000))]
+    .concat(chunk("y".repeat(200_001)), chunk("c"), chunk("d"));
+  for (const text of texts) push(store, text);
+  const events = [...store.events()].map((event) => decoder.decode(event));
+  assert.deepEqual(events.map((event) => event.length), texts.map((text) => text.length));
+  assert.deepEqual(events, texts);
+});
+
+Deno.test("a long event takes its own bytes and no more", () => {
+  const store = new EventStore(1 << 24);
+  const event = encoder.encode(chunk("x".repeat(4 << 20)));
+  for (let i = 0; i < 3; i++) store.push(event, 0, event.length);
+  assert.ok(store.size < 3 * event.length + 100, `${store.size} bytes`);
+  store.push(event, 0, event.length);
+  assert.deepEqual([store.count, store.truncated], [3, true]);
+});
