@@ -40,7 +40,6 @@ const MAX_ERROR_BYTES = 1024 * 1024;
 /** How long the words of a refusal are waited for: its status has said what matters. */
 const REFUSAL_BODY_MS = 1000;
 
-const NOTHING = new Uint8Array(0);
 const encoder = new TextEncoder();
 const DONE = encoder.encode("data: [DONE]\n\n");
 /** A question to an instance that is alive is answered at once. */
@@ -147,9 +146,8 @@ export class Attempt {
     const call = this.#call!;
     while (reader.fault === null) {
       const piece = call.take();
-      if (piece === null) return true;
-      if (piece.length > 0) {
-        let events = reader.take(piece);
+      if (piece === null || piece.length > 0) {
+        let events = piece === null ? reader.end() : reader.take(piece);
         if (stages.length > 0) {
           const passed = staged(events, stages, client);
           if (passed === null) return false;
@@ -159,6 +157,7 @@ export class Attempt {
           await client.write(events);
           client.taken();
         }
+        if (piece === null) return true;
         continue;
       }
       this.#waits();
@@ -344,14 +343,13 @@ export class Attempt {
     const keeps = ask.way === null && ask.api !== null;
     const store = keeps ? new EventStore(config.record.maxBytes) : null;
     const reader = new SseObserver(ask.api, choices, store, ask.ids(this.instance.config));
-    let first = NOTHING;
+    const pieces: Uint8Array[] = [];
     for (;;) {
       const piece = await readFrom(this.#call!);
-      if (piece === null) break;
-      const events = reader.take(piece);
-      first = first.length === 0 ? events.slice() : joined([first, events]);
-      if (reader.fault !== null || reader.meaningful || reader.done) break;
+      pieces.push((piece === null ? reader.end() : reader.take(piece)).slice());
+      if (piece === null || reader.fault !== null || reader.meaningful || reader.done) break;
     }
+    const first = joined(pieces);
     this.#deadline.at = Infinity;
     const start = startOf(reader, head.status, choices);
     if (start === "answer") return { kind: "events", head, reader, first, ended: false };

@@ -2,9 +2,14 @@
 // record, and stops before anything that a client must not take for an answer.
 
 import type { Api } from "../api/api.ts";
+import { joined } from "../http/joined.ts";
+import { latin1Text } from "../http/latin1.ts";
 import type { EventStore } from "../sse/event_store.ts";
+import { PendingBytes } from "../sse/pending.ts";
 import {
   ABORT,
+  anyEventEnd,
+  choicesEnding,
   CLOSELY,
   dataOf,
   DONE,
@@ -12,19 +17,35 @@ import {
   ERROR,
   eventEnd,
   FINISH,
-  inspect,
-  inspectChange,
+  hasWholeData,
   MALFORMED,
-  OPENING,
+  missingEnd,
   PLAIN,
+  SAYS_NOTHING,
+  Scanner,
+  SILENT,
+  STOPPING,
   USAGE,
+  usageFrom,
 } from "../sse/scan.ts";
 import type { Usage } from "./account.ts";
 import type { TokenIds } from "./resume/token_ids.ts";
 
 const NOTHING = new Uint8Array(0);
-/** No event of an honest instance is longer. */
-const MAX_EVENT_BYTES = 16 * 1024 * 1024;
+/** An event is held until it is whole, in up to twice its size: as much as is held of a whole answer. */
+const MAX_EVENT_BYTES = 32 * 1024 * 1024;
+/** A comment is held, too, but nobody needs one of this length. */
+const MAX_COMMENT_BYTES = 1024 * 1024;
+/** A longer event of an API that is not understood goes on as it comes: images are sent in one line. */
+const MAX_UNKNOWN_BYTES = 1024 * 1024;
+/** Comments, empty deltas and the like in a row: 16,000 deltas, or a comment a second for days. */
+const MAX_SILENT_BYTES = 4 * 1024 * 1024;
+/** What decides whether an event ends, in the bytes before those that are to come. */
+const LOOK_BACK = 3;
+const LF = 10;
+const COLON = 58;
+
+const encoder = new TextEncoder();
 
 /** What stopped a stream: the event's meaning, in words fit for a client. */
 export interface StreamFault {
@@ -39,20 +60,38 @@ export interface StreamFault {
 export class SseObserver {
   /** Some event went by that is part of the answer proper. */
   meaningful = false;
-  /** Finish events seen. */
+  /** Events that took the answer further: comments, pings, empty deltas and stray bytes do not. */
+  progress = 0;
+  /** Choices whose finish reason has gone by, or 1 for an API's own end event. */
   finishes = 0;
+  /** `[DONE]` went by; what follows it is given on without a look. */
   done = false;
+  /** The body has come to its proper end. */
+  ended = false;
   /** Events that carry a part of the answer and nothing else; each a token, as a rule. */
   pieces = 0;
   fault: StreamFault | null = null;
-  #usageEvent: string | null = null;
-  #carry: Uint8Array = NOTHING;
-  /** Memory of the events without their token ids. */
+  #usage: Uint8Array | null = null;
+  /** An event of an API that names the reason first went by. */
+  #stopping = false;
+  readonly #finished = new Set<number>();
+  readonly #scanner = new Scanner();
+  /** What came of an event that has not ended. */
+  readonly #pending = new PendingBytes();
+  /** The piece before was one usual event. */
+  #alone = false;
+  /** The beginning of that event has gone on already. */
+  #inside = false;
+  /** What comes behind the end of the answer and cannot be read is left out. */
+  #over = false;
+  /** Bytes since the last event that said something. */
+  #silent = 0;
+  /** Events without their token ids: up to `#cleanFrom` to be given on, then the one looked at. */
   #clean: Uint8Array = NOTHING;
-  /** The event before was PLAIN by its keys alone, and is what the store compares with. */
-  #usual = false;
-  /** How far the carry has been searched for an event's end. */
-  #searched = 0;
+  #cleanFrom = 0;
+  #cleanEnd = 0;
+  /** Token ids that were known before the event looked at. */
+  #idsBefore = 0;
 
   constructor(
     private readonly api: Api | null,
@@ -64,115 +103,257 @@ export class SseObserver {
 
   /**
    * Takes the next piece, however the stream was cut into pieces. Returns the whole events that may go
-   * to the client now; they share the piece's memory where possible.
+   * to the client now; they share the piece's memory where possible, and are valid as long as it is.
    */
   take(piece: Uint8Array): Uint8Array {
     let bytes = piece;
     let from = 0;
-    if (this.#carry.length > 0) {
-      bytes = new Uint8Array(this.#carry.length + piece.length);
-      bytes.set(this.#carry);
-      bytes.set(piece, this.#carry.length);
-      from = Math.max(0, this.#searched - 3);
+    this.#cleanFrom = 0;
+    if (this.#pending.length === 0) {
+      if (this.#alone && this.#takeOne(piece)) return this.#shown(piece, piece.length);
+    } else {
+      // What was searched before is not searched again.
+      from = Math.max(0, this.#pending.length - LOOK_BACK);
+      bytes = this.#pending.with(piece);
     }
     let start = 0;
-    let clean = 0;
-    while (this.fault === null) {
-      const end = eventEnd(bytes, Math.max(from, start), bytes.length);
-      if (end < 0) break;
-      if (this.ids === null) {
-        if (!this.#see(bytes, start, end)) break;
-      } else {
-        const memory = this.#roomFor(clean, end - start);
-        const cleanEnd = this.ids.take(bytes, start, end, memory, clean);
-        if (!this.#see(memory, clean, cleanEnd)) break;
-        clean = cleanEnd;
+    this.#alone = false;
+    while (this.fault === null && !this.#over) {
+      if (from < start) from = start;
+      let end = eventEnd(bytes, from, bytes.length);
+      if (end < 0) {
+        if (start === bytes.length) break;
+        end = anyEventEnd(bytes, from, bytes.length);
+        if (end < 0) break;
       }
+      let flags = this.#look(bytes, start, end);
+      if ((flags & CLOSELY) !== 0) {
+        const first = anyEventEnd(bytes, from, end);
+        if (first >= 0 && first < end) {
+          end = first;
+          this.ids?.cutBack(this.#idsBefore);
+          flags = this.#look(bytes, start, end);
+        }
+      }
+      if (!this.#see(flags, bytes, start, end)) break;
+      this.#inside = false;
+      this.#alone = start === 0 && end === bytes.length && (flags & CLOSELY) === 0;
       start = end;
     }
-    this.#keep(bytes, start, piece);
-    if (this.ids !== null) return clean === 0 ? NOTHING : this.#clean.subarray(0, clean);
-    return start === 0 ? NOTHING : start === bytes.length ? bytes : bytes.subarray(0, start);
+    return this.#shown(bytes, this.#keep(bytes, start));
+  }
+
+  /** Takes a piece that is one usual event, as those before it were: its keys prove where it ends. */
+  #takeOne(piece: Uint8Array): boolean {
+    const flags = this.#look(piece, 0, piece.length);
+    if ((flags & CLOSELY) !== 0) {
+      this.ids?.cutBack(this.#idsBefore);
+      return false;
+    }
+    return this.#see(flags, piece, 0, piece.length);
+  }
+
+  /** What the client gets of bytes[0, end). */
+  #shown(bytes: Uint8Array, end: number): Uint8Array {
+    if (this.ids !== null) return this.#clean.subarray(0, this.#cleanFrom);
+    return end === 0 ? NOTHING : end === bytes.length ? bytes : bytes.subarray(0, end);
+  }
+
+  /**
+   * The body has come to its proper end. Takes what came without a blank line behind it, unless it was
+   * cut short, which `pending` tells then. Returns what may still go to the client.
+   */
+  end(): Uint8Array {
+    this.ended = true;
+    if (this.#pending.length === 0) return NOTHING;
+    const rest = this.#pending.bytes;
+    const whole = joined([rest, encoder.encode(missingEnd(rest))]);
+    this.#cleanFrom = 0;
+    const flags = this.#inside ? SILENT : this.#look(whole, 0, whole.length);
+    if (!this.#isReadable(flags, rest)) {
+      // Behind the end of the answer a rest takes nothing from it.
+      if (this.finished) this.#pending.clear();
+      return NOTHING;
+    }
+    this.#pending.clear();
+    if (flags & EMPTY) return rest.at(-1) === LF ? rest : whole;
+    if (!this.#see(flags, whole, 0, whole.length)) return NOTHING;
+    return this.#shown(whole, whole.length);
   }
 
   /** Bytes of an event that has not ended. */
   get pending(): number {
-    return this.#carry.length;
+    return this.#pending.length;
   }
 
-  /** Whether the answer is whole by the API's own signs; `[DONE]` proves nothing. */
+  /** Every choice has its finish reason: whatever comes now, the answer needs nobody else. */
+  get finished(): boolean {
+    return this.#stopping || this.finishes >= this.choices;
+  }
+
+  /**
+   * Whether the answer is whole by the API's own signs; `[DONE]` proves nothing. A stream that is not
+   * understood is whole when it says so, or when its body came to a proper end.
+   */
   get isComplete(): boolean {
     if (this.fault !== null) return false;
-    if (this.api === null) return true;
+    if (this.api === null) return this.done || this.ended || this.finishes > 0;
     return this.finishes >= this.choices;
   }
 
   /** The last usage figures that went by. */
   get usage(): Usage | null {
-    return this.#usageEvent === null ? null : usageIn(this.#usageEvent);
+    return this.#usage === null ? null : usageIn(latin1Text(this.#usage, 0, this.#usage.length));
   }
 
-  /** Looks at one event; false when it must not go on. */
-  #see(bytes: Uint8Array, start: number, end: number): boolean {
+  /** Whether an event that lacks its blank line lacks nothing else. */
+  #isReadable(flags: number, rest: Uint8Array): boolean {
+    if (flags & EMPTY) return isComment(rest) || hasWholeData(rest);
+    if (this.#inside || flags & (DONE | ERROR) || hasWholeData(rest)) return true;
+    // Text that was never meant to be JSON has no end of its own.
+    return this.api === null && /^\s*[^{["\s]/.test(dataOf(rest, 0, rest.length));
+  }
+
+  /** Flags of the event bytes[start, end), which loses its token ids on the way. */
+  #look(bytes: Uint8Array, start: number, end: number): number {
+    const { ids } = this;
+    if (this.#inside) return CLOSELY | SILENT;
+    if (ids === null) return this.#scan(bytes, start, end);
+    const before = this.#idsBefore = ids.answer.length;
+    const clean = this.#roomFor(end - start);
+    this.#cleanEnd = ids.take(bytes, start, end, clean, this.#cleanFrom);
+    const flags = this.#scan(clean, this.#cleanFrom, this.#cleanEnd);
+    // A token that is a part of a character has an id and no text.
+    return ids.answer.length > before ? flags & ~SILENT : flags;
+  }
+
+  #scan(bytes: Uint8Array, start: number, end: number): number {
     const { store } = this;
-    const compares = store !== null && !store.truncated;
-    if (compares) store.compare(bytes, start, end);
-    const flags = this.#usual && compares
-      ? inspectChange(bytes, start, end, store.prefix, store.suffix)
-      : inspect(bytes, start, end);
-    this.#usual = flags === PLAIN;
-    if ((flags & ~CLOSELY) !== PLAIN) {
-      if (flags & (ERROR | ABORT | MALFORMED)) {
-        this.fault = faultOf(flags, bytes, start, end);
-        return false;
-      }
-      if (flags & DONE) {
-        if (!this.isComplete) {
-          this.fault = {
-            kind: "empty",
-            message: "it ended the stream before the answer was whole",
-            event: null,
-            code: null,
-          };
-          return false;
-        }
-        this.done = true;
-      }
-      if (flags & FINISH) this.finishes++;
-      if (flags & USAGE) this.#usageEvent = dataOf(bytes, start, end);
-    } else this.pieces++;
-    if ((flags & (EMPTY | OPENING)) === 0) this.meaningful = true;
-    store?.keep(bytes, start, end);
-    return true;
+    if (store === null || store.truncated) return this.#scanner.inspect(bytes, start, end);
+    store.compare(bytes, start, end);
+    return this.#scanner.inspectChange(bytes, start, end, store.prefix, store.suffix);
   }
 
-  /** Memory with room behind `used` for an event of `length` bytes, of which lists may become longer. */
-  #roomFor(used: number, length: number): Uint8Array {
+  /** Memory with room for an event of `length` bytes, of which lists may become longer. */
+  #roomFor(length: number): Uint8Array {
     // A list of one digit in brackets is a byte shorter than null; an event has few lists.
-    const needed = used + length + (length >> 2) + 64;
+    const needed = this.#cleanFrom + length + (length >> 2) + 64;
     if (needed <= this.#clean.length) return this.#clean;
     const larger = new Uint8Array(Math.max(1024, needed * 2));
-    larger.set(this.#clean.subarray(0, used));
+    larger.set(this.#clean.subarray(0, this.#cleanFrom));
     return this.#clean = larger;
   }
 
-  #keep(bytes: Uint8Array, start: number, piece: Uint8Array): void {
-    if (start === bytes.length || this.fault !== null) {
-      this.#carry = NOTHING;
-      return;
+  /** Takes account of the event that was looked at last; false when it must not go on. */
+  #see(flags: number, bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.ids !== null) {
+      if (!this.#note(flags, this.#clean, this.#cleanFrom, this.#cleanEnd)) return false;
+      this.#cleanFrom = this.#cleanEnd;
+      return true;
     }
-    // A piece may be overwritten by the next read; a joined copy is ours already.
-    this.#carry = bytes === piece ? bytes.slice(start) : bytes.subarray(start);
-    this.#searched = this.#carry.length;
-    if (this.#carry.length > MAX_EVENT_BYTES) {
-      this.fault = {
-        kind: "malformed",
-        message: `it sent an event of more than ${MAX_EVENT_BYTES} bytes`,
-        event: null,
-        code: null,
-      };
+    return this.#note(flags, bytes, start, end);
+  }
+
+  #note(flags: number, bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.done) return true;
+    if ((flags & ~CLOSELY) === PLAIN) {
+      this.pieces++;
+      this.progress++;
+      this.meaningful = true;
+      this.#silent = 0;
+    } else if (!this.#noteClosely(flags, bytes, start, end)) return false;
+    if ((flags & EMPTY) === 0) this.store?.keep(bytes, start, end);
+    return true;
+  }
+
+  #noteClosely(flags: number, bytes: Uint8Array, start: number, end: number): boolean {
+    if (flags & MALFORMED && this.api === null) flags = SILENT;
+    if (flags & MALFORMED && this.finished) {
+      this.#over = true;
+      return false;
+    }
+    if (flags & (ERROR | ABORT | MALFORMED)) {
+      this.fault = faultOf(flags, bytes, start, end);
+      return false;
+    }
+    if (flags & FINISH) {
+      // A choice that says twice that it ends is one choice.
+      for (const index of choicesEnding(bytes, start, end)) {
+        this.#finished.add(index < 0 ? -1 - this.#finished.size : index);
+      }
+      this.finishes = this.#finished.size;
+    }
+    if (flags & STOPPING) this.#stopping = true;
+    if (flags & USAGE) this.#usage = usageFrom(bytes, start, end);
+    if (flags & DONE) {
+      if (!this.finished && this.api !== null) {
+        this.fault = fault("empty", "it ended the stream before the answer was whole");
+        return false;
+      }
+      this.done = true;
+    }
+    // What is not understood may say something in any event.
+    const isSilent = (flags & (this.api === null ? SAYS_NOTHING & ~SILENT : SAYS_NOTHING)) !== 0;
+    if (!isSilent) {
+      if ((flags & ~(CLOSELY | USAGE)) === PLAIN) this.pieces++;
+      this.progress++;
+      this.meaningful = true;
+      this.#silent = 0;
+      return true;
+    }
+    this.#silent += end - start;
+    if (this.#silent <= MAX_SILENT_BYTES || this.finished) return true;
+    this.fault = fault("empty", `it sent more than ${MAX_SILENT_BYTES} bytes that say nothing`);
+    return false;
+  }
+
+  /** Holds the bytes from `start` on until their event has ended; returns up to where they go on. */
+  #keep(bytes: Uint8Array, start: number): number {
+    const pending = this.#pending;
+    if (this.fault !== null || this.#over) {
+      pending.clear();
+      return start;
+    }
+    if (bytes.length - start > MAX_UNKNOWN_BYTES && this.#isUnread) {
+      const until = bytes.length - LOOK_BACK;
+      pending.keep(bytes, until);
+      this.#inside = true;
+      this.meaningful = true;
+      this.progress++;
+      return until;
+    }
+    pending.keep(bytes, start);
+    if (pending.length > MAX_COMMENT_BYTES) this.#limit(pending.bytes);
+    return start;
+  }
+
+  /** Nobody needs the events whole. */
+  get #isUnread(): boolean {
+    return this.api === null && this.store === null && this.ids === null;
+  }
+
+  #limit(event: Uint8Array): void {
+    const isComment = event[0] === COLON && event.indexOf(LF) < 0;
+    if (!isComment && event.length <= MAX_EVENT_BYTES) return;
+    this.#pending.clear();
+    // Behind the end of the answer nothing takes it away.
+    if (this.finished) this.#over = true;
+    else {
+      this.fault = isComment
+        ? fault("malformed", `it sent a comment of more than ${MAX_COMMENT_BYTES} bytes`)
+        : fault("malformed", `it sent an event of more than ${MAX_EVENT_BYTES} bytes`);
     }
   }
+}
+
+function fault(kind: StreamFault["kind"], message: string): StreamFault {
+  return { kind, message, event: null, code: null };
+}
+
+/** Whether all lines of `bytes` are comments or blank. */
+function isComment(bytes: Uint8Array): boolean {
+  const lines = new TextDecoder().decode(bytes).split(/\r\n|\n|\r/);
+  return lines.every((line) => line === "" || line.startsWith(":"));
 }
 
 function faultOf(flags: number, bytes: Uint8Array, start: number, end: number): StreamFault {

@@ -8,7 +8,7 @@ export interface SseEvent {
   data: string;
 }
 
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * The events in `bytes` that carry data. Comments, other fields and a byte order mark are passed over;
@@ -25,13 +25,17 @@ export function* parseEvents(bytes: Uint8Array): Generator<SseEvent> {
   const ends = /\r\n|\n|\r/g;
   let event: string | undefined;
   let data: string | undefined;
+  let fresh = true;
   let at = 0;
   while (at < text.length) {
     ends.lastIndex = at;
     const end = ends.exec(text);
-    const line = text.slice(at, end === null ? text.length : end.index);
+    let line = text.slice(at, end === null ? text.length : end.index);
     at = end === null ? text.length : ends.lastIndex;
-    if (line === "") {
+    // Two streams that somebody glued together have one in the middle, too.
+    if (fresh && line.startsWith("\uFEFF")) line = line.slice(1);
+    fresh = line === "";
+    if (fresh) {
       if (data !== undefined) yield made(event, data);
       event = data = undefined;
       continue;

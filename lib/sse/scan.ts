@@ -1,248 +1,241 @@
-// The cheapest look at a streamed answer that is right for any split of its bytes: where events end,
-// whether one is an error, a finish, or the first that means something. What the events say in full is
-// left to assemble/, after the stream.
+// The cheapest look at a streamed answer that is right: whether an event is an error, a finish, or the
+// first that means something. The usual event is told by its keys alone, any other is read in full
+// (framing.ts, meaning.ts). What the events say is left to assemble/, after the stream.
 
-/** Bits that describe one event. */
-export const PLAIN = 0;
-/** `data: [DONE]`. */
-export const DONE = 1;
-/** Has a finish reason that is a real end (or an API's own end event). */
-export const FINISH = 2;
-/** Has finish_reason "abort" or "error": the instance gave up. */
-export const ABORT = 4;
-/** Is an error event. */
-export const ERROR = 8;
-/** A comment or an empty event: says nothing. */
-export const EMPTY = 16;
-/** Only opens the answer (role chunk, `response.created`, `message_start`). */
-export const OPENING = 32;
-/** Carries usage figures. */
-export const USAGE = 64;
-/** Looks like an event of JSON but is none. */
-export const MALFORMED = 128;
-/** Told by more than its keys: parsed, or by its name. Says nothing about the event itself. */
-export const CLOSELY = 256;
+import { latin1Text } from "../http/latin1.ts";
+import { CLOSELY, EMPTY, MALFORMED, PLAIN, USAGE } from "./flags.ts";
+import { readEvent } from "./framing.ts";
+import { find, LARGE_BYTES, USAGE_KEY, valueAfter } from "./event_data.ts";
+import { meaningOf, meaningOfJson } from "./meaning.ts";
+import { shallowJson } from "./shallow.ts";
+
+export * from "./flags.ts";
+export { choicesEnding, dataOf, find, hasWholeData, usageFrom } from "./event_data.ts";
+export { anyEventEnd, eventEnd, missingEnd } from "./framing.ts";
 
 const LF = 10;
 const CR = 13;
-
-/**
- * Position after the blank line that ends the event starting at or before `from`, or -1 when it has
- * not come yet. LF and CRLF endings; a CR alone, which WHATWG HTML
- * (section 9.2.5) allows and no server sends, ends nothing.
- */
-export function eventEnd(bytes: Uint8Array, from: number, end: number): number {
-  let at = from;
-  while (at < end) {
-    const lf = bytes.indexOf(LF, at);
-    if (lf < 0 || lf >= end) return -1;
-    if (lf + 1 < end && bytes[lf + 1] === LF) return lf + 2;
-    if (lf + 2 < end && bytes[lf + 1] === CR && bytes[lf + 2] === LF) return lf + 3;
-    at = lf + 1;
-  }
-  return -1;
-}
-
-const latin1 = new TextDecoder("latin1");
-const utf8 = new TextDecoder();
-
-const FINISH_KEY = new TextEncoder().encode('"finish_reason"');
-const ERROR_KEY = new TextEncoder().encode('"error"');
-const USAGE_KEY = new TextEncoder().encode('"usage"');
-const ROLE_KEY = new TextEncoder().encode('"role"');
-const EVENT_FIELD = new TextEncoder().encode("event:");
-
-/** First position of `needle` in bytes[from, end), or -1. */
-export function find(bytes: Uint8Array, needle: Uint8Array, from: number, end: number): number {
-  const first = needle[1];
-  const last = end - needle.length + 1;
-  // The first byte is a quote, which is common in JSON; its second is compared before the rest.
-  for (let at = from; at < last; at++) {
-    if (bytes[at + 1] !== first || bytes[at] !== needle[0]) continue;
-    let i = 2;
-    while (i < needle.length && bytes[at + i] === needle[i]) i++;
-    if (i === needle.length) return at;
-  }
-  return -1;
-}
-
-/** Position of the value after the key at `keyAt`, white space and colon passed. */
-function valueAfter(bytes: Uint8Array, keyEnd: number, end: number): number {
-  let at = keyEnd;
-  while (at < end && (bytes[at] === 32 || bytes[at] === 58 || bytes[at] === 9)) at++;
-  return at;
-}
-
 const QUOTE = 34;
+const BRACE = 123;
+const CLOSING_BRACE = 125;
 const LETTER_N = 110;
 
-/**
- * Describes the event bytes[start, end). In a JSON string a quote is always escaped, so `"key"` with
- * bare quotes can only be a key (or a whole string value): text that quotes JSON does not deceive it.
- */
-export function inspect(bytes: Uint8Array, start: number, end: number): number {
-  if (bytes[start] === 58 /* : */) return EMPTY | CLOSELY;
-  if (startsWith(bytes, EVENT_FIELD, start, end)) return inspectNamed(bytes, start, end);
-  const flags = scanKeys(bytes, start, end, end);
-  if (flags & CLOSELY || end - start < 40 || !looksWhole(bytes, start, end)) {
-    return flags | CLOSELY | inspectClosely(bytes, start, end);
-  }
-  return flags;
-}
+/** Bits that only scanKeys and its callers know: some text or token was seen, a `type` was. */
+const SAYS = 1 << 20;
+const TYPED = 1 << 21;
+
+const encoder = new TextEncoder();
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
+const FINISH_KEY = encoder.encode('"finish_reason"');
+const ERROR_KEY = encoder.encode('"error"');
+const TYPE_KEY = encoder.encode('"type"');
+const TOKEN_IDS_KEY = encoder.encode('"token_ids"');
+/** Keys whose text is the answer's; `delta` is one in the Responses API. */
+const CONTENT_KEY = encoder.encode('"content"');
+const TEXT_KEY = encoder.encode('"text"');
+const REASONING_KEY = encoder.encode('"reasoning"');
+const REASONING_CONTENT_KEY = encoder.encode('"reasoning_content"');
+const ARGUMENTS_KEY = encoder.encode('"arguments"');
+const DELTA_KEY = encoder.encode('"delta"');
+const THINKING_KEY = encoder.encode('"thinking"');
+const PARTIAL_JSON_KEY = encoder.encode('"partial_json"');
+
+/** Named events that carry a piece of the answer, and nothing else matters in them. */
+const PIECES = new Set([
+  "response.output_text.delta",
+  "response.reasoning_text.delta",
+  "response.reasoning_summary_text.delta",
+  "response.function_call_arguments.delta",
+  "content_block_delta",
+]);
+const LONGEST_NAME = 40;
 
 /**
- * The same for an event that shares its first `prefix` and last `suffix` bytes with one that was PLAIN:
- * only keys that the bytes between can have changed are looked for.
+ * Looks at the events of one stream in their order. In a JSON string a quote is always escaped, so
+ * `"key"` with bare quotes can only be a key (or a whole string value): text that quotes JSON does not
+ * deceive it.
  */
-export function inspectChange(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  prefix: number,
-  suffix: number,
-): number {
-  if (prefix < 7 || end - start < 40 || !looksWhole(bytes, start, end)) {
-    return inspect(bytes, start, end);
-  }
-  // A key that ends before the change may have its value in it.
-  let from = start + prefix;
-  while (bytes[from - 1] === 32 || bytes[from - 1] === 58 || bytes[from - 1] === 9) from--;
-  from = Math.max(start, from - FINISH_KEY.length);
-  const flags = scanKeys(bytes, from, end - suffix, end);
-  return flags === PLAIN ? PLAIN : inspect(bytes, start, end);
-}
+export class Scanner {
+  /** Where the text begins in the event looked at last, from its start; 0 unless it was PLAIN by its keys. */
+  #textAt = 0;
 
-/** Flags of the keys that begin in bytes[from, until); CLOSELY for those that must be looked into. */
-function scanKeys(bytes: Uint8Array, from: number, until: number, end: number): number {
-  let flags = PLAIN;
-  const last = Math.min(until, end - 7);
-  // One pass over the keys that can matter; everything else is content.
-  for (let at = from; at < last; at++) {
-    if (bytes[at] !== QUOTE) continue;
-    const next = bytes[at + 1];
-    if (next === 102 /* f */ && matches(bytes, FINISH_KEY, at, end)) {
-      const value = valueAfter(bytes, at + FINISH_KEY.length, end);
-      if (bytes[value] !== LETTER_N) flags |= CLOSELY;
-      at = value;
-    } else if (next === 101 /* e */ && matches(bytes, ERROR_KEY, at, end)) {
-      flags |= CLOSELY;
-      at += ERROR_KEY.length;
-    } else if (next === 117 /* u */ && matches(bytes, USAGE_KEY, at, end)) {
-      const value = valueAfter(bytes, at + USAGE_KEY.length, end);
-      if (bytes[value] === 123 /* { */) flags |= USAGE;
-      at = value;
-    } else if (next === 114 /* r */ && matches(bytes, ROLE_KEY, at, end)) {
-      flags |= CLOSELY;
-      at += ROLE_KEY.length;
+  /** Flags of the event bytes[start, end). */
+  inspect(bytes: Uint8Array, start: number, end: number): number {
+    this.#textAt = 0;
+    const close = closingBrace(bytes, end);
+    if (close < 0) return inspectClosely(bytes, start, end);
+    const isNamed = bytes[start] === 101 /* e */;
+    const open = isNamed ? namedData(bytes, start, close) : objectAfterField(bytes, start);
+    if (open < 0) return inspectClosely(bytes, start, end);
+    const flags = this.#scanKeys(bytes, start, open, close);
+    const closely = isNamed ? CLOSELY : CLOSELY | TYPED;
+    if ((flags & closely) !== 0 || (flags & SAYS) === 0) {
+      this.#textAt = 0;
+      return inspectClosely(bytes, start, end);
     }
+    const known = flags & USAGE;
+    if (known !== PLAIN) this.#textAt = 0;
+    return known;
   }
-  return flags;
+
+  /**
+   * The same for an event that shares its first `prefix` and last `suffix` bytes with the one looked at
+   * before: only keys that the bytes between can have changed are looked for.
+   */
+  inspectChange(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    prefix: number,
+    suffix: number,
+  ): number {
+    const textAt = this.#textAt;
+    if (textAt === 0 || prefix < textAt || bytes[start + textAt] === QUOTE) {
+      return this.inspect(bytes, start, end);
+    }
+    const close = closingBrace(bytes, end);
+    if (close < 0) return this.inspect(bytes, start, end);
+    // A key that ends before the change may have its value in it.
+    let from = start + prefix;
+    while (bytes[from - 1] === 32 || bytes[from - 1] === 58 || bytes[from - 1] === 9) from--;
+    from = Math.max(start + textAt, from - FINISH_KEY.length);
+    const flags = this.#scanKeys(bytes, start, from, Math.min(close, end - suffix));
+    // What kind of event it is stands before the text, and with it whether a `type` matters.
+    const same = bytes[start] === 101 /* e */ ? flags & ~(SAYS | TYPED) : flags & ~SAYS;
+    this.#textAt = textAt;
+    return same === PLAIN ? PLAIN : this.inspect(bytes, start, end);
+  }
+
+  /** Flags of the keys that begin in bytes[from, until); CLOSELY for what must be looked into. */
+  #scanKeys(bytes: Uint8Array, start: number, from: number, until: number): number {
+    let flags = PLAIN;
+    // One pass over the keys that can matter; everything else is content.
+    for (let at = from; at < until; at++) {
+      const byte = bytes[at];
+      if (byte > QUOTE) continue;
+      if (byte !== QUOTE) {
+        // A line of its own, or JSON in a spelling that no server writes on its way.
+        if (byte < 32) return CLOSELY;
+        continue;
+      }
+      let key: Uint8Array;
+      switch (bytes[at + 1]) {
+        case 97 /* a */:
+          key = ARGUMENTS_KEY;
+          break;
+        case 99 /* c */:
+          key = CONTENT_KEY;
+          break;
+        case 100 /* d */:
+          key = DELTA_KEY;
+          break;
+        case 101 /* e */:
+          if (matches(bytes, ERROR_KEY, at)) return CLOSELY;
+          continue;
+        case 102 /* f */:
+          if (matches(bytes, FINISH_KEY, at)) {
+            at = valueAfter(bytes, at + FINISH_KEY.length);
+            if (bytes[at] !== LETTER_N) return CLOSELY;
+          }
+          continue;
+        case 112 /* p */:
+          key = PARTIAL_JSON_KEY;
+          break;
+        case 114 /* r */:
+          key = matches(bytes, REASONING_KEY, at) ? REASONING_KEY : REASONING_CONTENT_KEY;
+          break;
+        case 116 /* t */:
+          if (bytes[at + 2] === 121 /* y */) {
+            if (matches(bytes, TYPE_KEY, at)) flags |= TYPED;
+            continue;
+          }
+          if (bytes[at + 2] === 111 /* o */) {
+            // A token that is a part of a character has no text yet.
+            if (matches(bytes, TOKEN_IDS_KEY, at)) {
+              at = valueAfter(bytes, at + TOKEN_IDS_KEY.length);
+              if (bytes[at] === 91 /* [ */ && isDigit(bytes[at + 1])) flags |= SAYS;
+            }
+            continue;
+          }
+          key = bytes[at + 2] === 104 /* h */ ? THINKING_KEY : TEXT_KEY;
+          break;
+        case 117 /* u */:
+          if (matches(bytes, USAGE_KEY, at)) {
+            at = valueAfter(bytes, at + USAGE_KEY.length);
+            if (bytes[at] === BRACE) flags |= USAGE;
+          }
+          continue;
+        default:
+          continue;
+      }
+      if (!matches(bytes, key, at)) continue;
+      const value = valueAfter(bytes, at + key.length);
+      if (bytes[value] !== QUOTE || bytes[value + 1] === QUOTE) continue;
+      flags |= SAYS;
+      if (this.#textAt === 0) this.#textAt = value + 1 - start;
+      at = value;
+    }
+    return flags;
+  }
 }
 
-/** `data: {` at the start and `}` at the end: the usual event, whose JSON is taken to be whole. */
-function looksWhole(bytes: Uint8Array, start: number, end: number): boolean {
-  const open = bytes[start + 5] === 32 ? start + 6 : start + 5;
-  if (bytes[start] !== 100 /* d */ || bytes[open] !== 123 /* { */) return false;
-  let last = end - 1;
-  while (last > open && bytes[last] <= 32) last--;
-  return bytes[last] === 125 /* } */;
+/** Flags of the event bytes[start, end), looked at alone. */
+export function inspect(bytes: Uint8Array, start: number, end: number): number {
+  return new Scanner().inspect(bytes, start, end);
 }
 
-function matches(bytes: Uint8Array, needle: Uint8Array, at: number, end: number): boolean {
-  if (at + needle.length > end) return false;
+/** Where the `}` stands that only the blank line of the event's end follows; -1 for other endings. */
+function closingBrace(bytes: Uint8Array, end: number): number {
+  if (bytes[end - 1] !== LF) return -1;
+  if (bytes[end - 2] === LF) return bytes[end - 3] === CLOSING_BRACE ? end - 3 : -1;
+  return bytes[end - 2] === CR && bytes[end - 3] === LF && bytes[end - 4] === CR &&
+      bytes[end - 5] === CLOSING_BRACE
+    ? end - 5
+    : -1;
+}
+
+/** Where the object begins that stands behind `data:` at `at`; -1 for anything else. */
+function objectAfterField(bytes: Uint8Array, at: number): number {
+  if (
+    bytes[at] !== 100 /* d */ || bytes[at + 1] !== 97 /* a */ || bytes[at + 2] !== 116 /* t */ ||
+    bytes[at + 3] !== 97 /* a */ || bytes[at + 4] !== 58 /* : */
+  ) return -1;
+  if (bytes[at + 5] === BRACE) return at + 5;
+  return bytes[at + 5] === 32 && bytes[at + 6] === BRACE ? at + 6 : -1;
+}
+
+/** The same for an event whose first line says that it is a piece of the answer. */
+function namedData(bytes: Uint8Array, start: number, end: number): number {
+  const from = bytes[start + 6] === 32 ? start + 7 : start + 6;
+  const last = Math.min(end, from + LONGEST_NAME);
+  let lineEnd = from;
+  while (lineEnd < last && bytes[lineEnd] !== LF) lineEnd++;
+  if (bytes[lineEnd] !== LF || bytes[start + 5] !== 58 /* : */) return -1;
+  if (!PIECES.has(latin1Text(bytes, from, lineEnd))) return -1;
+  return latin1Text(bytes, start, start + 5) === "event"
+    ? objectAfterField(bytes, lineEnd + 1)
+    : -1;
+}
+
+/** Whether `needle`, a key whose first two bytes are there, stands at `at`. */
+function matches(bytes: Uint8Array, needle: Uint8Array, at: number): boolean {
   for (let i = 2; i < needle.length; i++) if (bytes[at + i] !== needle[i]) return false;
   return true;
 }
 
-function startsWith(bytes: Uint8Array, needle: Uint8Array, at: number, end: number): boolean {
-  if (at + needle.length > end) return false;
-  for (let i = 0; i < needle.length; i++) if (bytes[at + i] !== needle[i]) return false;
-  return true;
+function isDigit(byte: number): boolean {
+  return byte >= 48 && byte <= 57;
 }
 
-interface LooseChunk {
-  error?: unknown;
-  object?: unknown;
-  choices?: {
-    finish_reason?: unknown;
-    text?: unknown;
-    delta?: Record<string, unknown> | null;
-  }[];
-}
-
-/** The rare event that may end, fail or open the answer: parsed in full. */
+/** Any event but the usual: read by the rules. */
 function inspectClosely(bytes: Uint8Array, start: number, end: number): number {
-  const data = dataOf(bytes, start, end);
-  if (data === "") return EMPTY;
-  if (data === "[DONE]") return DONE;
-  let chunk: LooseChunk;
-  try {
-    chunk = JSON.parse(data);
-  } catch {
-    // Not JSON: the instance sent a broken chunk, which the caller must know.
-    return MALFORMED;
-  }
-  if (chunk === null || typeof chunk !== "object") return MALFORMED;
-  if (chunk.error !== undefined && chunk.error !== null) return ERROR;
-  if (chunk.object === "error") return ERROR;
-  if (!Array.isArray(chunk.choices)) return PLAIN;
-  let flags = PLAIN;
-  let opening = chunk.choices.length > 0;
-  for (const choice of chunk.choices) {
-    const reason = choice?.finish_reason;
-    if (reason === "abort" || reason === "error") flags |= ABORT;
-    else if (typeof reason === "string") flags |= FINISH;
-    if (typeof reason === "string" || !isOpeningDelta(choice?.delta) || choice?.text) {
-      opening = false;
-    }
-  }
-  return opening ? flags | OPENING : flags;
-}
-
-function isOpeningDelta(delta: Record<string, unknown> | null | undefined): boolean {
-  if (delta === null || delta === undefined) return false;
-  for (const [key, value] of Object.entries(delta)) {
-    if (key === "role" || value === null || value === "") continue;
-    if (Array.isArray(value) && value.length === 0) continue;
-    return false;
-  }
-  return "role" in delta;
-}
-
-const OPENING_EVENTS = new Set([
-  "response.created",
-  "response.in_progress",
-  "response.queued",
-  "message_start",
-  "ping",
-]);
-const FINISH_EVENTS = new Set(["response.completed", "response.incomplete", "message_stop"]);
-const ERROR_EVENTS = new Set(["error", "response.failed", "response.error"]);
-
-/** An event with a name of its own: the Responses and Messages APIs. */
-function inspectNamed(bytes: Uint8Array, start: number, end: number): number {
-  const lineEnd = bytes.indexOf(LF, start);
-  const name = latin1.decode(bytes.subarray(start + EVENT_FIELD.length, lineEnd)).trim();
-  let flags = CLOSELY;
-  if (OPENING_EVENTS.has(name)) flags |= OPENING;
-  else if (FINISH_EVENTS.has(name)) flags |= FINISH;
-  else if (ERROR_EVENTS.has(name)) flags |= ERROR;
-  else if (name === "response.cancelled") flags |= ABORT;
-  if (find(bytes, USAGE_KEY, start, end) >= 0) flags |= USAGE;
-  return flags;
-}
-
-/** The data lines of one event, joined. */
-export function dataOf(bytes: Uint8Array, start: number, end: number): string {
-  const text = utf8.decode(bytes.subarray(start, end));
-  if (text.startsWith("data: ") && text.indexOf("\n", 0) >= text.length - 2) {
-    return text.slice(6).trimEnd();
-  }
-  const lines: string[] = [];
-  for (const line of text.split(/\r\n|\n|\r/)) {
-    if (line.startsWith("data:")) lines.push(line.slice(line[5] === " " ? 6 : 5));
-  }
-  return lines.join("\n");
+  const event = readEvent(bytes, start, end);
+  if (event === null) return CLOSELY | MALFORMED;
+  const { name, data } = event;
+  if (data === null) return CLOSELY | EMPTY;
+  if (data.length > LARGE_BYTES) return CLOSELY | meaningOfJson(name, shallowJson(data));
+  return CLOSELY | meaningOf(name, utf8.decode(data));
 }
 
 /** Finish reasons in a whole JSON answer that mean that the instance gave up. */
@@ -250,8 +243,8 @@ export function bodyGaveUp(body: Uint8Array): boolean {
   for (let at = 0;;) {
     at = find(body, FINISH_KEY, at, body.length);
     if (at < 0) return false;
-    const value = valueAfter(body, at + FINISH_KEY.length, body.length);
-    const reason = latin1.decode(body.subarray(value, value + 8));
+    const value = valueAfter(body, at + FINISH_KEY.length);
+    const reason = latin1Text(body, value, Math.min(body.length, value + 8));
     if (reason.startsWith('"abort"') || reason.startsWith('"error"')) return true;
     at = value;
   }

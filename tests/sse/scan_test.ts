@@ -1,7 +1,17 @@
 // A look at what changed since the event before finds what a look at the whole event finds.
 
 import assert from "node:assert/strict";
-import { CLOSELY, inspect, inspectChange, PLAIN } from "../../lib/sse/scan.ts";
+import {
+  ABORT,
+  CLOSELY,
+  ERROR,
+  FINISH,
+  inspect,
+  MALFORMED,
+  PLAIN,
+  Scanner,
+  SILENT,
+} from "../../lib/sse/scan.ts";
 import { EventStore } from "../../lib/sse/event_store.ts";
 import { Random } from "../fuzz/random.ts";
 
@@ -16,10 +26,12 @@ function change(before: string, after: string): { flags: number; whole: number; 
   const second = encoder.encode(after);
   store.push(first, 0, first.length);
   store.compare(second, 0, second.length);
+  const scanner = new Scanner();
+  const usual = scanner.inspect(first, 0, first.length) === PLAIN;
   return {
-    flags: inspectChange(second, 0, second.length, store.prefix, store.suffix),
+    flags: scanner.inspectChange(second, 0, second.length, store.prefix, store.suffix),
     whole: inspect(second, 0, second.length),
-    usual: inspect(first, 0, first.length) === PLAIN,
+    usual,
   };
 }
 
@@ -30,7 +42,7 @@ Deno.test("a change that makes, ends or fills a key is seen", () => {
     chunk("a", '"finish_reason" : "stop"'),
     chunk("a", '"finish_reason":null', ',"usage":{"prompt_tokens":1}'),
     chunk("a", '"finish_reason":null', ',"error":{"message":"m"}'),
-    chunk('a","role":"assistant'),
+    chunk('","role":"assistant'),
     chunk("a", '"finish_reason":"abort"'),
     chunk("").replace('"content":""', '"role":"assistant","content":""'),
     usual.replace("}]}", "}]"),
@@ -73,4 +85,65 @@ Deno.test("fifty thousand random changes are seen as in the whole event", () => 
     assert.equal(flags, whole, `${before}${after}`);
   }
   assert.ok(seen > 10_000, `${seen} of them follow a usual event`);
+});
+
+Deno.test("the usual events of each API are told by their keys alone", () => {
+  const usual = [
+    chunk("a"),
+    'data:{"choices":[{"index":0,"text":"a","finish_reason":null}],"usage":null}\n\n',
+    'data: {"choices":[{"delta":{"reasoning":"a","content":null},"finish_reason":null}]}\n\n',
+    'data: {"choices":[{"delta":{"role":"assistant","reasoning_content":"a","content":""}}]}\n\n',
+    'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{"}}]}}]}\n\n',
+    'data: {"choices":[{"delta":{"content":""},"token_ids":[7]}]}\n\n',
+    'event: response.output_text.delta\ndata: {"delta":"a","type":"response.output_text.delta"}\n\n',
+    'event: content_block_delta\ndata: {"delta":{"type":"text_delta","text":"a"}}\n\n',
+    'event:content_block_delta\ndata:{"delta":{"type":"input_json_delta","partial_json":"{"}}\n\n',
+  ];
+  for (const text of usual.flatMap((text) => [text, text.replaceAll("\n", "\r\n")])) {
+    const named = text.startsWith("event") && text.includes("\r");
+    assert.equal(inspect(encoder.encode(text), 0, text.length), named ? CLOSELY : PLAIN, text);
+  }
+});
+
+Deno.test("an event whose text is gone is looked at again", () => {
+  const before = chunk("a");
+  for (const text of ['""', "null", "[]", "{}"]) {
+    const { flags, usual } = change(before, before.replace('"a"', text));
+    assert.ok(usual);
+    assert.equal(flags, CLOSELY | SILENT, text);
+  }
+  const named = 'event: content_block_delta\ndata: {"delta":{"type":"text_delta","text":"a"}}\n\n';
+  assert.equal(change(named, named.replace('"a"', '"b"')).flags, PLAIN);
+  assert.equal(change(named, named.replace('"a"', '""')).flags, CLOSELY | SILENT);
+  assert.equal(
+    change(named, named.replace('"a"', '"b"},"error":{"message":"m"')).flags & ERROR,
+    ERROR,
+  );
+});
+
+Deno.test("a line that stands beside the usual one is read", () => {
+  const lines = ["id: 1\n", ": note\n", 'data: ,{"a":1}\n', "event: error\n", "\r"];
+  for (const line of lines) {
+    const after = chunk("a").replace(/\n$/, `${line}\n`);
+    assert.equal(inspect(encoder.encode(after), 0, after.length) & CLOSELY, CLOSELY, line);
+    assert.equal(change(chunk("a"), after).flags & CLOSELY, CLOSELY, line);
+  }
+});
+
+Deno.test("a large event means what a small one means", () => {
+  const text = "x".repeat(300_000);
+  const flagsOf = (event: string) => inspect(encoder.encode(event), 0, event.length) & ~CLOSELY;
+  assert.equal(flagsOf(chunk(text)), PLAIN);
+  assert.equal(flagsOf(chunk(text, '"finish_reason":"stop"')), FINISH);
+  assert.equal(flagsOf(chunk(text, '"finish_reason":""')), PLAIN);
+  assert.equal(flagsOf(`: note\n${chunk(text, '"finish_reason":"abort"')}`), ABORT);
+  assert.equal(
+    flagsOf(chunk("a", '"finish_reason":null', `,"error":{"message":"${text}"}`)),
+    ERROR,
+  );
+  assert.equal(
+    flagsOf(`data: {"type":"response.completed","response":{"a":"${text}"}}\n\n`),
+    FINISH,
+  );
+  assert.equal(flagsOf(`data: {"choices":[{"delta":{"content":"${text}\n\n`), MALFORMED);
 });
