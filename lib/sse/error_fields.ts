@@ -1,20 +1,18 @@
 // Where an error stands in the JSON of an event or a body. What it means is left to lib/api/error.ts.
 
+import { isError } from "./meaning.ts";
+
 /** Parsed JSON whose fields nobody has checked yet. */
 type Json = Record<string, unknown>;
 
 /**
  * The object or text that says what went wrong, in every form that servers use: OpenAI's and vLLM's nested
- * object, vLLM's flat one (before 0.10.1) and SGLang's, a plain string (vLLM's 401), Anthropic's. null where `data` is no error; `error: null`, `""`, `false` and `{}` beside
- * an answer say nothing.
+ * object, vLLM's flat one (before 0.10.1) and SGLang's, a plain string (vLLM's 401), Anthropic's. null where
+ * `data` is no error; `error: null`, `""`, `false`, `{}` and objects of nothing else say nothing.
  */
 export function errorFields(data: Json): Json | string | null {
   const { error } = data;
-  if (typeof error === "string") {
-    if (error !== "") return error;
-  } else if (isObject(error)) {
-    if (Object.keys(error).length > 0) return error;
-  }
+  if ((typeof error === "string" || isObject(error)) && isError(error)) return error;
   return data.object === "error" || data.type === "error" ? data : null;
 }
 

@@ -2,6 +2,7 @@
 // shape of a record, are left to lib/record.
 
 import { errorFields } from "../error_fields.ts";
+import { isReason } from "../meaning.ts";
 
 /** Parsed JSON whose fields nobody has checked yet. */
 export type Json = Record<string, unknown>;
@@ -59,6 +60,11 @@ export interface Assembler {
   readonly textPath?: readonly string[];
   /** Takes the text of a usual event; goes with `textPath`. */
   text?(choice: number, text: string): void;
+}
+
+/** A finish reason; null for what servers write where there is none, "" and "null" among it. */
+export function reasonOf(value: unknown): string | null {
+  return typeof value === "string" && isReason(value) ? value : null;
 }
 
 /** "abort" and "error" are how vLLM says that it gave up. */

@@ -2,6 +2,8 @@
 // the caller may let others run in between, or from a whole body.
 
 import type { EventStore } from "../event_store.ts";
+import { MALFORMED } from "../flags.ts";
+import { meaningOf } from "../meaning.ts";
 import { parseEvents } from "../parse.ts";
 import { type Answer, type Assembler, isObject } from "./answer.ts";
 import { PlainText } from "./plain_text.ts";
@@ -57,7 +59,7 @@ function* feed(
       if (isObject(json)) {
         assembler.event(json, event);
         plain?.learn(bytes, json);
-      } else malformed++;
+      } else if (meaningOf(event ?? "", data) & MALFORMED) malformed++;
     }
     yield;
   }

@@ -10,6 +10,7 @@ import {
   isRealEnd,
   type Json,
   objectsIn,
+  reasonOf,
   textOf,
 } from "./answer.ts";
 import { mergeField } from "./fields.ts";
@@ -51,7 +52,7 @@ export class ChatAssembler implements Assembler {
       // Some servers stream whole messages, or give a body's message where a delta belongs.
       const delta = isObject(choice.delta) ? choice.delta : choice.message;
       if (isObject(delta)) add(open, delta);
-      if (typeof choice.finish_reason === "string") open.finishReason = choice.finish_reason;
+      open.finishReason = reasonOf(choice.finish_reason) ?? open.finishReason;
     }
   }
 

@@ -9,6 +9,7 @@ import {
   isRealEnd,
   type Json,
   objectsIn,
+  reasonOf,
   textOf,
 } from "./answer.ts";
 
@@ -46,7 +47,7 @@ export class CompletionsAssembler implements Assembler {
       const open = this.#choices.get(index) ?? { text: [], finishReason: null };
       this.#choices.set(index, open);
       open.text.push(textOf(choice.text));
-      if (typeof choice.finish_reason === "string") open.finishReason = choice.finish_reason;
+      open.finishReason = reasonOf(choice.finish_reason) ?? open.finishReason;
     }
   }
 

@@ -9,6 +9,7 @@ import {
   isRealEnd,
   type Json,
   objectsIn,
+  reasonOf,
   textOf,
   type ToolCall,
 } from "./answer.ts";
@@ -93,7 +94,7 @@ export class MessagesAssembler implements Assembler {
   }
 
   #ended(fields: Json): void {
-    if (typeof fields.stop_reason === "string") this.#stopReason = fields.stop_reason;
+    this.#stopReason = reasonOf(fields.stop_reason) ?? this.#stopReason;
   }
 
   /** The first figures count the prompt, the last the answer. */
