@@ -6,8 +6,23 @@ import { ChunkedDecoder } from "../../lib/http/chunked.ts";
 import { HttpSyntaxError } from "../../lib/http/syntax_error.ts";
 import { JsonSyntaxError, topLevelFields } from "../../lib/server/json_fields.ts";
 import { EventStore } from "../../lib/sse/event_store.ts";
+import { CLOSELY } from "../../lib/sse/flags.ts";
+import { anyEventEnd } from "../../lib/sse/framing.ts";
+import { meaningOf } from "../../lib/sse/meaning.ts";
+import { parseEvents } from "../../lib/sse/parse.ts";
+import { inspect } from "../../lib/sse/scan.ts";
 import { bytesOf, cutAt, latin1, receive, type Received, serve } from "../http/scripted.ts";
-import { chunked, cuts, mutated, noise, object, requests, response, stream } from "./generate.ts";
+import {
+  chunked,
+  cuts,
+  mutated,
+  noise,
+  object,
+  oddStream,
+  requests,
+  response,
+  stream,
+} from "./generate.ts";
 import { Random } from "./random.ts";
 import * as reference from "./reference.ts";
 
@@ -113,10 +128,12 @@ function streamCase(random: Random): void {
   const offsets = cuts(random, text.length);
   const bytes = bytesOf(text);
   const whole = observe(cutAt(bytes, []));
-  const split = observe(cutAt(bytes, offsets));
   const summary = JSON.stringify(whole);
-  if (JSON.stringify(split) !== summary) throw new Finding("stream", text, offsets, split, whole);
-  if (whole.kept !== whole.passed) throw new Finding("kept events", text, [], whole, whole.passed);
+  for (const at of [offsets, atEvents(bytes)]) {
+    const split = observe(cutAt(bytes, at));
+    if (JSON.stringify(split) !== summary) throw new Finding("stream", text, at, split, whole);
+  }
+  checkKept(text, whole);
   if (!text.startsWith(whole.passed)) throw new Finding("passed", text, [], whole, "a prefix");
   if (!valid) return;
   const want = reference.observed(text);
@@ -124,6 +141,30 @@ function streamCase(random: Random): void {
     whole.passed !== want.passed || whole.finishes !== want.finishes ||
     (whole.fault !== undefined) !== want.fault
   ) throw new Finding("meaning of a stream", text, [], whole, want);
+}
+
+/** Cut where the events end, as most servers send them. */
+function atEvents(bytes: Uint8Array): number[] {
+  const ends: number[] = [];
+  for (let end = anyEventEnd(bytes, 0, bytes.length); end >= 0;) {
+    ends.push(end);
+    end = anyEventEnd(bytes, end, bytes.length);
+  }
+  return ends;
+}
+
+/** What is kept of a stream are the events that went by until `[DONE]`, without those that say nothing. */
+function checkKept(text: string, { kept, passed, rest }: ReturnType<typeof observe>): void {
+  const want = dataUntilDone(passed + rest);
+  const got = dataUntilDone(kept);
+  if (got !== want) throw new Finding("kept events", text, [], got, want);
+}
+
+function dataUntilDone(text: string): string {
+  const data = reference.events(text).map((event) => event.data.trim());
+  const done = data.indexOf("[DONE]");
+  const until = done < 0 ? data : data.slice(0, done + 1);
+  return until.filter((data) => !/^(|null|false|-?0|""|\[\s*\])$/.test(data)).join("|");
 }
 
 function observe(pieces: readonly Uint8Array[]) {
@@ -134,19 +175,69 @@ function observe(pieces: readonly Uint8Array[]) {
     // A connection uses its memory again: what is kept must be a copy.
     piece.fill(0x58);
   }
+  const { pending } = observer;
+  const rest = latin1(observer.end());
   return {
     passed,
+    rest,
     kept: latin1(observer.store!.bytes()),
     count: observer.store!.count,
     finishes: observer.finishes,
     done: observer.done,
     meaningful: observer.meaningful,
+    progress: observer.progress,
+    pieces: observer.pieces,
     complete: observer.isComplete,
-    pending: observer.pending,
+    pending: [pending, observer.pending],
     usage: observer.usage,
     fault: observer.fault?.kind,
     message: observer.fault?.message,
   };
+}
+
+/** A stream in whatever form: the scanner, the plain reader and a third one read the same in it. */
+function eventsCase(random: Random): void {
+  const [text, valid] = bytesFor(random, oddStream);
+  const offsets = cuts(random, text.length);
+  const bytes = bytesOf(text);
+  const whole = observe(cutAt(bytes, []));
+  const summary = JSON.stringify(whole);
+  for (const at of [offsets, atEvents(bytes)]) {
+    const split = observe(cutAt(bytes, at));
+    if (JSON.stringify(split) !== summary) throw new Finding("events", text, at, split, whole);
+  }
+  checkKept(text, whole);
+  const want = reference.events(utf8.decode(bytes));
+  const got = eventsOf(bytes);
+  if (JSON.stringify(got) !== JSON.stringify(want)) throw new Finding("read", text, [], got, want);
+  const blocks: reference.Event[] = [];
+  for (let start = 0; start < bytes.length;) {
+    const next = anyEventEnd(bytes, start, bytes.length);
+    const end = next < 0 ? bytes.length : next;
+    const events = eventsOf(bytes.subarray(start, end));
+    if (events.length > 1) throw new Finding("framed", text, [start, end], events, "one event");
+    blocks.push(...events);
+    if (valid && events.length === 1) {
+      const flags = inspect(bytes, start, end) & ~CLOSELY;
+      const meant = meaningOf(events[0].name, events[0].data);
+      if (flags !== meant) throw new Finding("flags", text, [start, end], flags, meant);
+    }
+    start = end;
+  }
+  if (JSON.stringify(blocks) !== JSON.stringify(want)) {
+    throw new Finding("framed", text, [], blocks, want);
+  }
+  if (!valid) return;
+  const meant = reference.seen(want);
+  const { finishes, done, progress, pieces } = whole;
+  const seen = { fault: whole.fault !== undefined, finishes, done, progress, pieces };
+  if (JSON.stringify(seen) !== JSON.stringify(meant)) {
+    throw new Finding("meaning of events", text, [], seen, meant);
+  }
+}
+
+function eventsOf(bytes: Uint8Array): reference.Event[] {
+  return [...parseEvents(bytes)].map(({ event, data }) => ({ name: event ?? "", data }));
 }
 
 function storeCase(random: Random): void {
@@ -208,6 +299,7 @@ const CASES: readonly Case[] = [
   responseCase,
   chunkedCase,
   streamCase,
+  eventsCase,
   storeCase,
   jsonCase,
 ];

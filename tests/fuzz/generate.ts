@@ -164,6 +164,74 @@ export function stream(random: Random): string {
   return all;
 }
 
+/** Values that stand where a finish reason would, and are none. */
+const NO_REASON = [null, "", "null"];
+/** Values of `error` that are no errors. */
+const NO_ERROR = [null, "", false, {}, { message: "", code: null }];
+const DELTAS = [
+  { content: "a" },
+  { content: "" },
+  { content: null },
+  {},
+  { role: "assistant", content: "" },
+  { role: "assistant", content: "hi" },
+  { reasoning: "so" },
+  { reasoning_content: "so", content: null },
+  { tool_calls: [] },
+  { tool_calls: [{ index: 0, id: "", type: "function", function: { arguments: "" } }] },
+  { tool_calls: [{ index: 0, function: { arguments: "{" } }] },
+  { content: '"finish_reason":"stop","error":{"a":1}' },
+  { content: "\u4f60\r\n\r\ndata: [DONE]" },
+];
+
+/** One event of a chat stream, its JSON in one of the spellings that a reader must take. */
+function oddData(random: Random): string {
+  const kind = random.below(20);
+  if (kind === 0) return random.pick(["null", "false", "[]", "{}"]);
+  if (kind === 1) return random.pick(["[DONE]", " [DONE]", "[DONE]  "]);
+  if (kind === 2) {
+    return JSON.stringify({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 2 } });
+  }
+  if (kind === 3 && random.once(4)) {
+    return JSON.stringify({ error: random.pick(["x", { code: 1 }]) });
+  }
+  const ends = random.once(6);
+  const reason = random.pick(["stop", "length", "repetition", "abort"]);
+  const choice: Record<string, unknown> = {
+    index: 0,
+    delta: random.pick(DELTAS),
+    finish_reason: ends ? reason : random.pick(NO_REASON),
+  };
+  if (random.once(4)) choice.token_ids = random.pick([null, [], [7]]);
+  const value: Record<string, unknown> = { id: "x", choices: [choice] };
+  if (random.once(6)) value.error = random.pick(NO_ERROR);
+  if (random.once(6)) value.usage = random.pick([null, { completion_tokens: 3 }]);
+  if (random.once(12)) value.choices = [];
+  return JSON.stringify(value, null, random.once(6) ? 1 : undefined);
+}
+
+/** A chat stream in every form that the rules allow, its last event perhaps without a blank line. */
+export function oddStream(random: Random): string {
+  const ends = random.pick([["\n"], ["\n"], ["\r\n"], ["\r"], ["\n", "\r\n", "\r"]]);
+  // An LF behind a CR would be the second half of one line end.
+  const end = () => all.endsWith("\r") && ends.length > 1 ? "\r" : random.pick(ends);
+  const isPlain = random.once(3);
+  let all = random.once(6) ? "\xef\xbb\xbf" : "";
+  for (let left = random.below(8); left > 0; left--) {
+    const gap = random.once(5) ? "" : " ";
+    const data = oddData(random).split("\n").map((line) => `data:${gap}${line}`);
+    const lines = [data];
+    for (const [odds, line] of [[4, ": ping"], [4, "id: 7"], [8, "event: message"], [8, "retry"]]) {
+      if (isPlain || !random.once(odds as number)) continue;
+      lines.splice(random.below(lines.length + 1), 0, [line as string]);
+    }
+    for (const line of lines.flat()) all += line + end();
+    if (random.once(20)) all += `: alone${end()}${end()}`;
+    if (left > 1) all += end();
+  }
+  return random.once(2) ? all + end() : all.replace(/[\r\n]+$/, "");
+}
+
 const KEYS = ["model", "stream", "n", "messages", "x", "mod\\u0065l", "a\\\\", "\xc3\xa9"];
 const VALUES = [
   "1",

@@ -168,6 +168,70 @@ export function received(text: string, method: string): Answer {
   }
 }
 
+/** An event as a client reads it. */
+export interface Event {
+  name: string;
+  data: string;
+}
+
+/** The events in the text of a stream, the last one also without its blank line. */
+export function events(text: string): Event[] {
+  const found: Event[] = [];
+  const blocks = text.replace(/\r\n|\r/g, "\n").split(/\n(?=\n)|(?<=^)(?=\n)/);
+  for (const block of blocks) {
+    const lines = block.replace(/^\n*\uFEFF/, "").split("\n");
+    const values = (field: string) =>
+      lines.filter((line) => line === field || line.startsWith(`${field}:`))
+        .map((line) => line.slice(field.length + 1).replace(/^ /, ""));
+    const data = values("data");
+    if (data.length > 0) found.push({ name: values("event").at(-1) ?? "", data: data.join("\n") });
+  }
+  return found;
+}
+
+/** What an observer of a chat stream with one choice must have seen when the body has ended. */
+export interface Seen {
+  fault: boolean;
+  finishes: number;
+  done: boolean;
+  progress: number;
+  pieces: number;
+}
+
+/** The same told from well-formed events by their JSON alone. */
+export function seen(all: readonly Event[]): Seen {
+  const seen: Seen = { fault: false, finishes: 0, done: false, progress: 0, pieces: 0 };
+  for (const { data } of all) {
+    if (data.trim() === "[DONE]") {
+      if (seen.finishes === 0) return { ...seen, fault: true };
+      return { ...seen, done: true, progress: seen.progress + 1 };
+    }
+    const chunk = JSON.parse(data);
+    if (!chunk || Array.isArray(chunk)) continue;
+    if (chunk.error === "x" || chunk.error?.code === 1) return { ...seen, fault: true };
+    const [choice] = chunk.choices ?? [];
+    const reason = choice?.finish_reason;
+    if (reason === "abort") return { ...seen, fault: true };
+    if (reason && reason !== "null") {
+      seen.finishes = 1;
+      seen.progress++;
+    } else if (says(choice)) {
+      seen.progress++;
+      seen.pieces++;
+    } else if (chunk.choices?.length === 0 && chunk.usage) seen.progress++;
+  }
+  return seen;
+}
+
+// deno-lint-ignore no-explicit-any -- whatever JSON.parse gave
+function says(choice: any): boolean {
+  const { content, reasoning, reasoning_content, tool_calls } = choice?.delta ?? {};
+  return Boolean(
+    content || reasoning || reasoning_content || tool_calls?.[0]?.function.arguments ||
+      choice?.token_ids?.length > 0,
+  );
+}
+
 /** What of a well-formed chat stream passes, and how it ends. */
 export function observed(text: string): { passed: string; finishes: number; fault: boolean } {
   let passed = "";
