@@ -13,6 +13,9 @@ interface Kind {
 export const KINDS: Readonly<Record<AlertKind, Kind>> = {
   instance_ejected: { title: "Instance ejected", severity: "warning", ends: true },
   instance_down: { title: "Instance down", severity: "warning", ends: true },
+  instance_hung: { title: "Instance hung", severity: "critical", ends: true },
+  instance_asleep: { title: "Instance asleep", severity: "info", ends: true },
+  instance_misconfigured: { title: "Instance misconfigured", severity: "critical", ends: true },
   instance_recovered: { title: "Instance recovered", severity: "warning", ends: false },
   no_instance: { title: "Model without instances", severity: "critical", ends: true },
   fallback_in_use: { title: "Fallback in use", severity: "warning", ends: true },
@@ -31,6 +34,9 @@ export const KINDS: Readonly<Record<AlertKind, Kind>> = {
 export const ENDED_BY: Readonly<Partial<Record<AlertKind, AlertKind>>> = {
   instance_ejected: "instance_recovered",
   instance_down: "instance_recovered",
+  instance_hung: "instance_recovered",
+  instance_asleep: "instance_recovered",
+  instance_misconfigured: "instance_recovered",
 };
 
 /** The kinds that a message that something is over speaks of. */

@@ -136,6 +136,10 @@ const COLOURS: Readonly<Record<string, number>> = {
   half_open: 33,
   ejected: 31,
   down: 31,
+  hung: 31,
+  misconfigured: 31,
+  shutting_down: 33,
+  asleep: 90,
   draining: 90,
 };
 

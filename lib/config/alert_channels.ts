@@ -7,6 +7,9 @@ import { z } from "zod";
 export const ALERT_KINDS = [
   "instance_ejected",
   "instance_down",
+  "instance_hung",
+  "instance_asleep",
+  "instance_misconfigured",
   "instance_recovered",
   "no_instance",
   "fallback_in_use",

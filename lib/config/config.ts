@@ -102,6 +102,11 @@ export interface Config {
   readonly strategy: "round_robin" | "least_connections";
   readonly errorThreshold: number;
   readonly errorWindowS: number;
+  /** How long the first ejection lasts, and how long any may. */
+  readonly ejectionTimeS: number;
+  readonly maxEjectionTimeS: number;
+  /** From when on silence is suspicious while others answer; 0 for never. */
+  readonly hungAfterS: number;
   readonly alertCooldownS: number;
   readonly alerts: readonly AlertChannelConfig[];
   readonly alertRules: AlertRules;
@@ -109,6 +114,8 @@ export interface Config {
   readonly slowStartS: number;
   /** Longest wait before a passing failure is tried once more on the pool. */
   readonly retryMaxWaitS: number;
+  /** Longest time that an instance is left alone at its own wish. */
+  readonly maxRetryAfterS: number;
   readonly resume: {
     readonly default: ResumeMode;
     readonly models: Readonly<Record<string, ResumeMode>>;

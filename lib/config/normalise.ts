@@ -108,6 +108,9 @@ function assemble(raw: RawConfig, instances: InstanceConfig[]): Config {
     strategy: raw.load_balancing_strategy,
     errorThreshold: raw.error_threshold,
     errorWindowS: raw.error_window,
+    ejectionTimeS: raw.ejection_time,
+    maxEjectionTimeS: raw.max_ejection_time,
+    hungAfterS: raw.hung_after,
     alertCooldownS: raw.alert_cooldown,
     alerts: namedChannels(raw.alerts),
     alertRules: {
@@ -123,6 +126,7 @@ function assemble(raw: RawConfig, instances: InstanceConfig[]): Config {
       : { intervalS: check.interval, path: check.path, timeoutS: check.timeout },
     slowStartS: raw.slow_start,
     retryMaxWaitS: raw.retry.max_wait,
+    maxRetryAfterS: raw.retry.max_retry_after,
     resume: {
       default: resume.default,
       models: resume.models,

@@ -73,7 +73,14 @@ export const configSchema = z.strictObject({
     .describe("round_robin (smooth, weighted) or least_connections (in flight by weight)."),
   error_threshold: z.int().positive().default(10)
     .describe("Failures within error_window that eject an instance."),
-  error_window: positiveSeconds.default(300).describe("Window of the failures, and ejection time."),
+  error_window: positiveSeconds.default(300).describe("Window in which failures are counted."),
+  ejection_time: positiveSeconds.default(5)
+    .describe("How long an ejected instance stays out; then one request is the probe."),
+  max_ejection_time: positiveSeconds.default(60)
+    .describe("Each probe that fails doubles the time out, up to this."),
+  hung_after: seconds.default(30).describe(
+    "An instance that has swallowed a request for so long, while others answered, is out; 0 for never.",
+  ),
   alert_cooldown: seconds.default(300)
     .describe("At most one alert of a kind and instance in this time."),
   timeouts: z.strictObject({
@@ -105,7 +112,9 @@ export const configSchema = z.strictObject({
   retry: z.strictObject({
     max_wait: seconds.default(3)
       .describe("Longest wait before a passing failure is tried once more on the pool."),
-  }).default({ max_wait: 3 }),
+    max_retry_after: seconds.default(60)
+      .describe("An instance's Retry-After counts for no longer than this."),
+  }).default({ max_wait: 3, max_retry_after: 60 }),
   resume: z.union([
     resumeMode,
     z.strictObject({

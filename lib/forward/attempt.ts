@@ -40,6 +40,7 @@ const MAX_ERROR_BYTES = 1024 * 1024;
 /** How long the words of a refusal are waited for: its status has said what matters. */
 const REFUSAL_BODY_MS = 1000;
 
+const NOTHING = new Uint8Array(0);
 const encoder = new TextEncoder();
 const DONE = encoder.encode("data: [DONE]\n\n");
 /** A question to an instance that is alive is answered at once. */
@@ -88,6 +89,8 @@ export class Attempt {
   #trace: AttemptTrace | null = null;
   #status: number | undefined;
   #ended = false;
+  /** Nothing came of the request, and the wait for it is over. */
+  #isSwallowed = false;
   #notGone: (() => void) | null = null;
   readonly #deadline: Deadline;
   #total: Deadline | null = null;
@@ -103,7 +106,10 @@ export class Attempt {
     private readonly parts: AttemptParts,
   ) {
     this.instance = lease.instance;
-    this.#deadline = new Deadline(() => this.#call?.abort(this.#timeout()));
+    this.#deadline = new Deadline(() => {
+      this.#isSwallowed = this.#phase === "first_byte";
+      this.#call?.abort(this.#timeout());
+    });
   }
 
   /** Sends the request and waits until the answer has proved itself. Never rejects. */
@@ -118,9 +124,15 @@ export class Attempt {
       if (prepared === "closed") return { kind: "closed" };
       if (prepared !== "ready") return { kind: "over", events: encoder.encode(prepared.end) };
       this.#start();
+      this.lease.sent(this.request.stream ? "stream" : "whole", (why) => {
+        this.#isSwallowed = true;
+        this.#call?.abort(new UpstreamError("head", "timeout", why));
+      });
       const head = await this.#call!.head;
       this.#status = head.status;
-      return await this.#judge(head);
+      const proof = await this.#judge(head);
+      if (proof.kind !== "failed") this.lease.progressed();
+      return proof;
     } catch (error) {
       if (client.gone) return { kind: "gone" };
       const failure = explainError(error);
@@ -210,7 +222,7 @@ export class Attempt {
   #close(lease: Outcome, error: string): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.lease.release(lease, error);
+    this.lease.release(lease === "failure" && this.#isSwallowed ? "swallowed" : lease, error);
     this.parts.clock.remove(this.#deadline);
     if (this.#total !== null) this.parts.clock.remove(this.#total);
     this.#notGone?.();

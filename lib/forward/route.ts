@@ -8,7 +8,7 @@ import type { Ask } from "../pool/balancing/strategy.ts";
 import type { Fleet } from "../pool/fleet.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
-import type { Pool } from "../pool/pool.ts";
+import type { Acquired, Pool } from "../pool/pool.ts";
 import type { Proof } from "./attempt.ts";
 import type { Failure } from "./failure.ts";
 import type { ForwardRequest } from "./request.ts";
@@ -168,6 +168,8 @@ export class Route {
     const { pool, request } = this;
     if (request.client.gone) return { kind: "gone" };
     const sticky = this.#stickyLease();
+    // Nobody else has what it keeps.
+    if (sticky === "full") return await this.#waitInLine(request.stickyTo);
     if (sticky !== null) return { kind: "lease", lease: sticky };
     // Those who wait come first, except before a request that has had its turn and met a failure.
     const isFirst = this.#tried.size > 0 || pool.queue.isFreeFor(request.priority);
@@ -182,7 +184,7 @@ export class Route {
     return { kind: "none" };
   }
 
-  #stickyLease(): Lease | null {
+  #stickyLease(): Acquired {
     const { stickyTo } = this.request;
     if (stickyTo === null || this.#tried.size > 0) return null;
     return this.pool.acquireNamed(stickyTo);
@@ -206,14 +208,14 @@ export class Route {
     return tooLong === null || (instance.contextLength ?? 0) > tooLong.contextLength;
   };
 
-  async #waitInLine(): Promise<Turn> {
+  /** For the keeper of a stored response, where that is what it is about, else for anybody. */
+  async #waitInLine(keeper: string | null = null): Promise<Turn> {
     const { request, pool } = this;
     let stays = () => {};
-    const waited = await pool.wait(
-      this.#ask,
-      (leave) => stays = request.client.onGone(leave),
-      this.#tried.size === 0 ? null : this.#accepts,
-    );
+    const leave = (out: () => void) => stays = request.client.onGone(out);
+    const waited = keeper !== null
+      ? await pool.waitNamed(keeper, this.#ask, leave)
+      : await pool.wait(this.#ask, leave, this.#tried.size === 0 ? null : this.#accepts);
     stays();
     switch (waited.kind) {
       case "served":

@@ -105,6 +105,15 @@ export interface KnownNames {
   instances: readonly { readonly name: string; readonly models: readonly string[] }[];
 }
 
+/** What the pool tells of an instance. */
+export type PoolEventKind =
+  | "instance_ejected"
+  | "instance_down"
+  | "instance_hung"
+  | "instance_asleep"
+  | "instance_misconfigured"
+  | "instance_recovered";
+
 export class Tally {
   readonly total = new Counts();
   readonly instances = new Map<string, InstanceCounts>();
@@ -171,13 +180,13 @@ export class Tally {
 
   /** Counts what the pool told of an instance. */
   poolEvent(
-    kind: "instance_ejected" | "instance_down" | "instance_recovered",
+    kind: PoolEventKind,
     instance: string,
   ): void {
     const counts = this.#instance(instance);
-    if (kind === "instance_ejected") counts.ejections++;
-    else if (kind === "instance_down") counts.downs++;
-    else counts.recoveries++;
+    if (kind === "instance_recovered") counts.recoveries++;
+    else if (kind === "instance_down" || kind === "instance_asleep") counts.downs++;
+    else counts.ejections++;
   }
 
   healthCheck(instance: string, passed: boolean): void {

@@ -5,11 +5,12 @@
 import type { Config } from "../config/config.ts";
 import { strategies } from "./balancing/strategies.ts";
 import { Instance } from "./instance.ts";
-import { Lease } from "./lease.ts";
+import { Lease, type LeaseOwner } from "./lease.ts";
 import { Line } from "./line.ts";
-import { type Outcome, OutlierDetection, type PoolEvent } from "./outlier.ts";
+import { OutlierDetection, type PoolEvent } from "./outlier.ts";
 import { Pool } from "./pool.ts";
 import { MAX_SLOTS, type SharedState } from "./shared_state.ts";
+import { type Others, Watchdog } from "./watchdog.ts";
 
 /** How often a queue looks for room that another worker's request has left. */
 const QUEUE_POLL_MS = 2;
@@ -54,12 +55,13 @@ function modelsOf(config: Config): Set<string> {
   return new Set(config.instances.flatMap((instance) => instance.models));
 }
 
-export class Fleet {
+export class Fleet implements LeaseOwner {
   #instances: readonly Instance[] = [];
   #pools = new Map<string, Pool>();
   #retired: Pool[] = [];
   #lineSlots: number[] = [];
-  readonly #outlier: OutlierDetection;
+  readonly outlier: OutlierDetection;
+  readonly watchdog: Watchdog;
   #queuePoll: ReturnType<typeof setInterval> | null = null;
   #waiting = 0;
 
@@ -68,19 +70,26 @@ export class Fleet {
     readonly now: () => number,
     onEvent: (event: PoolEvent) => void,
   ) {
-    this.#outlier = new OutlierDetection(
-      { errorThreshold: 1, errorWindowS: 1 },
+    this.outlier = new OutlierDetection(
+      { errorThreshold: 1, errorWindowS: 1, ejectionTimeS: 1, maxEjectionTimeS: 1 },
       (instance) => this.#mayEject(instance),
       onEvent,
+    );
+    this.watchdog = new Watchdog(
+      now,
+      (instance, message) => this.outlier.markHung(instance, message),
     );
   }
 
   /** Takes over a new configuration. Leases of the old one end as they began. */
   apply(config: Config, slots: Readonly<Record<string, number>>): void {
-    this.#outlier.configure(config);
+    const isReload = this.#instances.length > 0;
+    this.outlier.configure(config);
+    this.watchdog.configure(config);
     this.#instances = config.instances.map((instance) =>
-      new Instance(instance, slots[instance.id], this.shared, config.slowStartS, this.now)
+      new Instance(instance, slots[instance.id], this.shared, config, this.now)
     );
+    if (isReload) { for (const instance of this.#instances) this.outlier.forgive(instance); }
     for (const pool of this.#pools.values()) pool.queue.retire();
     const pools = new Map<string, Pool>();
     for (const model of modelsOf(config)) {
@@ -93,7 +102,7 @@ export class Fleet {
           serving.filter((instance) => instance.config.fallback),
           strategies[config.strategy],
           config.queue,
-          (pick) => this.#claim(pick),
+          (pick, others) => this.#claim(pick, others),
           new Line(this.shared, slots[lineKey(model)]),
           (change) => this.#countWaiting(change),
         ),
@@ -126,26 +135,23 @@ export class Fleet {
     return this.#pools.get(model);
   }
 
-  get outlier(): OutlierDetection {
-    return this.#outlier;
-  }
-
   close(): void {
+    this.watchdog.close();
     if (this.#queuePoll !== null) clearInterval(this.#queuePoll);
     this.#queuePoll = null;
   }
 
-  #claim(pick: () => Instance | null): Lease | null {
+  #claim(pick: () => Instance | null, others: Others): Lease | null {
     return this.shared.locked(() => {
       const instance = pick();
-      return instance === null ? null : new Lease(instance, this.#ended);
+      return instance === null ? null : new Lease(instance, others, this);
     });
   }
 
-  readonly #ended = (instance: Instance, outcome: Outcome, probe: boolean, error: string) => {
-    this.#outlier.record(instance, outcome, probe, error);
+  /** A lease has ended: somebody who waits may have its place. */
+  released(): void {
     if (this.#waiting > 0) this.#serveQueues();
-  };
+  }
 
   #serveQueues(): void {
     for (const pool of this.#pools.values()) pool.serveQueue();

@@ -5,8 +5,11 @@ import type { HealthCheckConfig } from "../config/config.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Instance } from "./instance.ts";
 
-/** null when it is alive, else what is wrong. `unreachable`: not even a connection. */
-export type CheckResult = null | { message: string; unreachable: boolean };
+/** null when it is alive and awake, else what is wrong. unreachable: not even a connection. */
+export type CheckResult = null | { kind: "failed" | "unreachable" | "asleep"; message: string };
+
+/** What an instance's own list of models says of what it is configured for. */
+export type Verdict = { kind: "right" } | { kind: "wrong"; message: string } | { kind: "unknown" };
 
 /** A dead instance is asked this often, so that a restarted one is back soon. */
 const DOWN_INTERVAL_S = 1;
@@ -22,6 +25,8 @@ interface Watch {
   failures: number;
   failing: boolean;
   running: boolean;
+  /** Whether its models were looked at since it was configured or came up. */
+  known: boolean;
   /** The fleet's clock at the last check. */
   checkedAt: number;
   /** Failures in a row of its requests at the last look. */
@@ -38,6 +43,8 @@ export class HealthChecker {
     private readonly fleet: Fleet,
     private config: HealthCheckConfig,
     private readonly check: (instance: Instance, config: HealthCheckConfig) => Promise<CheckResult>,
+    /** Asks an instance for its models. Never rejects. */
+    private readonly learn: (instance: Instance) => Promise<Verdict>,
     private readonly random: () => number,
   ) {
     this.#look = setInterval(() => this.#lookAtFailures(), LOOK_MS);
@@ -60,12 +67,17 @@ export class HealthChecker {
       this.#watches.delete(id);
     }
     for (const id of wanted) {
-      if (this.#watches.has(id)) continue;
+      const watch = this.#watches.get(id);
+      if (watch !== undefined) {
+        watch.known = false;
+        continue;
+      }
       this.#watches.set(id, {
         timer: null,
         failures: 0,
         failing: false,
         running: false,
+        known: false,
         checkedAt: -Infinity,
         failuresSeen: 0,
       });
@@ -116,34 +128,52 @@ export class HealthChecker {
     watch.running = true;
     watch.checkedAt = this.fleet.now();
     const result = await this.check(instance, this.config);
-    watch.running = false;
     if (this.#closed || this.#watches.get(id) !== watch) return;
-    if (result === null) this.#passed(instance, watch);
+    if (result === null) await this.#passed(instance, watch);
+    else if (result.kind === "asleep") this.#asleep(instance, watch, result.message);
     else this.#failed(instance, watch, result);
-    const isDown = instance.isDown || watch.failing;
+    if (this.#closed || this.#watches.get(id) !== watch) return;
+    const isDown = watch.failing || instance.condition === "down" ||
+      instance.condition === "asleep";
+    watch.running = false;
     const intervalS = isDown
       ? Math.min(DOWN_INTERVAL_S, this.config.intervalS)
       : this.config.intervalS;
     this.#schedule(id, intervalS * (0.9 + 0.2 * this.random()));
   }
 
-  #passed(instance: Instance, watch: Watch): void {
+  async #passed(instance: Instance, watch: Watch): Promise<void> {
+    const { outlier } = this.fleet;
+    const { condition } = instance;
+    const cameBack = watch.failing && condition === "ejected";
     watch.failures = 0;
-    if (watch.failing || instance.isDown) {
-      watch.failing = false;
-      this.fleet.outlier.markUp(instance);
+    watch.failing = false;
+    if (cameBack || condition === "down" || condition === "asleep") outlier.markUp(instance);
+    else outlier.markWell(instance);
+    const isAgain = condition === "misconfigured" && instance.mayReturn;
+    if (watch.known && !isAgain) return;
+    watch.known = true;
+    const verdict = await this.learn(instance);
+    if (this.#closed) return;
+    if (verdict.kind === "wrong") outlier.markMisconfigured(instance, verdict.message);
+    else if (verdict.kind === "right" && isAgain) {
+      outlier.markConfigured(instance, "its /v1/models lists what it is configured for");
     }
   }
 
-  #failed(
-    instance: Instance,
-    watch: Watch,
-    result: { message: string; unreachable: boolean },
-  ): void {
+  /** Its server answers and its engine does not. */
+  #asleep(instance: Instance, watch: Watch, message: string): void {
+    watch.failures = 0;
+    watch.failing = false;
+    this.fleet.outlier.markAsleep(instance, message);
+  }
+
+  #failed(instance: Instance, watch: Watch, { kind, message }: CheckResult & object): void {
     watch.failures++;
     watch.failing = true;
-    if (result.unreachable || watch.failures >= FAILURES_TO_DOWN) {
-      this.fleet.outlier.markDown(instance, result.message);
+    watch.known = false;
+    if (kind === "unreachable" || watch.failures >= FAILURES_TO_DOWN) {
+      this.fleet.outlier.markDown(instance, message);
     }
   }
 }

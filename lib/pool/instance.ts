@@ -1,27 +1,40 @@
 // One upstream server as the pool sees it: its configuration, its numbers in the shared memory, and every
-// step from one state to the next. When a step is due is decided in outlier.ts, who gets the instance in
-// pool.ts.
+// step from one condition to the next. When a step is due is decided in outlier.ts, who gets the instance
+// in pool.ts.
 
-import type { InstanceConfig } from "../config/config.ts";
+import type { Config, InstanceConfig } from "../config/config.ts";
 import { hashOf } from "./memory/hash_table.ts";
 import type { InstanceMemory, TurnMemory } from "./memory/fleet_memory.ts";
 import type { SharedState } from "./shared_state.ts";
 
-/** Takes requests. */
-const HEALTHY = 0;
-/** Too many of its answers failed; out until `outUntil`, then one probe request decides. */
-const EJECTED = 1;
-/** Active checks find it dead; out until one succeeds. */
-const DOWN = 2;
+/** Conditions, each at the number that stands for it in the shared memory. */
+const CONDITIONS = [
+  "healthy",
+  /** Too many of its answers failed. */
+  "ejected",
+  /** Active checks find it dead; out until one succeeds. */
+  "down",
+  /** It swallowed a request while others answered; a sign of life brings it back. */
+  "hung",
+  /** It answers the requests that it has and no new ones; out until it is gone and comes back. */
+  "shutting_down",
+  /** It refuses what it is configured for: the gateway's own key, a model, a path. */
+  "misconfigured",
+  /** Its engine sleeps or pauses; out until a check finds it awake. */
+  "asleep",
+] as const;
+export type Condition = typeof CONDITIONS[number];
 
-export type InstanceState =
-  | "healthy"
-  | "slow_start"
-  | "busy"
-  | "ejected"
-  | "half_open"
-  | "down"
-  | "draining";
+/** Conditions that end by a probe: one request at a time, once the time out has passed. */
+const PROBED: ReadonlySet<Condition> = new Set(["ejected", "hung", "shutting_down"]);
+/** Conditions in which requests that wait for a first word wait in vain. */
+const MUTE: ReadonlySet<Condition> = new Set(["down", "hung", "asleep"]);
+
+/** What people are shown: the condition, or what else keeps it from its full share. */
+export type InstanceState = Condition | "slow_start" | "busy" | "half_open" | "draining";
+
+/** How a request came to the instance: as usual, as its probe, or although it was out. */
+export type Begun = "usual" | "probe" | "anyway";
 
 /** What one more failure has brought the counts to. */
 export interface FailureCounts {
@@ -31,6 +44,15 @@ export interface FailureCounts {
   /** Failures since the last success. */
   consecutive: number;
 }
+
+/** How long an instance stays out the first time, and at most, each time in a row twice as long. */
+export interface TimesOut {
+  firstS: number;
+  mostS: number;
+}
+
+/** Options that an instance goes by. */
+export type InstanceOptions = Pick<Config, "slowStartS" | "maxRetryAfterS">;
 
 export class Instance {
   readonly #memory: InstanceMemory;
@@ -42,7 +64,7 @@ export class Instance {
     readonly config: InstanceConfig,
     readonly slot: number,
     shared: SharedState,
-    readonly slowStartS: number,
+    private readonly options: InstanceOptions,
     readonly now: () => number,
   ) {
     this.#memory = shared.fleet.at(slot);
@@ -70,8 +92,9 @@ export class Instance {
   /** Configured weight, less while it warms up after a recovery (a tenth at first). */
   get weight(): number {
     const { recoveredAt } = this.#memory;
-    if (recoveredAt.value === 0 || this.slowStartS === 0) return this.config.weight;
-    const warmth = (this.now() - recoveredAt.value) / (this.slowStartS * 1000);
+    const { slowStartS } = this.options;
+    if (recoveredAt.value === 0 || slowStartS === 0) return this.config.weight;
+    const warmth = (this.now() - recoveredAt.value) / (slowStartS * 1000);
     if (warmth >= 1) {
       recoveredAt.value = 0;
       return this.config.weight;
@@ -106,34 +129,18 @@ export class Instance {
     return until !== 0 && this.now() < until;
   }
 
-  /** Whether the balancer may choose it: healthy, or half-open with its one probe still to give. */
-  get isAvailable(): boolean {
-    if (this.isBusy) return false;
-    const state = this.#memory.state.value;
-    return state === HEALTHY || (state === EJECTED && this.#mayProbe);
-  }
-
-  /** Whether its failures or its checks have taken it out; it may be half-open. */
-  get isOut(): boolean {
-    return this.#memory.state.value !== HEALTHY;
-  }
-
-  get isDown(): boolean {
-    return this.#memory.state.value === DOWN;
-  }
-
-  get isEjected(): boolean {
-    return this.#memory.state.value === EJECTED;
-  }
-
-  get #mayProbe(): boolean {
-    return this.now() >= this.#memory.outUntil.value && this.#memory.probing.value === 0;
-  }
-
-  /** Leave it alone for `seconds`; never shortens an earlier wish. */
+  /** Leave it alone for `seconds`, at most `retry.max_retry_after`; never shortens an earlier wish. */
   holdBack(seconds: number): void {
-    const { busyUntil } = this.#memory;
-    busyUntil.value = Math.max(busyUntil.value, this.now() + seconds * 1000);
+    const { busyUntil, busySince } = this.#memory;
+    const until = this.now() + Math.min(seconds, this.options.maxRetryAfterS) * 1000;
+    busySince.value = this.now();
+    if (until > busyUntil.value) busyUntil.value = until;
+  }
+
+  /** Forgets its wish to be left alone where that has been respected for `leastS` seconds. */
+  forgetWish(leastS: number): void {
+    const { busyUntil, busySince } = this.#memory;
+    if (this.now() - busySince.value >= leastS * 1000) busyUntil.value = 0;
   }
 
   /** Milliseconds until it may be asked again after it said it was busy; 0 when it may now. */
@@ -141,13 +148,37 @@ export class Instance {
     return Math.max(0, this.#memory.busyUntil.value - this.now());
   }
 
+  get condition(): Condition {
+    return CONDITIONS[this.#memory.condition.value];
+  }
+
+  /** Whether it is in no condition to get its share; it may be half-open. */
+  get isOut(): boolean {
+    return this.condition !== "healthy";
+  }
+
+  /** Whether a request that still waits for its first word there waits in vain. */
+  get isMute(): boolean {
+    return MUTE.has(this.condition);
+  }
+
+  /** Whether the balancer may choose it: healthy, or half-open with its one probe still to give. */
+  get isAvailable(): boolean {
+    if (this.isBusy) return false;
+    const { condition } = this;
+    return condition === "healthy" ||
+      (PROBED.has(condition) && this.#isTimeOver && this.#memory.probing.value === 0);
+  }
+
+  get #isTimeOver(): boolean {
+    return this.now() >= this.#memory.outUntil.value;
+  }
+
   get state(): InstanceState {
     if (!this.takesRequests) return "draining";
-    const state = this.#memory.state.value;
-    if (state === DOWN) return "down";
-    if (state === EJECTED) {
-      return this.now() >= this.#memory.outUntil.value ? "half_open" : "ejected";
-    }
+    const { condition } = this;
+    if (PROBED.has(condition)) return this.#isTimeOver ? "half_open" : condition;
+    if (condition !== "healthy") return condition;
     if (this.isBusy) return "busy";
     return this.#memory.recoveredAt.value !== 0 && this.weight < this.config.weight
       ? "slow_start"
@@ -164,18 +195,30 @@ export class Instance {
     return this.#memory.consecutive.value;
   }
 
-  /** Begins a request, under the pool's lock. Whether it is the one probe of a half-open instance. */
-  begin(): boolean {
+  /** When it last showed that its engine works; 0 for never. */
+  get lastProgress(): number {
+    return this.#memory.lastProgress.value;
+  }
+
+  /** Its engine works: a token came. One store; cheap enough for every event of a stream. */
+  noteProgress(): void {
+    this.#memory.lastProgress.value = this.now();
+  }
+
+  /** Begins a request, under the pool's lock. */
+  begin(): Begun {
     this.#memory.inFlight.add(1);
-    const isProbe = this.isEjected;
-    if (isProbe) this.#memory.probing.value = this.#prober;
-    return isProbe;
+    const { condition } = this;
+    if (condition === "healthy") return "usual";
+    if (!PROBED.has(condition)) return "anyway";
+    this.#memory.probing.value = this.#prober;
+    return "probe";
   }
 
   /** Ends what `begin` began. */
-  end(isProbe: boolean): void {
+  end(begun: Begun): void {
     this.#memory.inFlight.add(-1);
-    if (isProbe) this.#memory.probing.value = 0;
+    if (begun === "probe") this.#memory.probing.value = 0;
   }
 
   countSuccess(windowS: number): void {
@@ -202,29 +245,33 @@ export class Instance {
     failures.value = 0;
   }
 
-  /**
-   * Takes it out for `baseS` seconds, doubled with each ejection in a row up to `maxS`. False when it was
-   * ejected already; it stays out for longer all the same.
-   */
-  eject(baseS: number, maxS: number): boolean {
-    const { state, ejections, outUntil } = this.#memory;
-    const before = state.swap(EJECTED);
-    const outS = Math.min(baseS * 2 ** Math.min(ejections.value, 30), maxS);
+  /** Out of use, in this condition. False when it was in it already; its time out grows all the same. */
+  takeOut(condition: Exclude<Condition, "healthy">, { firstS, mostS }: TimesOut): boolean {
+    const { outSince, outUntil, timesOut } = this.#memory;
+    const before = this.#memory.condition.swap(CONDITIONS.indexOf(condition));
+    const outS = Math.min(firstS * 2 ** Math.min(timesOut.value, 30), mostS);
+    outSince.value = this.now();
     outUntil.value = this.now() + outS * 1000;
-    ejections.add(1);
-    return before !== EJECTED;
+    timesOut.add(1);
+    return CONDITIONS[before] !== condition;
   }
 
-  /** Takes it out until it is well again. False when it was down already. */
-  goDown(): boolean {
-    return this.#memory.state.swap(DOWN) !== DOWN;
+  /** Out for no longer than `firstS` since it was last taken out. */
+  shortenTimeOut(firstS: number): void {
+    const { outSince, outUntil } = this.#memory;
+    outUntil.value = Math.min(outUntil.value, outSince.value + firstS * 1000);
+  }
+
+  /** Whether its time out has passed: what is not probed may be looked at again. */
+  get mayReturn(): boolean {
+    return this.#isTimeOver;
   }
 
   /** Back in use, warming up, with its counts forgotten. False when it was in use all the while. */
   recover(): boolean {
-    const { state, consecutive, ejections, failures, requests, recoveredAt } = this.#memory;
-    if (state.swap(HEALTHY) === HEALTHY) return false;
-    for (const count of [consecutive, ejections, failures, requests]) count.value = 0;
+    const { condition, consecutive, timesOut, failures, requests, recoveredAt } = this.#memory;
+    if (CONDITIONS[condition.swap(0)] === "healthy") return false;
+    for (const count of [consecutive, timesOut, failures, requests]) count.value = 0;
     recoveredAt.value = this.now();
     return true;
   }

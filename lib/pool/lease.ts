@@ -1,33 +1,85 @@
 // The right to have one request in flight to one instance. Taken by the pool, released exactly once by
 // whoever made the attempt, so that no counter can leak or go negative.
+//
+// What the attempt has to tell: `sent` when the request is out, `progressed` when the first token comes
+// (and, in a long stream, again now and then: once a second is enough), `release` at its end. In between
+// the pool may call back that the instance is not going to answer.
 
-import type { Instance } from "./instance.ts";
-import type { Outcome } from "./outlier.ts";
+import type { Begun, Instance } from "./instance.ts";
+import type { Outcome, OutlierDetection } from "./outlier.ts";
+import type { Others, Silence, Watchdog } from "./watchdog.ts";
+
+/** What a lease needs of the fleet that gave it. */
+export interface LeaseOwner {
+  readonly outlier: OutlierDetection;
+  readonly watchdog: Watchdog;
+  /** A place is free again. */
+  released(): void;
+}
 
 export class Lease {
   #open = true;
-  /** Whether this is the one probe of a half-open instance. */
-  readonly #isProbe: boolean;
+  readonly begun: Begun;
+  /** While nothing has come of a request that was sent. */
+  #silence: Silence | null = null;
+  #sentAt: number | null = null;
 
-  /** Claims the place; call it under the pool's lock. */
+  /** Claims the place; call it under the pool's lock. `others` may take the instance's place. */
   constructor(
     readonly instance: Instance,
-    private readonly ended: (
-      instance: Instance,
-      outcome: Outcome,
-      isProbe: boolean,
-      error: string,
-    ) => void,
+    private readonly others: Others,
+    private readonly owner: LeaseOwner,
   ) {
-    this.#isProbe = instance.begin();
+    this.begun = instance.begin();
+  }
+
+  /**
+   * The request is out. `onSuspect` is called at most once, while nothing has come, when the instance is
+   * found to answer nobody and another one could: the attempt should end as "swallowed" and go elsewhere.
+   * Of an answer that comes whole silence proves nothing, however long it is.
+   */
+  sent(answer: "stream" | "whole", onSuspect: (why: string) => void): void {
+    if (!this.#open || this.#sentAt !== null) return;
+    this.#sentAt = this.instance.now();
+    this.#silence = this.owner.watchdog.watch({
+      instance: this.instance,
+      others: this.others,
+      begun: this.begun,
+      answer,
+      sentAt: this.#sentAt,
+      onSuspect,
+    });
+  }
+
+  /** A token came, or anything else that only a working engine sends. */
+  progressed(): void {
+    this.#heard();
+    this.instance.noteProgress();
+    this.owner.outlier.noteProgress(this.instance);
   }
 
   /** Gives the place back with what came of it; any further call does nothing. */
   release(outcome: Outcome, error = ""): void {
     if (!this.#open) return;
     this.#open = false;
-    this.instance.end(this.#isProbe);
-    this.ended(this.instance, outcome, this.#isProbe, error);
+    this.#heard();
+    this.instance.end(this.begun);
+    const { instance, begun } = this;
+    this.owner.outlier.record({
+      instance,
+      begun,
+      outcome,
+      error,
+      othersAnswered: outcome === "swallowed" && this.#sentAt !== null &&
+        this.others.answeredSince(instance, this.#sentAt),
+    });
+    this.owner.released();
+  }
+
+  #heard(): void {
+    if (this.#silence === null) return;
+    this.owner.watchdog.unwatch(this.#silence);
+    this.#silence = null;
   }
 
   /** Leaving a scope without a word is neutral. */

@@ -7,15 +7,21 @@ import type { Lease } from "./lease.ts";
 import type { Line } from "./line.ts";
 import { Member } from "./member.ts";
 import { type QueueOptions, type Waited, WaitQueue } from "./queue.ts";
+import type { Others } from "./watchdog.ts";
 
 export type Acquired = Lease | "full" | null;
 
 /** Which instances come into question for a request. */
 export type Accepts = (instance: Instance) => boolean;
 
-export class Pool {
-  readonly queue: WaitQueue<Lease, Accepts>;
+/** What one who waits insists on: an instance that is accepted, or the one of this name. */
+type Wish = Accepts | string;
+
+export class Pool implements Others {
+  readonly queue: WaitQueue<Lease, Wish>;
   readonly #members: readonly Member[];
+  /** Private ones first. */
+  readonly instances: readonly Instance[];
   /** Of a request of which no more is known than its model. */
   readonly #anyAsk: Ask;
 
@@ -25,12 +31,13 @@ export class Pool {
     readonly fallbacks: readonly Instance[],
     private readonly strategy: Strategy,
     private readonly queueOptions: QueueOptions,
-    private readonly claim: (pick: () => Instance | null) => Lease | null,
+    private readonly claim: (pick: () => Instance | null, others: Others) => Lease | null,
     private readonly line: Line,
     onWaiting: (change: 1 | -1) => void,
   ) {
     this.queue = new WaitQueue(line, onWaiting);
     this.#members = privateInstances.map((instance) => new Member(instance, model));
+    this.instances = [...privateInstances, ...fallbacks];
     this.#anyAsk = { model, priority: 0, prefix: null };
   }
 
@@ -62,25 +69,28 @@ export class Pool {
   acquireAnyway(accepts: Accepts, ask: Ask = this.#anyAsk): Acquired {
     return this.#choose(
       ask,
-      (instance) => instance.takesRequests && !instance.isBusy && accepts(instance),
+      (instance) => mayTry(instance) && accepts(instance),
     );
   }
 
-  /** The instance of that name, whichever its health, if it has room. */
-  acquireNamed(name: string): Lease | null {
-    const named = [...this.privateInstances, ...this.fallbacks].find((instance) =>
-      instance.name === name && instance.takesRequests && instance.hasRoom
-    );
-    return named === undefined ? null : this.claim(() => named);
+  /**
+   * The instance of that name, whichever its health and weight: it keeps what nobody else has. "full":
+   * it is worth waiting for (`waitNamed`); null: there is none of this name.
+   */
+  acquireNamed(name: string): Acquired {
+    const named = this.instances.find((instance) => instance.name === name);
+    if (named === undefined) return null;
+    return this.claim(() => named.hasRoom ? named : null, this) ?? "full";
   }
 
   /** The first fallback in the configured order that can take it. */
   acquireFallback(accepts: Accepts): Lease | null {
-    const accepted = this.fallbacks.filter((instance) =>
-      instance.takesRequests && instance.hasRoom && accepts(instance)
-    );
-    const next = accepted.find((instance) => instance.isAvailable) ?? accepted[0];
-    return next === undefined ? null : this.claim(() => next);
+    return this.claim(() => {
+      const accepted = this.fallbacks.filter((instance) =>
+        instance.takesRequests && instance.hasRoom && accepts(instance)
+      );
+      return accepted.find((instance) => instance.isAvailable) ?? accepted[0] ?? null;
+    }, this);
   }
 
   /** Waits in line for a private instance, one of those that are accepted where that is given. */
@@ -92,6 +102,24 @@ export class Pool {
     return this.queue.wait(this.queueOptions, ask, leave, accepts);
   }
 
+  /** Waits in line for the instance of that name, whichever its health. */
+  waitNamed(name: string, ask: Ask, leave: (out: () => void) => void): Promise<Waited<Lease>> {
+    return this.queue.wait(this.queueOptions, ask, leave, name);
+  }
+
+  /** Whether another instance of the model could take a request that waits at this one. */
+  canReplace(instance: Instance): boolean {
+    return this.instances.some((other) =>
+      other.config.id !== instance.config.id && other.takesRequests && other.isAvailable
+    );
+  }
+
+  /** Whether others have shown progress since then, and this one has not. */
+  answeredSince(instance: Instance, sinceMs: number): boolean {
+    return instance.lastProgress <= sinceMs &&
+      this.instances.some((other) => other.lastProgress > sinceMs);
+  }
+
   /** Gives free places to those who wait; where all instances are out, those of any instance. */
   serveQueue(): void {
     if (this.queue.length === 0) return;
@@ -99,15 +127,18 @@ export class Pool {
       !instance.takesRequests || (instance.isOut && !instance.isAvailable)
     );
     // Nothing is left here to wait for, and somebody else can answer.
-    if (allOut) this.queue.turnAway((accepts) => this.hasFallback(accepts));
-    this.queue.serve((accepts, ask) => {
+    if (allOut) {
+      this.queue.turnAway((wish) => typeof wish !== "string" && this.hasFallback(wish));
+    }
+    this.queue.serve((wish, ask) => {
+      if (typeof wish === "string") return placeOf(this.acquireNamed(wish));
       const acquired = this.#choose(
         ask,
         (instance) =>
-          instance.takesRequests && (allOut ? !instance.isBusy : instance.isAvailable) &&
-          (accepts === null || accepts(instance)),
+          (allOut ? mayTry(instance) : instance.takesRequests && instance.isAvailable) &&
+          (wish === null || wish(instance)),
       );
-      return acquired === "full" ? null : acquired;
+      return placeOf(acquired);
     });
   }
 
@@ -125,7 +156,16 @@ export class Pool {
       return candidates.length === 1
         ? candidates[0].instance
         : this.strategy(candidates, ask).instance;
-    });
+    }, this);
     return lease ?? (full ? "full" : null);
   }
+}
+
+/** Whether it is worth a try where nobody is well. One that sleeps would only be silent. */
+function mayTry(instance: Instance): boolean {
+  return instance.takesRequests && !instance.isBusy && instance.condition !== "asleep";
+}
+
+function placeOf(acquired: Acquired): Lease | null {
+  return acquired === "full" ? null : acquired;
 }

@@ -11,6 +11,7 @@ import type { Failure } from "../alert/delivery.ts";
 import { DiskWatch } from "../alert/disk_watch.ts";
 import { fallbacksOf, incidentOf } from "../alert/incident.ts";
 import { Outlets } from "../alert/outlets.ts";
+import { kindsEndedBy } from "../alert/kinds.ts";
 import { Traffic } from "../alert/traffic.ts";
 import type { Config } from "../config/config.ts";
 import { logger } from "../observe/log.ts";
@@ -27,6 +28,9 @@ export interface AlertingOptions {
   /** Trouble that people were told of is over. */
   onEnd(kind: AlertKind, subject: string, message: string): void;
 }
+
+/** Kinds whose subject is an instance. */
+const ABOUT_INSTANCES = [...kindsEndedBy("instance_recovered"), "fallback_in_use"] as const;
 
 const TICK_MS = 1000;
 /** What waits at the end has so long to be sent. */
@@ -76,7 +80,7 @@ export class Alerting implements Bell, Reloadable {
     const names = new Set(config.instances.map(({ name }) => name));
     const models = new Set(config.instances.flatMap(({ models }) => models));
     const gone = "is no longer in the configuration";
-    for (const kind of ["instance_ejected", "instance_down", "fallback_in_use"] as const) {
+    for (const kind of ABOUT_INSTANCES) {
       this.#alerts.endOthers(kind, names, gone);
     }
     for (const kind of ["no_instance", "error_rate", "first_token_slow"] as const) {

@@ -24,6 +24,7 @@ const LEVELS: Readonly<Record<string, EventLevel>> = {
   failover: "warning",
   resume: "warning",
   fallback_in_use: "warning",
+  instance_asleep: "warning",
   first_token_slow: "warning",
 };
 

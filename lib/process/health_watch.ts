@@ -6,12 +6,13 @@ import type { Tally } from "../observe/tally.ts";
 import { type CheckResult, HealthChecker } from "../pool/health_check.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
-import { checkInstance } from "../server/check_instance.ts";
+import { InstanceCheck } from "../server/check_instance.ts";
 import type { Runtime } from "./runtime.ts";
 import type { Reloadable, Snapshot, Snapshots } from "./snapshots.ts";
 
 export class HealthWatch implements Reloadable {
   readonly #checker: HealthChecker;
+  readonly #instanceCheck = new InstanceCheck(() => performance.now());
 
   constructor(
     private readonly snapshots: Snapshots,
@@ -23,6 +24,7 @@ export class HealthWatch implements Reloadable {
       runtime.fleet,
       healthCheck,
       (instance, options) => this.#check(instance, options),
+      (instance) => runtime.verifyModels(instance),
       Math.random,
     );
     snapshots.join(this);
@@ -48,8 +50,9 @@ export class HealthWatch implements Reloadable {
   }
 
   async #check(instance: Instance, options: HealthCheckConfig): Promise<CheckResult> {
-    const result = await checkInstance(this.runtime.transportFor(instance), instance, options);
-    this.tally.healthCheck(instance.name, result === null);
+    const transport = this.runtime.transportFor(instance);
+    const result = await this.#instanceCheck.run(transport, instance, options);
+    this.tally.healthCheck(instance.name, result === null || result.kind === "asleep");
     return result;
   }
 }

@@ -12,6 +12,7 @@ import type { AdminHandler } from "../http/admin.ts";
 import type { Tracing } from "../observe/trace.ts";
 import { Fleet } from "../pool/fleet.ts";
 import { ModelCatalog } from "../pool/discovery/models.ts";
+import type { Verdict } from "../pool/health_check.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
 import type { SharedState } from "../pool/shared_state.ts";
@@ -43,6 +44,7 @@ export interface RuntimeParts {
 
 export class Runtime implements Reloadable {
   readonly fleet: Fleet;
+  readonly #catalog: ModelCatalog;
   readonly #clock = new DeadlineClock();
   readonly #fetch: FetchTransport;
   readonly #http1 = new Http1Transport();
@@ -63,7 +65,7 @@ export class Runtime implements Reloadable {
     this.apply(snapshot);
     const transportFor = (instance: Instance) => this.transportFor(instance);
     const stored = new StoredResponses(parts.shared);
-    const catalog = new ModelCatalog(
+    const catalog = this.#catalog = new ModelCatalog(
       this.fleet,
       (instance, timeoutS) => askModels(transportFor(instance), instance, timeoutS),
     );
@@ -87,6 +89,11 @@ export class Runtime implements Reloadable {
       tracing: parts.tracing,
       uptimeS: () => parts.now() / 1000,
     });
+  }
+
+  /** Asks an instance for its models: it learns its context, and whether it is what is configured. */
+  verifyModels(instance: Instance): Promise<Verdict> {
+    return this.#catalog.verify(instance, this.#config.healthCheck.timeoutS);
   }
 
   transportFor(instance: Instance): Transport {

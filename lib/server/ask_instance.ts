@@ -5,7 +5,8 @@ import { requestHeaders } from "../forward/header_rules.ts";
 import { targetUrl } from "../forward/target.ts";
 import { readFrom, type Transport, UpstreamError } from "../forward/transport.ts";
 import { joined } from "../http/joined.ts";
-import type { ModelEntry } from "../pool/discovery/models.ts";
+import type { ModelEntry, ModelsAnswer } from "../pool/discovery/models.ts";
+import type { HeaderList } from "../http/message.ts";
 import type { Instance } from "../pool/instance.ts";
 
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -16,17 +17,21 @@ export interface OwnAnswer {
   body: Uint8Array;
 }
 
-/** GET `url` with the instance's own key. Throws UpstreamError, also when the time is over. */
+/**
+ * GET `url` with the instance's own key, or else with what `client` brings. Throws UpstreamError, also
+ * when the time is over.
+ */
 export async function askInstance(
   transport: Transport,
   instance: Instance,
   url: string,
   timeoutS: number,
+  client: HeaderList = [],
 ): Promise<OwnAnswer> {
   const call = transport.start({
     method: "GET",
     url,
-    headers: requestHeaders([], instance.config.apiKey, "gateway"),
+    headers: requestHeaders(client, instance.config.apiKey, "gateway"),
     body: [],
     connectTimeoutS: timeoutS,
   });
@@ -54,21 +59,42 @@ export async function askInstance(
   }
 }
 
-/** What the instance's /v1/models lists; null for every other answer, failure or form. */
+/** What the instance's /v1/models says. */
 export async function askModels(
   transport: Transport,
   instance: Instance,
   timeoutS: number,
-): Promise<ModelEntry[] | null> {
+): Promise<ModelsAnswer> {
   try {
     const url = targetUrl(instance.config, "/v1/models");
     const { status, body } = await askInstance(transport, instance, url, timeoutS);
-    if (status !== 200) return null;
+    if (status === 401) return { kind: "refused", status };
+    if (status !== 200) return { kind: "none" };
     const data = (JSON.parse(new TextDecoder().decode(body)) as { data?: unknown } | null)?.data;
-    if (!Array.isArray(data)) return null;
-    return data.filter((entry): entry is ModelEntry => typeof entry?.id === "string");
+    if (!Array.isArray(data)) return { kind: "none" };
+    const entries = data.filter((entry): entry is ModelEntry => typeof entry?.id === "string");
+    return { kind: "list", entries };
   } catch (error) {
-    if (error instanceof UpstreamError || error instanceof SyntaxError) return null;
+    if (error instanceof UpstreamError || error instanceof SyntaxError) return { kind: "none" };
+    throw error;
+  }
+}
+
+/** Whether the instance keeps this stored response, for a client with these headers. */
+export async function hasResponse(
+  transport: Transport,
+  instance: Instance,
+  responseId: string,
+  client: HeaderList,
+  timeoutS: number,
+): Promise<boolean> {
+  const credentials = client.filter(([name]) => name === "authorization" || name === "x-api-key");
+  const url = targetUrl(instance.config, `/v1/responses/${responseId}`);
+  try {
+    const { status } = await askInstance(transport, instance, url, timeoutS, credentials);
+    return status === 200;
+  } catch (error) {
+    if (error instanceof UpstreamError) return false;
     throw error;
   }
 }

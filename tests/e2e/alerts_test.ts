@@ -95,6 +95,7 @@ Deno.test("an ejected instance, a fallback and their ends are told", async () =>
       health_check: false,
       error_threshold: 2,
       error_window: 1,
+      ejection_time: 1,
       retry: { max_wait: 0 },
       alerts: [webhook(receiver)],
       alert_rules: { ...RULES, window: 2, error_rate: null },

@@ -21,8 +21,8 @@ interface Stand extends AsyncDisposable {
   reachWeak(init?: RequestInit): Promise<{ call: HeldCall; answer: Promise<Response> }>;
 }
 
-/** error_window, which is also how long the first ejection lasts. */
-const WINDOW_S = 0.3;
+/** ejection_time: how long the first ejection lasts. */
+const FIRST_S = 0.3;
 
 async function stand(
   more: Record<string, unknown> = {},
@@ -40,7 +40,7 @@ async function stand(
   const options = {
     instances,
     error_threshold: 1,
-    error_window: WINDOW_S,
+    ejection_time: FIRST_S,
     slow_start: 0,
     health_check: false,
     ...more,
@@ -121,7 +121,7 @@ Deno.test("a probe that fails ejects for longer, each time twice as long", async
   }
   console.log(`    out for ${outForMs.map(Math.round).join(", ")} ms`);
   for (const [ejection, ms] of outForMs.entries()) {
-    const least = WINDOW_S * 1000 * 2 ** ejection;
+    const least = FIRST_S * 1000 * 2 ** ejection;
     // Timers of two processes: a millisecond may be lost in between.
     assert.ok(ms >= least - 5, `ejection ${ejection + 1} is over after ${ms} ms, not ${least}`);
   }
@@ -169,9 +169,9 @@ Deno.test("a client that leaves during its probe frees the half-open slot", asyn
 });
 
 Deno.test("a reload in the middle of an ejection changes nothing about it", async () => {
-  await using s = await stand({ error_window: 60 });
+  await using s = await stand({ ejection_time: 60 });
   await end(await s.reachWeak(), 500);
-  await s.gateway.writeConfig(s.config({ error_window: 60, alert_cooldown: 7 }));
+  await s.gateway.writeConfig(s.config({ ejection_time: 60, alert_cooldown: 7 }));
   await s.gateway.process.waitForOutput(/configuration reloaded/);
   assert.equal(await s.state(), "ejected");
   const asked = s.weak.calls.length;

@@ -54,7 +54,7 @@ Deno.test("a dead worker's leases are released, the others' are not", () => {
 
 Deno.test("a dead worker's probe and its waiting requests are forgotten with it", () => {
   const shared = SharedState.create();
-  const options = weighted([1, 1], { error_threshold: 1, error_window: 10 });
+  const options = weighted([1, 1], { error_threshold: 1, ejection_time: 10 });
   const first = new FleetStand(options, shared);
   const second = new FleetStand(options, new SharedState(shared.buffer, 1));
   const failing = first.take();

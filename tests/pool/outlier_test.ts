@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { any, FleetStand, weighted } from "./stand.ts";
 
-const options = weighted([1, 1, 1, 1], { error_threshold: 3, error_window: 10 });
+const options = weighted([1, 1, 1, 1], { error_threshold: 3, ejection_time: 10 });
 
 /** Ends requests to `name` with failures until it is ejected; how many it took. */
 function eject(stand: FleetStand, name: string): number {
@@ -55,7 +55,7 @@ Deno.test("a few failures among very many answers do not eject", () => {
   assert.equal(stand.events.length, 0);
 });
 
-Deno.test("after its window one probe request decides; failing again ejects for longer", () => {
+Deno.test("after its time one probe request decides; failing again ejects for longer", () => {
   const stand = new FleetStand(options);
   eject(stand, "a");
   stand.clock += 10_000;

@@ -71,6 +71,7 @@ export async function storm(options: StormOptions): Promise<StormReport> {
     timeouts: { idle: 2 },
     // Half a minute of trouble is not to cost an instance the rest of the storm.
     error_window: 3,
+    ejection_time: 3,
     log: { level: "error" },
   };
   await using gateway = await startGateway({

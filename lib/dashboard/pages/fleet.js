@@ -36,7 +36,15 @@ export function FleetView({ t, theme, live, act }) {
 }
 
 /** States in which an instance gets no requests. */
-const OUT = new Set(["ejected", "down", "draining"]);
+const OUT = new Set([
+  "ejected",
+  "down",
+  "hung",
+  "shutting_down",
+  "misconfigured",
+  "asleep",
+  "draining",
+]);
 /** Names of these many instances, or models of one, are written out. */
 const NAMED = 4;
 

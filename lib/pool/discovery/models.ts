@@ -3,6 +3,7 @@
 
 import type { Config } from "../../config/config.ts";
 import type { Fleet } from "../fleet.ts";
+import type { Verdict } from "../health_check.ts";
 import type { Instance } from "../instance.ts";
 
 const REMEMBER_MS = 10_000;
@@ -10,8 +11,14 @@ const REMEMBER_MS = 10_000;
 /** One entry of an instance's /v1/models; vLLM adds max_model_len, root and more. */
 export type ModelEntry = Record<string, unknown> & { id: string };
 
-/** The entries that the instance lists within so many seconds; null when it does not. Never rejects. */
-export type AskModels = (instance: Instance, timeoutS: number) => Promise<ModelEntry[] | null>;
+/** What came of asking for the list: the entries, a key that is refused, or nothing to go by. */
+export type ModelsAnswer =
+  | { kind: "list"; entries: ModelEntry[] }
+  | { kind: "refused"; status: number }
+  | { kind: "none" };
+
+/** Asks the instance for its /v1/models, for so many seconds. Never rejects. */
+export type AskModels = (instance: Instance, timeoutS: number) => Promise<ModelsAnswer>;
 
 export class ModelCatalog {
   #known = new Map<string, { at: number; entries: ModelEntry[] }>();
@@ -46,11 +53,43 @@ export class ModelCatalog {
     await Promise.all(this.fleet.instances.map(async (instance) => {
       const known = this.#known.get(instance.config.id);
       if (known !== undefined && now - known.at < REMEMBER_MS) return;
-      const asked = await this.ask(instance, config.healthCheck.timeoutS);
-      const entries = asked ?? known?.entries ?? [];
-      this.#known.set(instance.config.id, { at: now, entries });
-      const longest = Math.max(0, ...entries.map((entry) => Number(entry.max_model_len) || 0));
-      if (longest > 0) instance.learnContextLength(longest);
+      await this.#learn(instance, config.healthCheck.timeoutS);
     }));
+  }
+
+  /**
+   * Asks one instance now, and compares what it says with what it is configured for. A list that is not
+   * vLLM's proves nothing: other servers answer to names that they do not list.
+   */
+  async verify(instance: Instance, timeoutS: number): Promise<Verdict> {
+    const answer = await this.#learn(instance, timeoutS);
+    if (answer.kind === "refused" && instance.config.apiKey !== null) {
+      const message = `it refuses the api_key of the configuration: ` +
+        `GET /v1/models answered ${answer.status}`;
+      return { kind: "wrong", message };
+    }
+    if (answer.kind !== "list") return { kind: "unknown" };
+    const listed = answer.entries.map(({ id }) => id);
+    const wanted = instance.config.models.map((model) =>
+      instance.config.upstreamModels[model] ?? model
+    );
+    const missing = wanted.filter((model) => !listed.includes(model));
+    if (missing.length === 0) return { kind: "right" };
+    const isVllm = answer.entries.some((entry) => entry.owned_by === "vllm");
+    // An adapter that is not loaded yet is no reason to do without the other models.
+    if (!isVllm || missing.length < wanted.length) return { kind: "unknown" };
+    const message = `it does not serve ${missing.join(", ")}; its /v1/models has: ` +
+      listed.slice(0, 10).join(", ");
+    return { kind: "wrong", message };
+  }
+
+  async #learn(instance: Instance, timeoutS: number): Promise<ModelsAnswer> {
+    const answer = await this.ask(instance, timeoutS);
+    const { id } = instance.config;
+    const entries = answer.kind === "list" ? answer.entries : this.#known.get(id)?.entries ?? [];
+    this.#known.set(id, { at: this.fleet.now(), entries });
+    const longest = Math.max(0, ...entries.map((entry) => Number(entry.max_model_len) || 0));
+    if (longest > 0) instance.learnContextLength(longest);
+    return answer;
   }
 }

@@ -8,37 +8,49 @@ import { WorkerCounts, type Workers } from "./worker_counts.ts";
 export const MAX_TURNS = 64;
 
 const INTS = [
-  "state",
+  "condition",
   "probing",
   "consecutive",
-  "ejections",
+  "timesOut",
   "requests",
   "failures",
   "contextLength",
 ] as const;
-const DOUBLES = ["outUntil", "recoveredAt", "busyUntil", "windowStart"] as const;
+const DOUBLES = [
+  "outSince",
+  "outUntil",
+  "recoveredAt",
+  "busySince",
+  "busyUntil",
+  "windowStart",
+  "lastProgress",
+] as const;
 
 /** The numbers of one instance. Times are milliseconds of the process-wide monotonic clock, 0 for never. */
 export interface InstanceMemory {
-  /** One of the states of instance.ts. */
-  readonly state: IntCell;
+  /** One of the conditions of instance.ts. */
+  readonly condition: IntCell;
   /** Number of the worker (plus 1) whose probe request of the instance is under way, or 0. */
   readonly probing: IntCell;
   /** Times in a row that it failed. */
   readonly consecutive: IntCell;
-  /** How often in a row it was ejected; the next ejection is longer. */
-  readonly ejections: IntCell;
+  /** How often in a row it was taken out; the next time is longer. */
+  readonly timesOut: IntCell;
   /** Requests that ended (not neutral) and failures among them in the current error window. */
   readonly requests: IntCell;
   readonly failures: IntCell;
   /** `max_model_len` of its /v1/models; 0 when unknown. */
   readonly contextLength: IntCell;
-  /** When its ejection is over. */
+  /** When it was last taken out, and when that is over. */
+  readonly outSince: DoubleCell;
   readonly outUntil: DoubleCell;
   readonly recoveredAt: DoubleCell;
-  /** Until when it asked to be left alone. */
+  /** When it asked to be left alone, and until when. */
+  readonly busySince: DoubleCell;
   readonly busyUntil: DoubleCell;
   readonly windowStart: DoubleCell;
+  /** When it last showed that its engine works. */
+  readonly lastProgress: DoubleCell;
   readonly inFlight: InFlight;
   /** The balancer's memory for the instance's model at `index`. */
   turn(index: number): TurnMemory;
