@@ -21,7 +21,7 @@ import { AddressCounts } from "../server/listener/address_counts.ts";
 import { listenDenoServe } from "../server/listener/deno_serve.ts";
 import { listenHttp1 } from "../server/listener/http1.ts";
 import type { Handler, Listener } from "../server/listener.ts";
-import { askModels } from "../server/ask_instance.ts";
+import { askModels, hasResponse } from "../server/ask_instance.ts";
 import { StoredResponses } from "../server/stored_responses.ts";
 import type { Reloadable, Snapshot } from "./snapshots.ts";
 
@@ -64,7 +64,17 @@ export class Runtime implements Reloadable {
     this.fleet = new Fleet(parts.shared, parts.now, parts.onPoolEvent);
     this.apply(snapshot);
     const transportFor = (instance: Instance) => this.transportFor(instance);
-    const stored = new StoredResponses(parts.shared);
+    const stored = new StoredResponses(
+      parts.shared,
+      (instance, responseId, client) =>
+        hasResponse(
+          transportFor(instance),
+          instance,
+          responseId,
+          client,
+          this.#config.healthCheck.timeoutS,
+        ),
+    );
     const catalog = this.#catalog = new ModelCatalog(
       this.fleet,
       (instance, timeoutS) => askModels(transportFor(instance), instance, timeoutS),

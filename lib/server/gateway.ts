@@ -12,7 +12,6 @@ import type { Fleet } from "../pool/fleet.ts";
 import type { Report } from "../observe/report.ts";
 import type { RequestTrace, Tracing } from "../observe/trace.ts";
 import type { ModelCatalog } from "../pool/discovery/models.ts";
-import type { Instance } from "../pool/instance.ts";
 import { Content, isRecorded } from "../record/capture.ts";
 import { type Api, errorBodyAt } from "../api/dialects.ts";
 import { answerAdmin } from "./admin.ts";
@@ -151,14 +150,16 @@ export class Gateway {
     const body = await client.readBody(config.http.maxBodyBytes);
     const fields = await readFields(client, body, api);
     const model = fields.model ?? this.#onlyModel();
-    if (this.#parts.fleet.pool(model) === undefined) {
+    const pool = this.#parts.fleet.pool(model);
+    if (pool === undefined) {
       throw new RequestError(404, `The model \`${quotedName(model)}\` does not exist.`);
     }
     // Who is calling (keys, limits) and what may be said (policies) belong here: the request is known
     // as a whole, and nothing has been chosen or sent.
-    const keeper = fields.previousResponseId === null
+    const { previousResponseId } = fields;
+    const keeper = previousResponseId === null
       ? null
-      : this.#keeperOf(fields.previousResponseId);
+      : await this.#parts.stored.keeperOf(previousResponseId, pool.instances, client.headers);
     return forwardRequest(id, client, body, api, { ...fields, model }, keeper?.name ?? null);
   }
 
@@ -179,7 +180,8 @@ export class Gateway {
   async #readStored(id: string, client: ClientRequest, responseId: string) {
     this.#refuseWhileDraining();
     const body = await client.readBody(this.#parts.config().http.maxBodyBytes);
-    const instance = this.#keeperOf(responseId);
+    const { fleet, stored } = this.#parts;
+    const instance = await stored.keeperOf(responseId, fleet.instances, client.headers);
     if (instance === null) {
       throw new RequestError(404, `Response with id '${responseId}' not found.`);
     }
@@ -194,11 +196,6 @@ export class Gateway {
       isHeldBack: false,
     };
     return forwardRequest(id, client, body, null, fields, instance.name);
-  }
-
-  /** The instance that keeps a stored response, where that is known. */
-  #keeperOf(responseId: string): Instance | null {
-    return this.#parts.stored.find(responseId, this.#parts.fleet.instances);
   }
 
   async #health(id: string, client: ClientRequest, reply: ClientReply): Promise<void> {
