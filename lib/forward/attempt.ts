@@ -12,6 +12,7 @@ import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Outcome } from "../pool/outlier.ts";
 import { isObject, type Json } from "../sse/assemble/answer.ts";
+import { looksLikeEvents } from "../sse/detect.ts";
 import { EventStore } from "../sse/event_store.ts";
 import type { AttemptLog, Usage } from "./account.ts";
 import type { Ask } from "./ask.ts";
@@ -43,6 +44,11 @@ const REFUSAL_BODY_MS = 1000;
 const NOTHING = new Uint8Array(0);
 const encoder = new TextEncoder();
 const DONE = encoder.encode("data: [DONE]\n\n");
+/** How long the end of the body may take after `[DONE]`, and what may follow the last finish reason. */
+const DONE_MS = 500;
+const FINISHED_MS = 5000;
+/** How often the pool hears of a long stream that it gets on. */
+const TELL_MS = 1000;
 /** A question to an instance that is alive is answered at once. */
 const QUESTION_S = 10;
 const JSON_TYPE = [["content-type", "application/json"]] as const;
@@ -89,6 +95,10 @@ export class Attempt {
   #trace: AttemptTrace | null = null;
   #status: number | undefined;
   #ended = false;
+  /** Clock of the last event that took the answer further. */
+  #progressAt = 0;
+  /** Clock at which the pool heard of progress last. */
+  #toldAt = 0;
   /** Nothing came of the request, and the wait for it is over. */
   #isSwallowed = false;
   #notGone: (() => void) | null = null;
@@ -156,6 +166,8 @@ export class Attempt {
     client.taken();
     if (ended) return true;
     const call = this.#call!;
+    let { progress } = reader;
+    this.#progressAt = this.#toldAt = this.parts.clock.now;
     while (reader.fault === null) {
       const piece = call.take();
       if (piece === null || piece.length > 0) {
@@ -170,9 +182,13 @@ export class Attempt {
           client.taken();
         }
         if (piece === null) return true;
+        if (reader.progress !== progress) {
+          progress = reader.progress;
+          this.#progressed();
+        }
         continue;
       }
-      this.#waits();
+      this.#waitsForProgress(reader);
       let count: number | null;
       try {
         count = await call.wait();
@@ -290,13 +306,15 @@ export class Attempt {
 
   async #judge(head: ResponseHead): Promise<Proof> {
     const { api } = this.ask;
-    switch (readingOf(head, api !== null)) {
+    switch (readingOf(head, api !== null, this.request.stream)) {
       case "refusal":
         return await this.#refusal(head);
       case "error":
         return await this.#error(head);
       case "events":
-        return await this.#firstEvents(head);
+        return await this.#firstEvents(head, null);
+      case "unclear":
+        return await this.#firstBytes(head);
       case "whole":
         return await this.#hold(head);
       case "bytes": {
@@ -338,8 +356,11 @@ export class Attempt {
   }
 
   /** A JSON answer is given on only when it is whole, so that a cut one can be asked for elsewhere. */
-  async #hold(head: ResponseHead): Promise<Proof> {
-    const { pieces, isWhole } = await this.#readWhole(MAX_HELD_BYTES);
+  async #hold(head: ResponseHead, begun = NOTHING, isOver = false): Promise<Proof> {
+    const { pieces, isWhole } = isOver
+      ? { pieces: [], isWhole: true }
+      : await this.#readWhole(MAX_HELD_BYTES);
+    if (begun.length > 0) pieces.unshift(begun);
     if (!isWhole) return { kind: "bytes", head, first: pieces, ended: false };
     const body = joined(pieces);
     const isAnswer = this.request.client.method === "POST" && head.status < 300;
@@ -347,8 +368,22 @@ export class Attempt {
     return failure === null ? { kind: "whole", head, body } : { kind: "failed", failure };
   }
 
-  /** Waits for the first event that means something. */
-  async #firstEvents(head: ResponseHead): Promise<Proof> {
+  /** A stream was asked for, and the head does not say that it is one: the first bytes do. */
+  async #firstBytes(head: ResponseHead): Promise<Proof> {
+    let first = NOTHING;
+    for (;;) {
+      const piece = await readFrom(this.#call!);
+      if (piece !== null) first = joined([first, piece]);
+      const isStream = looksLikeEvents(first);
+      if (isStream === true) return await this.#firstEvents(head, first);
+      if (isStream === false || piece === null) {
+        return await this.#hold(head, first, piece === null);
+      }
+    }
+  }
+
+  /** Waits for the first event that means something; `begun` has been read of it. */
+  async #firstEvents(head: ResponseHead, begun: Uint8Array | null): Promise<Proof> {
     const { ask, config } = this;
     const { choices } = this.request;
     // What goes through stages is kept as the client gets it.
@@ -388,6 +423,25 @@ export class Attempt {
     const piece = await readFrom(this.#call!);
     this.#deadline.at = Infinity;
     return piece;
+  }
+
+  /** The answer got on; the pool hears of it now and then. */
+  #progressed(): void {
+    const { now } = this.parts.clock;
+    if (now - this.#toldAt > TELL_MS) {
+      this.#toldAt = now;
+      this.lease.progressed();
+    }
+    this.#progressAt = now;
+  }
+
+  /** Comments, empty deltas and dribbled bytes are no progress; behind the end nothing is waited for. */
+  #waitsForProgress(reader: SseObserver): void {
+    this.#phase = "idle";
+    const isOver = reader.done || (reader.finished && this.ask.api !== null);
+    this.#deadline.at = isOver
+      ? this.parts.clock.now + (reader.done ? DONE_MS : FINISHED_MS)
+      : this.#progressAt + this.#idleS * 1000;
   }
 
   #waits(): void {

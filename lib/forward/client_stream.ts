@@ -5,8 +5,9 @@
 import type { Config } from "../config/config.ts";
 import type { ClientReply } from "../http/client.ts";
 import { latin1Text } from "../http/latin1.ts";
-import { header } from "../http/message.ts";
+import { header, type HeaderList } from "../http/message.ts";
 import { errorBodyAt } from "../api/dialects.ts";
+import { isEventStream } from "../sse/detect.ts";
 import type { EventStore } from "../sse/event_store.ts";
 import { CLOSELY, dataOf, eventEnd, inspect, PLAIN, USAGE } from "../sse/scan.ts";
 import type { Delivered, Usage } from "./account.ts";
@@ -37,6 +38,9 @@ export class ClientStream implements Delivered {
   readonly #silenceMs: number;
   /** A comment on its way. */
   #comment: Promise<void> | null = null;
+  /** Clock at the beginning, and the silence that the client says it bears; Infinity where it does not. */
+  readonly #begunAt: number;
+  readonly #patienceMs: number;
   /** Clock of the last write, and whether it was taken. */
   #wroteAt = 0;
   #isTaken = true;
@@ -48,6 +52,8 @@ export class ClientStream implements Delivered {
     private readonly clock: DeadlineClock,
   ) {
     this.#silenceMs = config.keepaliveS * 1000;
+    this.#begunAt = clock.now;
+    this.#patienceMs = patienceMs(header(request.client.headers, "x-stainless-read-timeout"));
     // Only where the answer is known to be a stream of events: speech, for one, streams sound.
     if (!request.stream || request.api === null || config.keepaliveS === 0) return;
     this.#silence = new Deadline(() => this.#onSilence());
@@ -108,11 +114,9 @@ export class ClientStream implements Delivered {
     await this.#settled();
     this.firstByteAt = performance.now();
     if (this.reply.begun) return;
-    this.reply.begin(
-      head.status,
-      responseHeaders(head.headers, this.request.id, instance),
-      null,
-    );
+    const headers = responseHeaders(head.headers, this.request.id, instance);
+    const named = isEventStream(header(headers, "content-type"));
+    this.reply.begin(head.status, named ? headers : eventStreamNamed(headers), null);
   }
 
   /** The stream breaks off here: what follows comes from elsewhere, through stages. */
@@ -211,7 +215,9 @@ export class ClientStream implements Delivered {
     if (now < silence.at) return;
     silence.at = now + this.#silenceMs;
     // A client that does not read is not kept waiting, and after the last token nothing is waited for.
-    if (!this.#isTaken || this.#comment !== null || this.#reader?.isComplete) return;
+    if (!this.#isTaken || this.#comment !== null || this.#reader?.finished) return;
+    // While nobody is known to work on it, a client's own limit shall not be kept from it for ever.
+    if (!this.streamed && now - this.#begunAt + this.#silenceMs > this.#patienceMs) return;
     this.#speak();
   }
 
@@ -235,4 +241,16 @@ function usageOfBody(body: Uint8Array): Usage | null {
   const tail = latin1Text(body, Math.max(0, body.length - 2048), body.length);
   const at = tail.lastIndexOf('"usage"');
   return at < 0 ? null : usageIn(tail.slice(at));
+}
+
+/** The fields of a stream of events that its server did not call one. */
+function eventStreamNamed(headers: HeaderList): HeaderList {
+  const others = headers.filter(([name]) => name !== "content-type");
+  return [["content-type", "text/event-stream; charset=utf-8"], ...others];
+}
+
+/** The official clients tell how many seconds of silence they bear. */
+function patienceMs(seconds: string | undefined): number {
+  const number = Number(seconds ?? NaN);
+  return number > 0 ? number * 1000 : Infinity;
 }

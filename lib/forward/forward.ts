@@ -8,6 +8,7 @@ import type { ClientReply } from "../http/client.ts";
 import { joined } from "../http/joined.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
+import type { Outcome } from "../pool/outlier.ts";
 import { Account } from "./account.ts";
 import { type Ask, FirstAsk, IdsRefused } from "./ask.ts";
 import { Attempt, type AttemptParts, type Proof } from "./attempt.ts";
@@ -48,6 +49,16 @@ export class Forwarder {
     return delivery.account;
   }
 }
+
+/** What a failure says of the instance. */
+const LEASE_OUTCOMES: Readonly<Record<Failure["kind"], Outcome>> = {
+  busy: "busy",
+  passing: "failure",
+  timeout: "failure",
+  late: "neutral",
+  shutting_down: "shutting_down",
+  misconfigured: "misconfigured",
+};
 
 /** What is asked for next, or that the client has all that it will get. */
 type Step = Ask | "over";
@@ -96,11 +107,9 @@ class Delivery {
       case "failed": {
         const { message, kind } = proof.failure;
         route.failed(instance, proof.failure);
-        if (kind === "busy") account.attempted(attempt.end("busy", "neutral", message));
-        else {
-          const isItsFault = kind !== "late";
-          account.attempted(attempt.end("failed", isItsFault ? "failure" : "neutral", message));
-        }
+        account.attempted(
+          attempt.end(kind === "busy" ? "busy" : "failed", LEASE_OUTCOMES[kind], message),
+        );
         // Whoever is asked would need as long: the client's time is spent.
         return kind === "late" ? await this.#refuse(route.refusal()) : ask;
       }
@@ -235,8 +244,9 @@ class Delivery {
     const said = reader.fault?.message ?? failure?.message;
     // An answer that had ended is whole, even when the connection then broke. Where its end is not
     // understood, only the connection tells.
-    const isWhole = agrees && reader.isComplete && reader.pending === 0 &&
-      stages.every((stage) => stage.caughtUp) && (ask.api !== null || said === undefined);
+    const isAtEnd = ask.api === null ? reader.isComplete && said === undefined : reader.finished;
+    const isWhole = agrees && reader.fault === null && isAtEnd &&
+      stages.every((stage) => stage.caughtUp);
     if (isWhole) {
       account.attempted(attempt.end("answered", "success", "", client.usage));
       account.end("complete", head.status);

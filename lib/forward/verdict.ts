@@ -3,28 +3,38 @@
 
 import { errorInstead, type InstanceError, readError } from "../api/error.ts";
 import { header } from "../http/message.ts";
+import { isEventStream, mediaType } from "../sse/detect.ts";
 import { bodyGaveUp, dataOf } from "../sse/scan.ts";
 import { type Failure, passing } from "./failure.ts";
 import type { SseObserver } from "./sse_observer.ts";
 import type { ResponseHead } from "./transport.ts";
 
 /** How the body behind a head is to be read. */
-export type Reading = "refusal" | "error" | "events" | "whole" | "bytes";
+export type Reading = "refusal" | "error" | "events" | "unclear" | "whole" | "bytes";
 
 /** Statuses that are the instance's trouble, whoever asks: another one is asked. */
 function isRefusal(status: number): boolean {
   return status === 429 || status === 408 || (status >= 500 && status !== 501);
 }
 
-/** `understood`: the answer is of an API whose answers are read. */
-export function readingOf({ status, headers }: ResponseHead, understood: boolean): Reading {
+/**
+ * `understood`: the answer is of an API whose answers are read. `streamed`: the client asked for events. A
+ * head that names them wrongly, or not at all, leaves it to the first bytes.
+ */
+export function readingOf(
+  { status, headers }: ResponseHead,
+  understood: boolean,
+  streamed: boolean,
+): Reading {
   if (isRefusal(status)) return "refusal";
   if (status >= 400) return "error";
   // A coded body, sent though none was asked for, cannot be looked into: it passes as it is.
   if ((header(headers, "content-encoding") ?? "identity") !== "identity") return "bytes";
-  const type = (header(headers, "content-type") ?? "").toLowerCase();
-  if (type.startsWith("text/event-stream")) return "events";
-  return type.startsWith("application/json") || understood ? "whole" : "bytes";
+  const type = header(headers, "content-type");
+  if (isEventStream(type)) return "events";
+  if (mediaType(type) === "application/json") return "whole";
+  if (!understood) return "bytes";
+  return streamed ? "unclear" : "whole";
 }
 
 /**
