@@ -6,6 +6,7 @@ import { askedByMessages } from "./asked/messages.ts";
 import { usageOf } from "./chunks.ts";
 import type { Dialect, End, EndReason, StreamEvent, Text, Usage } from "./dialect.ts";
 import { partOf, type Path, placesIn, textAt } from "./text.ts";
+import { MessagesVoice } from "./voice_messages.ts";
 import { namedEvents } from "./wire.ts";
 
 const encoder = new TextEncoder();
@@ -25,6 +26,7 @@ export const messages: Dialect = {
   // vLLM sends [DONE] as well; `message_stop` is the end for every client.
   doneEvent: null,
   resumeWays: ["continue", "replay"],
+  voice: (sent) => new MessagesVoice(sent),
   keepsAnswers: false,
 };
 

@@ -9,6 +9,7 @@ import { usageOf } from "./chunks.ts";
 import type { Channel, Dialect, Text, Usage } from "./dialect.ts";
 import { endEvents } from "./responses_end.ts";
 import { partOf, type Path, placesIn, textAt } from "./text.ts";
+import { ResponsesVoice } from "./voice_responses.ts";
 import { namedEvents } from "./wire.ts";
 
 export const responses: Dialect = {
@@ -26,6 +27,7 @@ export const responses: Dialect = {
   endEvents,
   doneEvent: null,
   resumeWays: ["continue", "replay"],
+  voice: (sent) => new ResponsesVoice(sent),
   keepsAnswers: true,
 };
 

@@ -1,23 +1,28 @@
 // Ends a streamed response in its middle: what is open is closed with the text that it has, and the last
-// event holds the whole response, since clients live on it.
+// event holds the whole response, since clients live on it. What was sent of it is gathered here, for those
+// as well who go on with it.
 
 import { isObject, type Json, textOf } from "../sse/assemble/answer.ts";
 import type { End, StreamEvent, Usage } from "./dialect.ts";
 import { namedEvents } from "./wire.ts";
 
 /** An item of the answer as far as it was sent. */
-interface Item {
+export interface Item {
   item: Json;
-  /** Open content parts by content_index. */
-  parts: Map<number, { part: Json; text: string; done: boolean }>;
+  /** Content parts by content_index; `said` once the whole text was told. */
+  parts: Map<number, { part: Json; text: string; said: boolean; done: boolean }>;
   arguments: string;
+  /** The arguments were told as a whole. */
+  argued: boolean;
   done: boolean;
 }
 
 /** What was sent of a response. */
-interface Sent {
+export interface Sent {
   response: Json;
+  /** By output_index. */
   items: Map<number, Item>;
+  /** The number of the next event. */
   sequence: number;
 }
 
@@ -47,67 +52,83 @@ export function endEvents({ reason, usage }: End, sent: Iterable<StreamEvent>): 
   )));
 }
 
-function gathered(events: Iterable<StreamEvent>): Sent {
+export function gathered(events: Iterable<StreamEvent>): Sent {
   const sent: Sent = { response: {}, items: new Map(), sequence: 0 };
-  for (const { data, name } of events) {
-    if (typeof data.sequence_number === "number") sent.sequence = data.sequence_number + 1;
-    if (isObject(data.response)) sent.response = data.response;
-    if (typeof data.output_index !== "number") continue;
-    const item = sent.items.get(data.output_index) ??
-      { item: {}, parts: new Map(), arguments: "", done: false };
-    sent.items.set(data.output_index, item);
-    note(item, textOf(data.type) || (name ?? ""), data);
-  }
+  for (const { data, name } of events) note(sent, data, name);
   return sent;
 }
 
-function note(item: Item, type: string, data: Json): void {
+/** Takes note of one more event. */
+export function note(sent: Sent, data: Json, name: string | undefined): void {
+  if (typeof data.sequence_number === "number") sent.sequence = data.sequence_number + 1;
+  if (isObject(data.response)) sent.response = data.response;
+  if (typeof data.output_index !== "number") return;
+  const item = sent.items.get(data.output_index) ??
+    { item: {}, parts: new Map(), arguments: "", argued: false, done: false };
+  sent.items.set(data.output_index, item);
+  noteItem(item, textOf(data.type) || (name ?? ""), data);
+}
+
+function noteItem(item: Item, type: string, data: Json): void {
   if (isObject(data.item)) item.item = data.item;
   if (type === "response.output_item.done") item.done = true;
   if (type.endsWith("_arguments.delta") || type.endsWith("_input.delta")) {
     item.arguments += textOf(data.delta);
     return;
   }
+  if (type.endsWith("_arguments.done") || type.endsWith("_input.done")) item.argued = true;
   if (typeof data.content_index !== "number") return;
   let open = item.parts.get(data.content_index);
   if (open === undefined) {
     const kind = type.startsWith("response.reasoning") ? "reasoning_text" : "output_text";
-    open = { part: { type: kind }, text: "", done: false };
+    open = { part: { type: kind }, text: "", said: false, done: false };
     item.parts.set(data.content_index, open);
   }
   if (isObject(data.part)) open.part = data.part;
   if (type.endsWith(".delta")) open.text += textOf(data.delta);
   if (type === "response.content_part.done") open.done = true;
+  else if (type.endsWith(".done")) open.said = true;
 }
 
-/** Closes one item; leaves in it what the last event repeats. */
-function closing(open: Item, output_index: number, status: string): Json[] {
+/** The events that close one item; leaves in it what the last event repeats. */
+export function closing(open: Item, output_index: number, status: string): Json[] {
   const where = { item_id: open.item.id ?? "", output_index };
   const events: Json[] = [];
   const content: Json[] = [];
-  for (const [content_index, { part, text, done }] of [...open.parts].sort(([a], [b]) => a - b)) {
+  for (
+    const [content_index, { part, text, said, done }] of [...open.parts].sort(([a], [b]) => a - b)
+  ) {
     const field = part.type === "refusal" ? "refusal" : "text";
     const whole = done ? part : { ...part, [field]: text };
     content.push(whole);
     if (done) continue;
     const more = part.type === "output_text" ? { logprobs: [] } : {};
-    events.push(
-      { type: `response.${part.type}.done`, ...where, content_index, [field]: text, ...more },
-      { type: "response.content_part.done", ...where, content_index, part: whole },
-    );
+    if (!said) {
+      events.push({
+        type: `response.${part.type}.done`,
+        ...where,
+        content_index,
+        [field]: text,
+        ...more,
+      });
+    }
+    events.push({ type: "response.content_part.done", ...where, content_index, part: whole });
   }
   const { type } = open.item;
   if (type === "function_call" || type === "custom_tool_call") {
     const field = type === "function_call" ? "arguments" : "input";
     const event = type === "function_call" ? "function_call_arguments" : "custom_tool_call_input";
-    events.push({ type: `response.${event}.done`, ...where, [field]: open.arguments });
+    const name = type === "function_call" ? { name: open.item.name } : {};
+    if (!open.argued) {
+      events.push({ type: `response.${event}.done`, ...where, [field]: open.arguments, ...name });
+    }
     open.item = { ...open.item, [field]: open.arguments, status };
   } else open.item = { ...open.item, content, status };
   events.push({ type: "response.output_item.done", output_index, item: open.item });
   return events;
 }
 
-function usageObject({ promptTokens, completionTokens, cachedTokens }: Usage): Json {
+export function usageObject({ promptTokens, completionTokens, cachedTokens }: Usage): Json {
   const [input_tokens, output_tokens] = [promptTokens ?? 0, completionTokens ?? 0];
   return {
     input_tokens,
