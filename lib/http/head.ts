@@ -96,7 +96,7 @@ export function parseRequestHead(bytes: Uint8Array, start: number, end: number):
   const last = line.lastIndexOf(" ");
   if (first <= 0 || first === last) throw new HttpSyntaxError("malformed request line");
   const method = line.slice(0, first);
-  const target = line.slice(first + 1, last);
+  const written = line.slice(first + 1, last);
   const version = line.slice(last + 1);
   if (!isToken(method)) throw new HttpSyntaxError("malformed method");
   if (version !== "HTTP/1.1" && version !== "HTTP/1.0") {
@@ -108,19 +108,37 @@ export function parseRequestHead(bytes: Uint8Array, start: number, end: number):
   if (method === "CONNECT" || method === "TRACE") {
     throw new HttpSyntaxError(`method ${method} is not supported`, 501);
   }
-  if (target.charCodeAt(0) !== 47) {
-    throw new HttpSyntaxError("the request target must be a path that begins with /");
-  }
-  if (!isVisible(target) || target.includes("#")) {
+  if (!isVisible(written) || written.includes("#")) {
     throw new HttpSyntaxError("a character in the request target that does not belong there");
   }
+  const whole = written.charCodeAt(0) === 47 ? null : absoluteForm(written);
+  const target = whole === null ? written : whole.target;
   const headers = parseFields(text, lineEnd + 2);
   let hosts = 0;
   for (const pair of headers) if (pair[0] === "host") hosts++;
   if (hosts > 1 || (hosts === 0 && version === "HTTP/1.1")) {
     throw new HttpSyntaxError(hosts === 0 ? "the Host field is missing" : "several Host fields");
   }
-  return new RequestHead(method, target, version === "HTTP/1.1" ? 1 : 0, headers);
+  return new RequestHead(
+    method,
+    target,
+    version === "HTTP/1.1" ? 1 : 0,
+    whole === null ? headers : withHost(headers, whole.host),
+  );
+}
+
+/** "http://host:port/path", which clients of a proxy send (RFC 9112, section 3.2.2). */
+function absoluteForm(text: string): { host: string; target: string } {
+  const parts = /^https?:\/\/([^/?@]+)(\/[^?]*)?(\?.*)?$/i.exec(text);
+  if (parts === null) {
+    throw new HttpSyntaxError("the request target must be a path that begins with /, or a URL");
+  }
+  return { host: parts[1], target: (parts[2] ?? "/") + (parts[3] ?? "") };
+}
+
+/** The URL says which host is meant, whatever the Host field has. */
+function withHost(headers: HeaderList, host: string): HeaderList {
+  return [["host", host], ...headers.filter(([name]) => name !== "host")];
 }
 
 /** Parses bytes[start, end), a whole response head with its empty line. Throws HttpSyntaxError. */

@@ -2,12 +2,13 @@
 
 import type { Random } from "./random.ts";
 
-const PATHS = ["/", "/v1/chat/completions", "/v1/x?a=b", "/health"];
+const PATHS = ["/", "/v1/chat/completions", "/v1/x?a=b", "/health", "http://a/b?c", "HTTPS://a?b"];
 const FIELDS = [
   "accept: */*",
   "x-a:b",
   "X-Long-Name: \tvalue with spaces \t",
   "x:",
+  "upgrade: h2c",
   "a: \xe4\xbd\xa0",
 ];
 const WORDS = [

@@ -4,7 +4,7 @@
 const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
 // deno-lint-ignore no-control-regex -- control bytes are what must not stand in a line
 const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/;
-const REQUEST_LINE = new RegExp(`^(${TOKEN}) (/[!"$-~]*) HTTP/1\\.([01])$`);
+const REQUEST_LINE = new RegExp(`^(${TOKEN}) ([!"$-~]+) HTTP/1\\.([01])$`);
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)( .*)?$/s;
 const FIELD = new RegExp(`^(${TOKEN}):[ \\t]*(.*?)[ \\t]*$`, "s");
 const SIZE_LINE = /^([0-9a-fA-F]{1,16})(;[^]*?)?\r\n/;
@@ -90,6 +90,19 @@ function badHeadStart(text: string): boolean {
   return /(^|[^\r])\n/.test(text);
 }
 
+/** Path and query of a target, which may be a whole URL. */
+function originForm(target: string): string | null {
+  if (target.startsWith("/")) return target;
+  const [scheme, ...rest] = target.split("://");
+  if (!/^https?$/i.test(scheme) || rest.length === 0) return null;
+  const place = rest.join("://");
+  const end = place.search(/[/?]/);
+  const authority = end < 0 ? place : place.slice(0, end);
+  if (authority === "" || authority.includes("@")) return null;
+  const path = end < 0 ? "" : place.slice(end);
+  return path.startsWith("/") ? path : `/${path}`;
+}
+
 /** What a server makes of a client's bytes, as in tests/http/scripted.ts; a refusal is "refused". */
 export function served(text: string, limitBytes: number): string[] {
   const seen: string[] = [];
@@ -104,7 +117,9 @@ export function served(text: string, limitBytes: number): string[] {
     const line = REQUEST_LINE.exec(lines[0]);
     const fields = fieldsOf(lines.slice(1));
     if (line === null || fields === null) return [...seen, "refused"];
-    const [, method, target, minor] = line;
+    const [, method, written, minor] = line;
+    const target = originForm(written);
+    if (target === null) return [...seen, "refused"];
     const hosts = all(fields, "host").length;
     const length = lengthOf(fields, minor);
     if (

@@ -39,6 +39,7 @@ const FIRST_CHUNKED_BYTES = 16 * 1024;
 /** A body that has taken longer than body_timeout must have come at this rate: no dripping. */
 const MIN_BODY_BYTES_PER_S = 500;
 
+const CLOSES = ["connection", "close"] as const;
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 /** What a connection needs of its listener. */
@@ -145,11 +146,9 @@ export class Connection {
     const head = await this.#readHead();
     if (head === null) return false;
     const framing = requestFraming(head);
-    if (
-      header(head.headers, "upgrade") !== undefined && /upgrade/i.test(
-        header(head.headers, "connection") ?? "",
-      )
-    ) throw new HttpSyntaxError("upgrades (WebSocket) are not supported", 501);
+    if (asksForWebSocket(head)) {
+      throw new HttpSyntaxError("upgrades to WebSocket are not supported", 501);
+    }
     const wantsMore = keepsAlive(head.headers, head.minor) && head.minor === 1;
     const request = new Request(head, this.remoteAddress, this, framing);
     this.#request = request;
@@ -387,7 +386,8 @@ class Request extends Departure implements ClientRequest {
     super();
     this.method = head.method;
     this.target = head.target;
-    this.headers = head.headers;
+    // What 1.0 means without saying so; rules for clients behind proxies look for it.
+    this.headers = head.minor === 0 ? [...head.headers, CLOSES] : head.headers;
     this.bodyIsRead = framing.kind === "none";
   }
 
@@ -412,6 +412,14 @@ class Request extends Departure implements ClientRequest {
 
 function tooLarge(limit: number): RequestError {
   return new RequestError(413, `The request body is larger than ${limit} bytes (max_body_bytes)`);
+}
+
+/**
+ * The handshake of RFC 6455, section 4.1, which has no other answer. Any other Upgrade is an offer that
+ * may be passed over (RFC 9110, section 7.8), such as the one to HTTP/2 that Java's client makes.
+ */
+function asksForWebSocket({ method, headers }: RequestHead): boolean {
+  return method === "GET" && /\bwebsocket\b/i.test(header(headers, "upgrade") ?? "");
 }
 
 /** A client that speaks TLS is told so: it would wait for an answer to its handshake. */
