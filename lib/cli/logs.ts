@@ -5,6 +5,7 @@ import { readConfig } from "../config/load.ts";
 import { fileOf, hoursIn, type RecordFolder, summaryOf } from "../record/browse.ts";
 import { printable } from "./printable.ts";
 import { recordLines } from "../record/export/lines.ts";
+import { metaIn } from "../record/meta_in.ts";
 import { isObject, type Json, textOf } from "../sse/assemble/answer.ts";
 
 export const summary = "shows and follows recorded conversations";
@@ -26,7 +27,7 @@ Options:
 Examples:
   simple-ai-gateway logs --follow --model deepseek-r1
   simple-ai-gateway logs --errors --since 1d
-  simple-ai-gateway logs --json --since 2h --instance gpu-1 | jq .meta.usage`;
+  simple-ai-gateway logs --json --since 2h --instance gpu-1 | jq '.meta | fromjson | .usage'`;
 
 const POLL_MS = 200;
 
@@ -240,7 +241,7 @@ function beganAt(record: Json): number {
 }
 
 function instanceOf(record: Json): string {
-  return isObject(record.meta) ? textOf(record.meta.instance) : "";
+  return textOf(metaIn(record).instance);
 }
 
 /** One record on one line: when, who, how much, how it ended, what about. */

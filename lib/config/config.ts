@@ -59,6 +59,7 @@ export interface RecordConfig {
   readonly format: "sharegpt" | "openai";
   /** Answers that may wait to be written. */
   readonly queueMax: number;
+  readonly queueMaxBytes: number;
   /** Bytes of one answer that are kept. */
   readonly maxBytes: number;
 }

@@ -147,6 +147,7 @@ function assemble(raw: RawConfig, instances: InstanceConfig[]): Config {
       enabled: raw.record.enabled,
       format: raw.record.format,
       queueMax: raw.record.queue_max,
+      queueMaxBytes: raw.record.queue_max_bytes,
       maxBytes: raw.record.max_bytes,
     },
     admin: {

@@ -154,9 +154,11 @@ export const configSchema = z.strictObject({
     format: z.enum(["sharegpt", "openai"]).default("sharegpt"),
     queue_max: z.int().positive().default(10_000)
       .describe("Answers that may wait to be written; more are dropped, counted and alerted."),
+    queue_max_bytes: z.int().positive().default(268_435_456)
+      .describe("Memory for answers that wait to be written, in bytes."),
     max_bytes: z.int().positive().default(33_554_432)
       .describe("Memory for one recorded stream; beyond it the record is marked."),
-  }).default({ enabled: true, format: "sharegpt", queue_max: 10_000, max_bytes: 33_554_432 })
+  }).prefault({})
     .describe("Requests and answers as training data."),
   log: z.strictObject({
     level: z.enum(LOG_LEVELS).default("info"),

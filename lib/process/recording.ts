@@ -14,6 +14,7 @@ export class Recording implements ReportReader, Reloadable {
   constructor(snapshots: Snapshots, bulletin: Bulletin) {
     this.#writer = new RecordWriter({
       ...optionsOf(snapshots.current),
+      shaper: Deno.mainModule,
       onDrop: (count) =>
         bulletin.raise("records_dropped", "records", "the record queue is full", count),
       onError: (error) => bulletin.raise("records_failed", "records", String(error)),
@@ -40,5 +41,6 @@ export class Recording implements ReportReader, Reloadable {
 }
 
 function optionsOf({ config: { dataDir, record } }: Snapshot) {
-  return { dataDir, format: record.format, queueMax: record.queueMax };
+  const { format, queueMax, queueMaxBytes } = record;
+  return { dataDir, format, queueMax, queueMaxBytes };
 }

@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import { isObject, type Json, objectsIn, textOf } from "../sse/assemble/answer.ts";
 import { formats } from "./export/formats.ts";
+import { metaIn } from "./meta_in.ts";
 
 export type RecordFolder = "requests_responses" | "incomplete";
 
@@ -107,7 +108,7 @@ export async function readRecord(dataDir: string, place: string): Promise<Record
     model: textOf(record.model),
     messages: objectsIn(shown?.messages),
     tools: objectsIn(shown?.tools),
-    meta: isObject(record.meta) ? record.meta : {},
+    meta: metaIn(record),
   };
 }
 
@@ -275,7 +276,7 @@ function summaryOfLine(
 
 /** What a list shows of a record in either of the recorded forms. */
 export function summaryOf(record: Json, place: string): RecordSummary {
-  const meta = isObject(record.meta) ? record.meta : {};
+  const meta = metaIn(record);
   const usage = isObject(meta.usage) ? meta.usage : {};
   const turns = objectsIn(record.conversations ?? record.messages);
   const last = turns.at(-1);

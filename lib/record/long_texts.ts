@@ -3,6 +3,7 @@
 // for copying it.
 
 import { isUtf8 } from "node:buffer";
+import { stringEnd } from "../http/json_string.ts";
 import { latin1Text } from "../http/latin1.ts";
 
 /** Below this a body is parsed as it is. */
@@ -14,9 +15,12 @@ const FIELDS = new Set(["content", "text", "url"]);
 const QUOTE = 34;
 const BACKSLASH = 92;
 const COLON = 58;
-/** Control bytes, and U+0085, U+2028 and U+2029, which end a line for some readers. */
+/**
+ * Control bytes; U+0085, U+2028 and U+2029, which end a line for some readers; escapes of surrogates,
+ * which may be halves.
+ */
 // deno-lint-ignore no-control-regex -- exactly these are looked for
-const UNFIT = /[\u0000-\u001f]|\u00c2\u0085|\u00e2\u0080[\u00a8\u00a9]/;
+const UNFIT = /[\u0000-\u001f]|\u00c2\u0085|\u00e2\u0080[\u00a8\u00a9]|\\u[dD][89a-fA-F]/;
 
 const ECHO = /"echo"\s*:\s*true/;
 
@@ -54,7 +58,8 @@ export class LongTexts {
 
   /**
    * The line of a record in pieces, each name replaced by its text. null when a name stands in JSON
-   * within a string, where the text would need other escapes: the whole request must be shaped then.
+   * within a string and its text has escapes, which would need escapes of their own: the whole request
+   * must be shaped then.
    */
   restore(line: string): (string | Uint8Array)[] | null {
     const pieces: (string | Uint8Array)[] = [];
@@ -62,12 +67,11 @@ export class LongTexts {
     for (;;) {
       const found = line.indexOf(this.#name, at);
       if (found < 0) break;
-      if (line[found - 1] === '"' && line[found - 2] === "\\") return null;
       const end = line.indexOf(">", found);
-      pieces.push(
-        line.slice(at, found),
-        this.#texts[Number(line.slice(found + this.#name.length, end))],
-      );
+      const text = this.#texts[Number(line.slice(found + this.#name.length, end))];
+      const isNested = line[found - 1] === '"' && line[found - 2] === "\\";
+      if (isNested && text.includes(BACKSLASH)) return null;
+      pieces.push(line.slice(at, found), text);
       at = end + 1;
     }
     pieces.push(line.slice(at));
@@ -88,7 +92,7 @@ function longSpans(body: Uint8Array): [number, number][] {
   }
   for (let at = body.indexOf(QUOTE); at >= 0; at = body.indexOf(QUOTE, at)) {
     const start = at + 1;
-    const end = stringEnd(body, start);
+    const end = stringEnd(body, start, body.length);
     if (end < 0) return [];
     at = end + 1;
     if (nextByte(body, at) === COLON) {
@@ -104,16 +108,6 @@ function longSpans(body: Uint8Array): [number, number][] {
 
 function isFit(body: Uint8Array, start: number, end: number): boolean {
   return isUtf8(body.subarray(start, end)) && !UNFIT.test(latin1Text(body, start, end));
-}
-
-/** Position of the quote that ends the string whose text begins at `from`. */
-function stringEnd(body: Uint8Array, from: number): number {
-  for (let quote = body.indexOf(QUOTE, from);; quote = body.indexOf(QUOTE, quote + 1)) {
-    if (quote < 0) return -1;
-    let slashes = 0;
-    while (quote - 1 - slashes >= from && body[quote - 1 - slashes] === BACKSLASH) slashes++;
-    if (slashes % 2 === 0) return quote;
-  }
 }
 
 function nextByte(body: Uint8Array, from: number): number {

@@ -2,6 +2,7 @@
 // pictures, sounds and films.
 
 import { isObject, type Json, textOf } from "../sse/assemble/answer.ts";
+import { jsonText } from "./json_text.ts";
 
 /** What the placeholders of one record stand for, in their order: addresses, or data: addresses. */
 export interface Media {
@@ -14,7 +15,7 @@ export interface Media {
 export function textWithMedia(content: unknown, media: Media): string {
   if (typeof content === "string") return content;
   if (content === null || content === undefined) return "";
-  if (!Array.isArray(content)) return JSON.stringify(content);
+  if (!Array.isArray(content)) return jsonText(content);
   return content.map((part) => {
     if (typeof part === "string") return part;
     return isObject(part) ? partText(part, media) : "";
@@ -41,7 +42,7 @@ function partText(part: Json, media: Media): string {
       if (typeof part.text === "string") return part.text;
       if (typeof part.refusal === "string") return part.refusal;
       // A kind that ShareGPT has no place for: kept readable rather than lost.
-      return JSON.stringify(part);
+      return jsonText(part);
   }
 }
 
@@ -49,7 +50,7 @@ function partText(part: Json, media: Media): string {
 function addressOf(value: unknown): string {
   if (typeof value === "string") return value;
   const { url } = (value ?? {}) as Json;
-  return typeof url === "string" ? url : JSON.stringify(value ?? null);
+  return typeof url === "string" ? url : jsonText(value ?? null);
 }
 
 function soundOf(value: unknown): string {

@@ -1,7 +1,7 @@
 // The `meta` of a record: how the answer came about, apart from what was said.
 
 import type { Answer, AnswerChoice, Json } from "../sse/assemble/answer.ts";
-import type { Capture } from "./capture.ts";
+import type { Capture, Outcome } from "./capture.ts";
 
 /** Fields of a request that change what a model answers (OpenAI, vLLM, Anthropic). */
 const SAMPLING: ReadonlySet<string> = new Set([
@@ -43,6 +43,13 @@ const SAMPLING: ReadonlySet<string> = new Set([
   "previous_response_id",
 ]);
 
+/** Why a record is no complete conversation. */
+export interface Fault {
+  /** unfit: the answer was whole, and the record cannot hold it. */
+  outcome: Exclude<Outcome, "complete"> | "unfit";
+  error: string;
+}
+
 /** The fields of SAMPLING that `body` has. */
 function samplingOf(body: Json): Json | undefined {
   let found: Json | undefined;
@@ -58,9 +65,9 @@ export function metaOf(
   answer: Answer,
   choice: AnswerChoice | undefined,
   body: Json,
-  fault: string | undefined,
+  prompt: "token_ids" | undefined,
+  fault: Fault | undefined,
 ): Json {
-  const { outcome } = capture;
   return {
     instance: capture.instance,
     api: capture.api,
@@ -68,6 +75,7 @@ export function metaOf(
     stream: capture.stream,
     client: capture.client,
     user_agent: capture.userAgent,
+    prompt,
     sampling: samplingOf(body),
     usage: answer.usage ?? undefined,
     finish_reason: choice?.finishReason ?? null,
@@ -78,7 +86,7 @@ export function metaOf(
     attempts: capture.attempts.length > 1 ? capture.attempts : undefined,
     resumed: capture.resumed,
     status: fault === undefined ? undefined : capture.status,
-    outcome: fault === undefined ? undefined : outcome === "complete" ? "truncated" : outcome,
-    error: fault,
+    outcome: fault?.outcome,
+    error: fault?.error,
   };
 }

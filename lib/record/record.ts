@@ -3,10 +3,11 @@
 
 import type { Asked, Message } from "../api/asked/conversation.ts";
 import { dialectOf } from "../api/dialects.ts";
+import { parsePythonJson } from "../http/python_json.ts";
 import { type Answer, type AnswerChoice, isObject, type Json } from "../sse/assemble/answer.ts";
 import { EventStore } from "../sse/event_store.ts";
 import type { Capture } from "./capture.ts";
-import { metaOf } from "./meta.ts";
+import { type Fault, metaOf } from "./meta.ts";
 import { openaiRecord } from "./openai.ts";
 import { sharegptRecord } from "./sharegpt.ts";
 
@@ -31,42 +32,100 @@ export interface Records {
 }
 
 const decoder = new TextDecoder();
+const MAX_NAME_CHARS = 200;
 
 export function recordsOf(capture: Capture, answer: Answer, format: RecordFormat): Records {
   const dialect = dialectOf(capture.api);
   const body = requestOf(capture);
-  const made = format === "openai" ? openaiRecord : sharegptRecord;
   // Without any answer there is still the request, which is what one looks for after a failure.
   const choices = answer.choices.length > 0 ? answer.choices : [undefined];
   const asked = choices.map((choice) => dialect.asked(body, choice?.index ?? 0));
-  const fault = faultOf(capture, answer) ?? asked.find((one) => one.unusable)?.unusable;
-  const lines = choices.map((choice, at) =>
-    made({
+  const unusable = asked.find((one) => one.unusable)?.unusable;
+  const fault = faultOf(capture, answer) ??
+    (unusable === undefined ? undefined : { outcome: "unfit", error: unusable } as const);
+  const lines = choices.map((choice, at) => {
+    const prompt = asked[at].tokenIds ? "token_ids" : undefined;
+    return formed({
       id: idOf(capture, answer, choice),
       messages: joined(asked[at], choice),
       tools: asked[at].tools,
-      model: capture.model,
-      created: answer.created ?? Math.floor(capture.startedAtMs / 1000),
-      meta: metaOf(capture, answer, choice, body, fault),
-    })
-  );
+      model: shortName(capture.model),
+      created: secondsOf(answer.created) ?? Math.floor(capture.startedAtMs / 1000),
+      meta: metaOf(capture, answer, choice, body, prompt, fault),
+    }, format);
+  });
   return { complete: fault === undefined, lines };
 }
 
+/** The record of what was not parsed, since that would cost too much: request and answer as their text. */
+export function unparsedRecord(
+  capture: Capture,
+  texts: { request: string; answer: string },
+  error: string,
+  format: RecordFormat,
+): Records {
+  const nothing: Answer = {
+    choices: [],
+    usage: null,
+    id: "",
+    model: "",
+    created: null,
+    malformed: 0,
+    complete: false,
+  };
+  const fault: Fault = capture.outcome === "complete"
+    ? { outcome: "unfit", error }
+    : { outcome: capture.outcome, error: capture.error ?? error };
+  const line = formed({
+    id: capture.id,
+    messages: [
+      { role: "user", content: texts.request },
+      { role: "assistant", content: texts.answer },
+    ],
+    tools: [],
+    model: shortName(capture.model),
+    created: Math.floor(capture.startedAtMs / 1000),
+    meta: metaOf(capture, nothing, undefined, {}, undefined, fault),
+  }, format);
+  return { complete: false, lines: [line] };
+}
+
+function formed(conversation: Conversation, format: RecordFormat): Json {
+  return format === "openai" ? openaiRecord(conversation) : sharegptRecord(conversation);
+}
+
 /** Why the answer is not whole; undefined when it is. What the gateway saw counts first. */
-function faultOf(capture: Capture, answer: Answer): string | undefined {
-  if (capture.outcome !== "complete") return capture.error ?? answer.error ?? capture.outcome;
-  if (capture.response instanceof EventStore && capture.response.truncated) {
-    return "the answer is longer than what is kept of one (record.max_bytes)";
+function faultOf(capture: Capture, answer: Answer): Fault | undefined {
+  const { outcome, error, response } = capture;
+  if (outcome !== "complete") return { outcome, error: error ?? answer.error ?? outcome };
+  if (response instanceof EventStore && response.truncated) {
+    return {
+      outcome: "unfit",
+      error: "the answer is longer than what is kept of one (record.max_bytes)",
+    };
   }
-  if (answer.malformed > 0) return `${answer.malformed} events of the answer were no JSON`;
-  if (answer.error !== undefined) return answer.error;
-  return answer.complete ? undefined : "not every choice has a finish reason that is a real end";
+  const cut = (error: string): Fault => ({ outcome: "truncated", error });
+  if (answer.malformed > 0) return cut(`${answer.malformed} events of the answer were no JSON`);
+  if (answer.error !== undefined) return cut(answer.error);
+  return answer.complete
+    ? undefined
+    : cut("not every choice has a finish reason that is a real end");
+}
+
+/** A whole number, whatever the instance sent. */
+function secondsOf(created: number | null): number | null {
+  const seconds = Math.floor(created ?? NaN);
+  return Number.isSafeInteger(seconds) ? seconds : null;
+}
+
+/** Nobody's model has a longer name. */
+function shortName(model: string): string {
+  return model.length > MAX_NAME_CHARS ? `${model.slice(0, MAX_NAME_CHARS)}…` : model;
 }
 
 function requestOf(capture: Capture): Json {
   try {
-    const body = JSON.parse(decoder.decode(capture.requestBody));
+    const body = parsePythonJson(decoder.decode(capture.requestBody));
     return isObject(body) ? body : {};
   } catch {
     // A multipart form, or no JSON: there are no messages to read.

@@ -19,14 +19,14 @@ export class AppendError extends Error {
 }
 
 /**
- * Appends `bytes`, which end in a line feed, to `path`; folders are made as needed. `knownSize` is the
+ * Appends `pieces`, each of whole lines, to `path`; folders are made as needed. `knownSize` is the
  * size after the append before: a file of another size was written by someone else or belongs to an
  * earlier run, and is mended first. Returns the new size. Throws AppendError, with nothing appended.
  */
 export async function appendLines(
   dataDir: string,
   path: string,
-  bytes: Uint8Array,
+  pieces: readonly Uint8Array[],
   knownSize: number | undefined,
 ): Promise<number> {
   try {
@@ -35,8 +35,7 @@ export async function appendLines(
     await file.lock(true);
     let { size } = await file.stat();
     if (size > 0 && size !== knownSize) size = await mend(dataDir, path, size);
-    await writeWhole(file, path, bytes, size);
-    return size + bytes.length;
+    return size + await writeWhole(file, path, pieces, size);
   } catch (error) {
     throw new AppendError(path, error);
   }
@@ -54,20 +53,27 @@ async function openForAppend(path: string): Promise<Deno.FsFile> {
   }
 }
 
-/** A write may take a part only. One that fails is taken back, so that no half line stays. */
+/**
+ * A write may take a part only. One that fails is taken back, so that no half line stays. Returns how
+ * many bytes were written.
+ */
 async function writeWhole(
   file: Deno.FsFile,
   path: string,
-  bytes: Uint8Array,
+  pieces: readonly Uint8Array[],
   size: number,
-): Promise<void> {
+): Promise<number> {
   let at = 0;
   try {
-    while (at < bytes.length) {
-      const count = await file.write(bytes.subarray(at));
-      if (count === 0) throw new Error("the file took no bytes");
-      at += count;
+    for (const bytes of pieces) {
+      for (let from = 0; from < bytes.length;) {
+        const count = await file.write(bytes.subarray(from));
+        if (count === 0) throw new Error("the file took no bytes");
+        from += count;
+        at += count;
+      }
     }
+    return at;
   } catch (error) {
     // By its path: on Windows a file opened for appending cannot be cut.
     if (at > 0) await Deno.truncate(path, size);
@@ -92,10 +98,10 @@ export async function mend(dataDir: string, path: string, size: number): Promise
   for (;;) {
     const count = await file.read(piece);
     if (count === null) break;
-    await writeWhole(kept, torn, piece.subarray(0, count), keptSize);
+    await writeWhole(kept, torn, [piece.subarray(0, count)], keptSize);
     keptSize += count;
   }
-  await writeWhole(kept, torn, new Uint8Array([LF]), keptSize);
+  await writeWhole(kept, torn, [new Uint8Array([LF])], keptSize);
   await file.truncate(whole);
   return whole;
 }

@@ -1,7 +1,9 @@
 // The `sharegpt` form of a record, by the rules of LLaMA-Factory: one system turn at most, in front;
-// then human or observation on odd places, gpt or function_call on even ones.
+// then human or observation on odd places, gpt or function_call on even ones. Every record has the same
+// keys with values of the same types, since loaders infer a schema from the first megabytes of a file.
 
 import { isObject, type Json, objectsIn, textOf } from "../sse/assemble/answer.ts";
+import { jsonText, wellFormedJson } from "./json_text.ts";
 import { type Media, textWithMedia } from "./media.ts";
 import type { Conversation } from "./record.ts";
 import type { Message } from "../api/asked/conversation.ts";
@@ -13,22 +15,38 @@ export interface Turn {
   value: string;
 }
 
-export function sharegptRecord(conversation: Conversation): Json {
+export type SharegptRecord = {
+  id: string;
+  /** Never empty. */
+  conversations: Turn[];
+  /** JSON of a list in OpenAI's form; "" where none were offered. */
+  tools: string;
+  model: string;
+  /** Seconds since 1970. */
+  created: number;
+  /** JSON of an object; `media` in it has what the placeholders in the turns stand for. */
+  meta: string;
+};
+
+export function sharegptRecord(conversation: Conversation): SharegptRecord {
   const { id, messages, tools, model, created, meta } = conversation;
   const media: Media = { images: [], audios: [], videos: [] };
-  const conversations = turnsOf(messages, media);
+  const turns = turnsOf(messages, media);
   const offered = tools.filter((tool) => isObject(tool.function)).map(callable);
   return {
     id,
-    conversations,
-    ...(offered.length === 0 ? {} : { tools: JSON.stringify(offered) }),
-    ...(media.images.length === 0 ? {} : { images: media.images }),
-    ...(media.audios.length === 0 ? {} : { audios: media.audios }),
-    ...(media.videos.length === 0 ? {} : { videos: media.videos }),
+    // An empty list has no type.
+    conversations: turns.length === 0 ? [{ from: "human", value: "" }] : turns,
+    tools: offered.length === 0 ? "" : jsonText(offered),
     model,
     created,
-    meta,
+    meta: jsonText({ ...meta, ...shownMedia(media) }),
   };
+}
+
+function shownMedia(media: Media): { media?: Partial<Media> } {
+  const lists = Object.entries(media).filter(([, list]) => list.length > 0);
+  return lists.length === 0 ? {} : { media: Object.fromEntries(lists) };
 }
 
 /** LLaMA-Factory reads `parameters` of each tool; OpenAI lets it be missing. */
@@ -100,20 +118,20 @@ function callsIn(message: Message): string[] {
   // OpenAI's form before there were tools.
   if (isObject(message.function_call)) calls.push(message.function_call);
   return calls.map((fn) =>
-    `{"name": ${JSON.stringify(textOf(fn.name))}, "arguments": ${argumentsText(fn.arguments)}}`
+    `{"name": ${jsonText(textOf(fn.name))}, "arguments": ${argumentsText(fn.arguments)}}`
   );
 }
 
 /** JSON goes in as it was written, so that long numbers survive; anything else as a string. */
 function argumentsText(given: unknown): string {
-  if (typeof given !== "string") return JSON.stringify(given ?? {});
+  if (typeof given !== "string") return jsonText(given ?? {});
   if (given.trim() === "") return "{}";
   try {
     JSON.parse(given);
-    return given;
+    return wellFormedJson(given);
   } catch {
     // The model wrote something that is no JSON, or was cut off: it is kept as text.
-    return JSON.stringify(given);
+    return jsonText(given);
   }
 }
 

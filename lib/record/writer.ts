@@ -1,26 +1,31 @@
 // The one writer of records. A finished request is only put into its queue; assembling, serialising
-// and writing happen between requests, in short slices and large batches. A disk that is full or gone
-// costs records once the queue is full, and never a request.
+// and writing happen between requests, in short slices and large batches, or in an isolate of their own
+// where a slice would be long. A disk that is full or gone costs records once the queue is full, and
+// never a request.
 
 import { join } from "node:path";
-import { dialectOf } from "../api/dialects.ts";
-import { assembleInSteps } from "../sse/assemble/assemble.ts";
 import { hourName } from "../observe/hour_name.ts";
-import { TextBuffer } from "../observe/text_buffer.ts";
 import { EventStore } from "../sse/event_store.ts";
-import type { Answer } from "../sse/assemble/answer.ts";
+import { Batch } from "./batch.ts";
 import type { Capture } from "./capture.ts";
-import { type RecordFormat, recordsOf } from "./record.ts";
-import { LongTexts } from "./long_texts.ts";
+import type { RecordFormat } from "./record.ts";
 import { appendLines, mendNewest } from "./record_file.ts";
+import { shapeInSteps, shapeUnparsed } from "./shape/shape.ts";
+import { type ShapedBytes, Shaper } from "./shape/shaper.ts";
+import { isHeavy } from "./shape/weight.ts";
 
 export interface RecordWriterOptions {
   dataDir: string;
   format: RecordFormat;
   /** Captures that may wait; above it they are dropped. */
   queueMax: number;
-  /** Bytes that waiting captures may take; 256 MiB when missing. */
-  queueMaxBytes?: number;
+  /** Bytes that captures may take until they are on the disk. */
+  queueMaxBytes: number;
+  /**
+   * The module that calls runShaper in an isolate called SHAPER, for captures that are too heavy to be
+   * parsed here; null to record those as the text that they are.
+   */
+  shaper: string | null;
   /** Names the hour's file by its local time. */
   now?: () => Date;
   /** `count` captures were dropped. */
@@ -43,7 +48,8 @@ export interface RecordStats {
 type Folder = "requests_responses" | "incomplete";
 const FOLDERS: readonly Folder[] = ["requests_responses", "incomplete"];
 
-const QUEUE_MAX_BYTES = 256 * 1024 * 1024;
+/** What a capture takes beside its bytes. */
+const OBJECT_BYTES = 1024;
 /** How long captures gather before they are written, so that one write takes many. */
 const GATHER_MS = 20;
 /** Longest time that others are kept waiting in one go. */
@@ -55,21 +61,22 @@ const LAST_RETRY_MS = 30_000;
 /** Files looked at for a torn line: the one being written, and the one before a change of the hour. */
 const NEWEST = 2;
 
-/** Serialised lines that wait for their file. */
-interface Batch {
-  readonly text: TextBuffer;
-  lines: number;
-  captures: number;
-}
-
 export class RecordWriter {
   #options: RecordWriterOptions;
   #queue: Capture[] = [];
   #queueBytes = 0;
   readonly #batches: Record<Folder, Batch> = {
-    requests_responses: emptyBatch(),
-    incomplete: emptyBatch(),
+    requests_responses: new Batch(),
+    incomplete: new Batch(),
   };
+  readonly #shaper: Shaper | null;
+  /** Captures that wait for the shaper, and bytes of these and of the one that it has. */
+  #heavy: Capture[] = [];
+  #heavyBytes = 0;
+  /** What the shaper has done. */
+  #shaped: ShapedBytes[] = [];
+  /** close() has given up what was left. */
+  #over = false;
   /** Captures out of the queue that are not on the disk yet. */
   #underway = 0;
   #written = 0;
@@ -88,15 +95,16 @@ export class RecordWriter {
   /** Begins by mending what an earlier run left. */
   constructor(options: RecordWriterOptions) {
     this.#options = options;
+    this.#shaper = options.shaper === null ? null : new Shaper(options.shaper);
     this.#start();
   }
 
   /** Takes a capture and returns at once. Its bytes belong to the writer from now on. */
   offer(capture: Capture): void {
     const size = sizeOf(capture);
-    const { queueMax, queueMaxBytes = QUEUE_MAX_BYTES } = this.#options;
+    const { queueMax, queueMaxBytes } = this.#options;
     const full = this.#queue.length + this.#underway >= queueMax ||
-      this.#queueBytes + this.#batchBytes() + size > queueMaxBytes;
+      this.#bytes() + size > queueMaxBytes;
     if (this.#closed || full) {
       this.#drop(1);
       return;
@@ -107,7 +115,9 @@ export class RecordWriter {
   }
 
   /** Takes effect with the next batch; a writer that waits for a full disk tries again at once. */
-  configure(options: Pick<RecordWriterOptions, "dataDir" | "format" | "queueMax">): void {
+  configure(
+    options: Pick<RecordWriterOptions, "dataDir" | "format" | "queueMax" | "queueMaxBytes">,
+  ): void {
     this.#options = { ...this.#options, ...options };
     this.#retryMs = FIRST_RETRY_MS;
     this.#endPause?.();
@@ -132,10 +142,13 @@ export class RecordWriter {
     // A run that was in the pause after a failure ends with it; the last try is a run of its own.
     await this.flush();
     const lost = this.stats().queued;
+    this.#over = true;
     this.#queue = [];
-    this.#queueBytes = 0;
-    this.#underway = 0;
-    for (const folder of FOLDERS) this.#batches[folder] = emptyBatch();
+    this.#shaped = [];
+    this.#heavy = [];
+    this.#queueBytes = this.#heavyBytes = this.#underway = 0;
+    for (const folder of FOLDERS) this.#batches[folder].clear();
+    this.#shaper?.close();
     if (lost > 0) this.#drop(lost);
   }
 
@@ -164,7 +177,10 @@ export class RecordWriter {
         if (refused && this.#hurry) return;
         if (refused) continue;
         this.#retryMs = FIRST_RETRY_MS;
-        if (this.#queue.length === 0) return;
+        if (this.#queue.length > 0) continue;
+        if (this.#heavyBytes === 0 && this.#shaped.length === 0) return;
+        // The shaper has still to do; others may be written meanwhile.
+        if (this.#hurry) await this.#pause(GATHER_MS);
       }
     } finally {
       // Here and not after the promise: an offer in between would find nobody working.
@@ -195,12 +211,17 @@ export class RecordWriter {
 
   /** Turns captures into lines until the batch is large enough. */
   async #fill(): Promise<void> {
+    if (this.#batchBytes() < BATCH_BYTES) this.#takeShaped();
     let sliceEnd = performance.now() + SLICE_MS;
     while (this.#queue.length > 0 && this.#batchBytes() < BATCH_BYTES) {
       const capture = this.#queue.shift()!;
       this.#queueBytes -= sizeOf(capture);
       this.#underway++;
-      const steps = assembleInSteps(dialectOf(capture.api).assembler(), capture.response);
+      if (isHeavy(capture)) {
+        this.#later(capture);
+        continue;
+      }
+      const steps = shapeInSteps(capture, this.#options.format);
       try {
         let step = steps.next();
         for (let count = 1; !step.done; count++) {
@@ -210,7 +231,8 @@ export class RecordWriter {
           }
           step = steps.next();
         }
-        this.#shape(capture, step.value);
+        if (step.value === null) this.#later(capture);
+        else this.#batchFor(step.value.complete).add(step.value.lines);
       } catch (error) {
         // One odd capture must not hold up the others.
         this.#underway--;
@@ -223,33 +245,61 @@ export class RecordWriter {
     }
   }
 
-  /** Adds the lines of one capture; those of a complete one without parsing its long texts. */
-  #shape(capture: Capture, answer: Answer): void {
-    const { format } = this.#options;
-    const long = capture.outcome === "complete" ? LongTexts.in(capture.requestBody) : null;
-    if (long !== null) {
-      const { complete, lines } = recordsOf({ ...capture, requestBody: long.body }, answer, format);
-      const restored = lines.map((line) => long.restore(lineOf(line)));
-      if (restored.every((pieces) => pieces !== null)) return this.#add(complete, restored);
+  /** Takes a capture that is too heavy for here. */
+  #later(capture: Capture): void {
+    if (this.#shaper === null) {
+      const reason = "it is too large to be parsed for a record";
+      const { complete, lines } = shapeUnparsed(capture, reason, this.#options.format);
+      this.#batchFor(complete).add(lines);
+      return;
     }
-    const { complete, lines } = recordsOf(capture, answer, format);
-    this.#add(complete, lines.map((line) => [lineOf(line)]));
+    this.#heavy.push(capture);
+    this.#heavyBytes += sizeOf(capture);
+    this.#shapeNext();
   }
 
-  #add(complete: boolean, lines: readonly (readonly (string | Uint8Array)[])[]): void {
-    const batch = this.#batches[complete ? "requests_responses" : "incomplete"];
-    for (const pieces of lines) {
-      for (const piece of pieces) {
-        if (typeof piece === "string") batch.text.append(piece);
-        else batch.text.appendBytes(piece);
-      }
-      batch.lines++;
+  /** Hands the next heavy capture over, when the one before is done and the disk keeps up. */
+  async #shapeNext(): Promise<void> {
+    const shaper = this.#shaper;
+    if (shaper === null || shaper.busy || this.#shaped.length > 1) return;
+    const capture = this.#heavy.shift();
+    if (capture === undefined) return;
+    const size = sizeOf(capture);
+    let shaped: ShapedBytes | null = null;
+    try {
+      shaped = await shaper.shape(capture, this.#options.format);
+    } catch (error) {
+      if (this.#over) return;
+      this.#underway--;
+      this.#fail(error);
     }
-    batch.captures++;
+    if (this.#over) return;
+    this.#heavyBytes -= size;
+    // A batch that is being written must not change.
+    if (shaped !== null) this.#shaped.push(shaped);
+    await this.#shapeNext();
+  }
+
+  /** Adds what the shaper has done to the batches. */
+  #takeShaped(): void {
+    for (const { complete, lines, bytes } of this.#shaped.splice(0)) {
+      this.#batchFor(complete).addBytes(lines, bytes);
+    }
+    this.#shapeNext();
+  }
+
+  #batchFor(complete: boolean): Batch {
+    return this.#batches[complete ? "requests_responses" : "incomplete"];
+  }
+
+  /** All that waits in memory. */
+  #bytes(): number {
+    const shaped = this.#shaped.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    return this.#queueBytes + this.#heavyBytes + shaped + this.#batchBytes();
   }
 
   #batchBytes(): number {
-    return this.#batches.requests_responses.text.length + this.#batches.incomplete.text.length;
+    return this.#batches.requests_responses.length + this.#batches.incomplete.length;
   }
 
   async #write(folder: Folder): Promise<boolean> {
@@ -258,7 +308,7 @@ export class RecordWriter {
     const { dataDir, now = () => new Date() } = this.#options;
     const path = join(dataDir, folder, `${hourName(now())}.jsonl`);
     try {
-      const size = await appendLines(dataDir, path, batch.text.bytes(), this.#sizes.get(path));
+      const size = await appendLines(dataDir, path, batch.pieces(), this.#sizes.get(path));
       for (const known of this.#sizes.keys()) {
         // The file of an hour that is over.
         if (known !== path && known.startsWith(join(dataDir, folder))) this.#sizes.delete(known);
@@ -271,8 +321,7 @@ export class RecordWriter {
     }
     this.#written += batch.lines;
     this.#underway -= batch.captures;
-    batch.text.clear();
-    batch.lines = batch.captures = 0;
+    batch.clear();
     return true;
   }
 
@@ -299,30 +348,12 @@ export class RecordWriter {
   }
 }
 
-function emptyBatch(): Batch {
-  return { text: new TextBuffer(), lines: 0, captures: 0 };
-}
-
 function sizeOf({ requestBody, response }: Capture): number {
   const answer = response instanceof EventStore ? response.size : response?.length ?? 0;
-  return requestBody.length + answer;
+  return OBJECT_BYTES + requestBody.length + answer;
 }
 
 /** Lets whatever else is due run. */
 function others(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
-}
-
-const LINE_ENDS = /[\u0085\u2028\u2029]/;
-
-/** JSON on one line, also for readers to whom U+0085, U+2028 and U+2029 end a line (Python's). */
-function lineOf(record: object): string {
-  const json = JSON.stringify(record);
-  if (!LINE_ENDS.test(json)) return `${json}\n`;
-  return `${
-    json.replaceAll(
-      new RegExp(LINE_ENDS, "g"),
-      (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
-    )
-  }\n`;
 }

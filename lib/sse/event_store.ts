@@ -18,6 +18,8 @@ export class EventStore {
   /** Bytes that the event compared last has in common with the one kept last, from both ends. */
   prefix = 0;
   suffix = 0;
+  /** No event kept is longer. */
+  longest = FIRST_SIZE;
   #data = new Uint8Array(FIRST_SIZE);
   #length = 0;
   /** The event before, in full. */
@@ -137,6 +139,7 @@ export class EventStore {
       data: this.#data.slice(0, this.#length),
       count: this.count,
       truncated: this.truncated,
+      longest: this.longest,
     };
   }
 
@@ -146,6 +149,7 @@ export class EventStore {
     store.#length = packed.data.length;
     store.count = packed.count;
     store.truncated = packed.truncated;
+    store.longest = packed.longest;
     return store;
   }
 
@@ -173,6 +177,7 @@ export class EventStore {
       const larger = new Uint8Array(length * 2);
       larger.set(bytes.subarray(start, start + length));
       this.#previous = larger;
+      this.longest = larger.length;
     } else {
       const until = length === this.#previousLength ? length - suffix : length;
       const previous = this.#previous;
@@ -208,4 +213,5 @@ export interface PackedEvents {
   data: Uint8Array<ArrayBuffer>;
   count: number;
   truncated: boolean;
+  longest: number;
 }

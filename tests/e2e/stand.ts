@@ -262,7 +262,8 @@ export function completion(content: string, more: object = {}): Response {
 export interface RecordLine {
   id: string;
   conversations: { from: string; value: string }[];
-  tools?: string;
+  /** JSON; "" where none were offered. */
+  tools: string;
   model: string;
   meta: Record<string, unknown>;
 }
@@ -278,7 +279,10 @@ export async function records(
     assert.match(entry, /^\d{8}_\d{2}\.jsonl$/);
     const text = await Deno.readTextFile(join(path, entry));
     // A line that is just being written has no newline yet and is left for the next look.
-    for (const line of text.split("\n").slice(0, -1)) lines.push(JSON.parse(line));
+    for (const line of text.split("\n").slice(0, -1)) {
+      const record = JSON.parse(line);
+      lines.push({ ...record, meta: JSON.parse(record.meta) });
+    }
   }
   return lines;
 }

@@ -173,7 +173,10 @@ export async function recordsOf(gateway: GatewayProcess, complete: number, incom
 async function lines(folder: string): Promise<RecordLine[]> {
   const text = await folderText(folder);
   // A line that is just being written has no newline yet and is left for the next look.
-  return text.split("\n").slice(0, -1).map((line) => JSON.parse(line));
+  return text.split("\n").slice(0, -1).map((line) => {
+    const record = JSON.parse(line);
+    return { ...record, meta: JSON.parse(record.meta) };
+  });
 }
 
 async function folderText(folder: string): Promise<string> {

@@ -49,7 +49,9 @@ async function stand(options: Record<string, unknown> = {}, args: string[] = [])
         return text !== "";
       }, "the record");
       assert.ok(!text.includes("token_ids"), "no ids in the record");
-      return text.trim().split("\n").flatMap((line) => JSON.parse(line).meta.resumed ?? [])
+      return text.trim().split("\n").flatMap((line) =>
+        JSON.parse(JSON.parse(line).meta).resumed ?? []
+      )
         .map((resumed: { way: string }) => resumed.way);
     },
     async [Symbol.asyncDispose]() {

@@ -2,11 +2,12 @@
 
 import assert from "node:assert/strict";
 import type { Capture } from "../../lib/record/capture.ts";
+import { recordLine } from "../../lib/record/json_text.ts";
 import { type RecordFormat, recordsOf } from "../../lib/record/record.ts";
 import { dialects } from "../../lib/api/dialects.ts";
 import { assemble } from "../../lib/sse/assemble/assemble.ts";
 import type { EventStore } from "../../lib/sse/event_store.ts";
-import { capture, chunk, completion, storeOf } from "./samples.ts";
+import { bytesOf, capture, chunk, completion, storeOf } from "./samples.ts";
 
 // deno-lint-ignore no-explicit-any -- tests look into many shapes
 type Line = Record<string, any>;
@@ -20,6 +21,8 @@ function records(
   const made = capture(request, response, more);
   return recordsOf(made, assemble(dialects[made.api].assembler(), made.response), format);
 }
+
+const metaOf = (line: Line) => JSON.parse(line.meta);
 
 /** The turns of a complete record, having passed LLaMA-Factory's rules. */
 function turns(request: object, response: object, more: Partial<Capture> = {}): string[][] {
@@ -45,7 +48,7 @@ function loadsInLlamaFactory(record: Line): void {
       assert.ok("arguments" in call);
     }
   });
-  if (record.tools === undefined) return;
+  if (record.tools === "") return;
   for (const tool of JSON.parse(record.tools)) {
     assert.equal(typeof tool.function.name, "string");
     assert.equal(typeof tool.function.parameters, "object");
@@ -66,9 +69,10 @@ Deno.test("a record has what a loader and a reader need", () => {
   const request = { messages: [user("Hi")], temperature: 0.5, max_tokens: 9, seed: 1, user: "u" };
   const { complete, lines } = records(request, completion({ content: "Ho" }));
   assert.equal(complete, true);
-  assert.deepEqual(JSON.parse(JSON.stringify(lines)), [{
+  assert.deepEqual(lines.map((line) => ({ ...line, meta: metaOf(line) })), [{
     id: "chatcmpl-1",
     conversations: [{ from: "human", value: "Hi" }, { from: "gpt", value: "Ho" }],
+    tools: "",
     model: "m",
     created: 1750000000,
     meta: {
@@ -94,8 +98,8 @@ Deno.test("attempts and resumptions are told where there were some", () => {
     attempts,
     resumed,
   });
-  assert.deepEqual(lines[0].meta.attempts, attempts);
-  assert.deepEqual(lines[0].meta.resumed, resumed);
+  assert.deepEqual(metaOf(lines[0]).attempts, attempts);
+  assert.deepEqual(metaOf(lines[0]).resumed, resumed);
 });
 
 Deno.test("system and developer messages become one system turn in front", () => {
@@ -223,11 +227,11 @@ Deno.test("pictures, sounds and films are named in the text and listed beside it
   const request = { messages: [user(content)] };
   const { lines } = records(request, completion({ content: "A cat" }));
   assert.equal(lines[0].conversations[0].value, "What is\n<image>\n<audio>\n<video>\nthis?");
-  assert.deepEqual([lines[0].images, lines[0].audios, lines[0].videos], [
-    ["https://x/a.png"],
-    ["data:audio/mp3;base64,AAAA"],
-    ["https://x/a.mp4"],
-  ]);
+  assert.deepEqual(metaOf(lines[0]).media, {
+    images: ["https://x/a.png"],
+    audios: ["data:audio/mp3;base64,AAAA"],
+    videos: ["https://x/a.mp4"],
+  });
   const openai = records(request, completion({ content: "A cat" }), {}, "openai");
   assert.deepEqual(openai.lines[0].messages[0].content, content);
 });
@@ -256,7 +260,7 @@ Deno.test("each of several choices is a line of its own", () => {
   const { complete, lines } = records({ messages: [user("Hi")], n: 2 }, store);
   assert.equal(complete, true);
   assert.deepEqual(
-    lines.map((line) => [line.id, line.conversations[1].value, line.meta.finish_reason]),
+    lines.map((line) => [line.id, line.conversations[1].value, metaOf(line).finish_reason]),
     [["chatcmpl-1-0", "a", "stop"], ["chatcmpl-1-1", "b", "length"]],
   );
 });
@@ -300,11 +304,36 @@ Deno.test("text completions are a question and its answer, for each prompt of a 
   );
 });
 
-Deno.test("a prompt of token ids is not trained on, since it is no text", () => {
+Deno.test("a prompt of token ids is a whole conversation, with the ids as they came", () => {
   const choices = [{ index: 0, text: "a", finish_reason: "stop" }];
-  const { complete, lines } = records({ prompt: [1, 2] }, { choices }, { api: "completions" });
+  const more: Partial<Capture> = { api: "completions" };
+  const { complete, lines } = records({ prompt: [1, 2] }, { choices }, more);
+  assert.equal(complete, true);
+  assert.deepEqual(lines[0].conversations.map((turn: Line) => turn.value), ["[1,2]", "a"]);
+  assert.equal(metaOf(lines[0]).prompt, "token_ids");
+  assert.equal(metaOf(lines[0]).outcome, undefined);
+  const two = [...choices, { index: 1, text: "b", finish_reason: "stop" }];
+  assert.deepEqual(
+    records({ prompt: [[1, 2], [3]] }, { choices: two }, more).lines.map((line) =>
+      line.conversations.map((turn: Line) => turn.value)
+    ),
+    [["[1,2]", "a"], ["[3]", "b"]],
+  );
+});
+
+Deno.test("what cannot be a conversation is kept apart, and is no truncation", () => {
+  const choices = [{ index: 0, text: "a", finish_reason: "stop" }];
+  const more: Partial<Capture> = { api: "completions" };
+  const { complete, lines } = records({ prompt_embeds: "AAAA" }, { choices }, more);
   assert.equal(complete, false);
-  assert.match(lines[0].meta.error, /token ids/);
+  assert.equal(metaOf(lines[0]).outcome, "unfit");
+});
+
+Deno.test("a model that repeats itself until the instance ends it has given a whole answer", () => {
+  const answer = completion({ content: "a a a a" }, "repetition");
+  const { complete, lines } = records({ messages: [user("Hi")] }, answer);
+  assert.equal(complete, true);
+  assert.equal(metaOf(lines[0]).finish_reason, "repetition");
 });
 
 Deno.test("a response's instructions and items are a conversation", () => {
@@ -373,8 +402,8 @@ Deno.test("Anthropic's blocks are a conversation", () => {
     ["observation", "one\n\nAnd?"],
     ["gpt", "One"],
   ]);
-  assert.deepEqual(lines[0].images, ["data:image/png;base64,AA"]);
-  assert.equal(lines[0].meta.finish_reason, "stop");
+  assert.deepEqual(metaOf(lines[0]).media, { images: ["data:image/png;base64,AA"] });
+  assert.equal(metaOf(lines[0]).finish_reason, "stop");
   const prefilled = { messages: [user("Count"), assistant("1, ")] };
   const two = { ...response, content: [{ type: "text", text: "2" }] };
   assert.deepEqual(turns(prefilled, two, { api: "messages" }), [
@@ -403,8 +432,8 @@ Deno.test("a request that is no JSON is still a line, with what is known of it",
     "sharegpt",
   );
   assert.equal(complete, false);
-  assert.deepEqual((lines[0] as Line).conversations, []);
-  assert.equal((lines[0] as Line).meta.error, "down");
+  assert.deepEqual((lines[0] as Line).conversations, [{ from: "human", value: "" }]);
+  assert.equal(metaOf(lines[0]).error, "down");
 });
 
 Deno.test("vLLM's benchmark finds a prompt and an answer in each record", () => {
@@ -414,4 +443,103 @@ Deno.test("vLLM's benchmark finds a prompt and an answer in each record", () => 
   assert.deepEqual(usable.map((entry) => entry.conversations.slice(0, 2)), [
     [{ from: "human", value: "Hi" }, { from: "gpt", value: "Ho" }],
   ]);
+});
+
+/** The types of a line's values, with the keys of the objects in its lists. */
+function shapeOf(line: Line): string {
+  return JSON.stringify(
+    Object.entries(line).map(([key, value]) => [
+      key,
+      Array.isArray(value)
+        ? [...new Set(value.map((one) => JSON.stringify(Object.entries(one).map(typed))))]
+        : typeof value,
+    ]),
+  );
+}
+
+function typed([key, value]: [string, unknown]): string[] {
+  return [key, value === null ? "null" : typeof value];
+}
+
+Deno.test("all lines have the same keys with values of the same types", () => {
+  const tools = [{ type: "function", function: { name: "f" } }];
+  const image = { type: "image_url", image_url: { url: "https://x/a.png" } };
+  const text = { api: "completions" } as const;
+  const cut = storeOf([chunk({ content: "a" })]);
+  const usual = completion({ content: "a" });
+  const all = [
+    records({ messages: [user("Hi")] }, usual),
+    records({ messages: [user([image])], tools, temperature: 1 }, usual),
+    records({ messages: [user("x?")] }, completion({ content: null, ...called(["f", "{}"]) })),
+    records({ messages: [] }, usual),
+    records({}, null, { outcome: "failed", error: "down" }),
+    records({ messages: [user("Hi")] }, cut, { outcome: "aborted", firstByteMs: null }),
+    records({ prompt: [1, 2] }, { choices: [{ text: "a", finish_reason: "stop" }] }, text),
+    records({ messages: [user("Hi")] }, { ...usual, created: 1.5e9 + 0.25, id: 7 }),
+    records({ messages: [user("Hi")] }, { ...usual, created: 1e300, usage: null }),
+    records({ messages: [user("Hi")] }, usual, { model: "m".repeat(8_000_000) }),
+  ];
+  const shapes = all.flatMap(({ lines }) => lines).map(shapeOf);
+  assert.deepEqual(new Set(shapes), new Set([shapes[0]]));
+  for (const { lines: [line] } of all) {
+    assert.ok(Number.isInteger(line.created));
+    assert.equal(typeof metaOf(line), "object");
+    assert.ok(JSON.stringify(line).length < 10_000);
+  }
+});
+
+Deno.test("half a surrogate pair never comes into a record, a whole one always", () => {
+  const given = '{"city": "\\ud83d\\ude00 \\udcad"}';
+  const messages = [
+    user("a \udcad b \ud83d\ude00"),
+    assistant(null, called(["f", given])),
+    { role: "tool", content: { odd: "\ud83c" } },
+    user("the letters \\ud83c"),
+  ];
+  const tools = [{ type: "function", function: { name: "f", description: "\udfff" } }];
+  const store = storeOf([
+    chunk({ content: "x \ud83d" }),
+    chunk({ content: "\ude00 \ud83c" }, "stop"),
+  ]);
+  for (const format of ["sharegpt", "openai"] as const) {
+    const { lines } = records({ messages, tools, stop: ["\udc00"] }, store, {}, format);
+    const line = recordLine(lines[0]);
+    const said = format === "openai" ? lines[0].messages : lines[0].conversations;
+    assert.equal(said.at(-1).value ?? said.at(-1).content, "x \ud83d\ude00 \ud83c");
+    const read = JSON.parse(line);
+    for (const text of textsIn([read, JSON.parse(read.meta), given])) {
+      assert.ok(text.isWellFormed(), text);
+    }
+    assert.match(line, /x 😀 \\ufffd/);
+    assert.match(line, /the letters \\\\ud83c/);
+    if (format === "openai") continue;
+    const call = JSON.parse(read.conversations[1].value);
+    assert.equal(call.arguments.city, "😀 \ufffd");
+    assert.equal(JSON.parse(read.tools)[0].function.description, "\ufffd");
+  }
+});
+
+function textsIn(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  return typeof value === "object" && value !== null
+    ? Object.entries(value).flatMap(([key, inner]) => [key, ...textsIn(inner)])
+    : [];
+}
+
+Deno.test("NaN and Infinity, which Python's JSON has, cost no record its conversation", () => {
+  const made = capture({}, null);
+  made.requestBody = bytesOf(
+    '{"temperature":NaN,"top_p":-Infinity,"messages":[{"role":"user","content":"NaN \\"Infinity\\" "}]}',
+  );
+  made.response = bytesOf(
+    '{"choices":[{"message":{"content":"a"},"finish_reason":"stop","logprobs":[-Infinity]}]}',
+  );
+  const { complete, lines } = recordsOf(
+    made,
+    assemble(dialects.chat.assembler(), made.response),
+    "sharegpt",
+  );
+  assert.equal(complete, true);
+  assert.equal((lines[0] as Line).conversations[0].value, 'NaN "Infinity" ');
+  assert.deepEqual(metaOf(lines[0]).sampling, undefined);
 });

@@ -7,6 +7,7 @@ import { RecordWriter, type RecordWriterOptions } from "../../lib/record/writer.
 import { waitFor } from "../support/wait.ts";
 import { capture, chunk, completion, storeOf } from "./samples.ts";
 
+const MAIN = new URL("../../main.ts", import.meta.url).href;
 const HOUR = "20260102_15";
 
 interface Stand extends AsyncDisposable {
@@ -31,6 +32,8 @@ async function stand(
     dataDir: dir,
     format: "sharegpt",
     queueMax: 1000,
+    queueMaxBytes: 1 << 28,
+    shaper: MAIN,
     now: () => new Date(2026, 0, 2, 15, 4, 5),
     onDrop: (count) => drops.push(count),
     onError: (error) => errors.push(error),
@@ -98,7 +101,7 @@ Deno.test("what is not a complete answer is kept apart", async () => {
   at.writer.offer(capture(user("none"), null, { outcome: "failed", status: 503, error: "down" }));
   await at.writer.flush();
   assert.deepEqual(await at.lines(), []);
-  const metas = (await at.lines("incomplete")).map((line) => line.meta as Record<string, unknown>);
+  const metas = (await at.lines("incomplete")).map((line) => JSON.parse(line.meta as string));
   assert.deepEqual(metas.map((meta) => [meta.outcome, meta.error]), [
     ["truncated", "gpu-1 broke off"],
     ["aborted", "aborted"],
@@ -123,9 +126,9 @@ Deno.test("a full queue drops, by count and by bytes, and says how many", async 
   await at.writer.flush();
   assert.equal((await at.lines()).length, 2);
 
-  await using small = await stand({ queueMaxBytes: 1000 });
+  await using small = await stand({ queueMaxBytes: 4000 });
   small.writer.offer(chat("fits"));
-  small.writer.offer(chat("x".repeat(1000)));
+  small.writer.offer(chat("x".repeat(4000)));
   assert.deepEqual(small.drops, [1]);
 });
 
@@ -205,7 +208,7 @@ Deno.test("a new data folder and format hold for the next records", async () => 
   at.writer.offer(chat("one"));
   await at.writer.flush();
   const dataDir = join(at.dir, "other");
-  at.writer.configure({ dataDir, format: "openai", queueMax: 10 });
+  at.writer.configure({ dataDir, format: "openai", queueMax: 10, queueMaxBytes: 1 << 20 });
   at.writer.offer(chat("two"));
   await at.writer.flush();
   const [line] = await at.lines(join("other", "requests_responses"));

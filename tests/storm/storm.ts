@@ -182,6 +182,11 @@ interface RecordLine {
   };
 }
 
+function recordIn(line: string): RecordLine {
+  const record = JSON.parse(line);
+  return { ...record, meta: JSON.parse(record.meta) };
+}
+
 /** Counts answers and records. */
 class Tally {
   readonly #rights = new Map<string, Heard>();
@@ -205,7 +210,7 @@ class Tally {
   async readRecords(dataDir: string): Promise<void> {
     const seen = new Set<string>();
     for await (const line of linesIn(`${dataDir}/requests_responses`)) {
-      const { conversations, meta } = JSON.parse(line) as RecordLine;
+      const { conversations, meta } = recordIn(line);
       this.#countTries(meta);
       if (seen.has(meta.request_id)) {
         this.#counts.doubledRecords++;
@@ -225,7 +230,7 @@ class Tally {
       this.#complain(`${id} is not recorded`);
     }
     for await (const line of linesIn(`${dataDir}/incomplete`)) {
-      const { meta } = JSON.parse(line) as RecordLine;
+      const { meta } = recordIn(line);
       this.#countTries(meta);
       this.#counts.incompleteRecords++;
       this.#complain(`${meta.request_id} is recorded as incomplete: ${JSON.stringify(meta)}`);

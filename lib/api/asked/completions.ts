@@ -7,10 +7,15 @@ import type { Asked } from "./conversation.ts";
 export function askedByCompletions(body: Json, choice: number): Asked {
   const prompt = promptOf(body, choice);
   const asked: Asked = { messages: [], tools: [], prefilled: false, echoed: body.echo === true };
-  if (typeof prompt !== "string") {
-    return { ...asked, unusable: "the prompt is token ids, not text" };
+  if (typeof prompt === "string") {
+    return { ...asked, messages: [{ role: "user", content: prompt }] };
   }
-  return { ...asked, messages: [{ role: "user", content: prompt }] };
+  if (Array.isArray(prompt)) {
+    // Nothing here knows the words: the ids are kept as they are.
+    const content = JSON.stringify(prompt);
+    return { ...asked, messages: [{ role: "user", content }], echoed: false, tokenIds: true };
+  }
+  return { ...asked, unusable: "the prompt is no text" };
 }
 
 function promptOf(body: Json, choice: number): unknown {

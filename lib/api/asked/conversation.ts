@@ -14,6 +14,8 @@ export interface Asked {
   prefilled: boolean;
   /** The answer repeats that beginning (`echo`). */
   echoed: boolean;
+  /** The content of the message is the token ids of a prompt, as JSON. */
+  tokenIds?: boolean;
   /** Why this is no conversation to learn from; undefined when it is one. */
   unusable?: string;
 }

@@ -1,7 +1,8 @@
 // Which records an export takes.
 
 import { createHash } from "node:crypto";
-import { isObject, type Json, objectsIn, textOf } from "../../sse/assemble/answer.ts";
+import { type Json, objectsIn, textOf } from "../../sse/assemble/answer.ts";
+import { metaIn } from "../meta_in.ts";
 
 /** Options as they were written on the command line. */
 export interface FilterOptions {
@@ -27,7 +28,7 @@ export function readFilter(options: FilterOptions): ((record: Json) => boolean) 
   const seen = new Set<string>();
   return (record) => {
     if (model !== undefined && !model.includes(textOf(record.model))) return false;
-    const meta = isObject(record.meta) ? record.meta : {};
+    const meta = metaIn(record);
     if (finish !== undefined && !finish.includes(textOf(meta.finish_reason))) return false;
     const began = beganAt(record, meta);
     if (since !== null && began < since) return false;

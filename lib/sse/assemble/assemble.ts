@@ -1,6 +1,7 @@
 // Feeds the assembler of an API: from the events of a stream step by step, so that
 // the caller may let others run in between, or from a whole body.
 
+import { parsePythonJson } from "../../http/python_json.ts";
 import type { EventStore } from "../event_store.ts";
 import { MALFORMED } from "../flags.ts";
 import { meaningOf } from "../meaning.ts";
@@ -68,7 +69,7 @@ function* feed(
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parsePythonJson(text);
   } catch {
     // Broken by the instance or cut off; the caller counts it.
     return undefined;
