@@ -1,8 +1,9 @@
 // The `simulate` command: flags to simulated instances, one ready line each, until a signal comes.
 
-import { parseArgs } from "node:util";
-import { FAULT_KINDS, type FaultRule, parseFault } from "../simulate/faults.ts";
+import { FAULT_KINDS } from "../simulate/faults.ts";
+import { readFlags } from "../simulate/flags.ts";
 import { DEFAULTS, type SimulatedInstance, startSimulated } from "../simulate/instance.ts";
+import { REASONING_PARSERS } from "../simulate/reasoning.ts";
 
 export const summary = "start simulated vLLM instances, for trying out, tests and benchmarks";
 
@@ -29,7 +30,21 @@ How
   --reasoning-field NAME     reasoning, or reasoning_content as older versions say (reasoning)
   --seed N                   another seed is another model (0)
   --max-num-seqs N           requests at once, others wait; 0: any number (0)
+  --max-num-queued-reqs N    requests that run and wait at most, others get 503; 0: any number (0)
   --cache-blocks N           prefix cache in blocks of 16 tokens, 0: none (${DEFAULTS.cacheBlocks})
+
+As vLLM
+  --reasoning-parser NAME    ${REASONING_PARSERS.join(" or ")}: what no mark ends is reasoning
+  --byte-tokens              a character beyond ASCII is as many tokens as it has bytes
+  --odd-pieces               some words come in other pieces than their text is encoded in
+  --stream-interval N        tokens an event, the first one's apart (1)
+  --coalesce SHARE           tokens that leave with the next one, as with a slow reader (0)
+  --enable-force-include-usage   usage in every chunk of every stream
+  --empty-events             an event for tokens without text too, as without any parser
+  --late-head                a stream's head comes with its first token
+  --dev-mode                 /sleep, /wake_up, /is_sleeping, /pause, /resume, /is_paused
+  --shutdown-timeout SECONDS on SIGTERM finish what runs, refuse what comes, abort the rest
+                             (without: end at once)
 
 Faults
   --fail KIND[:NUMBER][:PROBABILITY|:COUNT]   repeat it for several; a number with a point is a
@@ -56,9 +71,9 @@ Examples
 
 /** Runs the command; resolves with the exit code once SIGTERM or SIGINT came. */
 export async function run(args: string[]): Promise<number> {
-  let settings: ReturnType<typeof read>;
+  let settings: ReturnType<typeof readFlags>;
   try {
-    settings = read(args);
+    settings = readFlags(args);
   } catch (error) {
     // parseArgs throws TypeError, our own checks RangeError: both are the caller's mistake.
     if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
@@ -69,7 +84,7 @@ export async function run(args: string[]): Promise<number> {
     console.log(help);
     return 0;
   }
-  const { options, count, port, json } = settings;
+  const { options, count, port, json, shutdownTimeoutS } = settings;
   const instances: SimulatedInstance[] = [];
   try {
     for (let index = 0; index < count; index++) {
@@ -91,105 +106,25 @@ export async function run(args: string[]): Promise<number> {
       json ? JSON.stringify({ url, model }) : `simulated vLLM listening on ${url} (${model})`,
     );
   }
-  await ended;
+  const signal = await ended;
+  if (signal === "SIGTERM" && shutdownTimeoutS !== null) {
+    await Promise.all(instances.map((instance) => instance.terminate(shutdownTimeoutS)));
+  }
   await Promise.all(instances.map((instance) => instance.close()));
   return 0;
 }
 
-function nextSignal(): Promise<void> {
+function nextSignal(): Promise<Deno.Signal> {
+  // Windows knows no SIGTERM.
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
   return new Promise((resolve) => {
-    const end = () => {
-      Deno.removeSignalListener("SIGINT", end);
-      if (Deno.build.os !== "windows") Deno.removeSignalListener("SIGTERM", end);
-      resolve();
-    };
-    Deno.addSignalListener("SIGINT", end);
-    // Windows knows no SIGTERM.
-    if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", end);
+    const listeners = signals.map((signal) => {
+      const end = () => {
+        for (const { signal, end } of listeners) Deno.removeSignalListener(signal, end);
+        resolve(signal);
+      };
+      return { signal, end };
+    });
+    for (const { signal, end } of listeners) Deno.addSignalListener(signal, end);
   });
-}
-
-/** Flags as options; null when help is asked for. Throws TypeError or RangeError on a bad flag. */
-function read(args: string[]) {
-  const { values } = parseArgs({
-    args: withReasoningLength(args),
-    options: {
-      "help": { type: "boolean", short: "h" },
-      "host": { type: "string", default: "127.0.0.1" },
-      "port": { type: "string", default: "8001" },
-      "count": { type: "string", default: "1" },
-      "model": { type: "string", multiple: true },
-      "api-key": { type: "string" },
-      "max-model-len": { type: "string" },
-      "json": { type: "boolean" },
-      "ttft": { type: "string" },
-      "tokens-per-second": { type: "string" },
-      "tokens": { type: "string" },
-      "answer": { type: "string" },
-      "reasoning": { type: "string" },
-      "reasoning-field": { type: "string" },
-      "seed": { type: "string" },
-      "max-num-seqs": { type: "string" },
-      "cache-blocks": { type: "string" },
-      "fail": { type: "string", multiple: true },
-    },
-  });
-  if (values.help) return null;
-  const number = (name: keyof typeof values, whole: boolean): number | undefined => {
-    const text = values[name];
-    if (text === undefined) return undefined;
-    const value = Number(text);
-    if (text === "" || !(value >= 0) || (whole && !Number.isInteger(value))) {
-      throw new RangeError(`--${name}: expected a ${whole ? "whole " : ""}number, not "${text}"`);
-    }
-    return value;
-  };
-  const field = values["reasoning-field"];
-  if (field !== undefined && field !== "reasoning" && field !== "reasoning_content") {
-    throw new RangeError(
-      `--reasoning-field: expected reasoning or reasoning_content, not "${field}"`,
-    );
-  }
-  const port = number("port", true)!;
-  const count = number("count", true)!;
-  if (count < 1) throw new RangeError("--count: expected at least 1");
-  if (port + count - 1 > 65_535) throw new RangeError("--port: expected at most 65535");
-  const faults: FaultRule[] = (values.fail ?? []).map(parseFault);
-  return {
-    port,
-    count,
-    json: values.json === true,
-    options: {
-      hostname: values.host,
-      models: values.model,
-      apiKey: values["api-key"],
-      maxModelLen: number("max-model-len", true),
-      ttftS: number("ttft", false),
-      tokensPerSecond: number("tokens-per-second", false),
-      tokens: number("tokens", true),
-      answer: values.answer === undefined ? undefined : answerText(values.answer),
-      reasoningTokens: number("reasoning", true),
-      reasoningField: field as "reasoning" | "reasoning_content" | undefined,
-      seed: number("seed", true),
-      maxNumSeqs: number("max-num-seqs", true),
-      cacheBlocks: number("cache-blocks", true),
-      faults,
-    },
-  };
-}
-
-/** `--reasoning` alone means 16 tokens; parseArgs knows no optional values. */
-function withReasoningLength(args: string[]): string[] {
-  return args.flatMap((arg, index) =>
-    arg === "--reasoning" && !/^\d+$/.test(args[index + 1] ?? "") ? ["--reasoning", "16"] : [arg]
-  );
-}
-
-function answerText(given: string): string {
-  if (!given.startsWith("@")) return given;
-  try {
-    return Deno.readTextFileSync(given.slice(1));
-  } catch (error) {
-    throw new RangeError(`--answer: cannot read ${given.slice(1)}: ${(error as Error).message}`);
-  }
 }

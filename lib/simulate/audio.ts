@@ -15,7 +15,7 @@ export async function audio(exchange: Exchange, engine: Engine): Promise<void> {
   if (!(file instanceof File)) throw invalidBody("missing", "file", "Field required");
   const model = form.get("model");
   if (typeof model === "string" && model !== "" && !engine.options.models.includes(model)) {
-    throw unknownModel(model);
+    throw unknownModel(model, engine.options.models);
   }
   const format = String(form.get("response_format") ?? "json");
   if (!["json", "text", "verbose_json"].includes(format)) {
@@ -51,13 +51,14 @@ export async function audio(exchange: Exchange, engine: Engine): Promise<void> {
     },
     () => {
       if (!streamed) return null;
-      const opened = events = new EventStream(exchange);
+      const opened = events = new EventStream(exchange, engine.options);
       return {
         events: opened,
         listener: {
           started: () => {},
-          token: (step) => {
-            if (step.text !== "" || step.finish) send({ content: step.text }, step.finish);
+          failed: (error) => opened.fail(error),
+          tokens: (step) => {
+            if (step.content !== "" || step.finish) send({ content: step.content }, step.finish);
           },
         },
       };

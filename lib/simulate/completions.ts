@@ -1,17 +1,18 @@
 // POST /v1/completions: a text, a list of texts, token ids or a list of those, continued. There are
 // no reasoning or tool parsers here, so markup is text, as in vLLM.
 
-import type { Choice, Step } from "./choice.ts";
+import type { Choice } from "./choice.ts";
 import type { Engine } from "./engine.ts";
 import { badParameter, invalidBody } from "./errors.ts";
 import { EventStream } from "./event_stream.ts";
-import { type Exchange, type Json, sendJson } from "./exchange.ts";
+import { type Exchange, type Json, sendError, sendJson } from "./exchange.ts";
 import { completionLogprobs } from "./logprobs.ts";
 import { readSampling, room, streamOptions, usage } from "./sampling.ts";
-import { decode, encode, isTokenId, tokenText } from "./tokenizer.ts";
+import type { Step } from "./step.ts";
+import { decode, type Encode, isTokenId } from "./tokenizer.ts";
 
 /** The prompts of a body as token ids. Throws ApiError 400. */
-export function readPrompts(prompt: unknown, name = "prompt"): number[][] {
+export function readPrompts(prompt: unknown, encode: Encode, name = "prompt"): number[][] {
   if (prompt === undefined || prompt === null) throw invalidBody("missing", name, "Field required");
   if (typeof prompt === "string") return [encode(prompt)];
   if (!Array.isArray(prompt)) {
@@ -35,8 +36,8 @@ function tokenIds(value: unknown, name: string): number[] {
 /** Answers a completion request. Throws ApiError before anything was sent. */
 export function completions(exchange: Exchange, engine: Engine, body: Json): void {
   if (body.suffix) throw badParameter("suffix is not currently supported", "suffix");
-  const options = streamOptions(body);
-  const prompts = readPrompts(body.prompt);
+  const options = streamOptions(body, engine.options);
+  const prompts = readPrompts(body.prompt, engine.encode);
   const sampling = readSampling(body, exchange);
   // As in OpenAI's API, a completion without max_tokens has 16 tokens.
   const wanted = sampling.maxTokens ?? 16;
@@ -46,6 +47,8 @@ export function completions(exchange: Exchange, engine: Engine, body: Json): voi
       ids,
       plan: {
         seed: engine.options.seed,
+        speech: engine.options,
+        encode: engine.encode,
         salt,
         tokens: exchange.tokens,
         reasoningTokens: engine.options.reasoningTokens,
@@ -54,8 +57,14 @@ export function completions(exchange: Exchange, engine: Engine, body: Json): voi
         allowTools: true,
       },
       limits: { ...sampling.limits, maxTokens },
+      reading: {
+        as: "text" as const,
+        parser: null,
+        skipSpecialTokens: sampling.skipSpecialTokens,
+      },
     }));
   });
+  engine.admit(answers.length);
   const promptTokens = prompts.reduce((sum, ids) => sum + ids.length, 0);
   const withIds = body.return_token_ids === true;
   const logprobs = typeof body.logprobs === "number" ? body.logprobs : null;
@@ -70,38 +79,34 @@ export function completions(exchange: Exchange, engine: Engine, body: Json): voi
   const echo = (index: number) =>
     body.echo === true ? decode(prompts[Math.floor(index / sampling.n)]) : "";
   let cached = 0;
-  /** The text of a token: what the plan calls markup or tool call is plain text here. */
-  const shown = (step: Step) =>
-    step.channel === "markup" && step.id !== null ? tokenText(step.id) : step.text;
+  const { streamInterval } = sampling;
 
   if (body.stream === true) {
-    const events = new EventStream(exchange);
+    const events = new EventStream(exchange, engine.options);
     const sent = answers.map(() => 0);
     let completionTokens = 0;
     const send = (more: Json) => events.send(`data: ${JSON.stringify({ ...head, ...more })}\n\n`);
     engine.generate(exchange, {
       answers,
       cacheSalt,
+      streamInterval,
       started: (tokens) => {
         cached = tokens;
       },
       step: (index, step, choice) => {
-        if (step.id !== null) completionTokens++;
-        if (!events.token()) return false;
+        completionTokens += step.ids.length;
+        if (!events.tokens(step.ids.length)) return false;
         const first = sent[index]++ === 0;
-        const text = (first ? echo(index) : "") + shown(step);
-        if (text === "" && !step.finish && !withIds && logprobs === null) return true;
+        const text = (first ? echo(index) : "") + step.content;
         send({
           choices: [{
             index,
             text,
-            logprobs: logprobs === null || step.id === null
-              ? null
-              : completionLogprobs([step.id], logprobs, asIds, 0),
+            logprobs: logprobs === null ? null : completionLogprobs(step.ids, logprobs, asIds, 0),
             finish_reason: step.finish,
             stop_reason: step.stopReason,
             prompt_token_ids: withIds && first ? answers[index].ids : null,
-            token_ids: withIds ? (step.id === null ? [] : [step.id]) : null,
+            token_ids: withIds ? step.ids : null,
           }],
           ...options.everyChunk
             ? { usage: usage(answers[index].ids.length, choice.ids.length, cached) }
@@ -116,6 +121,7 @@ export function completions(exchange: Exchange, engine: Engine, body: Json): voi
         events.send("data: [DONE]\n\n");
         events.end();
       },
+      failed: (error) => events.fail(error),
       flush: () => events.flush(),
     });
     return;
@@ -126,26 +132,30 @@ export function completions(exchange: Exchange, engine: Engine, body: Json): voi
   engine.generate(exchange, {
     answers,
     cacheSalt,
+    streamInterval,
     started: (tokens) => {
       cached = tokens;
     },
     step: (index, step) => {
-      texts[index] += shown(step);
+      texts[index] += step.content;
       lastSteps[index] = step;
-      exchange.log.tokens_sent++;
+      exchange.log.tokens_sent += step.ids.length;
       return true;
     },
     ended: (choices: Choice[]) => {
       sendJson(exchange, {
         ...head,
-        choices: choices.map((choice, index) => ({
+        choices: texts.map((text, index) => ({
           index,
-          text: texts[index],
-          logprobs: logprobs === null ? null : completionLogprobs(choice.ids, logprobs, asIds, 0),
-          finish_reason: lastSteps[index].finish,
-          stop_reason: lastSteps[index].stopReason,
+          text,
+          logprobs: logprobs === null
+            ? null
+            : completionLogprobs(choices[index]?.ids ?? [], logprobs, asIds, 0),
+          // An engine that stops ends also what has not begun.
+          finish_reason: lastSteps[index]?.finish ?? "abort",
+          stop_reason: lastSteps[index]?.stopReason ?? null,
           prompt_logprobs: null,
-          token_ids: withIds ? choice.ids : null,
+          token_ids: withIds ? choices[index]?.ids ?? [] : null,
           prompt_token_ids: withIds ? answers[index].ids : null,
         })),
         service_tier: null,
@@ -158,6 +168,7 @@ export function completions(exchange: Exchange, engine: Engine, body: Json): voi
         kv_transfer_params: null,
       });
     },
+    failed: (error) => sendError(exchange, error),
     flush: () => {},
   });
 }

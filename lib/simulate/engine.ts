@@ -1,15 +1,18 @@
-// What an instance generates with: its options, prefix cache, places to run, clock and counters, and
-// the one loop that moves answers on. How answers are written down is left to the dialects.
+// What an instance generates with: its options, prefix cache, places to run, clock and counters. One
+// request's answers are left to generation.ts, how they are written down to the dialects.
 
-import { Choice, type Limits, type Step } from "./choice.ts";
+import { busy, engineDead } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
+import { Generation, type Job } from "./generation.ts";
 import { Metrics } from "./metrics.ts";
+import type { Speech } from "./model.ts";
 import type { Pacer } from "./pacing.ts";
-import { plan, type PlanOptions } from "./plan.ts";
 import { BLOCK_SIZE, PrefixCache } from "./prefix_cache.ts";
+import type { ReasoningParserName } from "./reasoning.ts";
+import { type Encode, encode, encodeBytes } from "./tokenizer.ts";
 
 /** How an instance behaves; everything is optional, the defaults are those of `simulate`. */
-export interface EngineOptions {
+export interface EngineOptions extends Speech {
   /** Names the model is served under; the first is the main one. */
   models: readonly string[];
   /** Seconds to the first token of a prompt that is not cached. */
@@ -27,38 +30,47 @@ export interface EngineOptions {
   tokens: number | null;
   /** Instances with the same seed give the same answers. */
   seed: number;
+  /** Tells reasoning from content by the marks in an answer; null: by what the model means. */
+  reasoningParser: ReasoningParserName | null;
   /** Requests that run at once, others wait; 0 for any number. */
   maxNumSeqs: number;
+  /** Requests that run and wait at most, others are refused as vLLM does when full; 0 for any number. */
+  maxNumQueuedReqs: number;
+  /** Tokens an event, the first one's apart. */
+  streamInterval: number;
+  /**
+   * Share of tokens that leave together with the next one, as all do whose reader is slow; 0 for a
+   * stream that waits for its reader and sends each token by itself.
+   */
+  coalesce: number;
+  /** Usage in every chunk of every stream. */
+  forceIncludeUsage: boolean;
+  /** Tokens without text have an event in chat too, as where vLLM runs without any parser. */
+  emptyEvents: boolean;
+  /** The head of a stream leaves with its first token, not before. */
+  lateHead: boolean;
+  /** /sleep, /pause and their kin are there. */
+  devMode: boolean;
   /** Size of the prefix cache in blocks of 16 tokens; 0 for none. */
   cacheBlocks: number;
-}
-
-/** What is to be generated. */
-export interface Job {
-  /** One answer each. */
-  answers: { ids: readonly number[]; plan: PlanOptions; limits: Limits }[];
-  cacheSalt: string;
-  /** Called once, when the first token is there. */
-  started(cachedTokens: number): void;
-  /** Called for each token of answer `index`; false ends the job. */
-  step(index: number, step: Step, choice: Choice): boolean;
-  /** Called after the last token of the last answer, not when the job ended early. */
-  ended(choices: Choice[]): void;
-  /** Called after the tokens of one turn. */
-  flush(): void;
 }
 
 export class Engine {
   readonly metrics = new Metrics();
   readonly cache: PrefixCache;
+  readonly encode: Encode;
   /** Set once the engine is lost. */
   dead = false;
+  /** True while no token is made: hung, asleep or paused. */
+  halted = false;
   #queue: (() => void)[] = [];
+  #jobs = new Set<Generation>();
   #cachedBlocksInUse = 0;
   #jsonBytes = new Map<string, Uint8Array>();
 
   constructor(readonly options: EngineOptions, private readonly pacer: Pacer) {
     this.cache = new PrefixCache(options.cacheBlocks);
+    this.encode = options.byteTokens ? encodeBytes : encode;
   }
 
   /** The name that answers carry. */
@@ -76,37 +88,49 @@ export class Engine {
     return bytes;
   }
 
-  /** The text of GET /metrics. */
-  metricsText(): string {
-    return this.metrics.text(this.model, {
-      queries: this.cache.queries,
-      hits: this.cache.hits,
-      usage: Math.min(1, this.#cachedBlocksInUse / Math.max(1, this.cache.capacity)),
-      blocks: this.cache.capacity,
-      blockSize: BLOCK_SIZE,
-    });
+  /** Throws ApiError 503 when `answers` more would be too many. */
+  admit(answers: number): void {
+    const { maxNumQueuedReqs } = this.options;
+    const { metrics } = this;
+    if (maxNumQueuedReqs === 0) return;
+    if (metrics.running + metrics.waiting + answers <= maxNumQueuedReqs) return;
+    metrics.rejections++;
+    throw busy();
   }
 
-  /** Generates; ends at once when the client leaves. */
+  /** Ends everything that runs or waits with what there is of it. */
+  abortAll(): void {
+    for (const job of [...this.#jobs]) job.abort();
+  }
+
+  /** The engine is lost: everything that runs or waits fails. */
+  die(): void {
+    this.dead = true;
+    for (const job of [...this.#jobs]) job.fail(engineDead());
+  }
+
+  /** Generates; ends at once when the client leaves. Throws ApiError 503 when there is no room. */
   generate(exchange: Exchange, job: Job): void {
     const arrivedMs = performance.now();
+    const generation = new Generation(this, exchange, job, arrivedMs);
+    this.#jobs.add(generation);
     let cancel = () => {};
     let over = false;
     let running = false;
     const blocks = Math.ceil(Math.max(...job.answers.map(({ ids }) => ids.length)) / BLOCK_SIZE);
     const begin = () => {
-      if (over) return;
-      if (running) return;
+      if (over || running) return;
       running = true;
       this.metrics.running++;
       this.#cachedBlocksInUse += blocks;
-      cancel = this.#run(exchange, job, arrivedMs);
+      cancel = generation.run(this.pacer);
     };
     exchange.reply.onAbort(() => {
       this.metrics.finish("abort");
     });
     exchange.reply.onFinish(() => {
       over = true;
+      this.#jobs.delete(generation);
       cancel();
       if (running) {
         this.metrics.running--;
@@ -125,69 +149,21 @@ export class Engine {
     }
   }
 
+  /** The text of GET /metrics. */
+  metricsText(sleepState: "awake" | "weights_offloaded"): string {
+    return this.metrics.text(this.model, sleepState, {
+      queries: this.cache.queries,
+      hits: this.cache.hits,
+      usage: Math.min(1, this.#cachedBlocksInUse / Math.max(1, this.cache.capacity)),
+      blocks: this.cache.capacity,
+      blockSize: BLOCK_SIZE,
+    });
+  }
+
   #next(): void {
     const next = this.#queue.shift();
     if (!next) return;
     this.metrics.waiting--;
     next();
-  }
-
-  #run(exchange: Exchange, job: Job, arrivedMs: number): () => void {
-    const { metrics } = this;
-    metrics.observe("request_queue_time_seconds", (performance.now() - arrivedMs) / 1000);
-    const prompts = [...new Set(job.answers.map(({ ids }) => ids))];
-    let cached = 0;
-    let total = 0;
-    for (const ids of prompts) {
-      cached += this.cache.lookUp(ids, job.cacheSalt);
-      total += ids.length;
-      metrics.promptTokens += ids.length;
-      metrics.observe("request_prompt_tokens", ids.length);
-    }
-    metrics.promptTokensCached += cached;
-    const choices = job.answers.map(({ ids, plan: options, limits }) =>
-      new Choice(plan(ids, options), options.salt, limits)
-    );
-    const ttftMs = exchange.ttftS * 1000 * (total === 0 ? 1 : (total - cached) / total);
-    const intervalMs = exchange.tokensPerSecond > 0 ? 1000 / exchange.tokensPerSecond : 0;
-    let started = false;
-    let lastMs = 0;
-    const step = (): boolean => {
-      const now = performance.now();
-      if (!started) {
-        started = true;
-        metrics.observe("time_to_first_token_seconds", (now - arrivedMs) / 1000);
-        job.started(cached);
-      } else {
-        metrics.observe("inter_token_latency_seconds", (now - lastMs) / 1000);
-      }
-      lastMs = now;
-      let left = false;
-      for (let index = 0; index < choices.length; index++) {
-        const choice = choices[index];
-        if (choice.finished) continue;
-        const made = choice.step();
-        if (made.id !== null) metrics.generationTokens++;
-        if (!job.step(index, made, choice)) return true;
-        if (!choice.finished) left = true;
-        else {
-          metrics.finish(made.finish ?? "stop");
-          metrics.observe("request_generation_tokens", choice.ids.length);
-        }
-      }
-      if (left) return false;
-      metrics.observe("e2e_request_latency_seconds", (now - arrivedMs) / 1000);
-      choices.forEach((choice, index) =>
-        this.cache.store([...job.answers[index].ids, ...choice.ids], job.cacheSalt)
-      );
-      job.ended(choices);
-      return true;
-    };
-    const running = this.pacer.start(
-      { step, blocked: () => exchange.reply.backlogged, flush: () => job.flush() },
-      ttftMs,
-      intervalMs,
-    );
-    return () => running.cancel();
   }
 }

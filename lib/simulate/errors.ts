@@ -23,9 +23,14 @@ export class ApiError extends Error {
   }
 }
 
-/** 404 for a model that is not served. */
-export function unknownModel(model: string): ApiError {
-  return new ApiError(404, "NotFoundError", `The model \`${model}\` does not exist.`, "model");
+/** 404 for a model that is not served; `served` are the names that are. */
+export function unknownModel(model: string, served: readonly string[]): ApiError {
+  return new ApiError(
+    404,
+    "NotFoundError",
+    `The model \`${model}\` does not exist. Valid aliases: ${served.join(", ")}.`,
+    "model",
+  );
 }
 
 /** 400 for a parameter with a value that cannot be. */
@@ -35,12 +40,12 @@ export function badParameter(message: string, param: string | null = null): ApiE
 
 /** 400 in the words of the body's validation. `input` is shown as Python would. */
 export function invalidBody(type: string, location: string, message: string): ApiError {
-  const path = location === "" ? "('body',)" : `('body', '${location.split(".").join("', '")}')`;
+  const path = location === "" ? "body" : `body.${location}`;
   return new ApiError(
     400,
     "Bad Request",
-    `1 validation error:\n  {'type': '${type}', 'loc': ${path}, 'msg': '${message}'}`,
-    location === "" ? null : location,
+    `1 validation error:\n  {'type': '${type}', 'loc': '${path}', 'msg': '${message}'}`,
+    location === "" ? null : path,
   );
 }
 
@@ -61,6 +66,25 @@ export function engineDead(): ApiError {
     500,
     "InternalServerError",
     "EngineCore encountered an issue. See stack trace (above) for the root cause.",
+  );
+}
+
+/** 503 as given under `--max-num-queued-reqs` for one request too many; no Retry-After comes with it. */
+export function busy(): ApiError {
+  return new ApiError(
+    503,
+    "Service Unavailable",
+    "The engine is currently busy and cannot accept new requests. " +
+      "Please try again later or on a different instance.",
+  );
+}
+
+/** 500 as given for a new request while a server with `--shutdown-timeout` finishes the others. */
+export function shuttingDown(): ApiError {
+  return new ApiError(
+    500,
+    "InternalServerError",
+    "cannot schedule new futures after shutdown",
   );
 }
 

@@ -1,7 +1,7 @@
 // A streamed answer as it leaves: events, joined where several come in one turn, and the faults that
 // happen in the middle of one.
 
-import { internalError } from "./errors.ts";
+import { type ApiError, internalError } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 
 const encoder = new TextEncoder();
@@ -12,14 +12,19 @@ export class EventStream {
   #pending: Uint8Array[] = [];
   #size = 0;
   #chunks = 0;
+  #begun = false;
 
-  /** `errorEvents` is the text of an error in the middle of the stream, in the dialect's form. */
+  /**
+   * `errorEvents` is the text of an error in the middle of the stream, in the dialect's form. With
+   * `lateHead` the head leaves together with the first event.
+   */
   constructor(
     private readonly exchange: Exchange,
-    private readonly errorEvents: () => string = () =>
-      `data: ${internalError().body()}\n\ndata: [DONE]\n\n`,
+    { lateHead }: { lateHead: boolean },
+    private readonly errorEvents: (error: ApiError) => string = (error) =>
+      `data: ${error.body()}\n\ndata: [DONE]\n\n`,
   ) {
-    exchange.reply.begin(200, { "content-type": "text/event-stream; charset=utf-8" });
+    if (!lateHead) this.#begin();
   }
 
   /** Sends an event's text. */
@@ -34,14 +39,28 @@ export class EventStream {
     this.#size += event.length;
   }
 
-  /** To be called before the events of a token; false when the stream ends here instead. */
-  token(): boolean {
+  /** To be called before the event of `count` tokens; false when the stream ends here instead. */
+  tokens(count: number): boolean {
     const { fault } = this.exchange;
     const due = fault !== null && fault.number !== null && this.#chunks === fault.number;
     this.#chunks++;
     if (due && !this.#misbehave(fault.kind)) return false;
-    this.exchange.log.tokens_sent++;
+    this.exchange.log.tokens_sent += count;
     return true;
+  }
+
+  /** An error and the end. */
+  fail(error: ApiError): void {
+    this.send(this.errorEvents(error));
+    this.end();
+  }
+
+  /** Breaks the connection off after what was sent. */
+  cut(): void {
+    if (this.stopped) return;
+    this.flush();
+    this.stopped = true;
+    this.exchange.reply.close();
   }
 
   /** Hands over what was sent since the last time. */
@@ -58,7 +77,13 @@ export class EventStream {
     }
     this.#pending = [];
     this.#size = 0;
+    if (!this.#begun) this.#begin();
     this.exchange.reply.write(bytes);
+  }
+
+  #begin(): void {
+    this.#begun = true;
+    this.exchange.reply.begin(200, { "content-type": "text/event-stream; charset=utf-8" });
   }
 
   /** The proper end. */
@@ -76,7 +101,7 @@ export class EventStream {
       this.send('data: {"id":"broken","choices":[{"index":0,"delta":{"content":"\n\n');
       return true;
     }
-    if (kind === "error-event") this.send(this.errorEvents());
+    if (kind === "error-event") this.send(this.errorEvents(internalError()));
     if (!["error-event", "cut", "cut-reset", "cut-clean", "stall"].includes(kind)) return true;
     this.flush();
     this.stopped = true;

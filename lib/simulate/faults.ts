@@ -1,5 +1,5 @@
 // What can go wrong on demand: how a fault is written, and which request meets one. Doing it is left
-// to instance.ts (before an answer), event_stream.ts and generation.ts (within one).
+// to early_faults.ts (before an answer), event_stream.ts and engine.ts (within one), life.ts (beside).
 
 /** Every kind of fault and what its number means; kinds without one take none. */
 export const FAULT_KINDS: Record<string, { number: string | null; says: string }> = {
@@ -12,6 +12,14 @@ export const FAULT_KINDS: Record<string, { number: string | null; says: string }
   "429": { number: null, says: "answers 429 (retry-after=S)" },
   "500": { number: null, says: "answers 500" },
   "503": { number: null, says: "answers 503 (retry-after=S)" },
+  "full": { number: null, says: "503 of a full vLLM, without Retry-After" },
+  "full-event": { number: null, says: "the same as first event of a stream of status 200" },
+  "draining": { number: null, says: "500 of a vLLM that finishes what runs and takes no more" },
+  "terminate": { number: "seconds", says: "SIGTERM: runs on for so many seconds, aborts, ends" },
+  "engine-hung": { number: null, says: "no token from now on, /health 200, until reset" },
+  "asleep": { number: null, says: "the same, and the metrics say so" },
+  "paused": { number: null, says: "the same, and the metrics do not" },
+  "engine-killed": { number: null, says: "error events, 500, /health 503, after a second closed" },
   "engine-dead": { number: null, says: "500 EngineCore from now on, /health 503, until reset" },
   "cut": { number: "chunks", says: "connection closed after so many chunks with tokens" },
   "cut-reset": { number: "chunks", says: "connection reset after so many chunks" },
@@ -26,6 +34,15 @@ export const FAULT_KINDS: Record<string, { number: string | null; says: string }
   "split": { number: null, says: "the answer comes in odd pieces, within UTF-8 too" },
   "drip": { number: null, says: "the answer comes byte by byte" },
 };
+
+const SERVER_FAULTS = [
+  ...["refuse", "terminate", "engine-dead", "engine-killed", "engine-hung", "asleep", "paused"],
+];
+
+/** True for faults that befall the whole server, not a request. */
+export function isServerFault(kind: string): boolean {
+  return SERVER_FAULTS.includes(kind);
+}
 
 /** A fault as it is met. */
 export interface Fault {

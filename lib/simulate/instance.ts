@@ -1,18 +1,13 @@
-// A simulated vLLM server: routes, keys, the faults that come before an answer, and the control
-// paths under /simulate/ that only a simulated one has.
+// A simulated vLLM server: its routes and keys, and what befalls it as a whole.
 
 import { audio } from "./audio.ts";
 import { chat } from "./chat.ts";
 import { completions } from "./completions.ts";
 import { Engine, type EngineOptions } from "./engine.ts";
-import {
-  anthropicBody,
-  ApiError,
-  badParameter,
-  engineDead,
-  internalError,
-  unknownModel,
-} from "./errors.ts";
+import { control, type Controlled, readFault } from "./control.ts";
+import { develop } from "./develop.ts";
+import { failEarly } from "./early_faults.ts";
+import { anthropicBody, ApiError, engineDead, internalError, unknownModel } from "./errors.ts";
 import {
   type Exchange,
   type Json,
@@ -21,16 +16,19 @@ import {
   sendError,
   settings,
 } from "./exchange.ts";
-import { type Fault, type FaultRule, Faults, parseFault } from "./faults.ts";
+import { type Fault, type FaultRule, Faults, isServerFault } from "./faults.ts";
 import { type HttpServer, listen, type Reply, type Request } from "./http_server.ts";
+import { lax } from "./lax.ts";
+import { Life } from "./life.ts";
 import { countTokens, messages } from "./messages.ts";
+import { modelList } from "./models.ts";
 import { Pacer } from "./pacing.ts";
 import { classify, embeddings, pooling, rerank, score } from "./pooling.ts";
 import { Responses } from "./responses.ts";
 import { detokenize, tokenize } from "./tokens.ts";
 
 /** The version that /version names: what the dialect was taken from. */
-const VERSION = "0.27.0";
+const VERSION = "0.32.0";
 /** Requests kept for /simulate/requests. */
 const LOG_SIZE = 2000;
 
@@ -48,6 +46,11 @@ export interface SimulatedInstance {
   readonly url: string;
   readonly port: number;
   readonly model: string;
+  /**
+   * Ends as vLLM does on SIGTERM: what runs may finish within `timeoutS` seconds, the rest is aborted.
+   */
+  terminate(timeoutS: number): Promise<void>;
+  /** Ends everything at once. */
   close(): Promise<void>;
 }
 
@@ -63,7 +66,17 @@ export const DEFAULTS: EngineOptions = {
   answer: null,
   tokens: null,
   seed: 0,
+  reasoningParser: null,
+  byteTokens: false,
+  oddPieces: false,
   maxNumSeqs: 0,
+  maxNumQueuedReqs: 0,
+  streamInterval: 1,
+  coalesce: 0,
+  forceIncludeUsage: false,
+  emptyEvents: false,
+  lateHead: false,
+  devMode: false,
   cacheBlocks: 20_000,
 };
 
@@ -87,6 +100,9 @@ const JSON_ROUTES: Record<string, Route> = {
   "/detokenize": detokenize,
 };
 
+/** Paths that the engine takes no part in. */
+const WITHOUT_ENGINE = ["/tokenize", "/detokenize", "/v1/messages/count_tokens"];
+
 /** Starts a simulated instance. Rejects when the port is taken. */
 export async function startSimulated(options: SimulateOptions = {}): Promise<SimulatedInstance> {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
@@ -97,11 +113,12 @@ export async function startSimulated(options: SimulateOptions = {}): Promise<Sim
   return await instance.listen(options.hostname ?? "127.0.0.1", options.port ?? 0);
 }
 
-class Instance {
+class Instance implements Controlled {
+  readonly faults: Faults;
   readonly #engine: Engine;
+  readonly #life: Life;
   readonly #pacer = new Pacer();
   readonly #responses = new Responses();
-  readonly #faults: Faults;
   readonly #initialFaults: readonly FaultRule[];
   #log: LogEntry[] = [];
   #server: HttpServer | null = null;
@@ -110,7 +127,10 @@ class Instance {
 
   constructor(private readonly options: EngineOptions, faults: readonly FaultRule[]) {
     this.#engine = new Engine(options, this.#pacer);
-    this.#faults = new Faults(faults);
+    this.#life = new Life(this.#engine, () => this.#close());
+    this.faults = new Faults(
+      faults.filter(({ kind }) => kind === "engine-dead" || !isServerFault(kind)),
+    );
     this.#initialFaults = faults;
   }
 
@@ -120,33 +140,75 @@ class Instance {
       port,
       handle: (request, reply) => this.#handle(request, reply),
     });
-    for (const fault of this.#initialFaults) if (fault.kind === "refuse") this.#refuse(fault);
+    for (const fault of this.#initialFaults) {
+      if (isServerFault(fault.kind) && fault.kind !== "engine-dead") this.befall(fault);
+    }
     const server = this.#server;
     const host = hostname.includes(":") ? `[${hostname}]` : hostname;
     return {
       url: `http://${host}:${server.port}/v1`,
       port: server.port,
       model: this.#engine.model,
-      close: async () => {
-        clearTimeout(this.#returning);
-        this.#pacer.close();
-        await server.close();
-      },
+      terminate: (timeoutS) => this.#life.terminate(timeoutS),
+      close: () => this.#close(),
     };
+  }
+
+  async #close(): Promise<void> {
+    clearTimeout(this.#returning);
+    this.#life.close();
+    this.#pacer.close();
+    await this.#server?.close();
+  }
+
+  log(): readonly LogEntry[] {
+    return this.#log;
+  }
+
+  reset(): void {
+    this.faults.clear();
+    this.#engine.dead = false;
+    this.#life.go();
+    this.#engine.cache.clear();
+    this.#responses.forget();
+    this.#log = [];
+  }
+
+  befall(fault: Fault): void {
+    switch (fault.kind) {
+      case "refuse":
+        return this.#refuse(fault);
+      case "terminate":
+        return this.#end(this.#life.terminate(fault.number ?? 0));
+      case "engine-killed":
+        return this.#end(this.#life.die());
+      case "engine-hung":
+        return this.#life.halt("hung");
+      case "asleep":
+        return this.#life.halt("asleep");
+      case "paused":
+        return this.#life.halt("paused");
+      case "engine-dead":
+        this.#engine.dead = true;
+    }
+  }
+
+  #end(ending: Promise<void>): void {
+    ending.catch((error) => console.error("simulated vLLM cannot end:", error));
   }
 
   #handle(request: Request, reply: Reply): void {
     if (request.path.startsWith("/simulate/")) {
-      this.#guard(reply, () => this.#control(request, reply));
+      this.#guard(reply, () => control(request, reply, this));
       return;
     }
     const log = this.#note(request, reply);
     this.#guard(reply, () => {
       const asksModel = request.method === "POST";
       const header = request.headers["x-simulate-fail"];
-      const fault = header ? readFault(header) : this.#faults.meet(request.path, asksModel);
+      const fault = header ? readFault(header) : this.faults.meet(request.path, asksModel);
       log.fault = fault?.kind ?? null;
-      if (fault && this.#failEarly(fault, request, reply)) return;
+      if (fault && failEarly(fault, request, reply, (fault) => this.befall(fault))) return;
       if (asksModel) {
         this.#load++;
         reply.onFinish(() => this.#load--);
@@ -209,71 +271,6 @@ class Instance {
     return entry;
   }
 
-  /** Does the faults that come before an answer; false when an answer shall be made. */
-  #failEarly(fault: Fault, request: Request, reply: Reply): boolean {
-    const retryAfter: Record<string, string> = fault.retryAfterS === null
-      ? {}
-      : { "retry-after": String(fault.retryAfterS) };
-    const streaming = reply.status === null && wantsStream(request);
-    switch (fault.kind) {
-      case "refuse":
-        reply.reset();
-        this.#refuse(fault);
-        return true;
-      case "hang":
-        return true;
-      case "hang-headers-sent":
-        reply.begin(200, {
-          "content-type": streaming ? "text/event-stream; charset=utf-8" : "application/json",
-        });
-        return true;
-      case "reset":
-        reply.reset();
-        return true;
-      case "close":
-        reply.close();
-        return true;
-      case "400":
-        throw badParameter("simulated: the request is refused");
-      case "429":
-        throw new ApiError(429, "RateLimitError", "simulated: too many requests", null, retryAfter);
-      case "500":
-        throw internalError();
-      case "503":
-        throw new ApiError(
-          503,
-          "ServiceUnavailableError",
-          "simulated: the service is not available",
-          null,
-          retryAfter,
-        );
-      case "engine-dead":
-        this.#engine.dead = true;
-        throw engineDead();
-      case "empty":
-      case "empty-done":
-        reply.begin(200, {
-          "content-type": streaming ? "text/event-stream; charset=utf-8" : "application/json",
-        });
-        if (fault.kind === "empty-done" && streaming) {
-          reply.write(new TextEncoder().encode("data: [DONE]\n\n"));
-        }
-        reply.end();
-        return true;
-      case "slow-head":
-        reply.dribble = { maxPiece: 8, pauseMs: 10, headOnly: true };
-        return false;
-      case "split":
-        reply.dribble = { maxPiece: 40, pauseMs: 1, headOnly: false };
-        return false;
-      case "drip":
-        reply.dribble = { maxPiece: 1, pauseMs: 0, headOnly: false };
-        return false;
-      default:
-        return false;
-    }
-  }
-
   #refuse(fault: Fault): void {
     const server = this.#server!;
     void server.pause();
@@ -299,26 +296,37 @@ class Instance {
       : JSON_ROUTES[request.path];
     if (json) {
       if (request.method !== "POST") throw wrongMethod("POST");
-      const body = jsonBody(request);
-      try {
+      this.#inDialect(exchange, () => {
+        const body = lax(request.path, jsonBody(request));
         this.#checkModel(body.model);
         if (this.#engine.dead) throw engineDead();
-        json(exchange, this.#engine, body);
-      } catch (error) {
-        // What the validation of a body says has OpenAI's shape on every path.
-        if (!(error instanceof ApiError) || !request.path.startsWith("/v1/messages")) throw error;
-        if (error.type === "Bad Request") throw error;
-        const type = { "content-type": "application/json", ...error.headers };
-        reply.send(error.status, type, anthropicBody(error));
-      }
+        const work = () => json(exchange, this.#engine, body);
+        if (WITHOUT_ENGINE.includes(request.path)) work();
+        else {this.#life.admit(reply, () =>
+            this.#guard(reply, () =>
+              this.#inDialect(exchange, work)));}
+      });
       return;
     }
     this.#other(exchange);
   }
 
+  /** Errors on Anthropic's paths have Anthropic's shape, but for what the validation of a body says. */
+  #inDialect({ request, reply }: Exchange, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof ApiError) || !request.path.startsWith("/v1/messages")) throw error;
+      if (error.type === "Bad Request") throw error;
+      const type = { "content-type": "application/json", ...error.headers };
+      reply.send(error.status, type, anthropicBody(error));
+    }
+  }
+
   #checkModel(model: unknown): void {
     if (model === undefined || model === null || model === "") return;
-    if (!this.options.models.includes(String(model))) throw unknownModel(String(model));
+    const { models } = this.options;
+    if (!models.includes(String(model))) throw unknownModel(String(model), models);
   }
 
   #other(exchange: Exchange): void {
@@ -326,11 +334,13 @@ class Instance {
     if (/^\/v1\/audio\/(transcriptions|translations)$/.test(request.path)) {
       if (request.method !== "POST") throw wrongMethod("POST");
       if (this.#engine.dead) throw engineDead();
-      audio(exchange, this.#engine).catch((error) =>
-        this.#guard(reply, () => {
-          throw error;
-        })
-      );
+      this.#life.admit(reply, () => {
+        audio(exchange, this.#engine).catch((error) =>
+          this.#guard(reply, () => {
+            throw error;
+          })
+        );
+      });
       return;
     }
     const response = /^\/v1\/responses\/([^/]+)(\/cancel)?$/.exec(request.path);
@@ -341,6 +351,7 @@ class Instance {
       else this.#responses.read(exchange, response[1]);
       return;
     }
+    if (this.options.devMode && develop(request, reply, this.#engine, this.#life)) return;
     const get = (status: number, type: string, body: string) => {
       if (request.method !== "GET" && request.method !== "HEAD") throw wrongMethod("GET");
       reply.send(status, type === "" ? {} : { "content-type": type }, body);
@@ -357,89 +368,13 @@ class Instance {
         return get(
           200,
           "text/plain; version=0.0.4; charset=utf-8",
-          this.#engine.metricsText(),
+          this.#engine.metricsText(this.#life.asleep ? "weights_offloaded" : "awake"),
         );
       case "/v1/models":
-        return get(200, "application/json", JSON.stringify(this.#models()));
+        return get(200, "application/json", JSON.stringify(modelList(this.options)));
       default:
         throw new ApiError(404, "Not Found", "Not Found");
     }
-  }
-
-  #models() {
-    const created = Math.floor(Date.now() / 1000);
-    return {
-      object: "list",
-      data: this.options.models.map((id) => ({
-        id,
-        object: "model",
-        created,
-        owned_by: "vllm",
-        root: this.#engine.model,
-        parent: null,
-        max_model_len: this.options.maxModelLen,
-        permission: [{
-          id: "modelperm-simulated",
-          object: "model_permission",
-          created,
-          allow_create_engine: false,
-          allow_sampling: true,
-          allow_logprobs: true,
-          allow_search_indices: false,
-          allow_view: true,
-          allow_fine_tuning: false,
-          organization: "*",
-          group: null,
-          is_blocking: false,
-        }],
-      })),
-    };
-  }
-
-  #control(request: Request, reply: Reply): void {
-    const answer = (value: unknown) =>
-      reply.send(200, { "content-type": "application/json" }, JSON.stringify(value));
-    switch (`${request.method} ${request.path}`) {
-      case "GET /simulate/requests":
-        return answer({ requests: this.#log });
-      case "GET /simulate/fail":
-        return answer({ faults: this.#faults.list() });
-      case "POST /simulate/fail": {
-        const body = jsonBody(request);
-        const rule = readFault(String(body.kind));
-        if (typeof body.count === "number") rule.count = body.count;
-        if (typeof body.probability === "number") rule.probability = body.probability;
-        if (typeof body.path === "string") rule.path = body.path;
-        // These concern the whole server, so they hold from now on, not from the next request on.
-        if (rule.kind === "engine-dead") this.#engine.dead = true;
-        else if (rule.kind !== "refuse") this.#faults.add(rule);
-        answer({ faults: this.#faults.list() });
-        if (rule.kind === "refuse") this.#refuse(rule);
-        return;
-      }
-      case "POST /simulate/reset":
-        this.#faults.clear();
-        this.#engine.dead = false;
-        this.#engine.cache.clear();
-        this.#responses.forget();
-        this.#log = [];
-        return answer({ reset: true });
-      default:
-        throw new ApiError(404, "Not Found", "Not Found");
-    }
-  }
-}
-
-function wantsStream(request: Request): boolean {
-  return /"stream"\s*:\s*true/.test(new TextDecoder().decode(request.body));
-}
-
-function readFault(text: string): FaultRule {
-  try {
-    return parseFault(text);
-  } catch (error) {
-    if (error instanceof RangeError) throw badParameter(error.message, "x-simulate-fail");
-    throw error;
   }
 }
 

@@ -1,19 +1,20 @@
 // POST /v1/messages and /v1/messages/count_tokens: Anthropic's dialect, as vLLM speaks it.
 
 import { answerChat, type Counts } from "./answer.ts";
-import { chatPrompt, type Said } from "./chat.ts";
-import type { Step } from "./choice.ts";
+import { chatPrompt } from "./chat_request.ts";
 import type { Engine } from "./engine.ts";
-import { invalidBody } from "./errors.ts";
+import { type ApiError, invalidBody } from "./errors.ts";
 import { EventStream } from "./event_stream.ts";
 import { type Exchange, type Json, sendJson } from "./exchange.ts";
+import type { Said } from "./said.ts";
+import type { Step } from "./step.ts";
 import type { ChatMessage } from "./template.ts";
 import { contentText } from "./template.ts";
-import { encode } from "./tokenizer.ts";
 
 /** Answers with the number of tokens of the prompt. */
-export function countTokens(exchange: Exchange, _engine: Engine, body: Json): void {
-  sendJson(exchange, { input_tokens: encode(chatPrompt(chatBody(body))).length });
+export function countTokens(exchange: Exchange, engine: Engine, body: Json): void {
+  const ids = engine.encode(chatPrompt(chatBody(body), engine));
+  sendJson(exchange, { input_tokens: ids.length });
 }
 
 /** Answers a message. Throws ApiError before anything was sent. */
@@ -32,10 +33,13 @@ export function messages(exchange: Exchange, engine: Engine, body: Json): void {
     chatBody(body),
     () => {
       if (body.stream !== true) return null;
-      const events = new EventStream(exchange, () =>
-        event("error", {
-          error: { type: "InternalServerError", message: "Internal server error" },
-        }) + "data: [DONE]\n\n");
+      const events = new EventStream(
+        exchange,
+        engine.options,
+        (error) =>
+          event("error", { error: { type: error.type, message: error.message } }) +
+          "data: [DONE]\n\n",
+      );
       const written = blocks = new Blocks(events, exchange.id);
       return {
         events,
@@ -50,12 +54,21 @@ export function messages(exchange: Exchange, engine: Engine, body: Json): void {
                 usage: usage(counts, 0),
               },
             })),
-          token: (step) => written.token(step),
+          tokens: (step) => written.tokens(step),
+          failed: (error) => {
+            events.send(event("error", { error: lost(error) }));
+            events.end();
+          },
         },
       };
     },
     (said, counts) => {
-      const reason = { stop_reason: stopReason(said), stop_sequence: stopSequence(said) };
+      // A stream that is aborted before its first token ends as if all had been said.
+      const untold = blocks !== null && counts.completion === 0 && said.finish === "abort";
+      const reason = {
+        stop_reason: untold ? "end_turn" : stopReason(said),
+        stop_sequence: stopSequence(said),
+      };
       if (blocks) {
         blocks.end(reason, usage(counts, counts.completion));
         return;
@@ -63,11 +76,21 @@ export function messages(exchange: Exchange, engine: Engine, body: Json): void {
       sendJson(exchange, {
         ...head,
         content: content(said, exchange.id),
-        ...reason,
+        // A whole message leaves out what is null.
+        ...Object.fromEntries(Object.entries(reason).filter(([, value]) => value !== null)),
         usage: usage(counts, counts.completion),
       });
     },
   );
+}
+
+/** vLLM takes its own error event for a chunk of chat, and tells of that. */
+function lost(error: ApiError): Json {
+  return {
+    type: "internal_error",
+    message: "2 validation errors for ChatCompletionStreamResponse\nmodel\n  Field required " +
+      `[type=missing, input_value=${JSON.stringify({ error: error.object() })}]`,
+  };
 }
 
 /** Writes the content blocks of a streamed message. */
@@ -77,24 +100,23 @@ class Blocks {
 
   constructor(private readonly events: EventStream, private readonly id: string) {}
 
-  token(step: Step): void {
-    if (step.opens) {
-      this.#begin(`call ${step.opens.index}`, {
-        type: "tool_use",
-        id: toolId(this.id, step.opens.index),
-        name: step.opens.name,
-        input: {},
-      });
-    }
-    if (step.text === "") return;
-    if (step.channel === "tool") {
-      this.#delta({ type: "input_json_delta", partial_json: step.text });
-    } else if (step.channel === "reasoning") {
+  tokens(step: Step): void {
+    if (step.reasoning !== "") {
       this.#begin("thinking", { type: "thinking", thinking: "", signature: "" });
-      this.#delta({ type: "thinking_delta", thinking: step.text });
-    } else {
+      this.#delta({ type: "thinking_delta", thinking: step.reasoning });
+    }
+    if (step.content !== "") {
       this.#begin("text", { type: "text", text: "" });
-      this.#delta({ type: "text_delta", text: step.text });
+      this.#delta({ type: "text_delta", text: step.content });
+    }
+    for (const call of step.calls) {
+      if (call.name !== null) {
+        const id = toolId(this.id, call.index);
+        this.#begin(`call ${call.index}`, { type: "tool_use", id, name: call.name, input: {} });
+      }
+      if (call.arguments !== "") {
+        this.#delta({ type: "input_json_delta", partial_json: call.arguments });
+      }
     }
   }
 
@@ -102,7 +124,6 @@ class Blocks {
     this.#close();
     this.events.send(event("message_delta", { delta: reason, usage }));
     this.events.send(event("message_stop", {}));
-    this.events.send("data: [DONE]\n\n");
     this.events.end();
   }
 
@@ -146,7 +167,9 @@ function usage(counts: Counts, output: number): Json {
 function content(said: Said, id: string): Json[] {
   const blocks: Json[] = [];
   if (said.reasoning) blocks.push({ type: "thinking", thinking: said.reasoning, signature: "" });
-  if (said.content) blocks.push({ type: "text", text: said.content });
+  if (said.content || (said.finish === "abort" && blocks.length === 0)) {
+    blocks.push({ type: "text", text: said.content });
+  }
   said.calls.forEach((call, index) => {
     blocks.push({
       type: "tool_use",
@@ -167,10 +190,11 @@ function parsed(text: string): unknown {
   }
 }
 
-function stopReason(said: Said): string {
+/** Null for an aborted message: vLLM has no word for that here. */
+function stopReason(said: Said): string | null {
   if (said.calls.length > 0 && said.finish !== "length") return "tool_use";
   if (said.finish === "length") return "max_tokens";
-  if (said.finish === "abort") return "abort";
+  if (said.finish === "abort") return null;
   return stopSequence(said) === null ? "end_turn" : "stop_sequence";
 }
 

@@ -10,7 +10,7 @@ const BOUNDS: Record<string, number[]> = {
   request_generation_tokens: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000],
 };
 
-const FINISH_REASONS = ["stop", "length", "abort", "error"];
+const FINISH_REASONS = ["stop", "length", "abort", "error", "repetition"];
 
 interface Histogram {
   counts: number[];
@@ -25,7 +25,9 @@ export class Metrics {
   promptTokens = 0;
   promptTokensCached = 0;
   generationTokens = 0;
-  finished: Record<string, number> = { stop: 0, length: 0, abort: 0, error: 0 };
+  /** Requests refused because the server was full. */
+  rejections = 0;
+  finished = Object.fromEntries(FINISH_REASONS.map((reason) => [reason, 0]));
   #histograms = new Map<string, Histogram>();
 
   /** Notes one value of a histogram of BOUNDS. */
@@ -50,6 +52,7 @@ export class Metrics {
   /** The text of GET /metrics. */
   text(
     model: string,
+    sleepState: "awake" | "weights_offloaded",
     cache: { queries: number; hits: number; usage: number; blocks: number; blockSize: number },
   ): string {
     const labels = `engine="0",model_name="${model.replace(/(["\\])/g, "\\$1")}"`;
@@ -75,8 +78,8 @@ export class Metrics {
     ]);
     gauge("kv_cache_usage_perc", cache.usage);
     family("engine_sleep_state", "gauge", [
-      ["", ',sleep_state="awake"', 1],
-      ["", ',sleep_state="weights_offloaded"', 0],
+      ["", ',sleep_state="awake"', sleepState === "awake" ? 1 : 0],
+      ["", ',sleep_state="weights_offloaded"', sleepState === "awake" ? 0 : 1],
       ["", ',sleep_state="discard_all"', 0],
     ]);
     family("cache_config_info", "gauge", [[
@@ -92,6 +95,10 @@ export class Metrics {
     counter("prompt_tokens_cached", this.promptTokensCached);
     counter("generation_tokens", this.generationTokens);
     counter("num_preemptions", 0);
+    family("admission_rejections", "counter", [
+      ["_total", ',reason="max_num_queued_reqs"', this.rejections],
+      ["_total", ',reason="max_num_queued_tokens"', 0],
+    ]);
     family(
       "request_success",
       "counter",

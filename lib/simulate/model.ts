@@ -2,7 +2,18 @@
 // temperature 0. Two instances with the same seed therefore continue each other's answers exactly.
 // When an answer ends is left to plan.ts.
 
-import { bareWordId, characterId, spacedWordId, tokenText, WORDS } from "./tokenizer.ts";
+import { length as characterLength } from "./detokenizer.ts";
+import {
+  bareWordId,
+  byteOf,
+  bytesOf,
+  characterId,
+  pieceId,
+  spacedWordId,
+  textOfBytes,
+  tokenText,
+  WORDS,
+} from "./tokenizer.ts";
 
 const HAN = [..."今天我们在山上看见一条河水很清风轻云白花开鸟语人心安静时光如书"];
 const EMOJI = ["🙂", "🚀", "🌊", "🎉", "🦕"];
@@ -12,27 +23,80 @@ const HAN_STOP = characterId("。");
 const NEWLINE = characterId("\n");
 const HAN_IDS = HAN.map(characterId);
 const EMOJI_IDS = EMOJI.map(characterId);
+const CHARACTERS = [...HAN, ...EMOJI, "。"].map(bytesOf);
+const SYLLABLES = ["ka", "lo", "mi", "ne", "ra", "su", "ti", "vo"];
+const FIRST_SYLLABLES = SYLLABLES.map((letters) => pieceId(letters, true));
+const LAST_SYLLABLES = SYLLABLES.map((letters) => pieceId(letters, false));
+
+/** Of which tokens the model makes its text. */
+export interface Speech {
+  /** Characters beyond ASCII are as many tokens as bytes, as with a byte-level BPE. */
+  byteTokens: boolean;
+  /** Some words come in other pieces than their text would be encoded in. */
+  oddPieces: boolean;
+}
 
 /** What the model knows of the tokens so far. */
 export interface ModelState {
+  speech: Speech;
   hash: number;
+  /** The last whole thing: a token, or the character that tokens made up. */
   last: number;
+  /** Tokens of a character that has begun. */
+  begun: readonly number[];
 }
 
 /** The state before any token. Another seed is another model. */
-export function initialState(seed: number): ModelState {
-  return { hash: scramble(seed ^ 0x5bd1e995), last: -1 };
+export function initialState(
+  seed: number,
+  speech: Speech = { byteTokens: false, oddPieces: false },
+): ModelState {
+  return { speech, hash: scramble(seed ^ 0x5bd1e995), last: -1, begun: [] };
 }
 
 /** Takes one more token in. */
 export function advance(state: ModelState, id: number): void {
   state.hash = scramble(Math.imul(state.hash, 31) + id | 0);
-  state.last = id;
+  const byte = byteOf(id);
+  if (byte === null) {
+    state.last = id;
+    state.begun = [];
+    return;
+  }
+  const bytes = [...state.begun, id].map((id) => byteOf(id)!);
+  if (bytes.length < characterLength(bytes[0])) {
+    state.begun = [...state.begun, id];
+  } else {
+    state.last = characterId(textOfBytes(bytes));
+    state.begun = [];
+  }
+}
+
+/** True in the middle of a character or of a word in odd pieces: the next token has to go on with it. */
+export function inMiddle(state: ModelState): boolean {
+  return state.begun.length > 0 || FIRST_SYLLABLES.includes(state.last);
 }
 
 /** The next token; `salt` stands for sampling, 0 for temperature 0. */
 export function nextToken(state: ModelState, salt: number): number {
   const random = scramble(state.hash ^ salt ^ 0x2c1b3c6d) >>> 0;
+  if (state.begun.length > 0) return nextByte(state.begun, random);
+  if (FIRST_SYLLABLES.includes(state.last)) return LAST_SYLLABLES[random % LAST_SYLLABLES.length];
+  const id = nextWhole(state, random);
+  if (!state.speech.byteTokens || id < characterId("\x80") || id > characterId("\u{10FFFF}")) {
+    return id;
+  }
+  return bytesOf(tokenText(id))[0];
+}
+
+function nextByte(begun: readonly number[], random: number): number {
+  const possible = CHARACTERS.filter((ids) => begun.every((id, at) => ids[at] === id));
+  // Bytes that the model itself would not have begun: any one that may follow.
+  if (possible.length === 0) return bytesOf("\u{80}")[1] + 0x20 + random % 16;
+  return possible[random % possible.length][begun.length];
+}
+
+function nextWhole(state: ModelState, random: number): number {
   const choice = random % 100;
   const pick = Math.floor(random / 100);
   const kind = kindOf(state.last);
@@ -40,6 +104,9 @@ export function nextToken(state: ModelState, salt: number): number {
   if (kind === "han") {
     if (choice < 75) return HAN_IDS[pick % HAN_IDS.length];
     if (choice < 90) return HAN_STOP;
+  }
+  if (kind === "word" && state.speech.oddPieces && choice >= 85) {
+    return FIRST_SYLLABLES[pick % FIRST_SYLLABLES.length];
   }
   if (kind === "word") {
     if (choice < 9) return COMMA;
@@ -49,6 +116,14 @@ export function nextToken(state: ModelState, salt: number): number {
   }
   if (kind === "stop" && choice < 10) return NEWLINE;
   return spacedWordId(pick % WORDS.length);
+}
+
+/**
+ * The salt of a request's token `position`: a seeded generator gives the same numbers on every
+ * instance, and begins anew with every request. 0, which is temperature 0, stays 0.
+ */
+export function saltAt(sampling: number, position: number): number {
+  return sampling === 0 ? 0 : scramble(sampling + Math.imul(position, 0x9e3779b1) | 0) | 1;
 }
 
 /** A number that depends on the state and nothing else, for decisions beside the next token. */

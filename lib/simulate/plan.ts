@@ -2,11 +2,19 @@
 // alone, with what was generated before counted in, so that an answer continued elsewhere ends where
 // the first one would have.
 
-import { advance, initialState, type ModelState, nextToken, stateNumber } from "./model.ts";
-import { decode, encode, SPECIAL } from "./tokenizer.ts";
+import {
+  advance,
+  initialState,
+  type ModelState,
+  nextToken,
+  saltAt,
+  type Speech,
+  stateNumber,
+} from "./model.ts";
+import { decode, type Encode, encode, SPECIAL } from "./tokenizer.ts";
 
-/** Which part of the answer a token belongs to. Markup has no text for the client. */
-export type Channel = "content" | "reasoning" | "tool" | "markup";
+/** Which part of the answer a token belongs to: marks of thinking and of tool calls among them. */
+export type Channel = "content" | "reasoning" | "tool" | "think mark" | "tool mark";
 
 /** A stretch of an answer: tokens that are given, or `count` that the model chooses. */
 export interface Stretch {
@@ -24,10 +32,14 @@ export interface Plan {
   done: number;
   /** The model's state at the end of the prompt. */
   state: ModelState;
+  /** What comes when the answer is over and `ignore_eos` does not let it end. */
+  again: (state: ModelState) => Stretch;
 }
 
 export interface PlanOptions {
   seed: number;
+  speech: Speech;
+  encode: Encode;
   salt: number;
   /** Tokens of text; null for a length that the prompt decides. */
   tokens: number | null;
@@ -49,16 +61,20 @@ export interface Tool {
 
 const ASSISTANT = encode("<|im_start|>assistant\n");
 
+/** What a template puts before the answer where the request forbids thinking. */
+export const EMPTY_THOUGHT = "<think>\n\n</think>\n\n";
+const EMPTY_THOUGHT_IDS = encode(EMPTY_THOUGHT);
+
 /** Plans the answer to a prompt. */
 export function plan(ids: readonly number[], options: PlanOptions): Plan {
   const opened = assistantStart(ids);
   const chat = opened !== null;
-  const state = initialState(options.seed);
+  const state = initialState(options.seed, options.speech);
   // Without a chat template, what the model would have said itself counts as said by it.
   let start = 0;
   let startState = { ...state };
   for (let at = 0; at < ids.length; at++) {
-    if (!chat && nextToken(state, options.salt) !== ids[at]) {
+    if (!chat && nextToken(state, saltAt(options.salt, at - start)) !== ids[at]) {
       start = at + 1;
     }
     advance(state, ids[at]);
@@ -67,10 +83,21 @@ export function plan(ids: readonly number[], options: PlanOptions): Plan {
       startState = { ...state };
     }
   }
-  const answer = options.answer === null ? null : encode(options.answer);
+  const answer = options.answer === null ? null : options.encode(options.answer);
   if (!chat && answer) start = ids.length - overlap(ids, answer);
   const stretches = stretchesOf(ids, start, chat, startState, answer, options);
-  return { stretches, done: ids.length - start, state };
+  const again = (state: ModelState) => text(answer, state, options);
+  return { stretches, done: ids.length - start, state, again };
+}
+
+function text(
+  answer: readonly number[] | null,
+  state: ModelState,
+  options: PlanOptions,
+): Stretch {
+  if (answer) return { channel: "content", tokens: answer, count: answer.length };
+  const count = options.tokens ?? 48 + stateNumber(state, 0) % 33;
+  return { channel: "content", tokens: null, count };
 }
 
 function stretchesOf(
@@ -83,16 +110,16 @@ function stretchesOf(
 ): Stretch[] {
   const stretches: Stretch[] = [];
   const fixed = (channel: Channel, text: string, call?: Stretch["call"]) => {
-    const tokens = encode(text);
+    const tokens = options.encode(text);
     stretches.push({ channel, tokens, count: tokens.length, call });
   };
   // An open message without its reasoning is continued as text: the template gave no place to think.
   const thinks = chat && options.reasoningTokens > 0 &&
     (start === ids.length || ids[start] === SPECIAL.think);
   if (thinks) {
-    fixed("markup", "<think>\n");
+    fixed("think mark", "<think>\n");
     stretches.push({ channel: "reasoning", tokens: null, count: options.reasoningTokens });
-    fixed("markup", "</think>\n\n");
+    fixed("think mark", "</think>\n\n");
   }
   const calls = chat ? toolsToCall(ids, start, options) : [];
   if (calls.length > 0) {
@@ -102,18 +129,15 @@ function stretchesOf(
       const given = argumentsFor(tool.parameters, stateNumber(startState, index + 1));
       if (!bare) {
         fixed(
-          "markup",
+          "tool mark",
           `${index > 0 ? "\n" : ""}<tool_call>\n{"name": "${tool.name}", "arguments": `,
         );
       }
       fixed("tool", given, call);
-      if (!bare) fixed("markup", "}\n</tool_call>");
+      if (!bare) fixed("tool mark", "}\n</tool_call>");
     });
-  } else if (answer) {
-    stretches.push({ channel: "content", tokens: answer, count: answer.length });
   } else {
-    const count = options.tokens ?? 48 + stateNumber(startState, 0) % 33;
-    stretches.push({ channel: "content", tokens: null, count });
+    stretches.push(text(answer, startState, options));
   }
   return stretches;
 }
@@ -123,9 +147,15 @@ function assistantStart(ids: readonly number[]): number | null {
   for (let at = ids.length - 1; at >= 0; at--) {
     if (ids[at] === SPECIAL.end) return null;
     if (ids[at] !== SPECIAL.start) continue;
-    return ASSISTANT.every((id, offset) => ids[at + offset] === id) ? at + ASSISTANT.length : null;
+    if (!begins(ids, at, ASSISTANT)) return null;
+    const start = at + ASSISTANT.length;
+    return begins(ids, start, EMPTY_THOUGHT_IDS) ? start + EMPTY_THOUGHT_IDS.length : start;
   }
   return null;
+}
+
+function begins(ids: readonly number[], at: number, part: readonly number[]): boolean {
+  return part.every((id, offset) => ids[at + offset] === id);
 }
 
 /** How many tokens of `answer` the prompt ends with. */
@@ -143,9 +173,10 @@ function toolsToCall(ids: readonly number[], start: number, options: PlanOptions
   const text = decode(ids.slice(0, start));
   const list = /<tools>\n([^]*?)\n<\/tools>/.exec(text);
   const last =
-    /^<\|im_start\|>user\n((?:(?!<\|im_end\|>)[^])*)<\|im_end\|>\n<\|im_start\|>assistant\n$/.exec(
-      text.slice(text.lastIndexOf("<|im_start|>user\n")),
-    );
+    /^<\|im_start\|>user\n((?:(?!<\|im_end\|>)[^])*)<\|im_end\|>\n<\|im_start\|>assistant\n(?:<think>\n\n<\/think>\n\n)?$/
+      .exec(
+        text.slice(text.lastIndexOf("<|im_start|>user\n")),
+      );
   if (!list || !last) return [];
   const tools = list[1].split("\n").map(toolOf).filter((tool) => tool !== null);
   const named = tools.filter((tool) => last[1].includes(tool.name));

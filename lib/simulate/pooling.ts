@@ -56,7 +56,7 @@ function head(exchange: Exchange, engine: Engine, prefix: string, body: Json): J
 
 /** POST /v1/embeddings. */
 export function embeddings(exchange: Exchange, engine: Engine, body: Json): void {
-  const prompts = readPrompts(body.input, "input");
+  const prompts = readPrompts(body.input, engine.encode, "input");
   const dimensions = typeof body.dimensions === "number" ? body.dimensions : DIMENSIONS;
   const data = prompts.map((ids, index) => {
     const values = vector(ids, dimensions);
@@ -72,7 +72,7 @@ export function embeddings(exchange: Exchange, engine: Engine, body: Json): void
 
 /** POST /pooling. */
 export function pooling(exchange: Exchange, engine: Engine, body: Json): void {
-  const prompts = readPrompts(body.input, "input");
+  const prompts = readPrompts(body.input, engine.encode, "input");
   const data = prompts.map((ids, index) => ({
     index,
     object: "pooling",
@@ -84,7 +84,7 @@ export function pooling(exchange: Exchange, engine: Engine, body: Json): void {
 
 /** POST /classify. */
 export function classify(exchange: Exchange, engine: Engine, body: Json): void {
-  const prompts = readPrompts(body.input, "input");
+  const prompts = readPrompts(body.input, engine.encode, "input");
   const data = prompts.map((ids, index) => {
     const positive = (1 + vector(ids, 1)[0] * 0.5) / 2;
     return {
@@ -100,8 +100,8 @@ export function classify(exchange: Exchange, engine: Engine, body: Json): void {
 
 /** POST /score and /v1/score. */
 export function score(exchange: Exchange, engine: Engine, body: Json): void {
-  const first = readPrompts(body.text_1 ?? body.queries ?? body.data_1, "text_1");
-  const second = readPrompts(body.text_2 ?? body.documents ?? body.data_2, "text_2");
+  const first = readPrompts(body.text_1 ?? body.queries ?? body.data_1, engine.encode, "text_1");
+  const second = readPrompts(body.text_2 ?? body.documents ?? body.data_2, engine.encode, "text_2");
   const data = second.map((ids, index) => ({
     index,
     object: "score",
@@ -118,8 +118,8 @@ export function rerank(exchange: Exchange, engine: Engine, body: Json): void {
   const texts = body.documents.map((document) =>
     typeof document === "string" ? document : String((document as Json)?.text ?? "")
   );
-  const [query] = readPrompts(body.query, "query");
-  const documents = readPrompts(texts, "documents");
+  const [query] = readPrompts(body.query, engine.encode, "query");
+  const documents = readPrompts(texts, engine.encode, "documents");
   const top = typeof body.top_n === "number" && body.top_n > 0 ? body.top_n : documents.length;
   const results = documents
     .map((ids, index) => ({

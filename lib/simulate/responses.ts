@@ -2,12 +2,12 @@
 // memory of the one instance that made it, as in vLLM.
 
 import { answerChat, type Counts } from "./answer.ts";
-import type { Said } from "./chat.ts";
-import type { Step } from "./choice.ts";
 import type { Engine } from "./engine.ts";
 import { ApiError, badParameter, invalidBody } from "./errors.ts";
 import { EventStream } from "./event_stream.ts";
 import { type Exchange, type Json, sendJson } from "./exchange.ts";
+import type { Said } from "./said.ts";
+import type { Step } from "./step.ts";
 import { type ChatMessage, contentText } from "./template.ts";
 
 /** Responses kept at most; the oldest go first. */
@@ -88,20 +88,20 @@ export class Responses {
       chatBody(body, messages),
       () => {
         if (body.stream !== true || background) return null;
-        const events = new EventStream(exchange, () =>
-          `event: error\ndata: ${
-            JSON.stringify({
-              type: "error",
-              code: "500",
-              message: "Internal server error",
-              param: null,
-              sequence_number: 0,
-            })
-          }\n\n`);
+        const events = new EventStream(
+          exchange,
+          engine.options,
+          (error) => items?.error(error) ?? "",
+        );
         const written = items = new Items(events, id);
         return {
           events,
-          listener: { started: () => written.begin(base), token: (step) => written.token(step) },
+          listener: {
+            started: () => written.begin(base),
+            tokens: (step) => written.tokens(step),
+            // vLLM has no event for it here: the connection breaks off.
+            failed: () => events.cut(),
+          },
         };
       },
       (said, counts) => {
@@ -137,7 +137,7 @@ export class Responses {
     if (!stored) {
       throw new ApiError(
         404,
-        "NotFoundError",
+        "invalid_request_error",
         `Response with id '${id}' not found.`,
         "response_id",
       );
@@ -213,7 +213,8 @@ function ending(said: Said): Json {
   if (said.finish === "length") {
     return { status: "incomplete", incomplete_details: { reason: "max_output_tokens" } };
   }
-  return { status: said.finish === "abort" ? "cancelled" : "completed" };
+  // An aborted response is "completed" to vLLM, with whatever was said.
+  return { status: "completed" };
 }
 
 function usageOf(counts: Counts, said: Said): Json {
@@ -283,26 +284,27 @@ class Items {
     this.#send("response.in_progress", { response });
   }
 
-  token(step: Step): void {
-    if (step.opens) this.#begin("call", step.opens);
-    if (step.text === "") return;
-    if (step.channel === "content") this.#begin("message", null);
-    if (step.channel === "reasoning") this.#begin("reasoning", null);
-    const open = this.#open!;
-    open.text += step.text;
-    const where = { item_id: this.#item("in_progress").id, output_index: this.#done.length };
-    if (open.name === "call") {
-      this.#send("response.function_call_arguments.delta", { ...where, delta: step.text });
-    } else {
-      const kind = open.name === "message" ? "output_text" : "reasoning_text";
-      const more = open.name === "message" ? { logprobs: [] } : {};
-      this.#send(`response.${kind}.delta`, {
-        ...where,
-        content_index: 0,
-        delta: step.text,
-        ...more,
-      });
+  tokens(step: Step): void {
+    if (step.reasoning !== "") {
+      this.#begin("reasoning", null);
+      this.#delta("reasoning_text", step.reasoning, { content_index: 0 });
     }
+    if (step.content !== "") {
+      this.#begin("message", null);
+      this.#delta("output_text", step.content, { content_index: 0, logprobs: [] });
+    }
+    for (const { index, name, arguments: given } of step.calls) {
+      if (name !== null) this.#begin("call", { index, name });
+      if (given !== "") this.#delta("function_call_arguments", given, {});
+    }
+  }
+
+  /** The event of an error in the middle. */
+  error(error: ApiError): string {
+    const { message, status } = error;
+    const event = { type: "error", code: String(status), message, param: null };
+    const data = JSON.stringify({ ...event, sequence_number: this.#sequence++ });
+    return `event: error\ndata: ${data}\n\n`;
   }
 
   output(): Json[] {
@@ -311,9 +313,8 @@ class Items {
   }
 
   end(response: Json): void {
-    this.#send(`response.${response.status === "incomplete" ? "incomplete" : "completed"}`, {
-      response,
-    });
+    // What max_output_tokens cut off is "completed" to vLLM too; the status says more.
+    this.#send("response.completed", { response });
     this.events.end();
   }
 
@@ -342,6 +343,12 @@ class Items {
         part: part(name, ""),
       });
     }
+  }
+
+  #delta(kind: string, text: string, more: Json): void {
+    this.#open!.text += text;
+    const where = { item_id: this.#item("in_progress").id, output_index: this.#done.length };
+    this.#send(`response.${kind}.delta`, { ...where, delta: text, ...more });
   }
 
   #close(): void {

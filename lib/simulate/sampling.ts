@@ -13,6 +13,8 @@ export interface Sampling {
   limits: Omit<Limits, "maxTokens">;
   /** Null where the request leaves it open. */
   maxTokens: number | null;
+  skipSpecialTokens: boolean;
+  streamInterval: number | null;
 }
 
 /**
@@ -39,8 +41,13 @@ export function readSampling(
   };
   const temperature = number("temperature", 0) ?? 0;
   number("top_p", Number.MIN_VALUE, 1);
-  number("presence_penalty", -2, 2);
-  number("frequency_penalty", -2, 2);
+  // Repetition counts the prompt's tokens too, the others only those of the answer.
+  const penalised = (number("repetition_penalty", Number.MIN_VALUE) ?? 1) !== 1
+    ? "prompt and answer"
+    : (number("presence_penalty", -2, 2) ?? 0) !== 0 ||
+        (number("frequency_penalty", -2, 2) ?? 0) !== 0
+    ? "answer"
+    : "none";
   const n = number("n", 1, 128, true) ?? 1;
   const seed = number("seed", -Infinity, Infinity, true);
   const stop = body.stop ?? [];
@@ -65,7 +72,10 @@ export function readSampling(
       stopTokenIds,
       includeStop: body.include_stop_str_in_output === true,
       abortAfter: fault?.kind === "abort" ? fault.number ?? 0 : null,
+      penalised,
     },
+    skipSpecialTokens: body.skip_special_tokens !== false,
+    streamInterval: number("stream_interval", 1, Infinity, true),
   };
 }
 
@@ -87,17 +97,25 @@ export function usage(promptTokens: number, completionTokens: number, cachedToke
   };
 }
 
-/** What `stream_options` asks for. Throws ApiError 400 when it comes without `stream`. */
-export function streamOptions(body: Json): { usage: boolean; everyChunk: boolean } {
+/**
+ * What `stream_options` asks for, where it is not the server that gives usage in every chunk. Throws
+ * ApiError 400 when they come without `stream`.
+ */
+export function streamOptions(
+  body: Json,
+  { forceIncludeUsage }: { forceIncludeUsage: boolean },
+): { usage: boolean; everyChunk: boolean } {
   const options = body.stream_options as Json | undefined | null;
-  if (!options) return { usage: false, everyChunk: false };
-  if (body.stream !== true) {
+  if (options && body.stream !== true) {
     throw invalidBody(
       "value_error",
       "",
       "Value error, Stream options can only be defined when `stream=True`.",
     );
   }
-  const usage = options.include_usage === true;
-  return { usage, everyChunk: usage && options.continuous_usage_stats === true };
+  const usage = forceIncludeUsage || options?.include_usage === true;
+  return {
+    usage,
+    everyChunk: forceIncludeUsage || usage && options?.continuous_usage_stats === true,
+  };
 }

@@ -18,6 +18,8 @@ export interface TemplateOptions {
   tools?: unknown[];
   addGenerationPrompt: boolean;
   continueFinalMessage: boolean;
+  /** What stands before a new answer; an empty thought where thinking is forbidden. */
+  beforeAnswer: string;
 }
 
 /** The prompt's text. */
@@ -42,7 +44,7 @@ export function render(messages: ChatMessage[], options: TemplateOptions): strin
     }
     if (!open) text += "<|im_end|>\n";
   });
-  if (options.addGenerationPrompt) text += "<|im_start|>assistant\n";
+  if (options.addGenerationPrompt) text += `<|im_start|>assistant\n${options.beforeAnswer}`;
   return text;
 }
 

@@ -1,5 +1,6 @@
 // Text to token ids and back, without a vocabulary file: common words are one token, other words
-// pieces of up to four letters, everything else one token a character (Chinese and emoji too).
+// pieces of up to four letters, everything else one token a character (Chinese and emoji too), or one
+// a byte where the vocabulary is that of a byte-level BPE.
 //
 // Encoding goes strictly from left to right and a word starts with the space before it, so that the
 // ids of a text followed by whole tokens are the ids of the text followed by those tokens, as long
@@ -44,7 +45,10 @@ model answer user assistant question number data light simple because gateway st
 morning river mountain window story letter music garden winter summer number engine record memory colour`
     .split(/\s+/).filter((word, index, all) => all.indexOf(word) === index);
 
+/** An empty line is one token, as in the vocabularies of Qwen and DeepSeek. */
+const EMPTY_LINE = 98;
 const FIRST_WORD = 100;
+const FIRST_BYTE = 1024;
 const FIRST_CHARACTER = 4096;
 const FIRST_PIECE = 0x200000;
 const SPACED_PIECE = 1 << 24;
@@ -54,6 +58,7 @@ const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_
 const idOfText = new Map<string, number>();
 const textOfId: string[] = [];
 SPECIAL_TEXTS.forEach((text, id) => note(text, id));
+note("\n\n", EMPTY_LINE);
 WORDS.forEach((word, index) => {
   note(` ${word}`, FIRST_WORD + 2 * index);
   note(word, FIRST_WORD + 2 * index + 1);
@@ -80,31 +85,58 @@ export function characterId(character: string): number {
 }
 
 const TOKENS =
-  /<\|(?:endoftext|im_start|im_end)\|>|<\/?(?:think|tool_call|tools)>| ?[A-Za-z0-9_]+|[^]/gu;
+  /<\|(?:endoftext|im_start|im_end)\|>|<\/?(?:think|tool_call|tools)>|\n\n| ?[A-Za-z0-9_]+|[^]/gu;
 
-/** The token ids of a text. */
+/** Text to token ids. */
+export type Encode = (text: string) => number[];
+
+/** The token ids of a text, each character beyond ASCII one token. */
 export function encode(text: string): number[] {
+  return tokens(text, (character) => [characterId(character)]);
+}
+
+/** The token ids of a text, each character beyond ASCII as many as it has bytes. */
+export function encodeBytes(text: string): number[] {
+  return tokens(text, bytesOf);
+}
+
+/** The ids of a character's bytes. */
+export function bytesOf(character: string): number[] {
+  if (character < "\x80") return [characterId(character)];
+  return [...new TextEncoder().encode(character)].map((byte) => FIRST_BYTE + byte);
+}
+
+function tokens(text: string, others: (character: string) => number[]): number[] {
   const ids: number[] = [];
   for (const [match] of text.matchAll(TOKENS)) {
     const id = idOfText.get(match);
     if (id !== undefined) ids.push(id);
     else if (/^ ?\w/.test(match)) pieces(match, ids);
-    else ids.push(FIRST_CHARACTER + match.codePointAt(0)!);
+    else ids.push(...others(match));
   }
   return ids;
 }
 
 function pieces(word: string, ids: number[]): void {
-  let space = word[0] === " " ? SPACED_PIECE : 0;
-  for (let at = space ? 1 : 0; at < word.length; at += 4) {
-    let packed = 0;
-    for (let offset = 0; offset < 4; offset++) {
-      const letter = at + offset < word.length ? LETTERS.indexOf(word[at + offset]) + 1 : 0;
-      packed = packed * 64 + letter;
-    }
-    ids.push(FIRST_PIECE + space + packed);
-    space = 0;
+  let spaced = word[0] === " ";
+  for (let at = spaced ? 1 : 0; at < word.length; at += 4) {
+    ids.push(pieceId(word.slice(at, at + 4), spaced));
+    spaced = false;
   }
+}
+
+/** The id of up to four letters, with a space before them or without. */
+export function pieceId(letters: string, spaced: boolean): number {
+  let packed = 0;
+  for (let at = 0; at < 4; at++) {
+    packed = packed * 64 + (at < letters.length ? LETTERS.indexOf(letters[at]) + 1 : 0);
+  }
+  return FIRST_PIECE + (spaced ? SPACED_PIECE : 0) + packed;
+}
+
+/** The byte that a token stands for, or null where it is whole text. */
+export function byteOf(id: number): number | null {
+  return id >= FIRST_BYTE && id < FIRST_BYTE + 256 ? id - FIRST_BYTE : null;
 }
 
 /** True for an id that `encode` could have given. */
@@ -114,6 +146,7 @@ export function isTokenId(id: unknown): id is number {
 }
 
 function decodeOne(id: number): string | undefined {
+  if (byteOf(id) !== null) return "\uFFFD";
   if (id < FIRST_CHARACTER) return textOfId[id];
   if (id < FIRST_PIECE) {
     const codePoint = id - FIRST_CHARACTER;
@@ -129,7 +162,10 @@ function decodeOne(id: number): string | undefined {
   return (spaced ? " " : "") + text;
 }
 
-/** The text of one token; special tokens by their names. Throws RangeError on an unknown id. */
+/**
+ * The text of one token; special tokens by their names, a single byte as U+FFFD. Throws RangeError on
+ * an unknown id.
+ */
 export function tokenText(id: number): string {
   const text = decodeOne(id);
   if (text === undefined) throw new RangeError(`token id ${id} is out of vocabulary`);
@@ -139,11 +175,25 @@ export function tokenText(id: number): string {
 /** The text of a list of tokens. Throws RangeError on an unknown id. */
 export function decode(ids: readonly number[]): string {
   let text = "";
-  for (const id of ids) text += tokenText(id);
-  return text;
+  let bytes: number[] = [];
+  for (const id of ids) {
+    const byte = byteOf(id);
+    if (byte !== null) {
+      bytes.push(byte);
+      continue;
+    }
+    text += textOfBytes(bytes) + tokenText(id);
+    bytes = [];
+  }
+  return text + textOfBytes(bytes);
 }
 
-/** True for the tokens that are markup, never text of an answer. */
+/** Bytes as text; what is no UTF-8 becomes U+FFFD. */
+export function textOfBytes(bytes: readonly number[]): string {
+  return bytes.length === 0 ? "" : new TextDecoder().decode(new Uint8Array(bytes));
+}
+
+/** True for the tokens that `skip_special_tokens` hides: the marks of turns and ends. */
 export function isSpecial(id: number): boolean {
-  return id < SPECIAL_TEXTS.length;
+  return id <= SPECIAL.end;
 }

@@ -1,14 +1,16 @@
 // POST /tokenize and /detokenize.
 
-import { chatPrompt } from "./chat.ts";
+import { chatPrompt } from "./chat_request.ts";
 import { readPrompts } from "./completions.ts";
 import type { Engine } from "./engine.ts";
 import { type Exchange, type Json, sendJson } from "./exchange.ts";
-import { decode, encode, tokenText } from "./tokenizer.ts";
+import { decode, tokenText } from "./tokenizer.ts";
 
 /** The tokens of a prompt, or of a conversation as the chat template renders it. */
 export function tokenize(exchange: Exchange, engine: Engine, body: Json): void {
-  const ids = body.messages === undefined ? readPrompts(body.prompt)[0] : encode(chatPrompt(body));
+  const ids = body.messages === undefined
+    ? readPrompts(body.prompt, engine.encode)[0]
+    : engine.encode(chatPrompt(body, engine));
   sendJson(exchange, {
     count: ids.length,
     max_model_len: engine.options.maxModelLen,
@@ -18,6 +20,6 @@ export function tokenize(exchange: Exchange, engine: Engine, body: Json): void {
 }
 
 /** The text of tokens. */
-export function detokenize(exchange: Exchange, _engine: Engine, body: Json): void {
-  sendJson(exchange, { prompt: decode(readPrompts(body.tokens, "tokens")[0]) });
+export function detokenize(exchange: Exchange, engine: Engine, body: Json): void {
+  sendJson(exchange, { prompt: decode(readPrompts(body.tokens, engine.encode, "tokens")[0]) });
 }
