@@ -22,6 +22,7 @@ import { explainError, type Failure } from "./failure.ts";
 import { credentialsOf, requestHeaders } from "./header_rules.ts";
 import type { Question } from "./question.ts";
 import type { ForwardRequest } from "./request.ts";
+import { Secret } from "./secret.ts";
 import { SseObserver } from "./sse_observer.ts";
 import { type Stage, through } from "./stage.ts";
 import { targetUrl } from "./target.ts";
@@ -32,7 +33,14 @@ import {
   type UpstreamCall,
   UpstreamError,
 } from "./transport.ts";
-import { faultOfBody, readingOf, refusalOf, startOf, withWords } from "./verdict.ts";
+import {
+  faultOfBody,
+  operatorsFault,
+  readingOf,
+  refusalOf,
+  startOf,
+  withWords,
+} from "./verdict.ts";
 
 /** A whole answer is kept back up to this size, so that a cut can still fail over. */
 const MAX_HELD_BYTES = 32 * 1024 * 1024;
@@ -102,6 +110,8 @@ export class Attempt {
   /** Nothing came of the request, and the wait for it is over. */
   #isSwallowed = false;
   #notGone: (() => void) | null = null;
+  /** The gateway's own key, which the instance's words shall not tell. */
+  readonly #secret: Secret;
   readonly #deadline: Deadline;
   #total: Deadline | null = null;
   #phase: "question" | "first_byte" | "answer" | "idle" | "total" = "first_byte";
@@ -116,6 +126,7 @@ export class Attempt {
     private readonly parts: AttemptParts,
   ) {
     this.instance = lease.instance;
+    this.#secret = new Secret(lease.instance.config.apiKey);
     this.#deadline = new Deadline(() => {
       this.#isSwallowed = this.#phase === "first_byte";
       this.#call?.abort(this.#timeout());
@@ -138,16 +149,15 @@ export class Attempt {
         this.#isSwallowed = true;
         this.#call?.abort(new UpstreamError("head", "timeout", why));
       });
-      const head = await this.#call!.head;
-      this.#status = head.status;
+      const { status, headers } = await this.#call!.head;
+      const head = { status, headers: this.#secret.headers(headers) };
+      this.#status = status;
       const proof = await this.#judge(head);
       if (proof.kind !== "failed") this.lease.progressed();
       return proof;
     } catch (error) {
       if (client.gone) return { kind: "gone" };
-      const failure = explainError(error);
-      const isLate = failure.kind === "timeout" && this.#phase === "answer" && !isConnecting(error);
-      return { kind: "failed", failure: isLate ? { ...failure, kind: "late" } : failure };
+      return { kind: "failed", failure: this.explain(error) };
     }
   }
 
@@ -199,6 +209,15 @@ export class Attempt {
       this.#deadline.at = Infinity;
     }
     return true;
+  }
+
+  /** Why the attempt failed. Rethrows what is no UpstreamError. */
+  explain(error: unknown): Failure {
+    const failure = explainError(error);
+    const isLimit = this.#phase === "answer" || this.#phase === "total";
+    return failure.kind === "timeout" && isLimit && !isConnecting(error)
+      ? { ...failure, kind: "late" }
+      : failure;
   }
 
   /** Passes bytes on until the body ends. Throws UpstreamError. */
@@ -339,7 +358,7 @@ export class Attempt {
     this.#deadline.at = Math.min(this.#deadline.at, until);
     try {
       const body = await this.#readWhole(MAX_ERROR_BYTES, until);
-      return joined(body.pieces);
+      return this.#secret.bytes(joined(body.pieces));
     } catch (error) {
       if (this.request.client.gone || !(error instanceof UpstreamError)) throw error;
       return NOTHING;
@@ -350,9 +369,13 @@ export class Attempt {
   async #error(head: ResponseHead): Promise<Proof> {
     const { pieces, isWhole } = await this.#readWhole(MAX_ERROR_BYTES);
     if (!isWhole) return { kind: "bytes", head, first: pieces, ended: false };
-    const body = joined(pieces);
-    const { tooLong } = readError(body, head.status);
-    return { kind: tooLong ? "too_long" : "whole", head, body };
+    const body = this.#secret.bytes(joined(pieces));
+    const error = readError(body, head.status);
+    if (error.tooLong) return { kind: "too_long", head, body };
+    const { apiKey, models } = this.instance.config;
+    const terms = { ownKey: apiKey !== null, oneModel: models.length === 1 };
+    const failure = operatorsFault(error, head.status, terms);
+    return failure === null ? { kind: "whole", head, body } : { kind: "failed", failure };
   }
 
   /** A JSON answer is given on only when it is whole, so that a cut one can be asked for elsewhere. */
@@ -362,7 +385,7 @@ export class Attempt {
       : await this.#readWhole(MAX_HELD_BYTES);
     if (begun.length > 0) pieces.unshift(begun);
     if (!isWhole) return { kind: "bytes", head, first: pieces, ended: false };
-    const body = joined(pieces);
+    const body = this.#secret.bytes(joined(pieces));
     const isAnswer = this.request.client.method === "POST" && head.status < 300;
     const failure = isAnswer ? faultOfBody(body, head.status, this.ask.api !== null) : null;
     return failure === null ? { kind: "whole", head, body } : { kind: "failed", failure };
@@ -398,7 +421,7 @@ export class Attempt {
     }
     const first = joined(pieces);
     this.#deadline.at = Infinity;
-    const start = startOf(reader, head.status, choices);
+    const start = startOf(reader, head.status, choices, this.#secret);
     if (start === "answer") return { kind: "events", head, reader, first, ended: false };
     if ("failure" in start) return { kind: "failed", failure: start.failure };
     const whole = await this.#restOfError(first, start.clientsError);

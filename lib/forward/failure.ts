@@ -6,13 +6,14 @@ export interface Failure {
   /** Fit for a client: what the instance did, without address or key. */
   message: string;
   /** Final status if no other attempt succeeds. */
-  status: 502 | 503 | 504 | 429;
+  status: 404 | 429 | 502 | 503 | 504;
   /**
    * busy: it said so itself and is no failure. passing: worth asking again soon. late: it has had all the
    * time that a whole answer may take; that is not held against it, nor asked of another. shutting_down:
-   * it takes nothing new until it is gone and back. misconfigured: it refuses what it is listed for.
+   * it takes nothing new until it is gone and back. misconfigured: it refuses what it is listed for. lacks:
+   * it does not know the path, which others may.
    */
-  kind: "busy" | "passing" | "timeout" | "late" | "shutting_down" | "misconfigured";
+  kind: "busy" | "passing" | "timeout" | "late" | "shutting_down" | "misconfigured" | "lacks";
   /** What the instance answered, where it did. */
   upstreamStatus?: number;
   retryAfterS: number | null;

@@ -13,7 +13,7 @@ import { Account } from "./account.ts";
 import { type Ask, FirstAsk, IdsRefused } from "./ask.ts";
 import { Attempt, type AttemptParts, type Proof } from "./attempt.ts";
 import { ClientStream } from "./client_stream.ts";
-import { explainError, type Failure } from "./failure.ts";
+import type { Failure } from "./failure.ts";
 import type { ForwardRequest } from "./request.ts";
 import { endAtLimit } from "./resume/limit.ts";
 import { type Next, Resumption } from "./resume/resumption.ts";
@@ -50,6 +50,9 @@ export class Forwarder {
   }
 }
 
+/** An event that cannot be read comes of what is asked, as a rule: it is worth one more attempt. */
+const MAX_ODD_EVENTS = 1;
+
 /** What a failure says of the instance. */
 const LEASE_OUTCOMES: Readonly<Record<Failure["kind"], Outcome>> = {
   busy: "busy",
@@ -58,6 +61,7 @@ const LEASE_OUTCOMES: Readonly<Record<Failure["kind"], Outcome>> = {
   late: "neutral",
   shutting_down: "shutting_down",
   misconfigured: "misconfigured",
+  lacks: "neutral",
 };
 
 /** What is asked for next, or that the client has all that it will get. */
@@ -69,6 +73,8 @@ class Delivery {
   /** Set once the answer has broken off. */
   #resumption: Resumption | null = null;
   #ids: TokenIds | null = null;
+  /** Events that could not be read, over all attempts. */
+  #oddEvents = 0;
   /** The error event with which the first instance broke off, in its own words. */
   #lastWords: Uint8Array | null = null;
 
@@ -157,8 +163,8 @@ class Delivery {
       await attempt.relayBytes(proof, client);
     } catch (error) {
       if (!client.gone) {
-        const { message } = explainError(error);
-        account.attempted(attempt.end("broken", "failure", message));
+        const { message, kind } = attempt.explain(error);
+        account.attempted(attempt.end("broken", LEASE_OUTCOMES[kind], message));
         account.end("truncated", status, message);
         client.cut();
         return "over";
@@ -227,7 +233,7 @@ class Delivery {
     try {
       agrees = await attempt.relay(proof, stages, client);
     } catch (error) {
-      if (!client.gone) failure = explainError(error);
+      if (!client.gone) failure = attempt.explain(error);
     }
     const added = ask.way !== null && client.store!.count > had;
     if (added) account.goesOn(instance.name, ask.way!, this.#resumption!.charsSent);
@@ -261,9 +267,12 @@ class Delivery {
       return await this.#follow(this.#resumption!.otherWay());
     }
     const broken = said ?? "it ended the stream before the answer was whole";
+    const isLate = failure?.kind === "late";
     if (failure !== null) route.brokeOff(instance, failure);
-    account.attempted(attempt.end("broken", "failure", broken));
+    const isOdd = reader.fault?.kind === "malformed" && ++this.#oddEvents > MAX_ODD_EVENTS;
+    account.attempted(attempt.end("broken", isLate ? "neutral" : "failure", broken));
     account.error = `${instance.name}: ${broken}`;
+    if (isLate || isOdd) return await this.#follow(null);
     if (this.#resumption !== null) return await this.#broke(reader.pieces);
     client.detach();
     this.#lastWords = reader.fault?.event ?? null;

@@ -80,11 +80,7 @@ export class Route {
 
   /** Its answer broke off after a part of it had gone to the client. */
   brokeOff(instance: Instance, failure: Failure): void {
-    this.#failures.push({ instance, failure });
-    // One that stands still may be well again later, but only health checks tell.
-    if (failure.kind === "timeout" && this.config.healthCheck.intervalS === 0) {
-      this.#tooSlow.add(instance);
-    }
+    this.failed(instance, failure);
   }
 
   /** The prompt did not fit: from now on only a longer context comes into question. */
@@ -118,14 +114,12 @@ export class Route {
   }
 
   /**
-   * Nobody could be asked: waits, and lets those be asked again that were not too slow, since they may have
-   * come back meanwhile. False when the client left.
+   * Nobody could be asked: waits, and lets all be asked again, since they may have come back meanwhile. False
+   * when the client left.
    */
   async waitForReturn(ms: number): Promise<boolean> {
     if (!await this.#pause(ms)) return false;
-    for (const instance of this.#tried) {
-      if (!this.#tooSlow.has(instance)) this.#tried.delete(instance);
-    }
+    this.#tried.clear();
     this.#triedAgain = true;
     this.#granted = 1;
     return true;
@@ -160,7 +154,12 @@ export class Route {
     const message = `No instance of model \`${model}\` could answer. ` +
       [...said].map(([name, failure]) => `${name}: ${failure.message}`).join("; ");
     const waits = failures.map(({ failure }) => failure.retryAfterS).filter((s) => s !== null);
-    const retryAfterS = waits.length > 0 ? Math.min(...waits) : status === 429 ? 1 : null;
+    const allBusy = failures.every(({ failure }) => failure.kind === "busy");
+    const retryAfterS = waits.length > 0
+      ? Math.min(...waits, this.config.maxRetryAfterS)
+      : allBusy
+      ? 1
+      : null;
     return { status, message, retryAfterS };
   }
 
@@ -205,7 +204,8 @@ export class Route {
   readonly #accepts = (instance: Instance): boolean => {
     if (this.#tried.has(instance)) return false;
     const tooLong = this.#tooLong;
-    return tooLong === null || (instance.contextLength ?? 0) > tooLong.contextLength;
+    // A context that nobody knows may be long enough.
+    return tooLong === null || (instance.contextLength ?? Infinity) > tooLong.contextLength;
   };
 
   /** For the keeper of a stored response, where that is what it is about, else for anybody. */

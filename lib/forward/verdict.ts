@@ -6,6 +6,7 @@ import { header } from "../http/message.ts";
 import { isEventStream, mediaType } from "../sse/detect.ts";
 import { bodyGaveUp, dataOf } from "../sse/scan.ts";
 import { type Failure, passing } from "./failure.ts";
+import type { Secret } from "./secret.ts";
 import type { SseObserver } from "./sse_observer.ts";
 import type { ResponseHead } from "./transport.ts";
 
@@ -61,6 +62,31 @@ export function withWords(failure: Failure, words: Uint8Array): Failure {
   return { ...failureOf(error, failure), message, upstreamStatus: failure.upstreamStatus };
 }
 
+/** What an instance is asked with, as far as its refusal can be the operator's matter. */
+export interface Terms {
+  /** Whether the gateway lent a key of its own. */
+  ownKey: boolean;
+  /** Whether the instance is listed for one model alone. */
+  oneModel: boolean;
+}
+
+/** A 4xx that is not the client's mistake but the operator's; null for the client's own. */
+export function operatorsFault(error: InstanceError, status: number, terms: Terms): Failure | null {
+  const base = { status: 502, upstreamStatus: status, retryAfterS: null } as const;
+  const words = error.message === "" ? "" : `: ${error.message}`;
+  if (terms.ownKey && (status === 401 || status === 403)) {
+    const message = `refuses the gateway's own key (${status})${words}`;
+    return { ...base, kind: "misconfigured", message };
+  }
+  if (status !== 404 || error.lacks === null) return null;
+  if (error.lacks === "path") {
+    return { ...base, kind: "lacks", status: 404, message: `answered ${status}${words}` };
+  }
+  // One of several models that is missing does not cost the others.
+  const kind = terms.oneModel ? "misconfigured" : "lacks";
+  return { ...base, kind, message: `does not have the model that it is listed for${words}` };
+}
+
 /** What an error means for the request, wherever the instance put it: in a status, a body or a stream. */
 function failureOf(error: InstanceError, base: Failure): Failure {
   const retryAfterS = base.retryAfterS ?? error.retryAfterS;
@@ -99,11 +125,18 @@ export function faultOfBody(
 /** What the first events of a stream prove, once they prove something or the stream has ended. */
 export type Start = "answer" | { failure: Failure } | { clientsError: Uint8Array };
 
-export function startOf(reader: SseObserver, status: number, choices: number): Start {
+/** `secret` is struck out of what the instance said. */
+export function startOf(
+  reader: SseObserver,
+  status: number,
+  choices: number,
+  secret: Secret,
+): Start {
   const { fault } = reader;
   if (fault !== null && fault.event !== null) {
-    const error = readError(dataOf(fault.event, 0, fault.event.length));
-    if (error.clients) return { clientsError: fault.event };
+    const event = secret.bytes(fault.event);
+    const error = readError(dataOf(event, 0, event.length));
+    if (error.clients) return { clientsError: event };
     if (choices > 1 || !reader.meaningful) return { failure: inBand(error, status) };
   } else if (fault !== null) {
     // Several answers at once cannot be continued; nothing of them has been sent, so they begin anew.

@@ -199,7 +199,7 @@ Deno.test("an error with status 200 in place of an answer is a failure, unless i
     const response = await s.gateway.post("/v1/chat/completions", chatBody());
     assert.match(await response.text(), /paid for/, error);
     const { complete } = await recordsOf(s.gateway, 1, 0);
-    assert.equal(complete[0].meta.attempts?.[0].error, "sent an error: out of memory");
+    assert.equal(complete[0].meta.attempts?.[0].error, "it sent an error: out of memory");
     await settled(s.gateway);
   }
   const own = '{"error":{"message":"bad tool","type":"BadRequestError","code":400}}';

@@ -142,7 +142,7 @@ Deno.test("a fallback with no longer context is not asked", async () => {
   await assertNoFailures(s.fleet);
 });
 
-Deno.test("a fallback whose context nobody knows is not asked", async () => {
+Deno.test("a fallback whose context nobody knows is asked: it may be long enough", async () => {
   await using unknown = await startOddServer((call) =>
     call.write(
       call.path === "/v1/models"
@@ -154,8 +154,7 @@ Deno.test("a fallback whose context nobody knows is not asked", async () => {
     fallbacks: 1,
     each: (index) => index === 1 ? { url: unknown.url } : {},
   });
-  await assertTooLong(await s.fleet.chat(LONG_PROMPT), 64, "sim-0");
-  assert.deepEqual(unknown.calls.map(({ path }) => path), ["/v1/models"]);
+  assert.match(await (await s.fleet.chat(LONG_PROMPT)).text(), /paid for/);
   await s.fleet.settled();
 });
 

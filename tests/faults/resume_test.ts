@@ -55,7 +55,11 @@ async function lines(dataDir: string, folder: string): Promise<Record<string, un
   try {
     for await (const entry of Deno.readDir(`${dataDir}/${folder}`)) {
       const text = await Deno.readTextFile(`${dataDir}/${folder}/${entry.name}`);
-      for (const line of text.split("\n")) if (line !== "") found.push(JSON.parse(line));
+      for (const line of text.split("\n")) {
+        if (line === "") continue;
+        const record = JSON.parse(line);
+        found.push({ ...record, meta: JSON.parse(record.meta) });
+      }
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
