@@ -198,9 +198,67 @@ Deno.test("the Messages API is replayed", async () => {
   );
 });
 
+Deno.test("several choices are replayed, each from where the client has it", async () => {
+  for (const path of ["/v1/chat/completions", "/v1/completions"]) {
+    await using s = await stand();
+    await s.simulators.fail(0, "cut:9", { count: 1 });
+    const { messages: _, ...bare } = ask({ n: 2, max_tokens: 20 });
+    const request = path.endsWith("chat/completions")
+      ? { ...bare, messages }
+      : { ...bare, prompt: "tell me" };
+    const choices = ({ json }: SseAnswer) =>
+      [0, 1].map((index) => {
+        const own = json.flatMap((chunk) => chunk.choices ?? [])
+          .filter((choice) => choice.index === index);
+        return {
+          text: own.map((choice) => choice.delta?.content ?? choice.text ?? "").join(""),
+          roles: own.filter((choice) => choice.delta?.role).length,
+          finish: own.map((choice) => choice.finish_reason).filter(Boolean),
+        };
+      });
+    const whole = await direct(s, path, request);
+    const answer = await readSse(await s.gateway.post(path, request));
+    assert.ok(answer.done);
+    assert.deepEqual(choices(answer), choices(whole));
+    assert.equal(new Set(answer.json.map((chunk) => chunk.id)).size, 1);
+    assert.deepEqual(answer.json.at(-1).usage, whole.json.at(-1).usage);
+  }
+});
+
+Deno.test("the Responses API is replayed: one response, numbers without a gap, items closed once", async () => {
+  await using s = await stand();
+  await s.simulators.fail(0, "cut:8", { count: 1 });
+  const request = {
+    model: "demo",
+    stream: true,
+    input: "tell me",
+    max_output_tokens: 20,
+    temperature: 0,
+  };
+  const text = (answer: SseAnswer) =>
+    answer.json.map((event) => event.type === "response.output_text.delta" ? event.delta : "")
+      .join("");
+  const kinds = (answer: SseAnswer) =>
+    answer.json.map((event) => event.type).filter((type) => !type.endsWith(".delta"));
+  const whole = await direct(s, "/v1/responses", request);
+  const answer = await readSse(await s.gateway.post("/v1/responses", request));
+  assert.equal(text(answer), text(whole));
+  assert.deepEqual(kinds(answer), kinds(whole));
+  assert.deepEqual(
+    answer.json.map((event) => event.sequence_number),
+    answer.json.map((_, at) => at),
+  );
+  const first = answer.json[0].response;
+  const last = answer.json.at(-1).response;
+  assert.equal(last.id, first.id);
+  assert.deepEqual(last.usage, whole.json.at(-1).response.usage);
+  const added = answer.json.find((event) => event.type === "response.output_item.added");
+  assert.equal(last.output[0].id, added.item.id);
+});
+
 Deno.test("a replay that breaks off before the answer's place is made again, many times if need be", async () => {
   await using s = await stand({ error_threshold: 1000 });
-  const request = { model: "demo", stream: true, messages, max_tokens: 60 };
+  const request = { model: "demo", stream: true, messages, max_tokens: 60, temperature: 0 };
   const whole = await direct(s, "/v1/messages", request);
   await s.simulators.fail(0, "cut:40", { count: 1 });
   for (const index of [0, 1, 2]) await s.simulators.fail(index, "cut:5", { count: 2 });
@@ -220,7 +278,7 @@ Deno.test("a replay that breaks off before the answer's place is made again, man
 Deno.test("an answer that kills each instance at the same place is given up after few of them", async () => {
   await using s = await stand({ error_threshold: 1000 });
   for (const index of [0, 1, 2]) await s.simulators.fail(index, "cut:20");
-  const request = { model: "demo", stream: true, messages, max_tokens: 60 };
+  const request = { model: "demo", stream: true, messages, max_tokens: 60, temperature: 0 };
   const answer = await readSse(await s.gateway.post("/v1/messages", request));
   assert.equal(answer.json.at(-1).type, "error");
   const asked = await Promise.all([0, 1, 2].map((index) => s.simulators.requests(index)));
@@ -231,7 +289,7 @@ Deno.test("an answer that kills each instance at the same place is given up afte
 
 Deno.test("what cannot be resumed ends with an error event, without [DONE], and is no record", async () => {
   await using s = await stand();
-  for (const index of [0, 1, 2]) await s.simulators.fail(index, "cut:5", { count: 1 });
+  for (const index of [0, 1, 2]) await s.simulators.fail(index, "cut:5");
   const answer = await readSse(
     await s.gateway.post("/v1/chat/completions", ask({ n: 2, max_tokens: 20 })),
   );

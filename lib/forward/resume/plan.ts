@@ -23,8 +23,8 @@ export interface Sent {
 }
 
 /**
- * The ways that are safe, best first. Only answers with one choice go on; those whose tokens depend on more
- * than the tokens before them can only be replayed, where agreement with the part already sent is the proof.
+ * The ways that are safe, best first. Answers of several choices, and those whose tokens depend on more than
+ * the tokens before them, can only be replayed, where agreement with the part already sent is the proof.
  */
 export function resumeWays(
   api: Api,
@@ -33,7 +33,8 @@ export function resumeWays(
   mode: ResumeMode,
   sent: Sent,
 ): ResumeWay[] {
-  if (choices !== 1 || mode === "off") return [];
+  if (mode === "off") return [];
+  if (choices !== 1) return ["replay"];
   if (needsOneRun(request)) return ["replay"];
   const order = orderOf(api, request, sent);
   const known = dialectOf(api).resumeWays;

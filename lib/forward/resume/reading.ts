@@ -78,8 +78,8 @@ function* formsFor(raw: string, words: Whole, options: ReadingOptions): Generato
 function beyond(whole: Whole, words: Whole): Said[] | null {
   const rest: Said[] = [];
   for (const channel of ["reasoning", "content"] as const) {
-    if (!whole[channel].startsWith(words[channel])) return null;
-    const text = whole[channel].slice(words[channel].length);
+    const text = behind(whole[channel], words[channel]);
+    if (text === null) return null;
     if (text === "") continue;
     // Words that have gone by come first: nothing may be added before them now.
     if (channel === "reasoning" && (words.content !== "" || words.calls.length > 0)) return null;
@@ -94,11 +94,31 @@ function beyond(whole: Whole, words: Whole): Said[] | null {
       continue;
     }
     const isLast = index === words.calls.length - 1;
-    if (known.name !== call.name || !call.arguments.startsWith(known.arguments)) return null;
-    const text = call.arguments.slice(known.arguments.length);
+    const text = behind(call.arguments, known.arguments);
+    if (known.name !== call.name || text === null) return null;
     if (text === "") continue;
     if (!isLast) return null;
     rest.push({ kind: "arguments", text });
   }
   return rest;
+}
+
+const BROKEN = "\uFFFD";
+
+/**
+ * What `whole` says after `begin`; null where it does not begin so. Bytes that are no character may stand
+ * for more or fewer replacement characters in a text that was decoded piece by piece.
+ */
+function behind(whole: string, begin: string): string | null {
+  if (whole.startsWith(begin)) return whole.slice(begin.length);
+  if (!whole.includes(BROKEN) && !begin.includes(BROKEN)) return null;
+  let at = 0;
+  for (const char of begin) {
+    if (char === BROKEN) continue;
+    while (whole[at] === BROKEN) at++;
+    if (!whole.startsWith(char, at)) return null;
+    at += char.length;
+  }
+  while (whole[at] === BROKEN) at++;
+  return whole.slice(at);
 }

@@ -139,11 +139,13 @@ export class Resumption {
         if (!mayContinueText(api, request, sent)) return api === "completions" ? [] : [byTokens];
         return [() => {
           const body = continuation(api, request, sent);
-          return body === null ? "limit" : new TextAsk("continue", body, this.request, sent);
+          return body === null
+            ? "limit"
+            : new TextAsk("continue", body, this.request, request, sent);
         }];
       }
       case "replay":
-        return [() => new TextAsk("replay", request, this.request, sent)];
+        return [() => new TextAsk("replay", request, this.request, request, sent)];
     }
   }
 }
@@ -157,6 +159,8 @@ class TextAsk implements Ask {
     readonly way: "continue" | "replay",
     private readonly json: Json,
     private readonly request: ForwardRequest,
+    /** What the client has asked for. */
+    private readonly asked: Json,
     private readonly sent: Sent,
   ) {
     this.target = request.target;
@@ -172,6 +176,6 @@ class TextAsk implements Ask {
   }
 
   stages(): readonly Stage[] {
-    return [new MendStage(this.way, this.request.api!, this.sent)];
+    return [new MendStage(this.way, this.request.api!, this.asked, this.sent)];
   }
 }

@@ -1,0 +1,168 @@
+// A second stream that was asked for the rest of a text. Not every server gives that: one thinks first, one
+// begins anew, and none knows a stop string of which the client has the first half. The first words are
+// held until it is sure what they are.
+
+import type { Api } from "../../api/api.ts";
+import { isObject, type Json, objectsIn, textOf } from "../../sse/assemble/answer.ts";
+import { adopt, isSaid, line, withoutRole } from "./adopt.ts";
+import type { Mended, Mender } from "./mender.ts";
+import type { Sent } from "./plan.ts";
+import { USUAL_MARKS } from "./raw_text.ts";
+import { ChunkReplay } from "./replay_chunks.ts";
+import { type StopAt, stopsOf, StopStrings } from "./stop_strings.ts";
+
+/** So many characters of the beginning once more are no chance. */
+const SURE_CHARS = 64;
+/** Fewer may well come twice in a row ("ha", "1, "). */
+const FEW_CHARS = 4;
+
+/** What the first words of a second stream are. */
+type Kind = "unsure" | "rest" | "anew" | "other";
+
+export class Continuation implements Mender {
+  readonly #begin: string;
+  readonly #stops: StopStrings;
+  /** Events that are held, as they came, and their text. */
+  #held: string[] = [];
+  #text = "";
+  #kind: Kind = "unsure";
+  /** Set where the server has begun anew. */
+  #replay: ChunkReplay | null = null;
+  /** Where a stop string across the seam has ended the answer, counted from the seam. */
+  #stopped: StopAt | null = null;
+  /** Events up to a stop string, which are tokens as a rule. */
+  #given = 0;
+
+  constructor(private readonly api: Api, request: Json, private readonly sent: Sent) {
+    this.#begin = sent.answer.choices[0]?.message.content ?? "";
+    const includes = request.include_stop_str_in_output === true;
+    this.#stops = new StopStrings(stopsOf(request.stop), this.#begin, includes);
+  }
+
+  get caughtUp(): boolean {
+    return this.#replay?.caughtUp ?? true;
+  }
+
+  event(data: string): Mended {
+    if (this.#replay !== null) return this.#replay.event(data);
+    if (this.#kind === "rest") return this.#rest(data);
+    this.#held.push(data);
+    this.#kind = this.#judge(data);
+    switch (this.#kind) {
+      case "unsure":
+        return null;
+      case "other":
+        return "disagrees";
+      case "rest":
+        return this.#stopped === null ? this.#released() : this.#end(this.#stopped);
+      case "anew":
+        this.#replay = new ChunkReplay(this.sent);
+        return this.#again();
+    }
+  }
+
+  #released(): Mended {
+    let mended = "";
+    for (const data of this.#held.splice(0)) {
+      const text = this.#rest(data);
+      if (text === "disagrees") return text;
+      mended += text ?? "";
+    }
+    return mended;
+  }
+
+  /** The last words before the stop string, and the end. */
+  #end({ length, stop }: StopAt): Mended {
+    const last = JSON.parse(this.#held.at(-1)!);
+    this.#given = this.#held.length;
+    this.#held = [];
+    const text = this.#text.slice(0, Math.max(0, length));
+    const said = this.api === "chat" ? { delta: text === "" ? {} : { content: text } } : { text };
+    const choice = { ...objectsIn(last.choices)[0], ...said, logprobs: null };
+    const ended = { ...choice, finish_reason: "stop", stop_reason: stop };
+    return line({ ...adopt(last, this.sent.answer), choices: [ended] });
+  }
+
+  #again(): Mended {
+    let mended = "";
+    for (const data of this.#held.splice(0)) {
+      const text = this.#replay!.event(data);
+      if (text === "disagrees") return text;
+      mended += text ?? "";
+    }
+    return mended;
+  }
+
+  #judge(data: string): Kind {
+    if (data === "[DONE]") return "rest";
+    let ends = false;
+    for (const choice of objectsIn(JSON.parse(data).choices)) {
+      const delta = isObject(choice.delta) ? choice.delta : {};
+      if (isSaid(delta.reasoning) || isSaid(delta.reasoning_content)) return "other";
+      // A call: no text comes before it that could be something else.
+      ends ||= isSaid(choice.finish_reason) || isSaid(delta.tool_calls);
+      const text = textOf(choice.text) + textOf(delta.content);
+      this.#text += text;
+      this.#stopped = this.#stops.take(text);
+    }
+    const kind = this.#kindOf(this.#text);
+    return kind === "unsure" && (ends || this.#stopped !== null) ? "rest" : kind;
+  }
+
+  #kindOf(text: string): Kind {
+    if (this.api === "chat") {
+      const first = text.trimStart();
+      for (const [open] of USUAL_MARKS) {
+        if (first.startsWith(open)) return "other";
+        if (open.startsWith(first)) return "unsure";
+      }
+    }
+    const length = Math.min(SURE_CHARS, this.#begin.length);
+    const begin = this.#begin.slice(0, length);
+    if (length >= FEW_CHARS && text.length < length && begin.startsWith(text)) return "unsure";
+    if (length >= FEW_CHARS && text.startsWith(begin)) {
+      // A text that repeats itself may go on like its own beginning: only a whole second run can tell.
+      return this.#begin.indexOf(begin, 1) > 0 ? "other" : "anew";
+    }
+    return this.#stops.isPast ? "rest" : "unsure";
+  }
+
+  /** An event of the rest of the text. */
+  #rest(data: string): Mended {
+    if (data === "[DONE]") return "data: [DONE]\n\n";
+    const chunk = adopt(JSON.parse(data), this.sent.answer);
+    const choices = objectsIn(chunk.choices).map(withoutRole);
+    if (isObject(chunk.usage)) chunk.usage = this.#movedUsage(chunk.usage);
+    if (choices.length === 0) return line(chunk);
+    if (this.#stopped !== null) return null;
+    if (choices.some(isReasoning)) return "disagrees";
+    const says = choices.some((choice) =>
+      isSaid(choice.finish_reason) || isSaid(choice.text) || isSaid(choice.token_ids) ||
+      (isObject(choice.delta) && Object.values(choice.delta).some(isSaid))
+    );
+    if (!says) return null;
+    return line({ ...chunk, choices });
+  }
+
+  /** The given part of the answer was a part of the second prompt. */
+  #movedUsage(usage: Json): Json {
+    const { tokens, answer } = this.sent;
+    const first = isObject(answer.usage) ? answer.usage.prompt_tokens : undefined;
+    // Text that is tokenised anew may have fewer tokens than it was made of.
+    const prompt = typeof first === "number"
+      ? first
+      : Math.max(0, Number(usage.prompt_tokens ?? 0) - tokens);
+    const completion = tokens +
+      (this.#stopped === null ? Number(usage.completion_tokens ?? 0) : this.#given);
+    return {
+      ...usage,
+      prompt_tokens: prompt,
+      completion_tokens: completion,
+      total_tokens: prompt + completion,
+    };
+  }
+}
+
+function isReasoning({ delta }: Json): boolean {
+  return isObject(delta) && (isSaid(delta.reasoning) || isSaid(delta.reasoning_content));
+}
