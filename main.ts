@@ -1,14 +1,19 @@
-// Arguments to command, nothing else. As a worker of a serving process it is one of its isolates.
-
-import { commands, main } from "./lib/cli/main.ts";
-import { runWorker, type WorkerScope } from "./lib/process/worker.ts";
-import { runShaper, SHAPER, type ShaperScope } from "./lib/record/shape/worker.ts";
+// Arguments to command, nothing else. As a worker of a serving process it is one of its isolates. What
+// the others need is not loaded.
 
 if ("WorkerGlobalScope" in globalThis) {
-  const scope = globalThis as unknown as { name: string } & (WorkerScope | ShaperScope);
-  if (scope.name === SHAPER) runShaper(scope as ShaperScope);
-  else runWorker(scope as WorkerScope);
+  const [{ runWorker }, { runShaper, SHAPER }] = await Promise.all([
+    import("./lib/process/worker.ts"),
+    import("./lib/record/shape/worker.ts"),
+  ]);
+  const scope = globalThis as unknown as
+    & { name: string }
+    & Parameters<typeof runWorker>[0]
+    & Parameters<typeof runShaper>[0];
+  if (scope.name === SHAPER) runShaper(scope);
+  else runWorker(scope);
 } else {
+  const { commands, main } = await import("./lib/cli/main.ts");
   Deno.exitCode = await main(Deno.args, commands);
   // Whatever a command has left open must not keep a finished process alive.
   Deno.exit();

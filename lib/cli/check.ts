@@ -1,37 +1,42 @@
-// `check`: validates a config file without starting anything.
+// `check`: validates a config file without starting anything; with `--live`, asks its instances, too.
 
-import { parseArgs } from "node:util";
-import { readConfig } from "../config/load.ts";
-import { maskSecrets } from "../config/mask.ts";
-import { formatProblem } from "../config/parse.ts";
+import { command } from "./command/command.ts";
+import { toggle } from "./command/flag.ts";
+import { configFlag, readOrSay } from "./config_file.ts";
 
-export const summary = "validates a config file";
-export const help = `simple-ai-gateway check [--config FILE] [--print]
-
-Options:
-  --config FILE   file to check (default config.jsonc)
-  --print         also print the effective configuration, secrets masked
-
-Exits with 0, or with 1 and every problem as file:line:column: message.
-
-Example:
-  simple-ai-gateway check --config /etc/simple-ai-gateway/config.jsonc --print`;
-
-export async function run(args: string[]): Promise<number> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      config: { type: "string", default: "config.jsonc" },
-      print: { type: "boolean", default: false },
-    },
-    strict: true,
-  });
-  const loaded = await readConfig(values.config, (name) => Deno.env.get(name));
-  if (!loaded.ok) {
-    for (const problem of loaded.problems) console.error(formatProblem(problem));
-    return 1;
+export const check = command({
+  name: "check",
+  summary: "validates a config file, and asks its instances",
+  flags: {
+    config: configFlag("file to check"),
+    print: toggle("also print the effective configuration, secrets masked"),
+    live: toggle(
+      "also ask each instance for its models, with the key and by the names of the file",
+    ),
+  },
+  details:
+    `Exits with 0, or with 1 and every problem as file:line:column: message. With --live each instance
+gets a line: ok, or what is wrong, in its own words.`,
+  examples: [
+    "simple-ai-gateway check",
+    "simple-ai-gateway check --config /etc/simple-ai-gateway/config.jsonc --print",
+    "simple-ai-gateway check --live",
+  ],
+}, async ({ values }) => {
+  const loaded = await readOrSay(values.config);
+  if (loaded === null) return 1;
+  const { instances } = loaded.config;
+  if (values.print) {
+    const { maskSecrets } = await import("../config/mask.ts");
+    console.log(JSON.stringify(maskSecrets(loaded.options), null, 2));
+  } else {
+    console.error(
+      `${values.config}: ok, ${instances.length} instance${instances.length === 1 ? "" : "s"}`,
+    );
   }
-  if (values.print) console.log(JSON.stringify(maskSecrets(loaded.options), null, 2));
-  else console.error(`${values.config}: ok, ${loaded.config.instances.length} instances`);
-  return 0;
-}
+  if (!values.live) return 0;
+  const { askInstances } = await import("./check/live.ts");
+  const found = await askInstances(instances);
+  for (const { line } of found) console.error(line);
+  return found.every(({ ok }) => ok) ? 0 : 1;
+});

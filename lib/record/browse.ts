@@ -33,6 +33,8 @@ export interface RecordSummary {
   finish_reason: string | null;
   /** Why it is no complete answer; null for one that is. */
   error: string | null;
+  /** Of an answer that is not complete: aborted, truncated, failed. */
+  outcome: string | null;
   prompt_tokens: number | null;
   completion_tokens: number | null;
   duration_ms: number | null;
@@ -297,6 +299,7 @@ export function summaryOf(record: Json, place: string): RecordSummary {
     answer: answered ? shortened(said(last)) : "",
     finish_reason: textOf(meta.finish_reason) || null,
     error: textOf(meta.error) || null,
+    outcome: textOf(meta.outcome) || null,
     prompt_tokens: numberOf(usage.prompt_tokens ?? usage.input_tokens),
     completion_tokens: numberOf(usage.completion_tokens ?? usage.output_tokens),
     duration_ms: numberOf(meta.duration_ms),

@@ -107,7 +107,7 @@ export async function mend(dataDir: string, path: string, size: number): Promise
 }
 
 /** Position after the last line feed; 0 when there is none. */
-async function endOfLastLine(file: Deno.FsFile, size: number): Promise<number> {
+export async function endOfLastLine(file: Deno.FsFile, size: number): Promise<number> {
   const piece = new Uint8Array(PIECE);
   for (let end = size; end > 0;) {
     const start = Math.max(0, end - PIECE);

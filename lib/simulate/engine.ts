@@ -8,7 +8,7 @@ import { Metrics } from "./metrics.ts";
 import type { Speech } from "./model.ts";
 import type { Pacer } from "./pacing.ts";
 import { BLOCK_SIZE, PrefixCache } from "./prefix_cache.ts";
-import type { ReasoningParserName } from "./reasoning.ts";
+import type { ReasoningParserName } from "./parsers.ts";
 import { type Encode, encode, encodeBytes } from "./tokenizer.ts";
 
 /** How an instance behaves; everything is optional, the defaults are those of `simulate`. */

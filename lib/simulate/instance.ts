@@ -4,6 +4,7 @@ import { audio } from "./audio.ts";
 import { chat } from "./chat.ts";
 import { completions } from "./completions.ts";
 import { Engine, type EngineOptions } from "./engine.ts";
+import { DEFAULTS } from "./defaults.ts";
 import { control, type Controlled, readFault } from "./control.ts";
 import { develop } from "./develop.ts";
 import { failEarly } from "./early_faults.ts";
@@ -53,32 +54,6 @@ export interface SimulatedInstance {
   /** Ends everything at once. */
   close(): Promise<void>;
 }
-
-/** What an instance does unless told otherwise. */
-export const DEFAULTS: EngineOptions = {
-  models: ["demo"],
-  ttftS: 0.2,
-  tokensPerSecond: 50,
-  maxModelLen: 32_768,
-  apiKey: null,
-  reasoningTokens: 0,
-  reasoningField: "reasoning",
-  answer: null,
-  tokens: null,
-  seed: 0,
-  reasoningParser: null,
-  byteTokens: false,
-  oddPieces: false,
-  maxNumSeqs: 0,
-  maxNumQueuedReqs: 0,
-  streamInterval: 1,
-  coalesce: 0,
-  forceIncludeUsage: false,
-  emptyEvents: false,
-  lateHead: false,
-  devMode: false,
-  cacheBlocks: 20_000,
-};
 
 type Route = (exchange: Exchange, engine: Engine, body: Json) => void;
 

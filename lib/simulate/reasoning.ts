@@ -3,11 +3,7 @@
 // comes, even where it goes on with a text that had long begun.
 
 import { SPECIAL } from "./tokenizer.ts";
-
-/** The parsers that are simulated. */
-export const REASONING_PARSERS = ["qwen3", "deepseek_r1"] as const;
-
-export type ReasoningParserName = typeof REASONING_PARSERS[number];
+import type { ReasoningParserName } from "./parsers.ts";
 
 /** What a parser takes a token for; a mark has no text. */
 export type Part = "reasoning" | "content" | "mark";

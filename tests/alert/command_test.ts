@@ -71,10 +71,19 @@ Deno.test("every channel is tried, and gets a line", { ignore }, async () => {
   }
 });
 
+Deno.test("without --test the channels are named, and nothing is sent", async () => {
+  await using receiver = startReceiver(() => new Response("ok"));
+  const { code, out, err } = await run([
+    { type: "webhook", url: `${receiver.origin}/s3cretpath` },
+    { type: "slack", name: "night", url: receiver.origin },
+  ]);
+  assert.equal(code, 0);
+  assert.equal(out, "webhook  webhook\nnight    slack\n");
+  assert.match(err, /Nothing was sent; --test tries them/);
+  assert.equal(receiver.received.length, 0);
+});
+
 Deno.test("what cannot be tried is said, with the exit code for it", async () => {
-  const bare = await run([]);
-  assert.equal(bare.code, 2);
-  assert.match(bare.err, /--test/);
   const none = await run([], "--test");
   assert.equal(none.code, 1);
   assert.match(none.err, /no channels under `alerts`/);

@@ -64,7 +64,12 @@ shellTest("bash", async () => {
   };
   assert.deepEqual(await complete("ser"), ["serve"]);
   assert.deepEqual(await complete("serve", "--wo"), ["--workers"]);
+  assert.deepEqual(await complete("--wo"), ["--workers"], "of the command that needs no name");
+  assert.deepEqual(await complete("serve", "--log-level", "deb"), ["debug"]);
   assert.deepEqual(await complete("completion", "z"), ["zsh"]);
+  assert.deepEqual(await complete("serve", "-c", join(ROOT, "config.j")), [
+    join(ROOT, "config.jsonc"),
+  ]);
   assert.deepEqual(await complete("serve", "--config", join(ROOT, "config.j")), [
     join(ROOT, "config.jsonc"),
   ]);
@@ -80,6 +85,7 @@ shellTest("fish", async () => {
   };
   assert.deepEqual(await complete("simple-ai-gateway ser"), ["serve"]);
   assert.deepEqual(await complete("simple-ai-gateway serve --wo"), ["--workers"]);
+  assert.deepEqual(await complete("simple-ai-gateway serve --log-level deb"), ["debug"]);
   assert.deepEqual(await complete("simple-ai-gateway completion z"), ["zsh"]);
 });
 
@@ -94,6 +100,8 @@ shellTest("zsh", async () => {
     until ready-now
     zpty -w -n shell $'simple-ai-gateway serve --wor\\t'
     until --workers
+    zpty -w -n shell $'\\x15simple-ai-gateway serve --log-level deb\\t'
+    until 'debug '
     zpty -w -n shell $'\\x15simple-ai-gateway comp\\t'
     until completion
     zpty -w -n shell $'z\\t'
@@ -119,7 +127,7 @@ Deno.test("each flag that a command explains is completed, and each command", as
   for (const name of names) {
     const offered = whole.match(new RegExp(`^ +${name}\\) words="(.*)"`, "m"))![1].split(" ");
     const { out: help } = await program(name, "--help");
-    for (const [, flag] of help.matchAll(/^ {2}(--[a-z-]+)/gm)) {
+    for (const [, flag] of help.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)) {
       assert.ok(offered.includes(flag), `${name} ${flag}`);
     }
   }

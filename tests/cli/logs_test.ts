@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { ROOT, startProcess } from "../support/processes.ts";
+import { ROOT, startProcess, temporaryFolder } from "../support/processes.ts";
 import { startFleet } from "../faults/fleet.ts";
 
 function command(...args: string[]) {
@@ -74,6 +74,49 @@ Deno.test("what people said cannot steer the terminal", async () => {
   assert.equal(lines.length, 1);
   // deno-lint-ignore no-control-regex -- exactly these must not be there
   assert.doesNotMatch(lines[0], /[\u0000-\u001f\u007f-\u009f]/);
+});
+
+Deno.test("Ctrl-C ends the following properly as soon as anything is seen of it", async () => {
+  await using fleet = await startFleet({ count: 1 });
+  await (await fleet.chat(say("first"))).text();
+  await fleet.records(1, 0);
+  for (let turn = 0; turn < 5; turn++) {
+    await using child = command("--follow", "--data-dir", fleet.gateway.dataDir);
+    await child.waitForOutput(/first/);
+    child.signal("SIGINT");
+    assert.equal((await child.status).code, 0);
+  }
+});
+
+Deno.test("where there is no record, logs says where it looked, and since when", async () => {
+  await using folder = await temporaryFolder();
+  const none = await ran("--data-dir", folder.path, "--since", "2026-01-31T12:00", "--incomplete");
+  assert.deepEqual([none.code, none.lines], [0, []]);
+  const places = `${folder.path}/requests_responses and ${folder.path}/incomplete`;
+  assert.equal(
+    none.err.trim(),
+    `no such record since 2026-01-31 12:00:00 in ${places}; --since looks further back`,
+  );
+  await using child = command("--follow", "--data-dir", folder.path);
+  await child.waitForOutput(/no such record since .*; waiting for new ones/);
+  child.signal("SIGINT");
+  assert.equal((await child.status).code, 0);
+});
+
+Deno.test("an answer that the client left is not shown as a failure", async () => {
+  await using fleet = await startFleet({ count: 1, simulate: ["--tokens-per-second", "5"] });
+  const leaving = new AbortController();
+  const response = await fleet.chat({ ...say("goodbye"), stream: true }, {
+    signal: leaving.signal,
+  });
+  const reader = response.body!.getReader();
+  await reader.read();
+  leaving.abort();
+  await fleet.records(0, 1);
+  const { lines } = await ran("--data-dir", fleet.gateway.dataDir, "--errors");
+  assert.equal(lines.length, 1);
+  assert.match(lines[0], / left: the client left: goodbye/);
+  assert.doesNotMatch(lines[0], /FAILED/);
 });
 
 Deno.test("logs says what is wrong with its options", async () => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 const settings = join(import.meta.dirname!, "..", "..", "deno.json");
 const command = new URL("../../lib/cli/check.ts", import.meta.url).href;
-const program = `import { run } from "${command}"; Deno.exit(await run(Deno.args));`;
+const program = `import { check } from "${command}"; Deno.exit(await check.run(Deno.args));`;
 
 async function check(text: string, ...flags: string[]) {
   const folder = await Deno.makeTempDir();

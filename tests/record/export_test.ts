@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { run } from "../../lib/cli/export.ts";
+import { exportRecords } from "../../lib/cli/export.ts";
 
 interface Stand extends AsyncDisposable {
   dir: string;
@@ -24,7 +24,7 @@ async function stand(files: Record<string, string>): Promise<Stand> {
       const { error } = console;
       console.error = (line: string) => said.push(line);
       try {
-        const code = await run([...args, "--output", output]);
+        const code = await exportRecords.run([...args, "--output", output]);
         const text = code === 0 ? await Deno.readTextFile(output) : "";
         return { code, text, said: said.join("\n") };
       } finally {
@@ -201,6 +201,13 @@ Deno.test("incomplete answers come only when they are asked for, and files beat 
   assert.equal(await from(join(at.dir, day), join(at.dir, day)), 2);
 });
 
+Deno.test("without --format it is ShareGPT", async () => {
+  await using at = await stand({ [day]: "" });
+  const { code, text } = await at.export("--data-dir", at.dir);
+  assert.equal(code, 0);
+  assert.deepEqual(JSON.parse(text), []);
+});
+
 Deno.test("mistakes are named, and leave no file behind", async () => {
   await using at = await stand({ [day]: "" });
   const missing = await at.export("--format", "sharegpt", join(at.dir, "nowhere.jsonl"));
@@ -209,8 +216,7 @@ Deno.test("mistakes are named, and leave no file behind", async () => {
   const names = await Array.fromAsync(Deno.readDir(at.dir), (entry) => entry.name);
   assert.deepEqual(names, ["requests_responses"]);
   const bad = [
-    [["--format", "csv"], /expected sharegpt, openai, alpaca, got `csv`/],
-    [[], /got nothing/],
+    [["--format", "csv"], /--format: expected sharegpt, openai or alpaca, got `csv`/],
     [["--format", "openai", "--since", "soon"], /--since: expected a time/],
     [["--format", "openai", "--min-turns", "x"], /--min-turns/],
   ] as const;

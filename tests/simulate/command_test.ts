@@ -44,7 +44,7 @@ Deno.test("a wrong flag, value or fault is named, with exit code 2", async () =>
   for (
     const [args, message] of [
       [["--colour"], /--colour/],
-      [["--ttft", "soon"], /--ttft: expected a number, not "soon"/],
+      [["--ttft", "soon"], /--ttft: expected a number, got `soon`/],
       [["--fail", "explode"], /unknown fault "explode"; there are .*refuse/],
       [["--reasoning-field", "thoughts"], /reasoning_content/],
     ] as const

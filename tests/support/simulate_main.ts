@@ -1,5 +1,5 @@
 // The `simulate` command by itself, so that tests of it need nothing of the gateway.
 
-import { run } from "../../lib/cli/simulate.ts";
+import { simulate } from "../../lib/cli/simulate.ts";
 
-Deno.exit(await run(Deno.args));
+Deno.exit(await simulate.run(Deno.args));

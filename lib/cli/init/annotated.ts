@@ -2,7 +2,7 @@
 
 import { parse } from "@humanwhocodes/momoa";
 import template from "../../../config.jsonc" with { type: "text" };
-import type { Probed } from "./probe.ts";
+import type { Probed } from "../probe.ts";
 
 export interface Answers {
   instances: readonly Probed[];

@@ -1,0 +1,68 @@
+// A command of the program: what it is called, what it takes, what it says of itself, and what it does.
+
+import type { Flags, Values } from "./flag.ts";
+import { helpOf } from "./help.ts";
+import { readArguments, UsageError } from "./read.ts";
+
+/** What may follow beside flags. */
+export interface Operands {
+  /** Stands for them in the help, such as "[FILE...]". */
+  readonly placeholder: string;
+  /** The words that there are, where they are few; else they are files. */
+  readonly words?: readonly string[];
+}
+
+/** What a command says of itself. */
+export interface Declaration<F extends Flags = Flags> {
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** What stands above the flags in the help. */
+  readonly about?: string;
+  readonly flags: F;
+  readonly operands?: Operands;
+  /** What stands below the flags. */
+  readonly details?: string;
+  readonly examples: readonly string[];
+}
+
+export interface Command extends Declaration {
+  /**
+   * Reads the arguments and does it; resolves to the exit code, which is 2 for arguments that it does
+   * not know. `commands` are all there are, for those that tell of them.
+   */
+  run(args: readonly string[], commands?: readonly Command[]): Promise<number>;
+}
+
+/** What a command was called with. */
+export interface Call<F extends Flags> {
+  readonly values: Values<F>;
+  readonly operands: readonly string[];
+  /** The arguments as they came. */
+  readonly args: readonly string[];
+  readonly commands: readonly Command[];
+}
+
+/** `work` resolves to the exit code; it may throw a UsageError about its arguments. */
+export function command<F extends Flags>(
+  declared: Declaration<F>,
+  work: (call: Call<F>) => Promise<number>,
+): Command {
+  return {
+    ...declared,
+    async run(args, commands = []) {
+      try {
+        const read = readArguments(declared, args);
+        if (read === "help") {
+          console.log(helpOf(declared));
+          return 0;
+        }
+        return await work({ ...read, args, commands });
+      } catch (error) {
+        if (!(error instanceof UsageError)) throw error;
+        console.error(`${error.message}\nSee simple-ai-gateway ${declared.name} --help.`);
+        return 2;
+      }
+    },
+  };
+}

@@ -1,0 +1,125 @@
+// Recorded files to a data set, line by line, so that their size does not matter.
+
+import { basename, join } from "node:path";
+import type { ExportFormat } from "../../record/export/formats.ts";
+import { recordLines } from "../../record/export/lines.ts";
+import type { Json } from "../../sse/assemble/answer.ts";
+import { type Progress, progress } from "../progress.ts";
+import { openSink, type Sink } from "./sink.ts";
+
+export interface Asked {
+  format: string;
+  form: ExportFormat;
+  /** None: all of `dataDir`. */
+  files: readonly string[];
+  dataDir: string;
+  withIncomplete: boolean;
+  /** undefined: standard output. */
+  output: string | undefined;
+  takes: (record: Json) => boolean;
+}
+
+/** Resolves to the exit code, once it was said what was read, left out and written. */
+export async function exportTo(asked: Asked): Promise<number> {
+  const { format, form, output, takes } = asked;
+  try {
+    const files = asked.files.length > 0
+      ? asked.files
+      : await filesIn(asked.dataDir, asked.withIncomplete);
+    const shown = progress(output === undefined ? 0 : await bytesOf(files));
+    const sink = await openSink(output);
+    let counts: Counts;
+    try {
+      counts = await convert(files, form, takes, sink, shown);
+    } catch (error) {
+      await sink.abandon();
+      throw error;
+    } finally {
+      shown.clear();
+    }
+    await sink.close();
+    console.error(
+      `${counts.written} of ${counts.read} lines written from ${files.length} files ` +
+        `(${counts.left} filtered out, ${counts.torn} torn, ${counts.unfit} do not fit ${format})`,
+    );
+    return 0;
+  } catch (error) {
+    if (!isFileProblem(error)) throw error;
+    console.error(error.message);
+    return 1;
+  }
+}
+
+interface Counts {
+  read: number;
+  /** Lines that are no record. */
+  torn: number;
+  /** Left out by the filter. */
+  left: number;
+  /** Records that the format cannot hold. */
+  unfit: number;
+  written: number;
+}
+
+async function convert(
+  files: readonly string[],
+  { opens, between, closes, make }: ExportFormat,
+  filter: (record: Json) => boolean,
+  sink: Sink,
+  shown: Progress,
+): Promise<Counts> {
+  const counts = { read: 0, torn: 0, left: 0, unfit: 0, written: 0 };
+  await sink.write(opens);
+  let done = 0;
+  const onRead = (bytes: number) => shown.show(done += bytes, `${counts.written} written`);
+  for (const file of files) {
+    for await (const record of recordLines(file, Infinity, onRead)) {
+      counts.read++;
+      if (record === null) {
+        counts.torn++;
+        continue;
+      }
+      if (!filter(record)) {
+        counts.left++;
+        continue;
+      }
+      const made = make(record);
+      if (made === null) {
+        counts.unfit++;
+        continue;
+      }
+      await sink.write((counts.written++ > 0 ? between : "") + JSON.stringify(made));
+    }
+  }
+  await sink.write(counts.written > 0 ? closes : closes.trimStart());
+  return counts;
+}
+
+async function bytesOf(files: readonly string[]): Promise<number> {
+  const sizes = await Promise.all(files.map(async (file) => (await Deno.stat(file)).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** What the user can put right: a file that is missing, forbidden or has no room. */
+function isFileProblem(error: unknown): error is Error {
+  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied ||
+    error instanceof Deno.errors.IsADirectory || error instanceof Deno.errors.BrokenPipe ||
+    (error instanceof Error && "code" in error);
+}
+
+/** The record files of a data folder, in the order of time. */
+async function filesIn(dataDir: string, withIncomplete: boolean): Promise<string[]> {
+  const folders = withIncomplete ? ["requests_responses", "incomplete"] : ["requests_responses"];
+  const files: string[] = [];
+  for (const folder of folders) {
+    try {
+      for await (const entry of Deno.readDir(join(dataDir, folder))) {
+        if (entry.name.endsWith(".jsonl")) files.push(join(dataDir, folder, entry.name));
+      }
+    } catch (error) {
+      // A folder for incomplete answers is there only when there were any.
+      if (!(error instanceof Deno.errors.NotFound) || folder === "requests_responses") throw error;
+    }
+  }
+  return files.sort((a, b) => basename(a) < basename(b) ? -1 : basename(a) > basename(b) ? 1 : 0);
+}

@@ -1,0 +1,46 @@
+// Where an export goes.
+
+export interface Sink {
+  write(text: string): Promise<void>;
+  /** Everything was written: the file takes its name. */
+  close(): Promise<void>;
+  /** Nothing of a file stays. */
+  abandon(): Promise<void>;
+}
+
+const SINK_CHARS = 256 * 1024;
+
+/** Standard output, or a file that takes its name only when it is whole. */
+export async function openSink(output: string | undefined): Promise<Sink> {
+  const encoder = new TextEncoder();
+  const partial = output === undefined ? null : `${output}.partial`;
+  const file = partial === null
+    ? Deno.stdout
+    : await Deno.open(partial, { write: true, create: true, truncate: true });
+  let pending: string[] = [];
+  let chars = 0;
+  const flush = async () => {
+    const bytes = encoder.encode(pending.join(""));
+    pending = [];
+    chars = 0;
+    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+  };
+  return {
+    async write(text) {
+      pending.push(text);
+      chars += text.length;
+      if (chars > SINK_CHARS) await flush();
+    },
+    async close() {
+      await flush();
+      if (partial === null || output === undefined) return;
+      file.close();
+      await Deno.rename(partial, output);
+    },
+    async abandon() {
+      if (partial === null) return;
+      file.close();
+      await Deno.remove(partial);
+    },
+  };
+}

@@ -1,0 +1,75 @@
+// What `logs` does: finds the records, shows those that are there, and goes on with what comes.
+
+import { readConfig } from "../../config/load.ts";
+import { type RecordFolder, summaryOf } from "../../record/browse.ts";
+import type { Json } from "../../sse/assemble/answer.ts";
+import { CONFIG_FILE } from "../config_file.ts";
+import { Interrupt } from "../interrupt.ts";
+import { lineOf } from "./line.ts";
+import { beganAt, past } from "./past.ts";
+import { Tail } from "./tail.ts";
+
+const POLL_MS = 200;
+
+export interface Asked {
+  /** undefined: the usual file, if it is there. */
+  config: string | undefined;
+  /** Beats the configuration. */
+  dataDir: string | undefined;
+  follow: boolean;
+  folders: readonly RecordFolder[];
+  /** None for all. */
+  models: readonly string[];
+  instances: readonly string[];
+  /** Milliseconds since 1970. */
+  since: number;
+  json: boolean;
+}
+
+/** Resolves to the exit code. */
+export async function showRecords(asked: Asked): Promise<number> {
+  const { folders, models, instances, since, json } = asked;
+  // From here on, since whoever sees a line may take it for the sign to stop.
+  using interrupt = asked.follow ? new Interrupt() : null;
+  const dataDir = asked.dataDir ?? await dataDirOf(asked.config);
+  if (dataDir === null) return 1;
+  const wanted = (record: Json) => {
+    const { model, instance } = summaryOf(record, "");
+    return beganAt(record) >= since && (models.length === 0 || models.includes(model)) &&
+      (instances.length === 0 || instances.includes(instance));
+  };
+  const write = (record: Json) => console.log(json ? JSON.stringify(record) : lineOf(record));
+
+  // Where the following begins is fixed before the past is read: nothing is lost between the two.
+  const tails = interrupt === null
+    ? []
+    : await Promise.all(folders.map((one) => Tail.atEnd(dataDir, one)));
+  const found = await past(dataDir, folders, since, tails, wanted);
+  for (const record of found) write(record);
+  if (found.length === 0) {
+    const places = folders.map((folder) => `${dataDir}/${folder}`).join(" and ");
+    const next = interrupt === null ? "; --since looks further back" : "; waiting for new ones";
+    console.error(
+      `no such record since ${new Date(since).toLocaleString("sv")} in ${places}${next}`,
+    );
+  }
+  while (interrupt !== null && !interrupt.came) {
+    for (const tail of tails) {
+      for (const record of await tail.read()) if (wanted(record)) write(record);
+    }
+    await interrupt.pause(POLL_MS);
+  }
+  return 0;
+}
+
+/** null after a problem was said. */
+async function dataDirOf(config: string | undefined): Promise<string | null> {
+  const path = config ?? CONFIG_FILE;
+  const loaded = await readConfig(path, (name) => Deno.env.get(name));
+  if (loaded.ok) return loaded.config.dataDir;
+  if (config === undefined && loaded.problems[0]?.message === "the file does not exist") {
+    return "./data";
+  }
+  console.error(`${path} has problems; name the folder by --data-dir`);
+  return null;
+}
