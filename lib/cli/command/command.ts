@@ -1,30 +1,9 @@
-// A command of the program: what it is called, what it takes, what it says of itself, and what it does.
+// A command of the program: what it says of itself, and what it does with arguments that were read.
 
+import type { Declaration } from "./declaration.ts";
 import type { Flags, Values } from "./flag.ts";
 import { helpOf } from "./help.ts";
 import { readArguments, UsageError } from "./read.ts";
-
-/** What may follow beside flags. */
-export interface Operands {
-  /** Stands for them in the help, such as "[FILE...]". */
-  readonly placeholder: string;
-  /** The words that there are, where they are few; else they are files. */
-  readonly words?: readonly string[];
-}
-
-/** What a command says of itself. */
-export interface Declaration<F extends Flags = Flags> {
-  readonly name: string;
-  /** One line for the list of commands. */
-  readonly summary: string;
-  /** What stands above the flags in the help. */
-  readonly about?: string;
-  readonly flags: F;
-  readonly operands?: Operands;
-  /** What stands below the flags. */
-  readonly details?: string;
-  readonly examples: readonly string[];
-}
 
 export interface Command extends Declaration {
   /**

@@ -1,6 +1,6 @@
 // The help of a command and of the program, from what they declare.
 
-import type { Declaration } from "./command.ts";
+import type { Declaration } from "./declaration.ts";
 import type { Flag, Flags } from "./flag.ts";
 
 const WIDTH = 100;

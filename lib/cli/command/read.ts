@@ -3,7 +3,7 @@
 
 import { parseArgs } from "node:util";
 import { nearest } from "../../config/nearest.ts";
-import type { Declaration } from "./command.ts";
+import type { Declaration } from "./declaration.ts";
 import type { Flag, Flags, Values } from "./flag.ts";
 
 /** Arguments that a command does not understand; the message says what to write instead. */

@@ -1,6 +1,6 @@
 // What the commands offer to a shell, in the form that every script is made from.
 
-import type { Declaration } from "../command/command.ts";
+import type { Declaration } from "../command/declaration.ts";
 
 export const PROGRAM = "simple-ai-gateway";
 
