@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { parse, parseAllDocuments } from "yaml";
+import { parse, parseAllDocuments } from "npm:yaml@2.9.1";
 import { loadConfig } from "../lib/config/load.ts";
 
 const ROOT = join(import.meta.dirname!, "..");

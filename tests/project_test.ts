@@ -3,12 +3,17 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { V8_FLAGS } from "../tools/runtime_flags.ts";
+import { programLock } from "../tools/lock.ts";
+import { PERMISSION_FLAGS, V8_FLAGS } from "../tools/runtime_flags.ts";
+import { startProcess, startSimulators, temporaryFolder } from "./support/processes.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
 const project = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
 
 const read = (name: string) => Deno.readTextFile(join(ROOT, name));
+
+/** A package of the npm registry in exactly one version. */
+const PINNED = /^npm:(@[\w-]+\/)?[\w.-]+@\d+\.\d+\.\d+(\/.*)?$/;
 
 /** Files below a folder that belong to the project, with paths from the root. */
 async function* files(folder: string): AsyncGenerator<string> {
@@ -88,14 +93,108 @@ Deno.test("the project file has its tasks, and pins every package it uses exactl
     assert.ok(task in project.tasks, task);
   }
   for (const [name, target] of Object.entries(project.imports)) {
-    assert.match(String(target), /^npm:(@[\w-]+\/)?[\w.-]+@\d+\.\d+\.\d+(\/.*)?$/, name);
+    assert.match(String(target), PINNED, name);
   }
 });
 
-Deno.test("the tasks that start the gateway give V8 the flags of the executable", () => {
-  for (const task of ["dev", "start"] as const) {
-    assert.ok(project.tasks[task].command.includes(` ${V8_FLAGS} `), task);
+Deno.test("what only tests and tools use is pinned where it is imported, in one version", async () => {
+  const versions = new Map<string, string>();
+  for await (const [path, text] of texts()) {
+    if (!/\.(ts|js)$/.test(path) || path.includes("/vendor/")) continue;
+    for (
+      const [, specifier] of text.matchAll(/(?:\bfrom|\bimport\s*\(?|resolve\()\s*"(npm:[^"]+)"/g)
+    ) {
+      assert.match(specifier, PINNED, path);
+      assert.ok(!path.startsWith("lib/") || path === "lib/dashboard/vendor_entry.js", path);
+      const [, name, version] = specifier.match(/^npm:(@?[^@]+)@([\d.]+)/)!;
+      assert.equal(versions.get(name) ?? version, version, `${path}: ${name}`);
+      versions.set(name, version);
+    }
   }
+  assert.ok(versions.size > 8);
+});
+
+Deno.test("the tasks that start the program let it do and give V8 what the executable has", () => {
+  for (const task of ["dev", "start", "cli"] as const) {
+    const { command } = project.tasks[task];
+    assert.ok(command.includes(` ${PERMISSION_FLAGS.join(" ")} ${V8_FLAGS} main.ts`), task);
+  }
+});
+
+Deno.test("a task that runs code from npm runs what its lock file names, or fails", () => {
+  for (const [task, { command }] of Object.entries<{ command: string }>(project.tasks)) {
+    for (const part of command.split(" && ")) {
+      if (!/\bdeno (run|test|check)\b/.test(part) || part.includes("tools/lock.ts")) continue;
+      assert.match(part, /^([A-Z_]+=\w+ )*deno (run|test|check) .*--frozen /, task);
+    }
+  }
+});
+
+Deno.test("what the test task leaves out, the slow one runs, and CI runs both", async () => {
+  const left = project.tasks.test.command.match(/--ignore=(\S+)/)[1].split(",");
+  const slow = project.tasks["test:slow"].command.split(" ")
+    .filter((word: string) => word.startsWith("tests/"));
+  assert.deepEqual(slow, left);
+  for (const path of slow) await Deno.stat(join(ROOT, path));
+  for (const task of ["test", "test:slow", "test:matrix"]) {
+    assert.match(await read(".ci/run"), new RegExp(`run_tests ${task}"`));
+  }
+});
+
+Deno.test("the task that runs the program lets it do what it needs: serve, with workers, and record", async () => {
+  await using simulators = await startSimulators();
+  await using folder = await temporaryFolder();
+  const config = join(folder.path, "config.jsonc");
+  const dataDir = join(folder.path, "data");
+  const instances = simulators.urls.map((url) => ({ url, model_name: "demo" }));
+  await Deno.writeTextFile(config, JSON.stringify({ instances, data_dir: dataDir, workers: 2 }));
+  // Not by `deno task`, which would stand between the signal and the program.
+  const [, ...command] = project.tasks.cli.command.split(" ");
+  await using gateway = startProcess(Deno.execPath(), {
+    args: [...command, "serve", "--host", "127.0.0.1", "--port", "0", "--config", config],
+  });
+  const [, url] = await gateway.waitForOutput(/listening on (http:\S+)/);
+  const response = await fetch(`${url}/v1/chat/completions`, {
+    method: "POST",
+    body: JSON.stringify({ model: "demo", messages: [{ role: "user", content: "Hello" }] }),
+  });
+  assert.equal(response.status, 200, await response.text());
+  assert.equal(
+    (await fetch(`${url}/metrics`).then((one) => one.text())).includes("disk_free"),
+    true,
+  );
+  assert.equal((await gateway.stop()).code, 0, gateway.output());
+  const records = await Array.fromAsync(Deno.readDir(join(dataDir, "requests_responses")));
+  assert.equal(records.length, 1);
+});
+
+Deno.test("deno.lock is the part of tests/deno.lock that the program needs (deno task lock)", async () => {
+  const text = await read("deno.lock");
+  assert.equal(text, await programLock());
+  const packages = Object.keys(JSON.parse(text).npm);
+  assert.ok(packages.some((name) => name.startsWith("zod@")));
+  for (const name of packages) {
+    assert.doesNotMatch(name, /openai|anthropic|langchain|playwright|axe-core|smtp-server/);
+  }
+});
+
+Deno.test("a task fetches what the program needs, and nothing that only tests use", async () => {
+  await using cache = await temporaryFolder();
+  // Nothing can be fetched into an empty cache here; what would be is named.
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["task", "cli", "--version"],
+    cwd: ROOT,
+    env: { DENO_DIR: cache.path, NPM_CONFIG_REGISTRY: "http://127.0.0.1:9/", NO_COLOR: "1" },
+    stdin: "null",
+  }).output();
+  const said = new TextDecoder().decode(stderr);
+  assert.notEqual(code, 0, said);
+  const wanted = Object.keys(JSON.parse(await read("deno.lock")).npm);
+  const tried = [...said.matchAll(/127\.0\.0\.1:9\/(\S+?)[\s:)]/g)].map(([, name]) =>
+    decodeURIComponent(name).replace(/\/-\/.*/, "")
+  );
+  assert.ok(tried.length > 0, said);
+  for (const name of tried) assert.ok(wanted.some((one) => one.startsWith(`${name}@`)), name);
 });
 
 Deno.test("the changelog has the version, and the license is the one named", async () => {

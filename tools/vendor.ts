@@ -2,7 +2,6 @@
 // that the pages need neither a build step nor the network. A test holds the files to the packages.
 
 import { join } from "node:path";
-import project from "../deno.json" with { type: "json" };
 
 const ROOT = join(import.meta.dirname!, "..");
 const FOLDER = "lib/dashboard/pages/vendor";
@@ -19,12 +18,15 @@ export interface VendorFile {
 
 /** The files as the pinned packages give them. Throws when the bundler fails. */
 export async function vendorFiles(): Promise<VendorFile[]> {
-  const names = Object.entries(LICENSES).map(([name, license]) =>
-    `${project.imports[name as keyof typeof LICENSES].replace("npm:", "")} (${license})`
-  );
+  const entry = await Deno.readTextFile(join(ROOT, ENTRY));
+  const names = Object.entries(LICENSES).map(([name, license]) => {
+    const pinned = entry.match(new RegExp(`"npm:(${name}@[^/"]+)`));
+    if (pinned === null) throw new Error(`${ENTRY} does not import ${name}`);
+    return `${pinned[1]} (${license})`;
+  });
   const script = await bundle();
   const css = await Deno.readTextFile(
-    new URL(import.meta.resolve("uplot/dist/uPlot.min.css")),
+    new URL(import.meta.resolve("npm:uplot@1.6.32/dist/uPlot.min.css")),
   );
   const notice = `Made by \`deno task vendor\` of ${names.join(", ")}; do not edit.`;
   return [
@@ -36,7 +38,17 @@ export async function vendorFiles(): Promise<VendorFile[]> {
 async function bundle(): Promise<string> {
   const output = await Deno.makeTempFile({ suffix: ".js" });
   try {
-    const args = ["bundle", "--platform", "browser", "--minify", "--output", output, ENTRY];
+    const args = [
+      "bundle",
+      "--frozen",
+      "--lock=tests/deno.lock",
+      "--platform",
+      "browser",
+      "--minify",
+      "--output",
+      output,
+      ENTRY,
+    ];
     const { success, stderr } = await new Deno.Command(Deno.execPath(), {
       args,
       cwd: ROOT,

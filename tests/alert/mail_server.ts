@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { SMTPServer } from "smtp-server";
+import { SMTPServer } from "npm:smtp-server@3.21.6";
 
 export interface Mail {
   from: string;

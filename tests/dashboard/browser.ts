@@ -1,7 +1,7 @@
 // The system's Chromium for the tests of the pages, and what a page must never do: say an error on its
 // console, or ask anything of another origin.
 
-import { type Browser, chromium, type Page } from "playwright-core";
+import { type Browser, chromium, type Page } from "npm:playwright-core@1.65.1";
 
 const PLACES = [
   "/usr/bin/chromium",

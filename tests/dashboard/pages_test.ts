@@ -3,8 +3,8 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import axe from "axe-core";
-import type { Browser, Page } from "playwright-core";
+import axe from "npm:axe-core@4.14.1";
+import type { Browser, Page } from "npm:playwright-core@1.65.1";
 import { type Fleet, type FleetOptions, startFleet } from "../faults/fleet.ts";
 import { waitFor } from "../support/wait.ts";
 import {

@@ -2,8 +2,8 @@
 // API and of faults. What the simulated instances cover is left to the other tests.
 
 import assert from "node:assert/strict";
-import { type Fixture, LLMock } from "@copilotkit/aimock";
-import OpenAI from "openai";
+import { type Fixture, LLMock } from "npm:@copilotkit/aimock@1.43.0";
+import OpenAI from "npm:openai@7.57.0";
 import { eventsOf, type Gateway, recordsOf, startGateway, waitFor } from "./stand.ts";
 
 const story = "Once upon a time a request travelled far and came back with an answer.";

@@ -2,8 +2,8 @@
 // direct, whatever it thinks of the endpoint itself.
 
 import assert from "node:assert/strict";
-import { LLMock } from "@copilotkit/aimock";
-import { scanEndpoint } from "compatcanary";
+import { LLMock } from "npm:@copilotkit/aimock@1.43.0";
+import { scanEndpoint } from "npm:compatcanary@0.2.2";
 import { startGateway } from "./stand.ts";
 
 interface Report {

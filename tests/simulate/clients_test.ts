@@ -1,8 +1,8 @@
 // The official clients take a simulated instance for a real one.
 
 import assert from "node:assert/strict";
-import Anthropic from "@anthropic-ai/sdk";
-import OpenAI from "openai";
+import Anthropic from "npm:@anthropic-ai/sdk@1.12.0";
+import OpenAI from "npm:openai@7.57.0";
 import { ask, stand } from "./stand.ts";
 
 Deno.test("the openai client reads streamed chats and responses to their end", async () => {

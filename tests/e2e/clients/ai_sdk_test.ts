@@ -1,8 +1,8 @@
 // The AI SDK with its OpenAI-compatible provider through the gateway.
 
 import assert from "node:assert/strict";
-import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { generateText, jsonSchema, streamText, tool } from "ai";
+import { createOpenAICompatible } from "npm:@ai-sdk/openai-compatible@3.0.92";
+import { generateText, jsonSchema, streamText, tool } from "npm:ai@7.0.173";
 import { startFleet } from "./fleet.ts";
 
 Deno.test("AI SDK: plain, streamed and tools", async (t) => {

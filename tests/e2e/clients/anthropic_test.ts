@@ -1,7 +1,7 @@
 // The official Anthropic client through the gateway: vLLM speaks its Messages API too.
 
 import assert from "node:assert/strict";
-import Anthropic from "@anthropic-ai/sdk";
+import Anthropic from "npm:@anthropic-ai/sdk@1.12.0";
 import { startFleet } from "./fleet.ts";
 
 const messages = [{ role: "user" as const, content: "hello there" }];

@@ -1,7 +1,7 @@
 // LangChain's OpenAI client through the gateway.
 
 import assert from "node:assert/strict";
-import { ChatOpenAI } from "@langchain/openai";
+import { ChatOpenAI } from "npm:@langchain/openai@1.6.0";
 import { startFleet, weatherTool } from "./fleet.ts";
 
 Deno.test("LangChain: plain, streamed, tools and errors", async (t) => {

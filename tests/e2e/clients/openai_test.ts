@@ -1,7 +1,7 @@
 // The official OpenAI client through the gateway.
 
 import assert from "node:assert/strict";
-import OpenAI from "openai";
+import OpenAI from "npm:openai@7.57.0";
 import { startFleet, weatherTool } from "./fleet.ts";
 
 const messages = [{ role: "user" as const, content: "hello there" }];
