@@ -414,8 +414,7 @@ export class Attempt {
     const store = keeps ? new EventStore(config.record.maxBytes) : null;
     const reader = new SseObserver(ask.api, choices, store, ask.ids(this.instance.config));
     const pieces: Uint8Array[] = [];
-    for (;;) {
-      const piece = await readFrom(this.#call!);
+    for (let piece = begun ?? await readFrom(this.#call!);; piece = await readFrom(this.#call!)) {
       pieces.push((piece === null ? reader.end() : reader.take(piece)).slice());
       if (piece === null || reader.fault !== null || reader.meaningful || reader.done) break;
     }

@@ -1,8 +1,8 @@
 // What every API says of itself: texts and where they are, usage, choices, errors and ends.
 
-import Anthropic from "@anthropic-ai/sdk";
+import Anthropic from "npm:@anthropic-ai/sdk@1.12.0";
 import assert from "node:assert/strict";
-import OpenAI from "openai";
+import OpenAI from "npm:openai@7.57.0";
 import { type BodyFields, type EndReason, mergedUsage } from "../../lib/api/dialect.ts";
 import { type Api, apiAt, dialectOf, dialects, errorBodyAt } from "../../lib/api/dialects.ts";
 import { eventFrom, eventsIn } from "../../lib/api/wire.ts";

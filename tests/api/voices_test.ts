@@ -1,8 +1,8 @@
 // An answer that another voice goes on with, at any event, is for its client the answer of one server.
 
-import Anthropic from "@anthropic-ai/sdk";
+import Anthropic from "npm:@anthropic-ai/sdk@1.12.0";
 import assert from "node:assert/strict";
-import OpenAI from "openai";
+import OpenAI from "npm:openai@7.57.0";
 import type { Json, StreamEvent } from "../../lib/api/dialect.ts";
 import { type Api, dialectOf } from "../../lib/api/dialects.ts";
 import type { Voice, VoiceEnd } from "../../lib/api/voice.ts";
