@@ -31,6 +31,7 @@ async function start(
   args: string[],
   port: number,
   folder: string,
+  cwd: string = ROOT,
 ): Promise<Contender | null> {
   const begun = performance.now();
   const log = await Deno.open(join(folder, `${name}.log`), { create: true, write: true });
@@ -38,7 +39,7 @@ async function start(
   try {
     child = new Deno.Command(command, {
       args,
-      cwd: ROOT,
+      cwd,
       stdin: "null",
       stdout: "null",
       stderr: "piped",
@@ -134,11 +135,21 @@ backend instances
   return await start("haproxy", "haproxy", ["-f", path, "-db"], port, folder);
 }
 
+export interface GatewayOptions {
+  /** A compiled gateway; main.ts where there is none. */
+  executable?: string;
+  /** Options of its configuration. */
+  config?: Record<string, unknown>;
+  name?: string;
+  /** A checkout to run it from; this one where there is none. */
+  root?: string;
+}
+
 /** One worker, records on, the log of each request to a file. */
 export async function startGateway(
   folder: string,
   upstream: number,
-  options: { executable?: string; config?: Record<string, unknown>; name?: string } = {},
+  options: GatewayOptions = {},
 ): Promise<Contender> {
   const port = freePort();
   const { name = "gateway" } = options;
@@ -156,7 +167,7 @@ export async function startGateway(
   const [command, args] = options.executable === undefined
     ? [Deno.execPath(), ["run", "-A", V8_FLAGS, "main.ts", ...serve]]
     : [options.executable, serve];
-  const contender = await start(name, command, args, port, folder);
+  const contender = await start(name, command, args, port, folder, options.root);
   if (contender === null) throw new Error(`cannot start ${command}`);
   return contender;
 }

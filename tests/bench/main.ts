@@ -12,6 +12,7 @@ import {
 } from "./contenders.ts";
 import { cpuSeconds, memoryMiB } from "./process_tree.ts";
 import { document } from "./report.ts";
+import { checkout, comparison, OTHER, removeCheckout } from "./against.ts";
 import { type Row, ROWS } from "./rows.ts";
 import { median, type Result, table } from "./table.ts";
 
@@ -24,6 +25,8 @@ const HELP = `deno task bench [options]
   --runs N           alternating runs of each row (default 3)
   --seconds N        length of each run (default 5)
   --executable FILE  measure a compiled gateway
+  --against COMMIT   the gateway of that commit beside this one, in turn; says better, same or worse
+  --config JSON      options of the gateway's configuration, for both of them
   --write            also write docs/performance.md`;
 
 /** What the load generator prints. */
@@ -84,6 +87,8 @@ async function main(args: string[]): Promise<number> {
       runs: { type: "string", default: "3" },
       seconds: { type: "string", default: "5" },
       executable: { type: "string" },
+      against: { type: "string" },
+      config: { type: "string", default: "{}" },
       write: { type: "boolean" },
       help: { type: "boolean", short: "h" },
     },
@@ -96,20 +101,26 @@ async function main(args: string[]): Promise<number> {
   const runs = values.smoke ? 1 : Number(values.runs);
   const seconds = values.smoke ? 1 : Number(values.seconds);
   const folder = await Deno.makeTempDir({ prefix: "gateway-bench-" });
+  const config = JSON.parse(values.config);
   const results: Result[] = [];
   const started: Contender[] = [];
   let startMs: number | null = null;
   try {
     const programs = await buildPrograms(folder);
+    const root = values.against === undefined ? null : await checkout(values.against, folder);
     for (const row of wanted) {
       // Fresh processes for each row: its memory is its own.
       const upstream = await startUpstream(programs.upstream);
       started.push(upstream);
-      for (const start of [startNginx, startHaproxy]) {
+      for (const start of root === null ? [startNginx, startHaproxy] : []) {
         const contender = await start(folder, upstream.port);
         if (contender !== null) started.push(contender);
       }
-      const gateway = await startGateway(folder, upstream.port, { executable: values.executable });
+      if (root !== null) {
+        started.push(await startGateway(folder, upstream.port, { root, config, name: OTHER }));
+      }
+      const { executable } = values;
+      const gateway = await startGateway(folder, upstream.port, { executable, config });
       started.push(gateway);
       startMs = startMs === null ? gateway.startMs : Math.min(startMs, gateway.startMs);
       if (!values.smoke) {
@@ -125,13 +136,17 @@ async function main(args: string[]): Promise<number> {
     }
   } finally {
     for (const contender of started) await contender.stop();
+    if (values.against !== undefined) await removeCheckout(folder);
     await Deno.remove(folder, { recursive: true });
   }
-  console.log(table(results));
+  console.log(values.against === undefined ? table(results) : comparison(results));
   console.log(`start to first answer: ${Math.round(startMs ?? 0)} ms`);
   if (values.write) await document(results, startMs ?? 0, runs, seconds);
   const wrong = results.reduce((sum, result) => sum + result.wrong, 0);
-  if (wrong > 0) console.error(`${wrong} wrong answers`);
+  if (wrong > 0) {
+    const through = new Set(results.filter((one) => one.wrong > 0).map((one) => one.contender));
+    console.error(`${wrong} wrong answers, through ${[...through].join(", ")}`);
+  }
   return wrong > 0 || !Number.isFinite(median(results.map((result) => result.perSecond))) ? 1 : 0;
 }
 

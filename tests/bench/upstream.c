@@ -3,6 +3,7 @@
 //   POST …?json                 a JSON answer of about 600 bytes
 //   POST …?chunks=N&pace=MS     an event stream of N chunks, one each MS milliseconds; 0 for as
 //                               fast as it is taken
+// A body that begins with "return_token_ids" gets a token id with each chunk, as from vLLM.
 // Each chunk carries its number in its text and, in "sent_ns", when it was sent (CLOCK_MONOTONIC).
 // Usage: upstream PORT
 #define _GNU_SOURCE
@@ -32,6 +33,7 @@ struct connection {
   char out[OUT_BYTES]; // what the socket has not taken yet
   int out_start, out_end;
   long chunk, chunks;  // of the stream under way; chunks is 0 when there is none
+  bool ids;            // the request asked for token ids
   int pace_ms;
   uint64_t due;        // when its next chunk is
   struct connection *next, *before;  // list of paced streams
@@ -115,9 +117,12 @@ static void begin_stream(struct connection *c) {
 static void put_chunk(struct connection *c) {
   char data[400];
   if (c->chunk < c->chunks) {
+    char ids[32] = "null";
+    if (c->ids) sprintf(ids, "[%ld]", 400 + c->chunk % 100);
     sprintf(data, CHUNK_HEAD "\"delta\":{\"content\":\" w%ld\"},\"logprobs\":null,"
-      "\"finish_reason\":null,\"token_ids\":null}],\"sent_ns\":%llu}",
-      c->chunk++, (unsigned long long)now_ns());
+      "\"finish_reason\":null,\"token_ids\":%s}],\"sent_ns\":%llu}",
+      c->chunk, ids, (unsigned long long)now_ns());
+    c->chunk++;
     return put_event(c, data);
   }
   put_event(c, CHUNK_HEAD "\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\","
@@ -183,6 +188,7 @@ static bool take(struct connection *c) {
     if (sscanf(c->in, "%*s %255s", c->path) != 1) return false;
     char *field = strcasestr(c->in, "\r\ncontent-length:");
     long length = field && field < end ? atol(field + 17) : 0;
+    c->ids = strncmp(end + 4, "{\"return_token_ids\":true", 24) == 0;
     c->body_left = length - (c->in + c->in_length - end - 4);
     c->in_length = 0;
     if (c->body_left < 0) return false;  // pipelining is not for a benchmark
