@@ -133,9 +133,11 @@ export async function parity(
     const name = `${method} ${path} ${JSON.stringify(body ?? "")}`;
     if (OWN.some(([where]) => where.test(name))) own++;
     else {
+      const from = Math.max(0, firstDifference(direct, through) - 60);
+      const shown = (text: string) => JSON.stringify(text.slice(from, from + 240));
       report.failures.push(
-        `parity: ${name.slice(0, 160)}\n    direct  ${direct.slice(0, 300)}\n    through ${
-          through.slice(0, 300)
+        `parity: ${name.slice(0, 160)}\n    direct  ${shown(direct)}\n    through ${
+          shown(through)
         }`,
       );
     }
@@ -143,6 +145,12 @@ export async function parity(
   report.notes.push(
     `parity: ${same} of ${CASES.length} requests the same, ${own} the gateway's own on purpose`,
   );
+}
+
+function firstDifference(one: string, other: string): number {
+  let at = 0;
+  while (at < one.length && one[at] === other[at]) at++;
+  return at;
 }
 
 async function ask(origin: string, method: string, path: string, body: unknown): Promise<string> {
