@@ -156,6 +156,7 @@ Deno.test("the task that runs the program lets it do what it needs: serve, with 
   const [, url] = await gateway.waitForOutput(/listening on (http:\S+)/);
   const response = await fetch(`${url}/v1/chat/completions`, {
     method: "POST",
+    headers: { "content-type": "application/json" },
     body: JSON.stringify({ model: "demo", messages: [{ role: "user", content: "Hello" }] }),
   });
   assert.equal(response.status, 200, await response.text());
