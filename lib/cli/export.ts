@@ -5,6 +5,8 @@ import { optional, repeated, toggle, withDefault } from "./command/flag.ts";
 import { oneOf, path, text } from "./command/kind.ts";
 import { UsageError } from "./command/read.ts";
 
+const FORMATS = ["sharegpt", "openai", "alpaca", "parquet"] as const;
+
 export const exportRecords = command({
   name: "export",
   summary: "turns recorded files into a data set",
@@ -14,10 +16,11 @@ on standard error.`,
   operands: { placeholder: "[FILE...]" },
   flags: {
     format: withDefault(
-      oneOf("F", ["sharegpt", "openai", "alpaca"]),
+      oneOf("F", FORMATS),
       "sharegpt",
-      "sharegpt (one JSON array), openai (messages, JSONL) or alpaca (one JSON array)",
+      "sharegpt or alpaca (one JSON array), openai (messages, JSONL) or parquet (typed)",
     ),
+    to: optional(oneOf("F", FORMATS), "another name for --format"),
     "data-dir": withDefault(path("DIR"), "./data", "read DIR/requests_responses; files beat it"),
     output: optional(
       path("FILE"),
@@ -40,6 +43,7 @@ on standard error.`,
   examples: [
     "simple-ai-gateway export > train.json",
     "simple-ai-gateway export --format openai --model deepseek-r1 --finish stop --dedupe --output train.jsonl",
+    "simple-ai-gateway export --format parquet --output train.parquet",
     "simple-ai-gateway export --format alpaca data/requests_responses/202601*.jsonl > alpaca.json",
   ],
 }, async ({ values, operands }) => {
@@ -49,15 +53,16 @@ on standard error.`,
     import("./export/convert.ts"),
   ]);
   const some = (list: string[]) => list.length === 0 ? undefined : list;
-  const takes = readFilter({ ...values, model: some(values.model), finish: some(values.finish) });
-  if (typeof takes === "string") throw new UsageError(takes);
+  const filter = readFilter({ ...values, model: some(values.model), finish: some(values.finish) });
+  if (typeof filter === "string") throw new UsageError(filter);
+  const format = values.to ?? values.format;
   return await exportTo({
-    format: values.format,
-    form: formats[values.format],
+    format,
+    form: formats[format],
     files: operands,
     dataDir: values["data-dir"],
     withIncomplete: values["include-incomplete"],
     output: values.output,
-    takes,
+    filter,
   });
 });

@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import { isObject, type Json, objectsIn, textOf } from "../sse/assemble/answer.ts";
-import { formats } from "./export/formats.ts";
+import { messagesIn, toolsIn } from "./export/recorded.ts";
 import { metaIn } from "./meta_in.ts";
 
 export type RecordFolder = "requests_responses" | "incomplete";
@@ -103,13 +103,12 @@ export async function readRecord(dataDir: string, place: string): Promise<Record
   const line = await lineAt(fileOf(dataDir, folder as RecordFolder, hour), Number(offset));
   const record = line === null ? null : parsed(line);
   if (record === null) return null;
-  const shown = formats.openai.make(record);
   return {
     place,
     id: textOf(record.id),
     model: textOf(record.model),
-    messages: objectsIn(shown?.messages),
-    tools: objectsIn(shown?.tools),
+    messages: messagesIn(record),
+    tools: toolsIn(record),
     meta: metaIn(record),
   };
 }

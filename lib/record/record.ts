@@ -104,6 +104,9 @@ function faultOf(capture: Capture, answer: Answer): Fault | undefined {
       error: "the answer is longer than what is kept of one (record.max_bytes)",
     };
   }
+  if (answer.pending) {
+    return { outcome: "unfit", error: "the answer is made in the background" };
+  }
   const cut = (error: string): Fault => ({ outcome: "truncated", error });
   if (answer.malformed > 0) return cut(`${answer.malformed} events of the answer were no JSON`);
   if (answer.error !== undefined) return cut(answer.error);

@@ -5,6 +5,8 @@ import { basename, join } from "node:path";
 
 /** Read backwards in pieces of this size for the last line's begin. */
 const PIECE = 64 * 1024;
+/** Written in one go: the runtime copies it, while others wait. */
+const WRITE_BYTES = 4 * 1024 * 1024;
 const LF = 10;
 
 /** Where lines that were cut off by a crash go, below the data folder. */
@@ -67,7 +69,7 @@ async function writeWhole(
   try {
     for (const bytes of pieces) {
       for (let from = 0; from < bytes.length;) {
-        const count = await file.write(bytes.subarray(from));
+        const count = await file.write(bytes.subarray(from, from + WRITE_BYTES));
         if (count === 0) throw new Error("the file took no bytes");
         from += count;
         at += count;

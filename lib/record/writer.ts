@@ -6,11 +6,12 @@
 import { join } from "node:path";
 import { hourName } from "../observe/hour_name.ts";
 import { EventStore } from "../sse/event_store.ts";
+import { BackgroundAnswers, isFetch } from "./background.ts";
 import { Batch } from "./batch.ts";
 import type { Capture } from "./capture.ts";
 import type { RecordFormat } from "./record.ts";
 import { appendLines, mendNewest } from "./record_file.ts";
-import { shapeInSteps, shapeUnparsed } from "./shape/shape.ts";
+import { type Result, shapeInSteps, shapeUnparsed } from "./shape/shape.ts";
 import { type ShapedBytes, Shaper } from "./shape/shaper.ts";
 import { isHeavy } from "./shape/weight.ts";
 
@@ -69,6 +70,7 @@ export class RecordWriter {
     requests_responses: new Batch(),
     incomplete: new Batch(),
   };
+  readonly #background = new BackgroundAnswers();
   readonly #shaper: Shaper | null;
   /** Captures that wait for the shaper, and bytes of these and of the one that it has. */
   #heavy: Capture[] = [];
@@ -139,6 +141,8 @@ export class RecordWriter {
   /** Writes what waits, tries once, and ends. What cannot be written counts as dropped. */
   async close(): Promise<void> {
     this.#closed = true;
+    await this.flush();
+    this.#again(...this.#background.close());
     // A run that was in the pause after a failure ends with it; the last try is a run of its own.
     await this.flush();
     const lost = this.stats().queued;
@@ -231,8 +235,7 @@ export class RecordWriter {
           }
           step = steps.next();
         }
-        if (step.value === null) this.#later(capture);
-        else this.#batchFor(step.value.complete).add(step.value.lines);
+        this.#take(capture, step.value);
       } catch (error) {
         // One odd capture must not hold up the others.
         this.#underway--;
@@ -242,6 +245,36 @@ export class RecordWriter {
         await others();
         sliceEnd = performance.now() + SLICE_MS;
       }
+    }
+  }
+
+  #take(capture: Capture, result: Result): void {
+    switch (result.kind) {
+      case "shaped":
+        this.#batchFor(result.shaped.complete).add(result.shaped.lines);
+        return;
+      case "heavy":
+        this.#later(capture);
+        return;
+      case "pending":
+        this.#underway--;
+        // Whoever asks how far it is has asked nothing new.
+        if (!isFetch(capture)) this.#again(...this.#background.keep(result.id, capture));
+        return;
+      case "fetched": {
+        this.#underway--;
+        // null: recorded before, or asked of another process.
+        const joined = this.#background.join(result.id, capture);
+        if (joined !== null) this.#again(joined);
+      }
+    }
+  }
+
+  /** Takes captures into the queue that had a place there before. */
+  #again(...captures: readonly Capture[]): void {
+    for (const capture of captures) {
+      this.#queue.push(capture);
+      this.#queueBytes += sizeOf(capture);
     }
   }
 

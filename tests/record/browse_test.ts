@@ -16,7 +16,12 @@ function record(id: string, question: string, more: Record<string, unknown> = {}
     ],
     model: "demo",
     created: 1_767_225_600,
-    meta: { instance: "gpu-1", finish_reason: "stop", usage: { completion_tokens: 5 } },
+    tools: "",
+    meta: JSON.stringify({
+      instance: "gpu-1",
+      finish_reason: "stop",
+      usage: { completion_tokens: 5 },
+    }),
     ...more,
   });
 }
@@ -158,4 +163,36 @@ Deno.test("reasoning, tools and calls of a record are told apart", async () => {
   ]);
   assert.equal(detail?.messages[3].reasoning_content, "easy");
   assert.deepEqual(detail?.tools, tools);
+});
+
+Deno.test("lines of an earlier version, with meta as an object, are shown alike", async () => {
+  await using folder = await temporaryFolder();
+  const meta = { instance: "old-1", finish_reason: "length", usage: { completion_tokens: 7 } };
+  const images = ["https://x/a.png"];
+  const conversations = [{ from: "human", value: "<image>" }, { from: "gpt", value: "a cat" }];
+  const old = record("old", "", { meta, tools: undefined, images, conversations });
+  await write(folder.path, "20260101_00", [old, record("new", "hi")]);
+  const { records } = await browse(folder.path, ALL);
+  assert.deepEqual(
+    records.map(({ id, instance, finish_reason, completion_tokens }) => [
+      id,
+      instance,
+      finish_reason,
+      completion_tokens,
+    ]),
+    [["new", "gpu-1", "stop", 5], ["old", "old-1", "length", 7]],
+  );
+  const detail = await readRecord(folder.path, records[1].place);
+  assert.deepEqual(detail?.meta, meta);
+  assert.deepEqual(detail?.messages[0].content, [
+    { type: "image_url", image_url: { url: "https://x/a.png" } },
+  ]);
+});
+
+Deno.test("a client that left is told apart from a failure", async () => {
+  await using folder = await temporaryFolder();
+  const meta = JSON.stringify({ outcome: "aborted", error: "the client left" });
+  await write(folder.path, "20260101_00", [record("a", "hi", { meta })]);
+  const { records: [shown] } = await browse(folder.path, ALL);
+  assert.equal(shown.outcome, "aborted");
 });

@@ -41,7 +41,13 @@ function record(id: string, values: string[], more: object = {}, meta: object = 
     conversations: values.map((value, at) => ({ from: at % 2 === 0 ? "human" : "gpt", value })),
     model: "m",
     created: 1767225600,
-    meta: { instance: "gpu-1", finish_reason: "stop", started_at: "2026-01-01T00:00:00Z", ...meta },
+    tools: "",
+    meta: JSON.stringify({
+      instance: "gpu-1",
+      finish_reason: "stop",
+      started_at: "2026-01-01T00:00:00Z",
+      ...meta,
+    }),
     ...more,
   };
 }
@@ -92,16 +98,12 @@ Deno.test("openai is a line of messages for each record, whichever form it was r
   await using at = await stand({ [day]: lines(shared, plain) });
   const { text } = await at.export("--format", "openai", "--data-dir", at.dir);
   const [first, second] = text.trimEnd().split("\n").map((line) => JSON.parse(line));
+  const empty = { content: "", reasoning_content: "", tool_calls: [], tool_call_id: "" };
   assert.deepEqual(first.messages, [
-    { role: "system", content: "s" },
+    { ...empty, role: "system", content: "s" },
+    { ...empty, role: "user", content: "look\n<image>" },
     {
-      role: "user",
-      content: [{ type: "text", text: "look" }, {
-        type: "image_url",
-        image_url: { url: "https://x/a.png" },
-      }],
-    },
-    {
+      ...empty,
       role: "assistant",
       content: "wait",
       reasoning_content: "r",
@@ -111,11 +113,16 @@ Deno.test("openai is a line of messages for each record, whichever form it was r
         function: { name: "f", arguments: '{"x":1}' },
       }],
     },
-    { role: "tool", tool_call_id: "call_4_0", content: "one" },
-    { role: "assistant", content: "done" },
+    { ...empty, role: "tool", tool_call_id: "call_4_0", content: "one" },
+    { ...empty, role: "assistant", content: "done" },
   ]);
-  assert.deepEqual(first.tools, [{ type: "function", function: { name: "f" } }]);
-  assert.deepEqual(second.messages, messages);
+  assert.deepEqual(JSON.parse(first.tools), [{ type: "function", function: { name: "f" } }]);
+  assert.deepEqual([first.images, second.images], [["https://x/a.png"], []]);
+  assert.deepEqual(second.messages, [
+    { ...empty, role: "user", content: "Hi" },
+    { ...empty, role: "assistant", content: "Ho" },
+  ]);
+  assert.equal(second.tools, "[]");
   const shareGpt = await at.export("--format", "sharegpt", "--data-dir", at.dir);
   assert.deepEqual(JSON.parse(shareGpt.text)[1].conversations, [
     { from: "human", value: "Hi" },
@@ -139,8 +146,8 @@ Deno.test("alpaca has instruction, output and history, and leaves tool calls out
   });
   const { text, said } = await at.export("--format", "alpaca", "--data-dir", at.dir);
   assert.deepEqual(JSON.parse(text), [
-    { instruction: "q2", input: "", output: "a2", history: [["q1", "a1"]] },
-    { instruction: "x", input: "", output: "y", system: "s" },
+    { instruction: "q2", input: "", output: "a2", system: "", history: [["q1", "a1"]] },
+    { instruction: "x", input: "", output: "y", system: "s", history: [] },
   ]);
   assert.match(said, /2 of 3 lines written/);
 });
@@ -216,7 +223,7 @@ Deno.test("mistakes are named, and leave no file behind", async () => {
   const names = await Array.fromAsync(Deno.readDir(at.dir), (entry) => entry.name);
   assert.deepEqual(names, ["requests_responses"]);
   const bad = [
-    [["--format", "csv"], /--format: expected sharegpt, openai or alpaca, got `csv`/],
+    [["--format", "csv"], /--format: expected sharegpt, openai, alpaca or parquet, got `csv`/],
     [["--format", "openai", "--since", "soon"], /--since: expected a time/],
     [["--format", "openai", "--min-turns", "x"], /--min-turns/],
   ] as const;
@@ -225,4 +232,55 @@ Deno.test("mistakes are named, and leave no file behind", async () => {
     assert.equal(code, 2);
     assert.match(said, message);
   }
+});
+
+Deno.test("plain conversations are exported without keys that none of them needs", async () => {
+  await using at = await stand({ [day]: lines(record("a", ["x", "y"])) });
+  const { text } = await at.export("--to", "openai", "--data-dir", at.dir);
+  const { messages, ...rest } = JSON.parse(text);
+  assert.deepEqual(messages, [{ role: "user", content: "x" }, { role: "assistant", content: "y" }]);
+  assert.deepEqual(Object.keys(rest), ["id", "model", "created", "meta"]);
+  const alpaca = await at.export("--to", "alpaca", "--data-dir", at.dir);
+  assert.deepEqual(JSON.parse(alpaca.text), [{ instruction: "x", input: "", output: "y" }]);
+});
+
+Deno.test("an entry that shows the type of a list comes first, and once", async () => {
+  const call = { from: "function_call", value: '{"name": "f", "arguments": {}}' };
+  const late = record("z", [], { conversations: [{ from: "human", value: "x" }, call] });
+  const many = Array.from({ length: 50 }, (_, at) => record(`${at}`, ["x", "y"]));
+  await using at = await stand({ [day]: lines(...many, late, record("end", ["x", "y"])) });
+  const { text, said } = await at.export("--to", "openai", "--data-dir", at.dir);
+  const ids = text.trimEnd().split("\n").map((line) => JSON.parse(line).id);
+  assert.deepEqual(ids, ["z", ...many.map((_, at) => `${at}`), "end"]);
+  assert.match(said, /52 of 52 lines written/);
+});
+
+Deno.test("records of an earlier version are read as they were meant", async () => {
+  const old = {
+    id: "old",
+    conversations: [{ from: "human", value: "look\n<image>" }, { from: "gpt", value: "a cat" }],
+    images: ["https://x/cat.png"],
+    model: "m",
+    created: 1767225600,
+    meta: { instance: "gpu-1", finish_reason: "length", started_at: "2026-01-01T00:00:00Z" },
+  };
+  const recent = record("new", ["look\n<image>", "a dog"], {}, {
+    media: { images: ["https://x/dog.png"] },
+  });
+  await using at = await stand({ [day]: lines(old, recent) });
+  const { text } = await at.export("--to", "sharegpt", "--data-dir", at.dir);
+  const [first, second] = JSON.parse(text);
+  assert.deepEqual(Object.keys(first), Object.keys(second));
+  assert.deepEqual([first.images, second.images], [["https://x/cat.png"], ["https://x/dog.png"]]);
+  assert.equal(JSON.parse(first.meta).instance, "gpu-1");
+  const ended = await at.export("--to", "sharegpt", "--finish", "length", "--data-dir", at.dir);
+  assert.deepEqual(JSON.parse(ended.text).map((one: { id: string }) => one.id), ["old"]);
+});
+
+Deno.test("prompts of token ids are left out: nothing can read them without the model", async () => {
+  const ids = record("ids", ["[1,2]", "y"], {}, { prompt: "token_ids" });
+  await using at = await stand({ [day]: lines(ids, record("a", ["x", "y"])) });
+  const { text, said } = await at.export("--to", "sharegpt", "--data-dir", at.dir);
+  assert.deepEqual(JSON.parse(text).map((one: { id: string }) => one.id), ["a"]);
+  assert.match(said, /1 do not fit/);
 });

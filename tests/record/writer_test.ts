@@ -5,9 +5,9 @@ import { join } from "node:path";
 import type { Capture } from "../../lib/record/capture.ts";
 import { RecordWriter, type RecordWriterOptions } from "../../lib/record/writer.ts";
 import { waitFor } from "../support/wait.ts";
-import { capture, chunk, completion, storeOf } from "./samples.ts";
+import { bytesOf, capture, chunk, completion, storeOf } from "./samples.ts";
 
-const MAIN = new URL("../../main.ts", import.meta.url).href;
+const SHAPER = new URL("./shaper_main.ts", import.meta.url).href;
 const HOUR = "20260102_15";
 
 interface Stand extends AsyncDisposable {
@@ -33,7 +33,7 @@ async function stand(
     format: "sharegpt",
     queueMax: 1000,
     queueMaxBytes: 1 << 28,
-    shaper: MAIN,
+    shaper: SHAPER,
     now: () => new Date(2026, 0, 2, 15, 4, 5),
     onDrop: (count) => drops.push(count),
     onError: (error) => errors.push(error),
@@ -327,4 +327,105 @@ Deno.test({
     assert.equal((await at.lines()).length, 21);
     assert.deepEqual(at.drops, []);
   },
+});
+
+const response = (status: string, text?: string) => ({
+  id: "resp_1",
+  object: "response",
+  created_at: 1750000000,
+  status,
+  output: text === undefined ? [] : [{ type: "message", content: [{ type: "output_text", text }] }],
+});
+
+/** What a GET of a stored response leaves: no request of its own. */
+function fetched(body: object): Capture {
+  return { ...capture({}, body, { api: "responses" }), requestBody: new Uint8Array(0) };
+}
+
+Deno.test("an answer made in the background is recorded once, when it is fetched whole", async () => {
+  await using at = await stand();
+  const asked = { input: "Think long", background: true };
+  at.writer.offer(capture(asked, response("queued"), { api: "responses" }));
+  at.writer.offer(fetched(response("in_progress")));
+  await at.writer.flush();
+  assert.deepEqual([await at.lines(), await at.lines("incomplete")], [[], []]);
+  at.writer.offer(fetched(response("completed", "42")));
+  at.writer.offer(fetched(response("completed", "42")));
+  await at.writer.flush();
+  const [line, ...more] = await at.lines();
+  assert.deepEqual(line.conversations, [
+    { from: "human", value: "Think long" },
+    { from: "gpt", value: "42" },
+  ]);
+  assert.deepEqual([more, await at.lines("incomplete")], [[], []]);
+});
+
+Deno.test("a background answer that nobody fetched is told apart from a truncated one", async () => {
+  await using at = await stand();
+  at.writer.offer(capture({ input: "Think" }, response("queued"), { api: "responses" }));
+  await at.writer.close();
+  assert.deepEqual(await at.lines(), []);
+  const [line] = await at.lines("incomplete");
+  const meta = JSON.parse(line.meta as string);
+  assert.deepEqual([meta.outcome, /nobody fetched/.test(meta.error)], ["aborted", true]);
+});
+
+const MEGABYTE = 1024 * 1024;
+const huge: Record<string, () => string> = {
+  values: () => `{"messages":[],"x":[${"{},".repeat(4 * MEGABYTE)}{}]}`,
+  keys: () => `{"messages":[],${Array.from({ length: 5e5 }, (_, at) => `"k${at}":1`).join()}}`,
+  tools: () => `{"messages":[],"tools":[${'{"type":"function","function":{}},'.repeat(1e5)}{}]}`,
+  messages: () => `{"messages":[${'{"role":"user","content":"a"},'.repeat(3e5)}{}]}`,
+  text: () => `{"messages":[{"role":"user","content":"${'\\"'.repeat(8 * MEGABYTE)}"}]}`,
+};
+
+Deno.test("no request, whatever it is made of, keeps others waiting while it is recorded", async () => {
+  await using at = await stand();
+  for (const [name, make] of Object.entries(huge)) {
+    const { written } = at.writer.stats();
+    at.writer.offer({ ...chat("x"), requestBody: bytesOf(make()) });
+    at.writer.offer(chat(`beside ${name}`));
+    let longest = 0;
+    let last = performance.now();
+    let over = false;
+    const flushed = at.writer.flush().finally(() => over = true);
+    while (!over) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    }
+    await flushed;
+    assert.equal(at.writer.stats().written, written + 2, name);
+    // Parsing it here takes seconds.
+    assert.ok(longest < 500, `${name}: the loop stood still for ${longest} ms`);
+  }
+  const complete = (await at.lines()).map((line) => line.conversations as { value: string }[]);
+  const texts = complete.map(([first]) => first.value);
+  assert.ok(texts.includes('"'.repeat(8 * MEGABYTE)));
+  const [unparsed, ...more] = await at.lines("incomplete");
+  assert.equal(more.length, 0);
+  const meta = JSON.parse(unparsed.meta as string);
+  assert.deepEqual([meta.outcome, /more values/.test(meta.error)], ["unfit", true]);
+  assert.deepEqual(at.errors, []);
+});
+
+Deno.test("without an isolate for it, a heavy request is recorded as the text that it is", async () => {
+  await using at = await stand({ shaper: null });
+  at.writer.offer({ ...chat("x"), requestBody: bytesOf(huge.messages()) });
+  await at.writer.flush();
+  const [line] = await at.lines("incomplete");
+  const [asked, answered] = line.conversations as { value: string }[];
+  assert.match(asked.value, /^\{"messages":\[\{"role":"user"/);
+  assert.match(answered.value, /re: x/);
+  assert.ok(asked.value.length < 2 * MEGABYTE);
+});
+
+Deno.test("an isolate that dies costs its capture, and the next one has another", async () => {
+  await using at = await stand({ shaper: "data:text/javascript,throw new Error('broken')" });
+  at.writer.offer({ ...chat("x"), requestBody: bytesOf(huge.messages()) });
+  at.writer.offer(chat("one"));
+  await at.writer.flush();
+  assert.equal((await at.lines()).length, 1);
+  assert.deepEqual(at.writer.stats(), { written: 1, dropped: 0, failed: 1, queued: 0 });
+  assert.match(String(at.errors[0]), /broken/);
 });

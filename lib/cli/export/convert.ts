@@ -1,11 +1,11 @@
 // Recorded files to a data set, line by line, so that their size does not matter.
 
 import { basename, join } from "node:path";
+import { type Counts, PASSES, writeDataSet } from "../../record/export/data_set.ts";
+import type { FilterMaker } from "../../record/export/filter.ts";
 import type { ExportFormat } from "../../record/export/formats.ts";
-import { recordLines } from "../../record/export/lines.ts";
-import type { Json } from "../../sse/assemble/answer.ts";
-import { type Progress, progress } from "../progress.ts";
-import { openSink, type Sink } from "./sink.ts";
+import { progress } from "../progress.ts";
+import { openSink } from "./sink.ts";
 
 export interface Asked {
   format: string;
@@ -16,12 +16,12 @@ export interface Asked {
   withIncomplete: boolean;
   /** undefined: standard output. */
   output: string | undefined;
-  takes: (record: Json) => boolean;
+  filter: FilterMaker;
 }
 
 /** Resolves to the exit code, once it was said what was read, left out and written. */
 export async function exportTo(asked: Asked): Promise<number> {
-  const { format, form, output, takes } = asked;
+  const { format, form, output, filter } = asked;
   try {
     const files = asked.files.length > 0
       ? asked.files
@@ -30,7 +30,14 @@ export async function exportTo(asked: Asked): Promise<number> {
     const sink = await openSink(output);
     let counts: Counts;
     try {
-      counts = await convert(files, form, takes, sink, shown);
+      let done = 0;
+      counts = await writeDataSet({
+        files,
+        format: form,
+        filter,
+        write: sink.write,
+        onRead: (bytes, written) => shown.show(done += bytes / PASSES, `${written} written`),
+      });
     } catch (error) {
       await sink.abandon();
       throw error;
@@ -48,51 +55,6 @@ export async function exportTo(asked: Asked): Promise<number> {
     console.error(error.message);
     return 1;
   }
-}
-
-interface Counts {
-  read: number;
-  /** Lines that are no record. */
-  torn: number;
-  /** Left out by the filter. */
-  left: number;
-  /** Records that the format cannot hold. */
-  unfit: number;
-  written: number;
-}
-
-async function convert(
-  files: readonly string[],
-  { opens, between, closes, make }: ExportFormat,
-  filter: (record: Json) => boolean,
-  sink: Sink,
-  shown: Progress,
-): Promise<Counts> {
-  const counts = { read: 0, torn: 0, left: 0, unfit: 0, written: 0 };
-  await sink.write(opens);
-  let done = 0;
-  const onRead = (bytes: number) => shown.show(done += bytes, `${counts.written} written`);
-  for (const file of files) {
-    for await (const record of recordLines(file, Infinity, onRead)) {
-      counts.read++;
-      if (record === null) {
-        counts.torn++;
-        continue;
-      }
-      if (!filter(record)) {
-        counts.left++;
-        continue;
-      }
-      const made = make(record);
-      if (made === null) {
-        counts.unfit++;
-        continue;
-      }
-      await sink.write((counts.written++ > 0 ? between : "") + JSON.stringify(made));
-    }
-  }
-  await sink.write(counts.written > 0 ? closes : closes.trimStart());
-  return counts;
 }
 
 async function bytesOf(files: readonly string[]): Promise<number> {

@@ -1,7 +1,7 @@
 // Where an export goes.
 
 export interface Sink {
-  write(text: string): Promise<void>;
+  write(piece: string | Uint8Array): Promise<void>;
   /** Everything was written: the file takes its name. */
   close(): Promise<void>;
   /** Nothing of a file stays. */
@@ -23,12 +23,19 @@ export async function openSink(output: string | undefined): Promise<Sink> {
     const bytes = encoder.encode(pending.join(""));
     pending = [];
     chars = 0;
+    await writeAll(bytes);
+  };
+  const writeAll = async (bytes: Uint8Array) => {
     for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
   };
   return {
-    async write(text) {
-      pending.push(text);
-      chars += text.length;
+    async write(piece) {
+      if (typeof piece !== "string") {
+        await flush();
+        return await writeAll(piece);
+      }
+      pending.push(piece);
+      chars += piece.length;
       if (chars > SINK_CHARS) await flush();
     },
     async close() {

@@ -101,7 +101,7 @@ function List({ t, page, query, place, first, older, newest }) {
               : ` · ${one.completion_tokens} tokens`}${one.duration_ms === null
               ? ""
               : ` · ${millis(one.duration_ms)}`}${one.error === null ? "" : html`
-              · <span class="bad">${one.error}</span>
+              · <span class=${one.outcome === "aborted" ? "muted" : "bad"}>${one.error}</span>
             `}</span>
           </a>
         </li>

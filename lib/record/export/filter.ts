@@ -14,8 +14,11 @@ export interface FilterOptions {
   dedupe?: boolean;
 }
 
-/** A function that says whether a record is taken, or what is wrong with the options. */
-export function readFilter(options: FilterOptions): ((record: Json) => boolean) | string {
+/** Makes functions that say whether a record is taken, one for each pass over the records. */
+export type FilterMaker = () => (record: Json) => boolean;
+
+/** How to filter, or what is wrong with the options. */
+export function readFilter(options: FilterOptions): FilterMaker | string {
   const { model, finish, dedupe } = options;
   const since = timeOf(options.since);
   if (Number.isNaN(since)) return notATime("--since", options.since);
@@ -25,22 +28,26 @@ export function readFilter(options: FilterOptions): ((record: Json) => boolean) 
   if (!Number.isInteger(minTurns) || minTurns < 0) {
     return `--min-turns: expected a whole number, got \`${options["min-turns"]}\``;
   }
-  const seen = new Set<string>();
-  return (record) => {
+  const takes = (record: Json) => {
     if (model !== undefined && !model.includes(textOf(record.model))) return false;
     const meta = metaIn(record);
     if (finish !== undefined && !finish.includes(textOf(meta.finish_reason))) return false;
     const began = beganAt(record, meta);
     if (since !== null && began < since) return false;
     if (until !== null && began >= until) return false;
-    if (turnsIn(record) < minTurns) return false;
-    if (!dedupe) return true;
-    const key = fingerprint(
-      JSON.stringify([record.conversations ?? record.messages, record.tools]),
-    );
-    if (seen.has(key)) return false;
-    seen.add(key);
-    return true;
+    return turnsIn(record) >= minTurns;
+  };
+  return () => {
+    if (!dedupe) return takes;
+    const seen = new Set<string>();
+    return (record) => {
+      if (!takes(record)) return false;
+      const { conversations, messages, tools } = record;
+      const key = fingerprint(JSON.stringify([conversations ?? messages, tools || []]));
+      if (seen.has(key)) return false;
+      seen.add(key);
+      return true;
+    };
   };
 }
 

@@ -2,6 +2,7 @@
 // calls were not kept there and are made anew.
 
 import { isObject, type Json, objectsIn, textOf } from "../../sse/assemble/answer.ts";
+import type { Media } from "../media.ts";
 
 const ROLES: Readonly<Record<string, string>> = {
   system: "system",
@@ -9,13 +10,13 @@ const ROLES: Readonly<Record<string, string>> = {
   gpt: "assistant",
 };
 
-/** The messages of a record with `conversations`. */
-export function messagesFrom(record: Json): Json[] {
-  const media = new MediaQueue(record);
+/** The messages of a record with `conversations`; `given` is what its placeholders stand for. */
+export function messagesFrom(record: Json, given: Media): Json[] {
+  const media = new MediaQueue(given);
   const messages: Json[] = [];
   let calls: string[] = [];
-  for (const { from, value: given } of objectsIn(record.conversations)) {
-    const value = textOf(given);
+  for (const { from, value: said } of objectsIn(record.conversations)) {
+    const value = textOf(said);
     if (from === "function_call") {
       const message = callsFrom(value, messages.length);
       calls = objectsIn(message.tool_calls).map((call) => textOf(call.id));
@@ -75,15 +76,10 @@ function callsFrom(value: string, position: number): Json {
 
 /** Gives each placeholder in the texts its picture, sound or film back. */
 class MediaQueue {
-  readonly #queues: Record<string, unknown[]>;
+  readonly #queues: Record<string, string[]>;
 
-  constructor(record: Json) {
-    const list = (value: unknown) => Array.isArray(value) ? [...value] : [];
-    this.#queues = {
-      image: list(record.images),
-      audio: list(record.audios),
-      video: list(record.videos),
-    };
+  constructor({ images, audios, videos }: Media) {
+    this.#queues = { image: [...images], audio: [...audios], video: [...videos] };
   }
 
   contentOf(value: string): string | Json[] {

@@ -4,6 +4,7 @@ import { dialectOf } from "../../api/dialects.ts";
 import { assembleInSteps } from "../../sse/assemble/assemble.ts";
 import type { Answer } from "../../sse/assemble/answer.ts";
 import { EventStore } from "../../sse/event_store.ts";
+import { isFetch } from "../background.ts";
 import type { Capture } from "../capture.ts";
 import { recordLine } from "../json_text.ts";
 import { LongTexts } from "../long_texts.ts";
@@ -21,15 +22,25 @@ export interface Shaped {
 const UNPARSED_BYTES = 1024 * 1024;
 const decoder = new TextDecoder();
 
-/** The last value is the record; null where its request is too much to be parsed on the spot. */
-export function* shapeInSteps(
-  capture: Capture,
-  format: RecordFormat,
-): Generator<void, Shaped | null> {
+/** What comes of a capture. */
+export type Result =
+  | { kind: "shaped"; shaped: Shaped }
+  /** Its request is too much to be parsed on the spot. */
+  | { kind: "heavy" }
+  /** The answer is made in the background, under the name `id`. */
+  | { kind: "pending"; id: string }
+  /** It is the answer `id`, and what was asked is not in it. */
+  | { kind: "fetched"; id: string };
+
+/** The last value is the result. */
+export function* shapeInSteps(capture: Capture, format: RecordFormat): Generator<void, Result> {
   const long = longTextsOf(capture);
-  if (isHeavyJson(long?.body ?? capture.requestBody)) return null;
+  if (isHeavyJson(long?.body ?? capture.requestBody)) return { kind: "heavy" };
   const answer = yield* assembleInSteps(dialectOf(capture.api).assembler(), capture.response);
-  return shaped(capture, answer, long, format);
+  const { id, pending } = answer;
+  if (pending && capture.outcome === "complete") return { kind: "pending", id };
+  if (isFetch(capture)) return { kind: "fetched", id };
+  return { kind: "shaped", shaped: shaped(capture, answer, long, format) };
 }
 
 /** The record of a heavy capture, in one go. */

@@ -46,6 +46,8 @@ export interface Answer {
   malformed: number;
   /** Each choice ended for a reason that is a real end, and no error came. */
   complete: boolean;
+  /** The instance has taken the request and is still at it: a background answer. */
+  pending?: boolean;
 }
 
 /** Puts one answer together. Whatever comes, nothing throws: what is odd is counted or passed over. */

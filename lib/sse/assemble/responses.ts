@@ -75,6 +75,7 @@ export class ResponsesAssembler implements Assembler {
       error,
       malformed: 0,
       complete: error === undefined && choices.length > 0 && isRealEnd(finishReason),
+      pending: error === undefined && this.#ended && isPending(response),
     };
   }
 }
@@ -157,6 +158,10 @@ function partsText(parts: unknown): string {
   return objectsIn(parts).map((part) => textOf(part.text) || textOf(part.refusal)).join("");
 }
 
+function isPending({ status }: Json): boolean {
+  return status === "queued" || status === "in_progress";
+}
+
 /** The words of chat completions for how a response ended. */
 function finishOf(response: Json, message: AnswerMessage): string {
   const { status } = response;
@@ -167,7 +172,7 @@ function finishOf(response: Json, message: AnswerMessage): string {
     const reason = textOf(details.reason);
     return reason === "max_output_tokens" || reason === "" ? "length" : reason;
   }
-  // Queued, in progress: a background response has not been answered yet.
+  // A background response that has not been answered yet, or a status of a later day.
   if (status !== undefined && status !== "completed") return "abort";
   return message.tool_calls === undefined ? "stop" : "tool_calls";
 }

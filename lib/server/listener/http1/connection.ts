@@ -292,7 +292,8 @@ export class Connection {
     this.#start += at;
     while (at < length) {
       if (at === body.length) {
-        const larger = new Uint8Array(Math.min(length, body.length * 2));
+        // Once an eighth has come, the rest is believed: copying tens of megabytes keeps others waiting.
+        const larger = new Uint8Array(body.length * 8 >= length ? length : body.length * 2);
         larger.set(body);
         body = larger;
       }
