@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { dialectOf } from "../../lib/api/dialects.ts";
 import { exportRecords } from "../../lib/cli/export.ts";
 import { recordLine } from "../../lib/record/json_text.ts";
 import { recordsOf } from "../../lib/record/record.ts";
@@ -44,7 +45,7 @@ function* mixedRecords(): Generator<{ folder: string; line: string }> {
     const finished = capture(request, body, more);
     const { complete, lines } = recordsOf(
       finished,
-      assemble(finished.api, finished.response),
+      assemble(dialectOf(finished.api).assembler(), finished.response),
       "sharegpt",
     );
     return lines.map((line) => ({
