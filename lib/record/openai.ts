@@ -2,7 +2,7 @@
 
 import type { Json } from "../sse/assemble/answer.ts";
 import { jsonText } from "./json_text.ts";
-import type { Conversation } from "./record.ts";
+import type { Conversation } from "./conversation.ts";
 
 export function openaiRecord(conversation: Conversation): Json {
   const { id, messages, tools, model, created, meta } = conversation;

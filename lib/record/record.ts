@@ -7,22 +7,12 @@ import { parsePythonJson } from "../http/python_json.ts";
 import { type Answer, type AnswerChoice, isObject, type Json } from "../sse/assemble/answer.ts";
 import { EventStore } from "../sse/event_store.ts";
 import type { Capture } from "./capture.ts";
+import type { Conversation } from "./conversation.ts";
 import { type Fault, metaOf } from "./meta.ts";
 import { openaiRecord } from "./openai.ts";
 import { sharegptRecord } from "./sharegpt.ts";
 
 export type RecordFormat = "sharegpt" | "openai";
-
-/** One conversation with its answer, in no format yet. */
-export interface Conversation {
-  id: string;
-  messages: Message[];
-  tools: Json[];
-  model: string;
-  /** Seconds since 1970. */
-  created: number;
-  meta: Json;
-}
 
 export interface Records {
   /** May be trained on as they are. */

@@ -5,7 +5,7 @@
 import { isObject, type Json, objectsIn, textOf } from "../sse/assemble/answer.ts";
 import { jsonText, wellFormedJson } from "./json_text.ts";
 import { type Media, textWithMedia } from "./media.ts";
-import type { Conversation } from "./record.ts";
+import type { Conversation } from "./conversation.ts";
 import type { Message } from "../api/asked/conversation.ts";
 
 type From = "system" | "human" | "gpt" | "function_call" | "observation";

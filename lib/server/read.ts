@@ -104,7 +104,7 @@ async function readJson(body: Uint8Array, api: Api | null): Promise<RequestField
 }
 
 /** The begin of a name that is too long for a model, so that nobody finds one by it. */
-function tooLong(body: Uint8Array, { start }: Span): string {
+function tooLong(body: Uint8Array, start: number): string {
   return `${decoder.decode(body.subarray(start, start + QUOTED_CHARS))}…`;
 }
 
@@ -119,7 +119,7 @@ function bodyFields(body: Uint8Array, fields: Fields): BodyFields {
     const span = fields.get(name)?.at(-1);
     if (span === undefined) return undefined;
     if (span.end - span.start > MAX_FIELD_BYTES) {
-      return name === "model" ? tooLong(body, span) : null;
+      return name === "model" ? tooLong(body, span.start + 1) : null;
     }
     try {
       return JSON.parse(decoder.decode(body.subarray(span.start, span.end)));
@@ -143,7 +143,7 @@ function readForm(body: Uint8Array, boundary: string): RequestFields {
   const text = (name: string) => {
     const span = fields.get(name)?.at(-1);
     if (span === undefined) return null;
-    if (span.end - span.start > MAX_FIELD_BYTES) return tooLong(body, span);
+    if (span.end - span.start > MAX_FIELD_BYTES) return tooLong(body, span.start);
     return decoder.decode(body.subarray(span.start, span.end));
   };
   return {

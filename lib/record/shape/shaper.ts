@@ -1,5 +1,5 @@
 // Hands heavy captures to an isolate of their own, one after the other. It is there only while there are
-// any: an isolate costs some thirty megabytes.
+// any: an isolate costs some fifty megabytes.
 
 import { EventStore } from "../../sse/event_store.ts";
 import type { Capture } from "../capture.ts";
