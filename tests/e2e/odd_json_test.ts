@@ -5,38 +5,71 @@ import assert from "node:assert/strict";
 import { completion, recordsOf, startGateway, startUpstream } from "./stand.ts";
 
 const bodies: Record<string, () => string> = {
-  values: () => `{"model":"m","messages":[],"x":[${"{},".repeat(4_000_000)}{}]}`,
-  keys: () => `{"model":"m",${Array.from({ length: 800_000 }, (_, at) => `"k${at}":1`).join()}}`,
-  tools: () => `{"model":"m","messages":[],"tools":[${'{"function":{}},'.repeat(300_000)}{}]}`,
-  quotes: () => `{"model":"m","messages":[{"role":"user","content":"${'\\"'.repeat(8e6)}"}]}`,
+  values: () => `{"model":"m","messages":[],"x":[${"{},".repeat(2_000_000)}{}]}`,
+  keys: () => `{"model":"m",${Array.from({ length: 300_000 }, (_, at) => `"k${at}":1`).join()}}`,
+  tools: () => `{"model":"m","messages":[],"tools":[${'{"function":{}},'.repeat(100_000)}{}]}`,
+  quotes: () => `{"model":"m","messages":[{"role":"user","content":"${'\\"'.repeat(4e6)}"}]}`,
 };
+
+/** Another client, in an isolate of its own: what this one is busy with is not the gateway's doing. */
+class OtherClient implements Disposable {
+  readonly #worker: Worker;
+
+  constructor(url: string) {
+    const code = `
+      let longest = 0;
+      onmessage = () => {
+        postMessage(longest);
+        longest = 0;
+      };
+      for (;;) {
+        const asked = performance.now();
+        await (await fetch(${JSON.stringify(`${url}/health`)})).text();
+        longest = Math.max(longest, performance.now() - asked);
+        // Not so often that the gateway has nothing else to do.
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }`;
+    const module = `data:text/javascript,${encodeURIComponent(code)}`;
+    this.#worker = new Worker(module, { type: "module" });
+  }
+
+  /** Its longest wait since the last time, in milliseconds. */
+  longest(): Promise<number> {
+    return new Promise((resolve) => {
+      this.#worker.onmessage = ({ data }) => resolve(data);
+      this.#worker.postMessage(null);
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#worker.terminate();
+  }
+}
 
 Deno.test("millions of values, keys, tools or quotes in one request keep no other client waiting", async () => {
   await using upstream = startUpstream(() => completion("hi"));
   await using gateway = await startGateway({ instances: [{ url: upstream.url, model_name: "m" }] });
+  using other = new OtherClient(gateway.url);
   for (const [index, [name, make]] of Object.entries(bodies).entries()) {
-    const body = new TextEncoder().encode(make());
-    let over = false;
-    const answered = (async () => {
-      const response = await fetch(`${gateway.url}/v1/chat/completions`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body,
-      });
-      assert.equal(response.status, 200, await response.text());
-      // Values without end are not parsed, and no conversation to train on.
-      const incomplete = name === "values" ? 1 : 0;
-      await recordsOf(gateway, incomplete ? 1 : index, incomplete ? "incomplete" : undefined);
-    })().finally(() => over = true);
-    let longest = 0;
-    while (!over) {
-      const asked = performance.now();
-      await (await fetch(`${gateway.url}/health`)).body?.cancel();
-      longest = Math.max(longest, performance.now() - asked);
-    }
-    await answered;
-    // What it took before was seconds; a loaded machine is no reason to fail.
-    assert.ok(longest < 1000, `${name}: another client waited for ${Math.round(longest)} ms`);
+    const body = make();
+    await other.longest();
+    const begun = performance.now();
+    const response = await fetch(`${gateway.url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body,
+    });
+    assert.equal(response.status, 200, await response.text());
+    // Values without end are not parsed, and no conversation to train on.
+    if (name === "values") await recordsOf(gateway, 1, "incomplete");
+    else await recordsOf(gateway, index);
+    const longest = await other.longest();
+    const took = performance.now() - begun;
+    // A gateway that stands still does so nearly all the time that it takes; where the machine is
+    // loaded, everything takes longer.
+    const bound = Math.max(1000, took / 3);
+    const said = `waited for ${Math.round(longest)} of ${Math.round(took)} ms`;
+    assert.ok(longest < bound, `${name}: another client ${said}`);
   }
 });
 

@@ -386,7 +386,8 @@ Deno.test("no request, whatever it is made of, keeps others waiting while it is 
     at.writer.offer({ ...chat("x"), requestBody: bytesOf(make()) });
     at.writer.offer(chat(`beside ${name}`));
     let longest = 0;
-    let last = performance.now();
+    const begun = performance.now();
+    let last = begun;
     let over = false;
     const flushed = at.writer.flush().finally(() => over = true);
     while (!over) {
@@ -396,8 +397,9 @@ Deno.test("no request, whatever it is made of, keeps others waiting while it is 
     }
     await flushed;
     assert.equal(at.writer.stats().written, written + 2, name);
-    // Parsing it here takes seconds.
-    assert.ok(longest < 500, `${name}: the loop stood still for ${longest} ms`);
+    // Parsing it here is nearly all that there is to do; a loaded machine is late with everything.
+    const bound = Math.max(500, (last - begun) / 3);
+    assert.ok(longest < bound, `${name}: the loop stood still for ${longest} ms`);
   }
   const complete = (await at.lines()).map((line) => line.conversations as { value: string }[]);
   const texts = complete.map(([first]) => first.value);
