@@ -148,25 +148,45 @@ both("a request that an instance has read goes out a second time from no new con
   assert.equal(instance.seen.length, 1);
 });
 
-both("nor from a kept one", async (transport, name) => {
+both("from a kept one it does, once, when the end came at once", async (transport) => {
+  await using instance = startInstance(async (peer) => {
+    await peer.request();
+    if (peer.number > 2) return;
+    await peer.send(ok(`from ${peer.number}`));
+    // Read, and left without an answer, as by a server whose time for idle connections is over.
+    await peer.request();
+  });
+  assert.equal(await whole(ask(transport, instance.url)), "200 from 1");
+  assert.equal(await whole(ask(transport, instance.url, "second")), "200 from 2");
+  const times = () => instance.seen.filter(({ body }) => body === "second").length;
+  assert.equal(times(), 2);
+});
+
+both("and the new connection's end counts", async (transport, name) => {
+  // Deno's fetch asks as often as there are kept connections.
+  if (name === "fetch") return;
+  await using instance = startInstance(async (peer) => {
+    await peer.request();
+    if (peer.number > 1) return;
+    await peer.send(ok("first"));
+    await peer.request();
+  });
+  assert.equal(await whole(ask(transport, instance.url)), "200 first");
+  assert.equal(await faultOf(ask(transport, instance.url, "second").head), "head reset");
+  assert.equal(instance.seen.filter(({ body }) => body === "second").length, 2);
+});
+
+both("a request that was worked on for a while goes out once only", async (transport, name) => {
+  if (name === "fetch") return;
   await using instance = startInstance(async (peer) => {
     await peer.request();
     await peer.send(ok("first"));
     await peer.request();
-    // Read, and left without an answer.
+    await new Promise((resolve) => setTimeout(resolve, 1200));
   });
   assert.equal(await whole(ask(transport, instance.url)), "200 first");
-  const call = ask(transport, instance.url, "second");
-  const times = () => instance.seen.filter(({ body }) => body === "second").length;
-  if (name === "fetch") {
-    // Deno's fetch sends it once more by itself, whatever was delivered; nothing switches that off.
-    await call.head;
-    assert.equal(times(), 2);
-    call.abort(new Error("enough"));
-  } else {
-    assert.equal(await faultOf(call.head), "head reset");
-    assert.equal(times(), 1);
-  }
+  assert.equal(await faultOf(ask(transport, instance.url, "second").head), "head reset");
+  assert.equal(instance.seen.filter(({ body }) => body === "second").length, 1);
 });
 
 both("an interim answer counts as read: the request is not sent again", async (transport, name) => {
@@ -180,6 +200,30 @@ both("an interim answer counts as read: the request is not sent again", async (t
   assert.equal(await whole(ask(transport, instance.url)), "200 first");
   assert.equal(await faultOf(ask(transport, instance.url).head), "head reset");
   assert.equal(instance.seen.length, 2);
+});
+
+Deno.test("http1: what came while nothing was asked is no answer to what is asked next", async () => {
+  const worker = new Worker(new URL("./stray_server.ts", import.meta.url), { type: "module" });
+  const transport = new Http1Transport();
+  try {
+    const port = await new Promise<number>((resolve) => {
+      worker.onmessage = ({ data }) => resolve(data);
+    });
+    const url = `http://127.0.0.1:${port}/v1/x`;
+    for (let round = 0; round < 10; round++) {
+      assert.equal(await whole(ask(transport, url)), "200 proper");
+      // This isolate stands still, as in a long computation, until the stray bytes are there.
+      const told = new Int32Array(new SharedArrayBuffer(8));
+      worker.postMessage(told.buffer);
+      Atomics.wait(told, 0, 0, 5000);
+      // A kernel that paces its packets may hold them back for a moment.
+      Atomics.wait(told, 1, 0, 100);
+      assert.equal(await whole(ask(transport, url)), "200 proper", `round ${round}`);
+    }
+  } finally {
+    transport.close();
+    worker.terminate();
+  }
 });
 
 both("a refused connection says so", async (transport) => {

@@ -20,6 +20,7 @@ import { header } from "../../http/message.ts";
 import { HttpSyntaxError } from "../../http/syntax_error.ts";
 import { endToEnd } from "../header_rules.ts";
 import { fairTimer } from "./fair_timer.ts";
+import { LoopProbe } from "./loop_probe.ts";
 import {
   noConnectionWithin,
   type ResponseHead,
@@ -36,6 +37,11 @@ const MAX_IDLE_PER_ORIGIN = 512;
 const FIRST_BUFFER_BYTES = 8 * 1024;
 const MAX_BUFFER_BYTES = 64 * 1024;
 const SWEEP_MS = 500;
+/**
+ * A kept connection that ends without a word this soon after a request went out on it was closed while it
+ * was idle, as far as anybody can tell.
+ */
+const IDLE_CLOSE_MS = 1000;
 /** How long a peer's reset may be on its way after its end of stream. */
 const RESET_WAIT_MS = 20;
 
@@ -57,6 +63,7 @@ export class Http1Transport implements Transport {
   readonly #origins = new Map<string, Origin>();
   readonly buffers = new MessageBuffers();
   #sweep: ReturnType<typeof setInterval> | null = null;
+  readonly #probe = new LoopProbe();
   #closed = false;
 
   constructor(readonly connect: Connect = Deno.connect) {}
@@ -67,6 +74,7 @@ export class Http1Transport implements Transport {
 
   close(): void {
     this.#closed = true;
+    this.#probe.close();
     if (this.#sweep !== null) clearInterval(this.#sweep);
     this.#sweep = null;
     for (const connections of this.#idle.values()) {
@@ -88,15 +96,20 @@ export class Http1Transport implements Transport {
     return { origin, key, path: slash < 0 ? "/" : url.slice(slash) };
   }
 
-  /** The connection used last that is still open, or null. */
-  takeIdle(key: string): Connection | null {
-    const connections = this.#idle.get(key);
-    while (connections !== undefined && connections.length > 0) {
-      const connection = connections.pop()!;
-      if (connection.wake()) return connection;
+  /**
+   * The connection used last that is still open, or null. Bytes that came while it was idle belong to no
+   * request, least of all to the next one: what has come is seen before it is used.
+   */
+  async takeIdle(key: string): Promise<Connection | null> {
+    for (;;) {
+      const connection = this.#idle.get(key)?.pop();
+      if (connection === undefined) return null;
+      if (connection.wake()) {
+        await this.#probe.seen();
+        if (connection.wake()) return connection;
+      }
       connection.close();
     }
-    return null;
   }
 
   putIdle(key: string, connection: Connection, idleMs: number): void {
@@ -309,7 +322,7 @@ class Http1Call implements UpstreamCall {
     try {
       const { origin, path } = this.#transport.origin(this.#request.url);
       const head = requestHead(this.#request, origin, path);
-      const kept = this.#transport.takeIdle(this.#key);
+      const kept = await this.#transport.takeIdle(this.#key);
       if (kept !== null) {
         const answer = await this.#ask(kept, head, true);
         if (answer !== null) return this.#begin(answer);
@@ -324,13 +337,14 @@ class Http1Call implements UpstreamCall {
   }
 
   /**
-   * Sends the request and waits for the head of the answer. null when a kept connection turns out to
-   * have been closed before the request reached the instance, which may then be sent once more.
+   * Sends the request and waits for the head of the answer. null when a kept connection ends without a
+   * byte of one, closed while it was idle or before the request was read: it may be sent once more then.
    */
   async #ask(connection: Connection, head: string, kept: boolean): Promise<StatusHead | null> {
     this.#connection = connection;
     if (this.#reason !== null) throw this.#reason;
     this.#phase = "send";
+    const sentAt = performance.now();
     const sent = this.#send(connection, head);
     this.#phase = "head";
     const answer = await this.#readHead(connection, sent);
@@ -338,7 +352,8 @@ class Http1Call implements UpstreamCall {
       this.#phase = "body";
       return answer;
     }
-    if (kept && await connection.leftUnread()) {
+    const isSoon = performance.now() - sentAt < IDLE_CLOSE_MS;
+    if (kept && (isSoon || await connection.leftUnread())) {
       if (this.#reason !== null) throw this.#reason;
       return null;
     }
@@ -432,7 +447,14 @@ class Http1Call implements UpstreamCall {
         connection.start + searched,
       );
       searched = connection.end - connection.start;
-      const count = await connection.fill();
+      let count: number | null;
+      try {
+        count = await connection.fill();
+      } catch (error) {
+        // A reset is an end like another.
+        if (this.#reason !== null || heard || !isBroken(error)) throw error;
+        return null;
+      }
       if (this.#reason !== null) throw this.#reason;
       if (count === null) {
         if (heard) throw this.#cut();
@@ -524,11 +546,7 @@ function socketError(error: unknown, phase: UpstreamPhase, cut: UpstreamError): 
   if (error instanceof Deno.errors.ConnectionRefused) {
     return new UpstreamError("connect", "refused", "connection refused", { cause: error });
   }
-  const broken = error instanceof Deno.errors.ConnectionReset ||
-    error instanceof Deno.errors.ConnectionAborted || error instanceof Deno.errors.BrokenPipe ||
-    error instanceof Deno.errors.UnexpectedEof || error instanceof Deno.errors.BadResource ||
-    error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.NotConnected;
-  if (broken) return cut;
+  if (isBroken(error)) return cut;
   if (phase === "connect") {
     const text = error instanceof Error ? error.message : "";
     const isDns = /lookup|resolve|name or service/i.test(text);
@@ -540,6 +558,14 @@ function socketError(error: unknown, phase: UpstreamPhase, cut: UpstreamError): 
     );
   }
   return error instanceof Error && "code" in error ? cut : error as Error;
+}
+
+/** The other side has ended the connection, in whichever words. */
+function isBroken(error: unknown): boolean {
+  return error instanceof Deno.errors.ConnectionReset ||
+    error instanceof Deno.errors.ConnectionAborted || error instanceof Deno.errors.BrokenPipe ||
+    error instanceof Deno.errors.UnexpectedEof || error instanceof Deno.errors.BadResource ||
+    error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.NotConnected;
 }
 
 function requestHead(request: UpstreamRequest, origin: Origin, path: string): string {
