@@ -1,7 +1,7 @@
 // `dev`: the whole thing on a fresh machine, simulated instances included.
 
 import { command } from "./command/command.ts";
-import { serve } from "./serve.ts";
+import { FLAGS, serveBy } from "./serve.ts";
 
 const PORTS = [8001, 8002];
 
@@ -10,13 +10,13 @@ export const dev = command({
   summary: "two simulated instances and the gateway, reloaded on save",
   about: `Starts two simulated vLLM instances on ports ${PORTS.join(" and ")} and the gateway on ` +
     "config.jsonc.\nEdit config.jsonc while it runs: the change is in force as soon as it is saved.",
-  flags: serve.flags,
+  flags: FLAGS,
   examples: [
     "simple-ai-gateway dev",
     `curl http://127.0.0.1:9999/v1/chat/completions -H 'content-type: application/json' \\
   -d '{"model":"demo","messages":[{"role":"user","content":"hello"}]}'`,
   ],
-}, async ({ args }) => {
+}, async ({ values }) => {
   const { startSimulated } = await import("../simulate/instance.ts");
   const instances = [];
   try {
@@ -25,7 +25,8 @@ export const dev = command({
       instances.push(instance);
       console.error(`simulated vLLM listening on ${instance.url} (demo)`);
     }
-    return await serve.run(args);
+    // On one's own machine the dashboard shows the records, too.
+    return await serveBy(values, { adminLocal: true });
   } catch (error) {
     if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     console.error(

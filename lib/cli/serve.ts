@@ -2,8 +2,9 @@
 
 import { LOG_LEVELS } from "../config/log_level.ts";
 import { command } from "./command/command.ts";
-import { optional, toggle } from "./command/flag.ts";
+import { optional, toggle, type Values } from "./command/flag.ts";
 import { expected, type Kind, oneOf, text, whole } from "./command/kind.ts";
+import type { Overrides } from "../process/overrides.ts";
 import { configFlag, readOrSay } from "./config_file.ts";
 
 const MOST_WORKERS = 63;
@@ -19,26 +20,28 @@ const WORKERS: Kind<number | "auto"> = {
   },
 };
 
+export const FLAGS = {
+  config: configFlag("configuration; edited while running, it is reloaded"),
+  host: optional(text("ADDRESS"), "address to listen on; beats the file"),
+  port: optional(
+    whole("N", 0, 65_535),
+    "port to listen on, 0 for any free one; beats the file",
+  ),
+  workers: optional(WORKERS, "isolates that serve; beats the file"),
+  takeover: toggle(
+    "listen beside the gateway that has the port; SIGUSR2 then sends that one away",
+  ),
+  "log-level": optional(
+    oneOf("LEVEL", LOG_LEVELS),
+    `${LOG_LEVELS.join(", ")}: the least that is said; beats the file`,
+  ),
+  "log-format": optional(oneOf("F", ["text", "json"]), "text or json; beats the file"),
+};
+
 export const serve = command({
   name: "serve",
   summary: "runs the gateway (the default command)",
-  flags: {
-    config: configFlag("configuration; edited while running, it is reloaded"),
-    host: optional(text("ADDRESS"), "address to listen on; beats the file"),
-    port: optional(
-      whole("N", 0, 65_535),
-      "port to listen on, 0 for any free one; beats the file",
-    ),
-    workers: optional(WORKERS, "isolates that serve; beats the file"),
-    takeover: toggle(
-      "listen beside the gateway that has the port; SIGUSR2 then sends that one away",
-    ),
-    "log-level": optional(
-      oneOf("LEVEL", LOG_LEVELS),
-      `${LOG_LEVELS.join(", ")}: the least that is said; beats the file`,
-    ),
-    "log-format": optional(oneOf("F", ["text", "json"]), "text or json; beats the file"),
-  },
+  flags: FLAGS,
   details:
     `SIGHUP reloads the file. SIGTERM or SIGINT finishes running answers (drain_timeout), a second one
 ends at once. SIGUSR2 is for one whose successor listens already: it takes no new connections, and
@@ -48,7 +51,13 @@ ends when its answers have.`,
     "simple-ai-gateway serve --config /etc/simple-ai-gateway/config.jsonc --port 8080",
     "simple-ai-gateway serve --takeover & kill -USR2 OLD_PID",
   ],
-}, async ({ values }) => {
+}, ({ values }) => serveBy(values));
+
+/** Serves as the flags say; `more` is what another command sets beside them. */
+export async function serveBy(
+  values: Values<typeof FLAGS>,
+  more: Overrides = {},
+): Promise<number> {
   const read = await readOrSay(values.config);
   if (read === null) return 1;
   const { GatewayProcess } = await import("../process/process.ts");
@@ -58,8 +67,11 @@ ends when its answers have.`,
     file: { path: values.config, text: read.text, options: read.options },
     config: read.config,
     // Only what was given beats the file.
-    overrides: Object.fromEntries(Object.entries(given).filter(([, one]) => one !== undefined)),
+    overrides: {
+      ...more,
+      ...Object.fromEntries(Object.entries(given).filter(([, one]) => one !== undefined)),
+    },
     takeover,
     env: (name) => Deno.env.get(name),
   }).run();
-});
+}

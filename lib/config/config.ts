@@ -3,6 +3,7 @@
 // in normalise.ts.
 
 import type { AlertChannelOptions } from "./alert_channels.ts";
+import type { CorsRules } from "../http/cors.ts";
 import type { LogLevel } from "./log_level.ts";
 
 /** auto: exact where the instance gives token ids, else continue, else replay. exact: the same. */
@@ -35,8 +36,10 @@ export interface InstanceConfig {
   readonly models: readonly string[];
   /** Client's name to the name this instance knows; missing where they are the same. */
   readonly upstreamModels: Readonly<Record<string, string>>;
-  /** Replaces the client's Authorization; null lets it pass. */
+  /** Replaces every credential of the client's; null lets them pass. */
   readonly apiKey: string | null;
+  /** Paths beyond inference that `apiKey` is lent for, with what is below them. */
+  readonly passthrough: readonly string[];
   /** Share of the requests; 0 drains. */
   readonly weight: number;
   /** Requests at once; null for any number. */
@@ -70,6 +73,8 @@ export interface AdminConfig {
   readonly token: string | null;
   /** Whether /metrics is for anyone. */
   readonly publicMetrics: boolean;
+  /** Whether this host's own users see everything without the token. */
+  readonly local: boolean;
 }
 
 /** Where alerts go: the options as the file has them, checked, with a name of its own. */
@@ -137,6 +142,8 @@ export interface Config {
     readonly idleTimeoutS: number;
     readonly maxConnectionsPerAddress: number;
   };
+  /** Which pages may call the API. */
+  readonly cors: CorsRules;
   readonly record: RecordConfig;
   readonly admin: AdminConfig;
   readonly log: { readonly level: LogLevel; readonly format: "text" | "json" };

@@ -75,6 +75,7 @@ export function normalise(raw: RawConfig): Config | Fault[] {
         models,
         upstreamModels,
         apiKey: item.api_key || null,
+        passthrough: item.passthrough,
         weight: item.weight,
         maxConcurrency: item.max_concurrency ?? null,
         maxContext: item.max_context ?? null,
@@ -154,7 +155,9 @@ function assemble(raw: RawConfig, instances: InstanceConfig[]): Config {
       enabled: raw.admin.enabled,
       token: raw.admin.token || null,
       publicMetrics: raw.admin.public_metrics,
+      local: raw.admin.local,
     },
+    cors: raw.cors === false ? { origins: [] } : raw.cors,
     log: raw.log,
   };
 }

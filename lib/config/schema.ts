@@ -41,7 +41,12 @@ const instance = z.strictObject({
     /^[\x21-\x7e]*$/,
     "expected printable ASCII without spaces or line ends, as a header can carry",
   ).nullable().optional().describe(
-    "Replaces the client's Authorization; without it, or with null or an empty one, the client's passes.",
+    "Replaces every credential of the client's, and is lent for inference only; without it, or with null or an empty one, the client's pass.",
+  ),
+  passthrough: z.array(
+    z.string().regex(/^\/v[12]\/[\x21-\x7e]*[^/]$/, "expected a path such as /v1/files"),
+  ).default([]).describe(
+    "Paths beyond inference that go to an instance with an api_key, with all below them: /v1/files.",
   ),
   weight: z.number().nonnegative().max(1_000_000).default(1)
     .describe("Share of the requests; 0 drains the instance."),
@@ -167,15 +172,33 @@ export const configSchema = z.strictObject({
   alerts: z.array(alertChannel).default([])
     .describe("Where alerts go, beside data/errors/ and the log."),
   alert_rules: alertRules.describe("From when on there is reason for an alert."),
+  cors: z.union([
+    z.literal(false),
+    z.strictObject({
+      origins: z.array(
+        z.string().regex(
+          /^(\*|[a-z][a-z0-9+.-]*:\/\/[^/\s]+|null)$/,
+          "expected * or an origin such as https://app.example.com",
+        ),
+      ).default(["*"]).describe("Origins as browsers write them; * for any."),
+    }),
+  ]).default({ origins: ["*"] }).describe(
+    "Which web pages may call the API (never the dashboard), without cookies; false for none.",
+  ),
   admin: z.strictObject({
     enabled: z.boolean().default(true)
-      .describe("The dashboard, at /dashboard: without a token for this host only."),
+      .describe(
+        "The dashboard, at /dashboard: without a token for this host only, without records.",
+      ),
     token: z.string().regex(/^[\x21-\x7e]*$/, "expected printable ASCII without spaces")
       .nullable().default(null)
       .describe("Opens the dashboard from elsewhere, and its actions from anywhere."),
     public_metrics: z.boolean().default(true)
       .describe("Whether /metrics is for anyone; otherwise as the dashboard."),
-  }).default({ enabled: true, token: null, public_metrics: true })
+    local: z.boolean().default(false).describe(
+      "Whether users of this host see everything without the token, records included. A proxy on this host may pass for them.",
+    ),
+  }).default({ enabled: true, token: null, public_metrics: true, local: false })
     .describe("Dashboard and metrics."),
   keys: laterList(),
   limits: laterObject(),

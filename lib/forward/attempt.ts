@@ -19,7 +19,7 @@ import type { Ask } from "./ask.ts";
 import type { ClientStream } from "./client_stream.ts";
 import { Deadline, type DeadlineClock } from "./deadline.ts";
 import { explainError, type Failure } from "./failure.ts";
-import { credentialsOf, requestHeaders } from "./header_rules.ts";
+import { credentialsOf, facingClients, requestHeaders } from "./header_rules.ts";
 import type { Question } from "./question.ts";
 import type { ForwardRequest } from "./request.ts";
 import { Secret } from "./secret.ts";
@@ -33,6 +33,7 @@ import {
   type UpstreamCall,
   UpstreamError,
 } from "./transport.ts";
+import { decoded } from "./transport/decoded.ts";
 import {
   faultOfBody,
   operatorsFault,
@@ -149,7 +150,9 @@ export class Attempt {
         this.#isSwallowed = true;
         this.#call?.abort(new UpstreamError("head", "timeout", why));
       });
-      const { status, headers } = await this.#call!.head;
+      const plain = decoded(this.#call!, await this.#call!.head, this.request.client.method);
+      this.#call = plain.call;
+      const { status, headers } = facingClients(plain.head, this.instance.config);
       const head = { status, headers: this.#secret.headers(headers) };
       this.#status = status;
       const proof = await this.#judge(head);

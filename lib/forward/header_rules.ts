@@ -1,6 +1,8 @@
 // Which header fields pass from a client to an instance and back (RFC 9110, section 7.6.1).
 
+import type { InstanceConfig } from "../config/config.ts";
 import { header, type HeaderList } from "../http/message.ts";
+import type { ResponseHead } from "./transport.ts";
 
 /** Fields that mean one connection only, in lower case. */
 const HOP_BY_HOP = new Set([
@@ -14,6 +16,7 @@ const HOP_BY_HOP = new Set([
   "trailer",
   "transfer-encoding",
   "upgrade",
+  "http2-settings",
 ]);
 
 const UNCOMPRESSED = ["accept-encoding", "identity"] as const;
@@ -21,11 +24,20 @@ const UNCOMPRESSED = ["accept-encoding", "identity"] as const;
 /** Fields of a request that the gateway or the transport sets itself. */
 const OWN_REQUEST_FIELDS = new Set([
   "accept-encoding",
+  // A body is decoded when it is read.
+  "content-encoding",
   "content-length",
   "expect",
   "host",
   "x-request-id",
 ]);
+
+/**
+ * Fields by which servers and vendors know who is asking, and for which account. A client's own must not
+ * reach an instance that is asked in the operator's name.
+ */
+const CREDENTIALS =
+  /^(cookie2?|authorization|openai-(organization|project)|x-(auth|session|csrf|xsrf)|.*(api-?key|[-_](key|token|secret|password|credentials?|authorization)))$/;
 
 function namedByConnection(headers: HeaderList): Set<string> | null {
   const connection = header(headers, "connection");
@@ -52,10 +64,9 @@ export function requestHeaders(
   for (const field of client) {
     const name = field[0];
     if (HOP_BY_HOP.has(name) || OWN_REQUEST_FIELDS.has(name) || named?.has(name)) continue;
-    if (name === "authorization") {
-      if (apiKey !== null) continue;
-      authorized = true;
-    } else if (name === "x-api-key") {
+    if (apiKey !== null && CREDENTIALS.test(name)) continue;
+    if (name === "authorization") authorized = true;
+    else if (name === "x-api-key") {
       anthropicKey = field[1];
       continue;
     }
@@ -81,6 +92,31 @@ export function credentialsOf(client: HeaderList): HeaderList {
 export function endToEnd(headers: HeaderList): HeaderList {
   const named = namedByConnection(headers);
   return headers.filter(([name]) => !HOP_BY_HOP.has(name) && !named?.has(name));
+}
+
+/**
+ * The head as a client of the gateway is to see it: an address of the instance in it becomes the gateway's,
+ * which is a path alone. An instance that redirects names itself, as it was asked.
+ */
+export function facingClients(head: ResponseHead, instance: InstanceConfig): ResponseHead {
+  if (!head.headers.some(namesPlace)) return head;
+  const { host } = new URL(instance.origin);
+  const headers = head.headers.map((field) => {
+    if (!namesPlace(field) || !URL.canParse(field[1], instance.origin)) return field;
+    const place = new URL(field[1], instance.origin);
+    const isRelative = !/^([a-z][a-z0-9+.-]*:)?\/\//i.test(field[1]);
+    if (!isRelative && place.host !== host) return field;
+    if (isRelative && !field[1].startsWith("/")) return field;
+    const { pathPrefix } = instance;
+    const isBelow = pathPrefix !== "" && place.pathname.startsWith(`${pathPrefix}/`);
+    const path = isBelow ? place.pathname.slice(pathPrefix.length) : place.pathname;
+    return [field[0], path + place.search + place.hash] as const;
+  });
+  return { ...head, headers };
+}
+
+function namesPlace([name]: readonly [string, string]): boolean {
+  return name === "location" || name === "content-location";
 }
 
 /** The fields that a client gets: the instance's, with the gateway's own at the end. */

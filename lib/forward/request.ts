@@ -8,6 +8,8 @@ import type { Span } from "./target.ts";
 export class ForwardRequest {
   /** Where it is traced. */
   trace: RequestTrace | null = null;
+  /** Whether it is one that instances lend their own key for; else only some may be asked. */
+  isInference = true;
 
   constructor(
     readonly id: string,
@@ -35,4 +37,9 @@ export class ForwardRequest {
     /** Whether a server may hold the answer back, since it has tools or a schema to meet. */
     readonly isHeldBack: boolean,
   ) {}
+
+  /** The target without its query. */
+  get path(): string {
+    return this.target.split("?", 1)[0];
+  }
 }

@@ -11,6 +11,7 @@ import type { Lease } from "../pool/lease.ts";
 import type { Acquired, Pool } from "../pool/pool.ts";
 import type { Proof } from "./attempt.ts";
 import type { Failure } from "./failure.ts";
+import { lends } from "./lending.ts";
 import type { ForwardRequest } from "./request.ts";
 import type { RetryBudget } from "./retry_budget.ts";
 
@@ -203,6 +204,7 @@ export class Route {
 
   readonly #accepts = (instance: Instance): boolean => {
     if (this.#tried.has(instance)) return false;
+    if (!this.request.isInference && !lends(instance.config, this.request.path)) return false;
     const tooLong = this.#tooLong;
     // A context that nobody knows may be long enough.
     return tooLong === null || (instance.contextLength ?? Infinity) > tooLong.contextLength;
@@ -213,9 +215,10 @@ export class Route {
     const { request, pool } = this;
     let stays = () => {};
     const leave = (out: () => void) => stays = request.client.onGone(out);
+    const anybody = this.#tried.size === 0 && request.isInference;
     const waited = keeper !== null
       ? await pool.waitNamed(keeper, this.#ask, leave)
-      : await pool.wait(this.#ask, leave, this.#tried.size === 0 ? null : this.#accepts);
+      : await pool.wait(this.#ask, leave, anybody ? null : this.#accepts);
     stays();
     switch (waited.kind) {
       case "served":

@@ -7,13 +7,23 @@ export class Span {
   constructor(readonly start: number, readonly end: number) {}
 }
 
+/** Parameters of a query that some vendors take a key from. */
+const KEY_PARAMETER = /^(key|api[-_]?key|access[-_]?token|token|auth)=/i;
+
 /**
- * URL of `target` (path and query as the client wrote them) on the instance. Versioned API paths keep
- * the instance's prefix, everything else goes to the root of its server.
+ * URL of `target` (path and query as the client wrote them) on the instance: below its prefix, which is
+ * all that there is of the instance behind a proxy that tells instances apart by it.
  */
 export function targetUrl(instance: InstanceConfig, target: string): string {
-  const prefix = target.startsWith("/v1/") || target.startsWith("/v1?") ? instance.pathPrefix : "";
-  return instance.origin + prefix + target;
+  const given = instance.apiKey !== null && target.includes("?") ? withoutKeys(target) : target;
+  return instance.origin + instance.pathPrefix + given;
+}
+
+/** A client's own key has no business at an instance that is asked with another one. */
+function withoutKeys(target: string): string {
+  const at = target.indexOf("?");
+  const kept = target.slice(at + 1).split("&").filter((pair) => !KEY_PARAMETER.test(pair));
+  return kept.length === 0 ? target.slice(0, at) : `${target.slice(0, at)}?${kept.join("&")}`;
 }
 
 /**

@@ -8,6 +8,7 @@ const TYPES: Readonly<Record<number, string>> = {
   405: "MethodNotAllowedError",
   408: "RequestTimeoutError",
   413: "PayloadTooLargeError",
+  415: "UnsupportedMediaTypeError",
   429: "RateLimitError",
   500: "InternalServerError",
   501: "NotImplementedError",

@@ -13,13 +13,22 @@ export type Access =
   | { kind: "granted"; trusted: boolean }
   | { kind: "refused"; status: 401 | 403 | 404; message: string };
 
-/** Headers that a proxy on this host adds: its clients are not this host's users. */
-const FORWARDED = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
+/**
+ * Fields that browsers and command lines send by themselves. Any other may be a proxy's, of which there are
+ * too many to name; a proxy on this host has clients that are not this host's users.
+ */
+const DIRECT_FIELDS = new RegExp(
+  "^(host|user-agent|accept(-.*)?|connection|authorization|referer|cookie|origin|sec-.*|dnt|te|range|" +
+    "upgrade-insecure-requests|cache-control|pragma|priority|if-.*|content-(type|length)|" +
+    "last-event-id|traceparent|tracestate|x-request-id)$",
+);
+
+const NO_TOKEN = "Only users of this host, without a proxy between, see this without admin.token";
 
 /**
- * Decides on one request. Without a token only this host may look, and only by one of its own names: a
- * page of another site that has its own name resolve to 127.0.0.1 sends that name as Host. Pages of
- * other origins are refused, actions need the token.
+ * Decides on one request. A token that is set is needed by everybody. Without one, only who is surely a
+ * user of this host may look, and sees no records: those are other people's words. `admin.local` says
+ * that users of this host may see all. Pages of other origins are refused, actions need the token.
  */
 export function adminAccess(
   request: { method: string; target: string; headers: HeaderList; remoteAddress: string },
@@ -44,14 +53,51 @@ export function adminAccess(
       : "Actions need admin.token as a bearer token";
     return { kind: "refused", status: config.token === null ? 403 : 401, message };
   }
-  const local = isLoopback(request.remoteAddress) && isLoopbackHost(header(headers, "host")) &&
-    !FORWARDED.some((name) => header(headers, name) !== undefined);
-  if (local) return { kind: "granted", trusted: false };
   // The page itself holds no figures; it asks for the token and shows them with it.
   if (config.token !== null && isAsset(request.target)) return { kind: "granted", trusted: false };
-  return config.token === null
-    ? { kind: "refused", status: 403, message: "From other hosts only with admin.token set" }
-    : { kind: "refused", status: 401, message: "admin.token is needed as a bearer token" };
+  if (config.token !== null && !config.local) {
+    return { kind: "refused", status: 401, message: "admin.token is needed as a bearer token" };
+  }
+  if (!isDirect(request)) {
+    return config.token === null
+      ? { kind: "refused", status: 403, message: NO_TOKEN }
+      : { kind: "refused", status: 401, message: "admin.token is needed as a bearer token" };
+  }
+  if (!config.local && isRecords(request.target)) {
+    const message = "Records are shown with admin.token, or to users of this host by admin.local";
+    return { kind: "refused", status: 403, message };
+  }
+  return { kind: "granted", trusted: false };
+}
+
+/**
+ * Whether it surely comes from a user of this host: from a loopback address, by one of this host's own
+ * names (a page of another site that has its own name resolve to 127.0.0.1 sends that name as Host),
+ * and with nothing that a proxy adds or changes. nginx as it comes closes each connection; so does
+ * HTTP/1.0, for which the listener adds the word.
+ */
+function isDirect(request: { headers: HeaderList; remoteAddress: string }): boolean {
+  const { headers, remoteAddress } = request;
+  const host = header(headers, "host");
+  if (!isLoopback(remoteAddress) || !isLoopbackHost(host)) return false;
+  if (!headers.every(([name]) => DIRECT_FIELDS.test(name))) return false;
+  if ((header(headers, "connection") ?? "keep-alive").toLowerCase() !== "keep-alive") return false;
+  const referer = header(headers, "referer");
+  if (referer !== undefined && !sameHost(referer, host)) return false;
+  const site = header(headers, "sec-fetch-site");
+  return site === undefined || site === "none" || site === "same-origin";
+}
+
+/** What people asked and were answered. */
+function isRecords(target: string): boolean {
+  return /^\/dashboard\/api\/records?(\?|$|\/)/.test(target);
+}
+
+/** Whether the one who asks may know where the instances are. */
+export function seesAddresses(client: ClientRequest, config: AdminConfig): boolean {
+  const { headers, remoteAddress } = client;
+  const request = { method: "GET", target: "/dashboard/api/fleet", headers, remoteAddress };
+  return adminAccess(request, config).kind === "granted";
 }
 
 /** Reads, decides, asks the handler, answers. Throws RequestError for what is refused. */

@@ -2,6 +2,7 @@
 // vLLM that sleeps or pauses answers /health as ever, and no request.
 
 import type { HealthCheckConfig } from "../config/config.ts";
+import { targetUrl } from "../forward/target.ts";
 import { type Transport, UpstreamError } from "../forward/transport.ts";
 import type { CheckResult } from "../pool/health_check.ts";
 import type { Instance } from "../pool/instance.ts";
@@ -38,7 +39,7 @@ export class InstanceCheck {
   ): Promise<CheckResult> {
     const { timeoutS } = config;
     const get = (path: string) =>
-      askInstance(transport, instance, instance.config.origin + path, timeoutS);
+      askInstance(transport, instance, targetUrl(instance.config, path), timeoutS);
     try {
       const { status } = await get(config.path);
       if (status >= 500) {

@@ -6,7 +6,9 @@ import type { Forwarder } from "../forward/forward.ts";
 import { Account } from "../forward/account.ts";
 import type { ForwardRequest } from "../forward/request.ts";
 import type { AdminHandler } from "../http/admin.ts";
+import { isInference, lends } from "../forward/lending.ts";
 import { type ClientReply, type ClientRequest, RequestError } from "../http/client.ts";
+import { CrossOrigin } from "../http/cors.ts";
 import type { HeaderList } from "../http/message.ts";
 import type { Fleet } from "../pool/fleet.ts";
 import type { Report } from "../observe/report.ts";
@@ -14,8 +16,10 @@ import type { RequestTrace, Tracing } from "../observe/trace.ts";
 import type { ModelCatalog } from "../pool/discovery/models.ts";
 import { Content, isRecorded } from "../record/capture.ts";
 import { type Api, errorBodyAt } from "../api/dialects.ts";
-import { answerAdmin } from "./admin.ts";
-import { healthReport } from "./health.ts";
+import { answerAdmin, seesAddresses } from "./admin.ts";
+import { ApiReply } from "./api_reply.ts";
+import { healthReport, withoutAddresses } from "./health.ts";
+import { readPlainBody } from "./plain_body.ts";
 import { forwardRequest, quotedName, readFields } from "./read.ts";
 import { Arrival, reportOf } from "./reporting.ts";
 import { requestIds } from "./request_id.ts";
@@ -40,6 +44,9 @@ export interface GatewayParts {
 }
 
 const encoder = new TextEncoder();
+const ALLOWED = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+/** What is passed on; TRACE and what nobody has heard of stop here. */
+const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
 
 export class Gateway {
   readonly #parts: GatewayParts;
@@ -53,17 +60,21 @@ export class Gateway {
   }
 
   /** The listener's handler. */
-  readonly handle = async (client: ClientRequest, reply: ClientReply): Promise<void> => {
+  readonly handle = async (client: ClientRequest, given: ClientReply): Promise<void> => {
     const id = this.#newId(client.headers);
     const arrival = new Arrival(id, client, performance.now(), Date.now());
     let request: ForwardRequest | null = null;
     let account: Account | null = null;
-    const route = routeOf(client.target);
+    const route = routeOf(client.target, client.method);
+    const crossOrigin = CrossOrigin.of(client.headers, this.#parts.config().cors);
+    const reply = route.kind === "admin" ? given : new ApiReply(given, crossOrigin);
     const counts = route.kind !== "admin";
     if (counts) this.#running++;
     const trace = this.#begunTrace(route, id, client);
     try {
-      const read = await this.#read(route, id, client, reply);
+      const read = route.kind !== "admin" && await isForBrowser(id, client, given, crossOrigin)
+        ? null
+        : await this.#read(route, id, client, reply);
       if (read === null) return;
       request = read;
       request.trace = trace;
@@ -147,12 +158,21 @@ export class Gateway {
   ): Promise<ForwardRequest> {
     const config = this.#parts.config();
     this.#refuseWhileDraining();
-    const body = await client.readBody(config.http.maxBodyBytes);
+    if (!METHODS.has(client.method)) throw new RequestError(405, "Method Not Allowed");
+    const body = await readPlainBody(client, config.http.maxBodyBytes);
     const fields = await readFields(client, body, api);
     const model = fields.model ?? this.#onlyModel();
     const pool = this.#parts.fleet.pool(model);
     if (pool === undefined) {
       throw new RequestError(404, `The model \`${quotedName(model)}\` does not exist.`);
+    }
+    const path = client.target.split("?", 1)[0];
+    const lent = isInference(client.method, path);
+    if (!lent && !pool.instances.some((instance) => lends(instance.config, path))) {
+      throw new RequestError(
+        404,
+        `${client.method} ${path} is not passed to instances with an own api_key (passthrough)`,
+      );
     }
     // Who is calling (keys, limits) and what may be said (policies) belong here: the request is known
     // as a whole, and nothing has been chosen or sent.
@@ -160,7 +180,10 @@ export class Gateway {
     const keeper = previousResponseId === null
       ? null
       : await this.#parts.stored.keeperOf(previousResponseId, pool.instances, client.headers);
-    return forwardRequest(id, client, body, api, { ...fields, model }, keeper?.name ?? null);
+    const given = { ...fields, model };
+    const request = forwardRequest(id, client, body, api, given, keeper?.name ?? null);
+    request.isInference = lent;
+    return request;
   }
 
   #refuseWhileDraining(): void {
@@ -179,7 +202,7 @@ export class Gateway {
 
   async #readStored(id: string, client: ClientRequest, responseId: string) {
     this.#refuseWhileDraining();
-    const body = await client.readBody(this.#parts.config().http.maxBodyBytes);
+    const body = await readPlainBody(client, this.#parts.config().http.maxBodyBytes);
     const { fleet, stored } = this.#parts;
     const instance = await stored.keeperOf(responseId, fleet.instances, client.headers);
     if (instance === null) {
@@ -202,8 +225,10 @@ export class Gateway {
     onlyGet(client);
     const { fleet, config, draining } = this.#parts;
     const uptimeS = this.#parts.uptimeS();
-    const { httpStatus, report } = healthReport(fleet, config(), uptimeS, draining());
-    await sendJson(reply, id, httpStatus, report);
+    const snapshot = config();
+    const { httpStatus, report } = healthReport(fleet, snapshot, uptimeS, draining());
+    const shown = seesAddresses(client, snapshot.admin) ? report : withoutAddresses(report);
+    await sendJson(reply, id, httpStatus, shown);
   }
 
   async #models(
@@ -221,6 +246,27 @@ export class Gateway {
     }
     await sendJson(reply, id, 200, entry);
   }
+}
+
+/** Answers what only browsers ask, and refuses pages that may not call; true when it has answered. */
+async function isForBrowser(
+  id: string,
+  client: ClientRequest,
+  reply: ClientReply,
+  crossOrigin: CrossOrigin | null,
+): Promise<boolean> {
+  if (crossOrigin?.allowed === null) {
+    throw new RequestError(403, "Pages of this origin may not call the API (cors.origins)");
+  }
+  if (client.method !== "OPTIONS") return false;
+  const { headers } = client;
+  const own = [["allow", ALLOWED], ["x-request-id", id]] as const;
+  const told = crossOrigin?.fields(own) ?? [];
+  const more = CrossOrigin.isPreflight(client.method, headers)
+    ? CrossOrigin.preflight(headers)
+    : [];
+  await reply.send(204, [...own, ...told, ...more], new Uint8Array(0));
+  return true;
 }
 
 function onlyGet(client: ClientRequest): void {

@@ -58,3 +58,8 @@ export function healthReport(
     },
   };
 }
+
+/** The report for who may not know where the instances are. */
+export function withoutAddresses(report: HealthReport) {
+  return { ...report, instances: report.instances.map(({ url: _, ...rest }) => rest) };
+}

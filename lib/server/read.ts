@@ -66,13 +66,19 @@ export async function readFields(
   api: Api | null,
 ): Promise<RequestFields> {
   if (body.length === 0) {
-    if (request.method !== "POST") return NO_FIELDS;
+    if (request.method !== "POST") return { ...NO_FIELDS, model: modelInQuery(request.target) };
     throw new RequestError(400, "The request has no body");
   }
   const type = header(request.headers, "content-type") ?? "";
   const boundary = boundaryOf(type);
   if (boundary !== null) return readForm(body, boundary);
   return await readJson(body, api);
+}
+
+/** Where there is no body to name it in. */
+function modelInQuery(target: string): string | null {
+  const at = target.indexOf("?");
+  return at < 0 ? null : new URLSearchParams(target.slice(at)).get("model");
 }
 
 async function readJson(body: Uint8Array, api: Api | null): Promise<RequestFields> {

@@ -22,10 +22,16 @@ const ROOT_PATHS = new Set([
   "/classify",
   "/score",
   "/rerank",
+  "/generative_scoring",
+  "/tokenizer_info",
+  "/version",
+  "/ping",
 ]);
 
-/** Paths under /v1 that administer an instance; never for clients. */
-const FORBIDDEN = new Set(["/v1/load_lora_adapter", "/v1/unload_lora_adapter", "/v1/realtime"]);
+/** Paths under /v1 that administer an instance, and what is below them; never for clients. */
+const FORBIDDEN = /^\/v1\/(load_lora_adapter|unload_lora_adapter|realtime|internal)(\/|$)/;
+
+const MODELS = "/v1/models/";
 
 /** Paths that a metric may name. */
 const KNOWN_PATHS = new Map(
@@ -53,11 +59,12 @@ export function routeLabel(path: string): string {
   return path.startsWith("/v1/responses/") ? "/v1/responses/{id}" : "other";
 }
 
-/** Finds the route of a request target (path and query). */
-export function routeOf(target: string): Route {
+/** Finds the route of a request's target (path and query). */
+export function routeOf(target: string, method = "GET"): Route {
   const query = target.indexOf("?");
   const path = query < 0 ? target : target.slice(0, query);
-  const fault = pathFault(path);
+  // Ids have slashes and per cent signs; the gateway reads them, no instance does.
+  const fault = pathFault(path.startsWith(MODELS) ? path.replace(/%(2f|25)/gi, "_") : path);
   if (fault !== null) return { kind: "bad_path", message: fault };
   const api = apiAt(path);
   if (api !== null) return { kind: "proxy", path, api };
@@ -66,13 +73,17 @@ export function routeOf(target: string): Route {
     return { kind: "admin" };
   }
   if (path === "/v1/models") return { kind: "models", id: null };
-  if (path.startsWith("/v1/models/")) {
-    return { kind: "models", id: decodeURIComponent(path.slice("/v1/models/".length)) };
+  if (path.startsWith(MODELS)) {
+    return { kind: "models", id: decodeURIComponent(path.slice(MODELS.length)) };
   }
   const stored = /^\/v1\/responses\/([A-Za-z0-9_-]{1,200})(\/cancel|\/input_items)?$/.exec(path);
-  if (stored !== null) return { kind: "stored_response", id: stored[1] };
-  const plain = decodeURIComponent(path).replace(/\/+$/, "").toLowerCase();
-  if (FORBIDDEN.has(plain)) return { kind: "not_found" };
+  // Nothing is posted to a response but its end: /v1/responses/compact and the like are no ids.
+  if (stored !== null && (method !== "POST" || stored[2] === "/cancel")) {
+    return { kind: "stored_response", id: stored[1] };
+  }
+  // Some servers pass over what stands behind a semicolon.
+  const plain = decodeURIComponent(path).toLowerCase().replace(/;[^/]*/g, "");
+  if (FORBIDDEN.test(plain)) return { kind: "not_found" };
   if (/^\/v[12]\/./.test(path) || ROOT_PATHS.has(path)) return { kind: "proxy", path, api: null };
   return { kind: "not_found" };
 }

@@ -13,7 +13,7 @@ function startGuarded(options: FleetOptions = {}): Promise<Fleet> {
   return startFleet({
     ...options,
     each: (index) => ({ api_key: index === 0 ? SECRETS[1] : SECRETS[2] }),
-    config: { admin: { token: TOKEN }, ...options.config },
+    config: { admin: { token: TOKEN, local: true }, ...options.config },
   });
 }
 
@@ -298,7 +298,7 @@ Deno.test("with two workers any of them shows the whole", async () => {
     const raw = await rawRequest({
       port: fleet.gateway.port,
       parts: [
-        `GET /dashboard/api/fleet HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`,
+        `GET /dashboard/api/fleet HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${TOKEN}\r\nconnection: close\r\n\r\n`,
       ],
     });
     assert.match(raw.text, /"workers":2/);

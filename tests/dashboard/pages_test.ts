@@ -48,7 +48,7 @@ function pageTest(name: string, body: (browser: Browser) => Promise<void>): void
 function start(options: FleetOptions = {}): Promise<Fleet> {
   return startFleet({
     ...options,
-    config: { admin: { token: TOKEN }, ...options.config },
+    config: { admin: { token: TOKEN, local: true }, ...options.config },
   });
 }
 

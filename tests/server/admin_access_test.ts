@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { adminAccess } from "../../lib/server/admin.ts";
 
-const plain = { enabled: true, token: null, publicMetrics: true };
+const plain = { enabled: true, token: null, publicMetrics: true, local: false };
 const guarded = { ...plain, token: "s3cret" };
 
 function ask(
@@ -31,9 +31,63 @@ Deno.test("without a token only this host may look", () => {
 });
 
 Deno.test("a proxy on this host does not open the dashboard to its clients", () => {
-  for (const name of ["x-forwarded-for", "forwarded", "via", "x-real-ip", "x-forwarded-host"]) {
+  for (
+    const name of [
+      "x-forwarded-for",
+      "forwarded",
+      "via",
+      "x-real-ip",
+      "x-forwarded-host",
+      "x-forwarded-proto",
+      "cf-connecting-ip",
+      "true-client-ip",
+      "x-envoy-external-address",
+      "x-amzn-trace-id",
+      "x-what-nobody-has-thought-of",
+    ]
+  ) {
     assert.equal(ask(plain, { headers: { [name]: "10.0.0.5" } }), "403", name);
+    assert.equal(ask({ ...plain, local: true }, { headers: { [name]: "10.0.0.5" } }), "403", name);
   }
+});
+
+Deno.test("what a proxy changes shows it too: the connection, the page, the site", () => {
+  for (
+    const headers of [
+      { connection: "close" },
+      { connection: "upgrade" },
+      { referer: "https://llm.example.com/dashboard/" },
+      { "sec-fetch-site": "cross-site" },
+      { "sec-fetch-site": "same-site" },
+    ] as Record<string, string>[]
+  ) assert.equal(ask(plain, { headers }), "403", JSON.stringify(headers));
+  const browsers = {
+    connection: "keep-alive",
+    referer: "http://localhost:9999/dashboard/",
+    "sec-fetch-site": "same-origin",
+    "sec-ch-ua-platform": "x",
+    "accept-language": "de",
+    "if-none-match": '"x"',
+  };
+  assert.equal(ask(plain, { headers: browsers }), "granted false");
+});
+
+Deno.test("records are shown with the token, or to users of this host where the file says so", () => {
+  for (const target of ["/dashboard/api/records?q=x", "/dashboard/api/record?place=x"]) {
+    assert.equal(ask(plain, { target }), "403");
+    assert.equal(ask(guarded, { target }), "401");
+    assert.equal(ask({ ...plain, local: true }, { target }), "granted false");
+    assert.equal(ask({ ...guarded, local: true }, { target }), "granted false");
+    assert.equal(ask({ ...guarded, local: true }, { target, from: "10.0.0.5" }), "401");
+    const headers = { authorization: "Bearer s3cret" };
+    assert.equal(ask(guarded, { target, headers }), "granted true");
+  }
+});
+
+Deno.test("a token that is set is needed from this host, too", () => {
+  assert.equal(ask(guarded), "401");
+  assert.equal(ask({ ...guarded, local: true }), "granted false");
+  assert.equal(ask({ ...guarded, publicMetrics: false }, { target: "/metrics" }), "401");
 });
 
 Deno.test("a name that another site has resolve to this host is refused", () => {

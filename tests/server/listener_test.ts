@@ -345,7 +345,7 @@ http1(
     await using door = new Door(listenHttp1, echo);
     const refused: [bytes: string, status: number][] = [
       ["GET /\r\n\r\n", 400],
-      [`GET http://a/ HTTP/1.1\r\n${host}\r\n`, 400],
+      [`GET ftp://a/ HTTP/1.1\r\n${host}\r\n`, 400],
       [`GET /\0 HTTP/1.1\r\n${host}\r\n`, 400],
       ["GET / HTTP/1.1\nhost: a\n\n", 400],
       [`POST / HTTP/1.1\r\n${host}content-length: 1\r\ncontent-length: 2\r\n\r\nx`, 400],

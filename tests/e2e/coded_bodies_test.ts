@@ -1,0 +1,186 @@
+// Bodies that are not as they look: compressed ones, in both directions, and JSON behind a mark.
+
+import assert from "node:assert/strict";
+import zlib from "node:zlib";
+import { startGateway } from "../support/processes.ts";
+import { waitFor } from "../support/wait.ts";
+import { completion, startEcho } from "./echo_instance.ts";
+
+const CHAT = "/v1/chat/completions";
+const BODY = JSON.stringify({ model: "demo", messages: [{ role: "user", content: "hello" }] });
+
+const CODINGS: [name: string, encode: (body: string | Uint8Array) => Uint8Array][] = [
+  ["gzip", zlib.gzipSync],
+  ["x-gzip", zlib.gzipSync],
+  ["GZIP", zlib.gzipSync],
+  ["deflate", zlib.deflateSync],
+  ["deflate", zlib.deflateRawSync],
+  ["br", zlib.brotliCompressSync],
+  ["zstd", zlib.zstdCompressSync],
+];
+
+function gatewayFor(url: string, config: Record<string, unknown> = {}) {
+  return startGateway({
+    config: {
+      instances: [{ url, model_name: "demo" }],
+      health_check: false,
+      retry: { max_wait: 0 },
+      ...config,
+    },
+  });
+}
+
+function post(url: string, coding: string, body: Uint8Array): Promise<Response> {
+  return fetch(url + CHAT, {
+    method: "POST",
+    headers: { "content-type": "application/json", "content-encoding": coding },
+    body: body as Uint8Array<ArrayBuffer>,
+  });
+}
+
+Deno.test("a compressed request arrives plain, whatever its coding", async () => {
+  await using instance = startEcho();
+  await using gateway = await gatewayFor(instance.url);
+  for (const [coding, encode] of CODINGS) {
+    const response = await post(gateway.url, coding, encode(BODY));
+    await response.body?.cancel();
+    assert.equal(response.status, 200, coding);
+    const { body, headers } = instance.asked.at(-1)!;
+    assert.equal(body, BODY, coding);
+    assert.equal(headers.get("content-encoding"), null);
+    assert.equal(headers.get("content-length"), String(BODY.length));
+  }
+});
+
+Deno.test("a coding that nobody here knows is 415, and named", async () => {
+  await using instance = startEcho();
+  await using gateway = await gatewayFor(instance.url);
+  for (const coding of ["compress", "gzip, br", "aes128gcm"]) {
+    const response = await post(gateway.url, coding, zlib.gzipSync(BODY));
+    assert.equal(response.status, 415, coding);
+    const { error } = await response.json();
+    assert.match(error.message, new RegExp(`Content-Encoding \`${coding}\``));
+    assert.match(error.message, /gzip, deflate, br, zstd/);
+  }
+  assert.equal(instance.asked.length, 0);
+});
+
+Deno.test("what is not in the coding that it names is 400", async () => {
+  await using instance = startEcho();
+  await using gateway = await gatewayFor(instance.url);
+  for (const coding of ["gzip", "deflate", "br", "zstd"]) {
+    const response = await post(gateway.url, coding, new TextEncoder().encode(BODY));
+    assert.equal(response.status, 400, coding);
+    assert.match((await response.json()).error.message, new RegExp(`not valid ${coding}`));
+  }
+  assert.equal(instance.asked.length, 0);
+});
+
+Deno.test("a small body that would become a huge one is 413 and takes little memory", async () => {
+  await using instance = startEcho();
+  await using gateway = await gatewayFor(instance.url, { max_body_bytes: 1_000_000 });
+  const huge = new Uint8Array(200_000_000);
+  for (const [coding, encode] of CODINGS.filter(([name]) => name !== "GZIP" && name !== "br")) {
+    const response = await post(gateway.url, coding, encode(huge).slice());
+    assert.equal(response.status, 413, coding);
+    assert.match((await response.json()).error.message, /max_body_bytes/);
+  }
+  const status = await Deno.readTextFile(`/proc/${gateway.pid}/status`);
+  const peakMiB = Number(/VmHWM:\s+(\d+)/.exec(status)![1]) / 1024;
+  assert.ok(peakMiB < 300, `${peakMiB} MiB`);
+  assert.equal(instance.asked.length, 0);
+});
+
+Deno.test("a byte order mark before JSON means nothing", async () => {
+  await using instance = startEcho();
+  await using gateway = await gatewayFor(instance.url);
+  const response = await gateway.post(CHAT, `\ufeff${BODY}`);
+  await response.body?.cancel();
+  assert.equal(response.status, 200);
+  assert.equal(instance.asked[0].body, BODY);
+});
+
+Deno.test("answers that come compressed are given on plain, and recorded", async () => {
+  await using instance = startEcho();
+  await using gateway = await gatewayFor(instance.url);
+  const answerWith = async (
+    coding: string,
+    encode: (body: Uint8Array) => Uint8Array,
+    plain: Response,
+  ) => {
+    const { status, headers } = plain;
+    const bytes = encode(new Uint8Array(await plain.arrayBuffer()));
+    headers.set("content-encoding", coding);
+    headers.delete("content-length");
+    instance.answer = () =>
+      new Response(bytes as Uint8Array<ArrayBuffer>, { status, headers: [...headers] });
+  };
+  const records = async () => {
+    let text = "";
+    for await (const { name } of Deno.readDir(`${gateway.dataDir}/requests_responses`)) {
+      text += await Deno.readTextFile(`${gateway.dataDir}/requests_responses/${name}`);
+    }
+    return text;
+  };
+  for (const [coding, encode] of CODINGS.filter(([name]) => /^(gzip|deflate|br)$/.test(name))) {
+    if (encode === zlib.deflateRawSync) continue;
+    await answerWith(coding, encode, completion(`whole by ${coding}`));
+    const whole = await gateway.post(CHAT, BODY);
+    assert.equal(whole.headers.get("content-encoding"), null);
+    assert.equal((await whole.json()).choices[0].message.content, `whole by ${coding}`);
+    const chunk = (delta: unknown, finish: string | null) =>
+      `data: ${
+        JSON.stringify({
+          id: "c1",
+          object: "chat.completion.chunk",
+          created: 1,
+          model: "demo",
+          choices: [{ index: 0, delta, finish_reason: finish }],
+        })
+      }\n\n`;
+    const events = chunk({ role: "assistant", content: `streamed by ${coding}` }, null) +
+      chunk({}, "stop") + "data: [DONE]\n\n";
+    const headers = { "content-type": "text/event-stream" };
+    await answerWith(coding, encode, new Response(events, { headers }));
+    const stream = await gateway.post(CHAT, { ...JSON.parse(BODY), stream: true });
+    assert.equal(await stream.text(), events);
+    await waitFor(async () => {
+      const text = await records().catch(() => "");
+      return text.includes(`whole by ${coding}`) && text.includes(`streamed by ${coding}`);
+    }, `records of ${coding}`);
+  }
+  const down = Response.json({ error: { message: "engine dead" } }, { status: 500 });
+  await answerWith("gzip", zlib.gzipSync, down);
+  const failed = await gateway.post(CHAT, BODY);
+  assert.equal(failed.status, 502);
+  assert.match((await failed.json()).error.message, /answered 500: engine dead/);
+  instance.answer = () =>
+    new Response("no gzip at all", {
+      headers: { "content-type": "application/json", "content-encoding": "gzip" },
+    });
+  const broken = await gateway.post(CHAT, BODY);
+  assert.equal(broken.status, 502);
+  assert.match((await broken.json()).error.message, /its answer is not proper gzip/);
+});
+
+Deno.test("streams tell proxies not to hold them back, whole answers do not", async () => {
+  await using instance = startEcho();
+  await using gateway = await gatewayFor(instance.url);
+  const whole = await gateway.post(CHAT, BODY);
+  await whole.body?.cancel();
+  assert.equal(whole.headers.get("x-accel-buffering"), null);
+  const streamed = async (more: Record<string, string>) => {
+    instance.answer = () =>
+      new Response('data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n', {
+        headers: { "content-type": "text/event-stream", ...more },
+      });
+    const response = await gateway.post(CHAT, { ...JSON.parse(BODY), stream: true });
+    await response.body?.cancel();
+    return ["x-accel-buffering", "cache-control"].map((name) => response.headers.get(name));
+  };
+  assert.deepEqual(await streamed({}), ["no", "no-cache"]);
+  assert.deepEqual(
+    await streamed({ "x-accel-buffering": "yes", "cache-control": "no-store" }),
+    ["yes", "no-store"],
+  );
+});

@@ -1,0 +1,147 @@
+// Web pages of other origins: who may call the API, and what the browser is told on which answers.
+
+import assert from "node:assert/strict";
+import { type GatewayProcess, startGateway } from "../support/processes.ts";
+import { completion, startEcho } from "./echo_instance.ts";
+
+const PAGE = "https://app.example.com";
+const BODY = { model: "demo", messages: [] };
+
+function gatewayFor(url: string, config: Record<string, unknown> = {}): Promise<GatewayProcess> {
+  return startGateway({
+    config: {
+      instances: [{ url, model_name: ["demo", "other"] }],
+      health_check: false,
+      retry: { max_wait: 0 },
+      ...config,
+    },
+  });
+}
+
+function preflight(gateway: GatewayProcess, path: string, origin = PAGE): Promise<Response> {
+  return fetch(gateway.url + path, {
+    method: "OPTIONS",
+    headers: {
+      origin,
+      "access-control-request-method": "POST",
+      "access-control-request-headers": "authorization, content-type, x-stainless-os",
+    },
+  });
+}
+
+const allowed = ({ headers }: Response) => headers.get("access-control-allow-origin");
+
+Deno.test("preflights are answered by the gateway, whatever the path and the models", async () => {
+  await using instance = startEcho();
+  await using gateway = await gatewayFor(instance.url);
+  for (const path of ["/v1/chat/completions", "/v1/models", "/health", "/v1/nowhere"]) {
+    const response = await preflight(gateway, path);
+    assert.equal(response.status, 204, path);
+    assert.equal(allowed(response), "*");
+    assert.match(response.headers.get("access-control-allow-methods")!, /POST/);
+    assert.equal(
+      response.headers.get("access-control-allow-headers"),
+      "authorization, content-type, x-stainless-os",
+    );
+    assert.equal(response.headers.get("access-control-allow-credentials"), null);
+  }
+  assert.equal(instance.asked.length, 0);
+});
+
+Deno.test("every answer tells the page that it may read it, errors and early heads too", async () => {
+  await using instance = startEcho(() => {
+    const response = completion();
+    response.headers.set("access-control-allow-origin", "https://inner.example");
+    response.headers.set("access-control-allow-credentials", "true");
+    return response;
+  });
+  await using gateway = await gatewayFor(instance.url, { keepalive: 0.1 });
+  const headers = { origin: PAGE };
+  const check = async (response: Response, status: number) => {
+    await response.body?.cancel();
+    assert.equal(response.status, status);
+    assert.equal(allowed(response), "*");
+    assert.equal(response.headers.get("access-control-allow-credentials"), null);
+    const exposed = response.headers.get("access-control-expose-headers") ?? "";
+    assert.match(exposed, /x-request-id/);
+    assert.match(exposed, /x-gateway-instance/);
+  };
+  await check(await gateway.post("/v1/chat/completions", BODY, { headers }), 200);
+  await check(await gateway.post("/v1/chat/completions", "no json", { headers }), 400);
+  await check(
+    await gateway.post("/v1/chat/completions", { ...BODY, model: "none" }, { headers }),
+    404,
+  );
+  await check(await fetch(`${gateway.url}/nowhere`, { headers }), 404);
+  await check(await fetch(`${gateway.url}/v1/models`, { headers }), 200);
+  await check(await fetch(`${gateway.url}/health`, { headers }), 200);
+  instance.answer = () => new Response("down", { status: 500 });
+  await check(await gateway.post("/v1/chat/completions", BODY, { headers }), 502);
+  // The head comes with the first comment, long before the instance's own.
+  let release = () => {};
+  instance.answer = () =>
+    new Response(
+      new ReadableStream({
+        start(controller) {
+          release = () => controller.close();
+        },
+      }),
+      { headers: { "content-type": "text/event-stream" } },
+    );
+  const early = await gateway.post("/v1/chat/completions", { ...BODY, stream: true }, { headers });
+  await check(early, 200);
+  release();
+});
+
+Deno.test("without a page nothing of it is said, and an instance's own word goes no further", async () => {
+  await using instance = startEcho(() => {
+    const response = completion();
+    response.headers.set("access-control-allow-origin", "*");
+    return response;
+  });
+  await using gateway = await gatewayFor(instance.url);
+  const response = await gateway.post("/v1/chat/completions", BODY);
+  await response.body?.cancel();
+  assert.deepEqual([...response.headers.keys()].filter((name) => name.startsWith("access-")), []);
+});
+
+Deno.test("with a list of origins only those, and pages of the gateway itself, get through", async () => {
+  await using instance = startEcho();
+  await using gateway = await gatewayFor(instance.url, { cors: { origins: [PAGE] } });
+  const post = (origin: string) =>
+    gateway.post("/v1/chat/completions", BODY, {
+      headers: { origin, "content-type": "text/plain" },
+    });
+  for (const origin of [PAGE, gateway.url]) {
+    const response = await gateway.post("/v1/chat/completions", BODY, { headers: { origin } });
+    await response.body?.cancel();
+    assert.equal(response.status, 200);
+    assert.equal(allowed(response), origin);
+    assert.match(response.headers.get("vary") ?? "", /origin/i);
+  }
+  const asked = instance.asked.length;
+  for (const origin of ["https://evil.example", `${PAGE}.evil.example`, "null"]) {
+    for (const response of [await post(origin), await preflight(gateway, "/v1/models", origin)]) {
+      await response.body?.cancel();
+      assert.equal(response.status, 403, origin);
+      assert.equal(allowed(response), null);
+    }
+  }
+  assert.equal(instance.asked.length, asked);
+});
+
+Deno.test("the dashboard and the metrics are for no other page", async () => {
+  await using instance = startEcho();
+  await using gateway = await gatewayFor(instance.url);
+  for (const path of ["/metrics", "/dashboard/", "/dashboard/api/fleet"]) {
+    for (
+      const response of [
+        await fetch(gateway.url + path, { headers: { origin: PAGE } }),
+        await preflight(gateway, path),
+      ]
+    ) {
+      await response.body?.cancel();
+      assert.equal(allowed(response), null, path);
+    }
+  }
+});
