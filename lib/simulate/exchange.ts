@@ -2,7 +2,6 @@
 // meets and at what speed it is served.
 
 import { ApiError, badParameter, internalError, invalidBody } from "./errors.ts";
-import type { EngineOptions } from "./engine.ts";
 import type { Fault } from "./faults.ts";
 import type { Reply, Request } from "./http_server.ts";
 
@@ -37,11 +36,13 @@ export interface Exchange {
   id: string;
 }
 
+type Pace = Pick<Exchange, "ttftS" | "tokensPerSecond" | "tokens">;
+
 /** The speed and length that the request's headers ask for, else the instance's. */
 export function settings(
   headers: Record<string, string>,
-  options: EngineOptions,
-): Pick<Exchange, "ttftS" | "tokensPerSecond" | "tokens"> {
+  options: Pace,
+): Pace {
   const number = (name: string): number | null => {
     const text = headers[name];
     if (text === undefined) return null;
