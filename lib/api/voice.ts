@@ -16,6 +16,11 @@ export interface Voice {
   give(text: string, more?: More): string;
   /** The answer ends: everything up to the last event, `[DONE]` included where the API has it. */
   end(end: VoiceEnd, more?: More): string;
+  /**
+   * What follows where the reason for the end has been told already: the figures, where the API tells them
+   * apart and they are wanted and known, and the last event.
+   */
+  tail(end: Pick<VoiceEnd, "usage" | "tellsUsage">): string;
 }
 
 /** What a chunk says beside its text. */

@@ -71,10 +71,14 @@ abstract class ChunkVoice implements Voice {
 
   end({ reason, stopReason, usage, tellsUsage }: VoiceEnd, more: More = {}): string {
     const last = this.chunk(this.empty, more, { finish_reason: reason, stop_reason: stopReason });
-    if (!tellsUsage || usage === null) return last + DONE;
+    return last + this.tail({ usage, tellsUsage });
+  }
+
+  tail({ usage, tellsUsage }: Pick<VoiceEnd, "usage" | "tellsUsage">): string {
+    if (!tellsUsage || usage === null) return DONE;
     const { id, object, created, model } = this.names;
     const told = { id, object, created, model, choices: [], usage: usageFields(usage) };
-    return `${last}data: ${JSON.stringify(told)}\n\n${DONE}`;
+    return `data: ${JSON.stringify(told)}\n\n${DONE}`;
   }
 
   protected chunk(said: Json, more: More, end: Json = { finish_reason: null }): string {

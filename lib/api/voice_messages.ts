@@ -58,7 +58,11 @@ export class MessagesVoice implements Voice {
     const told = this.#ended
       ? ""
       : this.#event({ type: "message_delta", delta: this.#stop(end), usage });
-    return closed + told + this.#event({ type: "message_stop" });
+    return closed + told + this.tail();
+  }
+
+  tail(): string {
+    return this.#event({ type: "message_stop" });
   }
 
   /** The first stream's figures of the prompt stay. */

@@ -56,6 +56,11 @@ export class ResponsesVoice implements Voice {
     return closed + this.#event({ type: "response.completed", response: whole });
   }
 
+  /** The reason stands in the last event itself. */
+  tail(): string {
+    return "";
+  }
+
   /** The item that is open; there is one at most. */
   get #current(): number | null {
     for (const [index, { done }] of this.#sent.items) if (!done) return index;

@@ -18,6 +18,7 @@ import type { ForwardRequest } from "./request.ts";
 import { endAtLimit } from "./resume/limit.ts";
 import { type Next, Resumption } from "./resume/resumption.ts";
 import { resumeModeOf, resumeRules } from "./resume/rules.ts";
+import { tailOf } from "./resume/tail.ts";
 import type { TokenIds } from "./resume/token_ids.ts";
 import { RetryBudget } from "./retry_budget.ts";
 import { type Refusal, Route, type RouteParts, type Turn } from "./route.ts";
@@ -254,6 +255,7 @@ class Delivery {
     const isWhole = agrees && reader.fault === null && isAtEnd &&
       stages.every((stage) => stage.caughtUp);
     if (isWhole) {
+      if (failure !== null || reader.pending > 0) await this.#addTail(ask);
       account.attempted(attempt.end("answered", "success", "", client.usage));
       account.end("complete", head.status);
       await client.end();
@@ -279,6 +281,16 @@ class Delivery {
     const rules = resumeRules(this.config, route.pool);
     this.#resumption = new Resumption(this.request, client, rules, this.#ids);
     return await this.#follow(this.#resumption.begin());
+  }
+
+  /** The answer is whole but for what follows its finish. */
+  async #addTail(ask: Ask): Promise<void> {
+    const { client, request } = this;
+    const ids = ask.way === null || ask.way === "exact" ? this.#ids : null;
+    const tail = client.store === null ? null : tailOf(request, client.store, ids);
+    if (tail === null) return;
+    client.keep(tail);
+    await client.write(tail);
   }
 
   /** An answer that had broken off before has done so again, after `seen` events. */
