@@ -4,6 +4,7 @@
 import { isObject, type Json } from "../sse/assemble/answer.ts";
 import { ChatAssembler } from "../sse/assemble/chat.ts";
 import { askedByChat } from "./asked/chat.ts";
+import { promptOfChat } from "./asked/prompt.ts";
 import { choicesAsked, choicesIn, endChunk, errorBody, errorEvent, usageIn } from "./chunks.ts";
 import type { Dialect, Text } from "./dialect.ts";
 import { partOf, type Path, placesIn, textAt } from "./text.ts";
@@ -16,6 +17,7 @@ export const chat: Dialect = {
   choiceFields: ["n"],
   choicesOf: choicesAsked,
   asked: askedByChat,
+  prompt: promptOfChat,
   assembler: () => new ChatAssembler(),
   texts: textsOf,
   usageIn,

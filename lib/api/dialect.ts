@@ -5,6 +5,7 @@ import type { Answer, Assembler, Json } from "../sse/assemble/answer.ts";
 import type { Usage } from "./usage.ts";
 import type { Voice } from "./voice.ts";
 import type { Asked } from "./asked/conversation.ts";
+import type { Prompt } from "./asked/prompt.ts";
 
 export type { Answer, Assembler, Json };
 export { mergedUsage, type Usage } from "./usage.ts";
@@ -20,6 +21,8 @@ export interface Dialect {
   choicesOf(fields: BodyFields): number;
   /** The conversation that a request is about. `choice` matters where each answer has a prompt of its own. */
   asked(body: Json, choice: number): Asked;
+  /** The prompt of a request as `/tokenize` takes it; missing where it needs no template. */
+  prompt?(body: Json): Prompt;
   /** Puts an answer together, from events or from a whole body. */
   assembler(): Assembler;
   /**

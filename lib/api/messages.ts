@@ -3,6 +3,7 @@
 import { isObject, type Json, textOf } from "../sse/assemble/answer.ts";
 import { MessagesAssembler } from "../sse/assemble/messages.ts";
 import { askedByMessages } from "./asked/messages.ts";
+import { promptOfMessages } from "./asked/prompt_messages.ts";
 import { usageOf } from "./chunks.ts";
 import type { Dialect, End, EndReason, StreamEvent, Text, Usage } from "./dialect.ts";
 import { partOf, type Path, placesIn, textAt } from "./text.ts";
@@ -17,6 +18,7 @@ export const messages: Dialect = {
   choiceFields: [],
   choicesOf: () => 1,
   asked: askedByMessages,
+  prompt: promptOfMessages,
   assembler: () => new MessagesAssembler(),
   texts: textsOf,
   usageIn,

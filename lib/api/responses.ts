@@ -5,6 +5,7 @@ import { openAiErrorBody } from "../http/openai_error.ts";
 import { isObject, type Json, textOf } from "../sse/assemble/answer.ts";
 import { ResponsesAssembler } from "../sse/assemble/responses.ts";
 import { askedByResponses } from "./asked/responses.ts";
+import { promptOfResponses } from "./asked/prompt_responses.ts";
 import { usageOf } from "./chunks.ts";
 import type { Channel, Dialect, Text, Usage } from "./dialect.ts";
 import { endEvents } from "./responses_end.ts";
@@ -18,6 +19,7 @@ export const responses: Dialect = {
   choiceFields: [],
   choicesOf: () => 1,
   asked: askedByResponses,
+  prompt: promptOfResponses,
   assembler: () => new ResponsesAssembler(),
   texts: textsOf,
   usageIn,

@@ -31,13 +31,8 @@ export async function madeTokens(
   marks: readonly (readonly [string, string])[],
   ask: Question,
 ): Promise<TokensSoFar | null> {
-  const { messages, tools, prefilled } = dialectOf(api).asked(request, 0);
-  if (prefilled) return null;
-  const conversation: Json = { messages, add_generation_prompt: true };
-  if (tools.length > 0) conversation.tools = tools;
-  if (request.chat_template_kwargs !== undefined) {
-    conversation.chat_template_kwargs = request.chat_template_kwargs;
-  }
+  const conversation = dialectOf(api).prompt?.(request) ?? null;
+  if (conversation === null) return null;
   const prompt = idsIn(await ask("/tokenize", conversation));
   if (prompt === null || prompt.length === 0) return null;
   const told = await ask("/detokenize", { tokens: prompt.slice(-16) });
