@@ -14,7 +14,7 @@ import type { Stage } from "../stage.ts";
 import type { Sent } from "./plan.ts";
 import { requestBytes } from "./request_json.ts";
 import type { RawReader, Said } from "./raw_text.ts";
-import { readingOf, wordsOf } from "./reading.ts";
+import { readingOf, saysMore, wordsOf } from "./reading.ts";
 import { samplingOf } from "./sampling.ts";
 import { stopIn, stopsOf, StopStrings } from "./stop_strings.ts";
 import { TokenIds } from "./token_ids.ts";
@@ -39,6 +39,8 @@ export class TokensAsk implements Ask {
   readonly target = "/v1/completions";
   readonly api = "completions";
   #ids: TokenIds | null = null;
+  /** Ids of the answer so far, and the tokens that it was made of. */
+  #known = 0;
   #given = 0;
   #body: Json = {};
   #speech: Speech | null = null;
@@ -48,6 +50,7 @@ export class TokensAsk implements Ask {
 
   async prepare(ask: Question): Promise<Prepared> {
     const { api, request, sent, marks } = this.broken;
+    if (saysMore(sent.answer)) return "closed";
     const words = wordsOf(sent.answer);
     const so = this.way === "exact"
       ? await knownTokens(sent.ids!, ask)
@@ -62,12 +65,15 @@ export class TokensAsk implements Ask {
     const reading = readingOf(raw, words, { parses: api !== "completions", tools, marks });
     if (reading === null) return "closed";
     this.#ids = sent.ids ?? new TokenIds(false);
-    this.#given = so.answer.length;
+    this.#known = so.answer.length;
+    // Text that is tokenised anew may have fewer tokens than it was made of: at least one for each event.
+    this.#given = Math.max(this.#known, sent.ids === null ? sent.tokens : 0);
     if (sent.ids === null) { for (const id of so.answer) this.#ids.answer.push(id); }
     const voice = dialectOf(api).voice?.(eventsIn(sent.events())) ?? null;
     if (voice === null) return "closed";
     this.#speech = new Speech(reading.reader, reading.rest, voice, {
       ids: this.#ids,
+      tokensAside: this.#given - this.#known,
       promptTokens: so.prompt.length,
       tellsUsage: api === "messages" || api === "responses" || wants(request, "include_usage"),
       usageWithEach: wants(request, "continuous_usage_stats"),
@@ -86,7 +92,7 @@ export class TokensAsk implements Ask {
   }
 
   ids(): TokenIds {
-    this.#ids!.cutBack(this.#given);
+    this.#ids!.cutBack(this.#known);
     return this.#ids!;
   }
 
@@ -136,6 +142,8 @@ function wants(request: Json, option: string): boolean {
 
 interface SpeechOptions {
   ids: TokenIds;
+  /** Tokens of the answer of which there are no ids. */
+  tokensAside: number;
   promptTokens: number;
   tellsUsage: boolean;
   usageWithEach: boolean;
@@ -225,7 +233,8 @@ class Speech implements Stage {
   }
 
   get #usage() {
-    const { promptTokens, ids } = this.options;
-    return { promptTokens, completionTokens: ids.answer.length, cachedTokens: null };
+    const { promptTokens, ids, tokensAside } = this.options;
+    const completionTokens = ids.answer.length + tokensAside;
+    return { promptTokens, completionTokens, cachedTokens: null };
   }
 }

@@ -1,7 +1,7 @@
 // How the raw text of an answer so far is to be read, proved by what the client has of it: a form that does
 // not give those very words is not the server's.
 
-import type { Answer } from "../../sse/assemble/answer.ts";
+import type { Answer, Json } from "../../sse/assemble/answer.ts";
 import {
   emptyWhole,
   gathered,
@@ -27,6 +27,17 @@ export interface ReadingOptions {
   tools: boolean;
   /** Marks of thinking of this model, beside the usual ones. */
   marks: readonly (readonly [string, string])[];
+}
+
+/** What an answer may hold that no reading of its raw text gives. */
+const OTHER_FIELDS = ["blocks", "output_items", "refusal", "audio", "function_call"];
+
+/** Whether an answer says more than `wordsOf` tells. */
+export function saysMore(answer: Answer): boolean {
+  const message = answer.choices[0]?.message ?? {};
+  return OTHER_FIELDS.some((field) =>
+    (message as Json)[field] !== undefined && (message as Json)[field] !== null
+  );
 }
 
 /** The words that a client has of the one choice of an answer. */

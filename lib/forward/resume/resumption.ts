@@ -3,8 +3,10 @@
 
 import type { Api } from "../../api/api.ts";
 import { dialectOf } from "../../api/dialects.ts";
+import { eventsIn } from "../../api/wire.ts";
 import { assemble } from "../../sse/assemble/assemble.ts";
 import type { Json } from "../../sse/assemble/answer.ts";
+import type { EventStore } from "../../sse/event_store.ts";
 import { CLOSELY, inspect, PLAIN, USAGE } from "../../sse/scan.ts";
 import type { Ask } from "../ask.ts";
 import type { ClientStream } from "../client_stream.ts";
@@ -112,11 +114,7 @@ export class Resumption {
     const store = client.store!;
     const answer = assemble(dialectOf(api).assembler(), store);
     let tokens = ids?.answer.length ?? 0;
-    if (tokens === 0) {
-      for (const event of store.events()) {
-        if ((inspect(event, 0, event.length) & ~(USAGE | CLOSELY)) === PLAIN) tokens++;
-      }
-    }
+    if (tokens === 0) tokens = tokenEvents(api, store);
     this.#before = store.count;
     this.#patientUntil = performance.now() + this.rules.patienceS * 1000;
     this.#waitMs = FIRST_WAIT_MS;
@@ -148,6 +146,23 @@ export class Resumption {
         return [() => new TextAsk("replay", request, this.request, request, sent)];
     }
   }
+}
+
+/** Events that carry text, each of which is a token or several. */
+function tokenEvents(api: Api, store: EventStore): number {
+  let count = 0;
+  if (api === "chat" || api === "completions") {
+    for (const event of store.events()) {
+      if ((inspect(event, 0, event.length) & ~(USAGE | CLOSELY)) === PLAIN) count++;
+    }
+    return count;
+  }
+  for (const { data, name } of eventsIn(store.events())) {
+    if (dialectOf(api).texts(data, name).some(({ text, repeats }) => text !== "" && !repeats)) {
+      count++;
+    }
+  }
+  return count;
 }
 
 /** Asks the client's own API for the rest of an answer, or for all of it once more. */

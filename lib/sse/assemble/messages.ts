@@ -18,6 +18,8 @@ interface OpenBlock {
   block: Json;
   text: string[];
   input: string[];
+  /** Nothing more comes of it. */
+  stopped: boolean;
 }
 
 /** Anthropic's words for an end, in those of chat completions; others stay as they are. */
@@ -54,6 +56,8 @@ export class MessagesAssembler implements Assembler {
       this.#open(index, data.content_block);
     }
     if (type === "content_block_delta" && isObject(data.delta)) this.#add(index, data.delta);
+    const open = this.#blocks.get(index);
+    if (type === "content_block_stop" && open !== undefined) open.stopped = true;
   }
 
   body(data: Json): void {
@@ -63,11 +67,12 @@ export class MessagesAssembler implements Assembler {
       return;
     }
     this.#head(data);
-    objectsIn(data.content).forEach((block, index) => this.#open(index, block));
+    objectsIn(data.content).forEach((block, index) => this.#open(index, block, true));
   }
 
   answer(): Answer {
-    const blocks = [...this.#blocks].sort(([a], [b]) => a - b).map(([, block]) => close(block));
+    const blocks = [...this.#blocks].sort(([a], [b]) => a - b)
+      .map(([, block]) => close(block, this.#stopReason !== null));
     const finishReason = this.#stopReason === null
       ? null
       : FINISH.get(this.#stopReason) ?? this.#stopReason;
@@ -102,16 +107,16 @@ export class MessagesAssembler implements Assembler {
     if (isObject(usage)) this.#usage = { ...this.#usage, ...usage };
   }
 
-  #open(index: number, block: Json): void {
+  #open(index: number, block: Json, stopped = false): void {
     const text = textOf(block.text) || textOf(block.thinking);
-    this.#blocks.set(index, { block, text: [text], input: [] });
+    this.#blocks.set(index, { block, text: [text], input: [], stopped });
   }
 
   #add(index: number, delta: Json): void {
     let open = this.#blocks.get(index);
     if (open === undefined) {
       const type = "thinking" in delta ? "thinking" : "partial_json" in delta ? "tool_use" : "text";
-      open = { block: { type }, text: [], input: [] };
+      open = { block: { type }, text: [], input: [], stopped: false };
       this.#blocks.set(index, open);
     }
     open.text.push(textOf(delta.text) || textOf(delta.thinking));
@@ -122,13 +127,17 @@ export class MessagesAssembler implements Assembler {
   }
 }
 
-function close({ block, text, input }: OpenBlock): Json {
+function close({ block, text, input, stopped }: OpenBlock, isOver: boolean): Json {
   const joined = text.join("");
   if (block.type === "text") return { ...block, text: joined };
   if (block.type === "thinking") return { ...block, thinking: joined };
   const json = input.join("");
   // Kept as text: cut short it is no JSON, and the record wants the text anyway.
-  return json === "" ? block : { ...block, input: json };
+  if (json !== "") return { ...block, input: json };
+  // The empty object of a call that is only announced is not what the model gave.
+  const isAnnounced = block.type === "tool_use" && !stopped && !isOver &&
+    isObject(block.input) && Object.keys(block.input).length === 0;
+  return isAnnounced ? { ...block, input: "" } : block;
 }
 
 /** Content blocks as one message; kinds without a place in it are kept as `blocks`. */
