@@ -13,14 +13,33 @@ export interface TokensSoFar {
   answer: readonly number[];
   /** The answer's text, special tokens included. */
   raw: string;
+  /** Tokens that the answer was made of, as far as its ids can tell. */
+  count: number;
 }
 
-/** Ids that the first instance has told: the very tokens. */
+/** The end of a text whose last character is not whole. */
+const PART = /\uFFFD$/;
+/** No character has more tokens. */
+const MAX_PARTS = 4;
+
+/**
+ * Ids that the first instance has told: the very tokens. Those of a character that is not whole are made
+ * anew, since vLLM repeats the end of a prompt that breaks off within one; of them the client has no text.
+ */
 export async function knownTokens(ids: TokenIds, ask: Question): Promise<TokensSoFar | null> {
-  const answer = ids.answer.slice();
-  const told = await ask("/detokenize", { tokens: answer });
-  const raw = told?.prompt;
-  return typeof raw === "string" ? { prompt: ids.prompt(), answer, raw } : null;
+  const prompt = ids.prompt();
+  for (let parts = 0; parts <= MAX_PARTS; parts++) {
+    // A client that asked for ids has those of the parts.
+    if (parts > 0 && ids.keeps) return null;
+    const answer = ids.answer.slice(0, ids.answer.length - parts);
+    const told = answer.length === 0
+      ? { prompt: "" }
+      : await ask("/detokenize", { tokens: answer });
+    const raw = told?.prompt;
+    if (typeof raw !== "string") return null;
+    if (!PART.test(raw)) return { prompt, answer, raw, count: answer.length };
+  }
+  return null;
 }
 
 /** Ids that the instance makes of the request's conversation and the words of the answer so far. */
@@ -38,7 +57,13 @@ export async function madeTokens(
   const told = await ask("/detokenize", { tokens: prompt.slice(-16) });
   const raw = rawOf(words, textOf(told?.prompt).trimEnd(), [...marks, ...USUAL_MARKS]);
   const answer = idsIn(await ask("/tokenize", { prompt: raw, add_special_tokens: false }));
-  return answer === null ? null : { prompt, answer, raw };
+  if (answer === null) return null;
+  // What stands for bytes that are no character has more tokens than they had.
+  const plain = raw.replaceAll("\uFFFD", "");
+  const counted = plain === raw
+    ? answer
+    : idsIn(await ask("/tokenize", { prompt: plain, add_special_tokens: false }));
+  return { prompt, answer, raw, count: (counted ?? answer).length };
 }
 
 /** The words as the model wrote them, behind a prompt that ends in `before`. */

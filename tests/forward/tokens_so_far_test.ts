@@ -1,0 +1,61 @@
+// The tokens of an answer so far: those that were told, and those that are made of its words.
+
+import assert from "node:assert/strict";
+import { TokenIds } from "../../lib/forward/resume/token_ids.ts";
+import { knownTokens, madeTokens } from "../../lib/forward/resume/tokens_so_far.ts";
+import type { Json } from "../../lib/sse/assemble/answer.ts";
+
+/** A tokenizer whose tokens are the bytes of UTF-8. */
+function bytesAsTokens(asked: [string, Json][] = []) {
+  return (path: string, body: Json | null): Promise<Json | null> => {
+    asked.push([path, body!]);
+    if (path === "/detokenize") {
+      const bytes = Uint8Array.from(body!.tokens as number[]);
+      return Promise.resolve({ prompt: new TextDecoder().decode(bytes) });
+    }
+    const text = "messages" in body! ? "<prompt>" : String(body!.prompt);
+    return Promise.resolve({ tokens: [...new TextEncoder().encode(text)] });
+  };
+}
+
+function idsOf(text: string, without: number, keeps = false): TokenIds {
+  const ids = new TokenIds(keeps);
+  const bytes = [...new TextEncoder().encode(text)];
+  for (const byte of bytes.slice(0, bytes.length - without)) ids.answer.push(byte);
+  return ids;
+}
+
+Deno.test("tokens of a character that is not whole are made anew, the client having no text of them", async () => {
+  for (const missing of [1, 2, 3]) {
+    const so = await knownTokens(idsOf("ab🚀", missing), bytesAsTokens());
+    assert.equal(so?.raw, "ab");
+    assert.deepEqual(so?.answer, [97, 98]);
+    assert.equal(so?.count, 2);
+  }
+  const whole = await knownTokens(idsOf("ab🚀", 0), bytesAsTokens());
+  assert.equal(whole?.raw, "ab🚀");
+  const alone = await knownTokens(idsOf("🚀", 1), bytesAsTokens());
+  assert.deepEqual(alone?.answer, []);
+});
+
+Deno.test("a client that has the ids of half a character gets no others in their place", async () => {
+  assert.equal(await knownTokens(idsOf("ab🚀", 1, true), bytesAsTokens()), null);
+  assert.equal((await knownTokens(idsOf("ab🚀", 0, true), bytesAsTokens()))?.raw, "ab🚀");
+});
+
+Deno.test("what stands for bytes that are no character is not counted as so many tokens", async () => {
+  const request = { max_tokens: 9, messages: [{ role: "user", content: "hi" }] };
+  const words = { reasoning: "", content: "ab\uFFFDc", calls: [] };
+  const so = await madeTokens("messages", request, words, [], bytesAsTokens());
+  assert.equal(so?.raw, "ab\uFFFDc");
+  assert.equal(so?.answer.length, 6);
+  assert.equal(so?.count, 3);
+});
+
+Deno.test("a conversation that lies with the instance is not made up", async () => {
+  const asked: [string, Json][] = [];
+  const request = { input: "hi", previous_response_id: "resp_1" };
+  const words = { reasoning: "", content: "ab", calls: [] };
+  assert.equal(await madeTokens("responses", request, words, [], bytesAsTokens(asked)), null);
+  assert.equal(asked.length, 0);
+});
