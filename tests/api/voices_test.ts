@@ -224,3 +224,12 @@ Deno.test("the vendors' own clients read an answer that was gone on with", async
   assert.equal(response.output_text, WHOLE.content);
   assert.equal(response.output.length, 3);
 });
+
+Deno.test("messages: a tool that is only announced has been given nothing; one that is closed, an empty object", () => {
+  const given = (events: readonly StreamEvent[]) =>
+    answerOf("messages", events).choices[0].message.tool_calls?.[0].function.arguments;
+  const announced = answerIn("messages").slice(0, 10);
+  assert.equal(given(announced), "");
+  const stop = { name: "content_block_stop", data: { type: "content_block_stop", index: 2 } };
+  assert.equal(given([...announced, stop]), "{}");
+});
