@@ -2,12 +2,13 @@
 // together. How they are written down is left to the dialects.
 
 import { Choice, type Limits, type Reading } from "./choice.ts";
-import type { Engine } from "./engine.ts";
 import type { ApiError } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
+import type { Metrics } from "./metrics.ts";
 import { scramble } from "./model.ts";
 import type { Pacer } from "./pacing.ts";
 import { plan, type PlanOptions } from "./plan.ts";
+import type { PrefixCache } from "./prefix_cache.ts";
 import { joined, type Step } from "./step.ts";
 
 /** What is to be generated. */
@@ -32,6 +33,15 @@ export interface Job {
   flush(): void;
 }
 
+/** What generates: an instance's engine. */
+export interface Generator {
+  readonly metrics: Metrics;
+  readonly cache: PrefixCache;
+  /** It stands still for now. */
+  readonly halted: boolean;
+  readonly options: { readonly streamInterval: number; readonly coalesce: number };
+}
+
 /** The answers to one request, from their prompts to their ends. */
 export class Generation {
   #choices: Choice[] = [];
@@ -44,7 +54,7 @@ export class Generation {
   #lastMs = 0;
 
   constructor(
-    private readonly engine: Engine,
+    private readonly engine: Generator,
     private readonly exchange: Exchange,
     private readonly job: Job,
     private readonly arrivedMs: number,
