@@ -40,7 +40,13 @@ Deno.test("check --print shows the effective configuration without its keys", as
   assert.ok(!stdout.includes("s3cret"));
   const shown = JSON.parse(stdout);
   assert.equal(shown.port, 9999);
-  assert.deepEqual(shown.timeouts, { connect: 2, first_byte: 300, idle: 60, total: null });
+  assert.deepEqual(shown.timeouts, {
+    connect: 2,
+    first_byte: 300,
+    idle: 60,
+    answer: 600,
+    total: null,
+  });
   assert.equal(shown.instances[0].url, "http://a:8000/v1");
   assert.equal(shown.instances[0].api_key, "********");
 });
