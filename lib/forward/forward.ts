@@ -51,9 +51,6 @@ export class Forwarder {
   }
 }
 
-/** An event that cannot be read comes of what is asked, as a rule: it is worth one more attempt. */
-const MAX_ODD_EVENTS = 1;
-
 /** What a failure says of the instance. */
 const LEASE_OUTCOMES: Readonly<Record<Failure["kind"], Outcome>> = {
   busy: "busy",
@@ -74,8 +71,8 @@ class Delivery {
   /** Set once the answer has broken off. */
   #resumption: Resumption | null = null;
   #ids: TokenIds | null = null;
-  /** Events that could not be read, over all attempts. */
-  #oddEvents = 0;
+  /** Instances that have sent an event that cannot be read. */
+  readonly #odd = new Set<Instance>();
   /** The error event with which the first instance broke off, in its own words. */
   #lastWords: Uint8Array | null = null;
 
@@ -271,7 +268,9 @@ class Delivery {
     const broken = said ?? "it ended the stream before the answer was whole";
     const isLate = failure?.kind === "late";
     if (failure !== null) route.brokeOff(instance, failure);
-    const isOdd = reader.fault?.kind === "malformed" && ++this.#oddEvents > MAX_ODD_EVENTS;
+    // An instance that does so twice does so because of what it is asked.
+    const isOdd = reader.fault?.kind === "malformed" && this.#odd.has(instance);
+    if (reader.fault?.kind === "malformed") this.#odd.add(instance);
     account.attempted(attempt.end("broken", isLate ? "neutral" : "failure", broken));
     account.error = `${instance.name}: ${broken}`;
     if (isLate || isOdd) return await this.#follow(null);

@@ -166,6 +166,8 @@ Deno.test("limits of an instance differ from the common ones only where it says 
   assert.deepEqual(instances[0].timeouts, {
     connectS: 9,
     firstByteS: 300,
+    heldIdleS: 300,
+    answerS: 600,
     idleS: 5,
     totalS: null,
   });
