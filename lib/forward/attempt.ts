@@ -280,6 +280,10 @@ export class Attempt {
       headers: trace?.headers(headers, transport.tracesItself) ?? headers,
       body: ask.body(instance, instance.upstreamModels[request.model]),
       connectTimeoutS: timeouts.connectS,
+      // Whoever begins to answer has the answer: what is silent then stands still.
+      onHeard: () => {
+        if (this.#phase === "answer") this.#waits();
+      },
     };
     this.#call = trace === null
       ? transport.start(upstream)

@@ -14,6 +14,8 @@ export interface UpstreamRequest {
   body: readonly Uint8Array[];
   /** How long to wait for a connection. */
   connectTimeoutS: number;
+  /** Called with the first byte of the answer, or with its head where nothing tells of bytes. */
+  onHeard?(): void;
 }
 
 export interface ResponseHead {

@@ -100,25 +100,37 @@ for (const fault of ["hang", "hang-headers-sent"]) {
     }
     await fleet.settled();
   });
-
-  Deno.test(`answer, ${fault}: a whole answer that takes too long is not asked for twice, nor a failure`, async () => {
-    await using fleet = await startFleet({
-      config: { timeouts: { answer: 0.3, first_byte: 0.1 } },
-    });
-    for (const index of [0, 1]) await fleet.simulators.fail(index, fault);
-    for (let i = 0; i < 2; i++) {
-      const error = await errorOf(await fleet.chat(), 504, "GatewayTimeoutError");
-      assert.match(error.message, /no answer within 0\.3 s \(timeouts\.answer\)/);
-    }
-    const counts = await fleet.counts();
-    assert.equal(counts[0] + counts[1], 2, "one instance for each request");
-    for (const index of [0, 1]) await assertLeftAlone(fleet, index);
-    await fleet.records(0, 2);
-    await fleet.settled();
-    const health = await fleet.health();
-    assert.deepEqual(health.instances.map(({ recent_errors }) => recent_errors), [0, 0]);
-  });
 }
+
+Deno.test("answer: a whole answer that takes too long is not asked for twice, nor a failure", async () => {
+  await using fleet = await startFleet({
+    config: { timeouts: { answer: 0.3, first_byte: 0.1 } },
+  });
+  for (const index of [0, 1]) await fleet.simulators.fail(index, "hang");
+  for (let i = 0; i < 2; i++) {
+    const error = await errorOf(await fleet.chat(), 504, "GatewayTimeoutError");
+    assert.match(error.message, /no answer within 0\.3 s \(timeouts\.answer\)/);
+  }
+  const counts = await fleet.counts();
+  assert.equal(counts[0] + counts[1], 2, "one instance for each request");
+  for (const index of [0, 1]) await assertLeftAlone(fleet, index);
+  await fleet.records(0, 2);
+  await fleet.settled();
+  const health = await fleet.health();
+  assert.deepEqual(health.instances.map(({ recent_errors }) => recent_errors), [0, 0]);
+});
+
+Deno.test("answer: a server that has sent its head and then nothing stands still, and another is asked", async () => {
+  await using fleet = await startFleet({ each: impatientWithFirst({ idle: 0.3 }) });
+  await fleet.simulators.fail(0, "hang-headers-sent");
+  for (let i = 0; i < 3; i++) assert.ok(await contentOf(await fleet.chat()));
+  const { complete } = await fleet.records(3, 0);
+  const met = complete.flatMap(({ meta }) => meta.attempts ?? []).filter(({ error }) => error);
+  assert.ok(met.length >= 1);
+  for (const { error } of met) assert.match(error!, /no progress for 0\.3 s/);
+  await assertLeftAlone(fleet, 0);
+  await fleet.settled();
+});
 
 Deno.test("a whole answer may take longer than the first event of a stream", async () => {
   await using fleet = await startFleet({

@@ -460,6 +460,7 @@ class Http1Call implements UpstreamCall {
         if (heard) throw this.#cut();
         return null;
       }
+      if (!heard) this.#request.onHeard?.();
       heard = true;
       connection.filled(count);
     }
