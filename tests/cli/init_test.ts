@@ -46,7 +46,7 @@ Deno.test("init asks each instance what it serves, and the gateway runs on what 
     "small",
   ]]);
   assert.match(text, /\/\/ vLLM .*4096/, "what an instance said stands beside it");
-  assert.match(text, /"idle": 60, \/\/ between two pieces/, "every option is explained");
+  assert.match(text, /"idle": 60, \/\/ without progress/, "every option is explained");
 
   await using gateway = startProcess(Deno.execPath(), {
     args: ["run", "-A", join(ROOT, "main.ts"), "serve", "--port", "0"],
