@@ -1,0 +1,76 @@
+// What the gateway learns from its own traffic: how fast each instance computes prompts; for each model how
+// much of a usual prompt has to be computed, and how many bytes a token has.
+
+import type { Layout } from "../memory/layout.ts";
+import { SlotRows } from "./slot_rows.ts";
+
+/** Prompt tokens a second, of an instance of which nothing is known, where nothing is known of others. */
+export const USUAL_SPEED = 8000;
+/** The bounds of what is believed. */
+const LEAST_SPEED = 500;
+const GREATEST_SPEED = 200_000;
+const NEWEST_SPEED = 0.1;
+
+/** Tokens that are computed for a prompt, before anything is known. */
+const USUAL_WORK = 500;
+const NEWEST_WORK = 0.01;
+
+/** Of English; other languages, code and base64 have less. */
+const USUAL_BYTES_PER_TOKEN = 4;
+const LEAST_BYTES_PER_TOKEN = 0.5;
+const GREATEST_BYTES_PER_TOKEN = 16;
+const NEWEST_BYTES_PER_TOKEN = 0.02;
+/** A shorter prompt is more template than text. */
+const LEAST_TOKENS = 64;
+
+const NAMES = ["speed", "work", "bytesPerToken"] as const;
+
+export class Learned {
+  readonly #rows: SlotRows<typeof NAMES[number]>;
+
+  /** Instances and models have slots among the same ones. */
+  constructor(layout: Layout, slots: number) {
+    this.#rows = new SlotRows(layout, slots, NAMES);
+  }
+
+  clear(slot: number): void {
+    this.#rows.clear(slot);
+  }
+
+  /** Prompt tokens that the instance computes in a second; 0 where that is not known. */
+  speed(instance: number): number {
+    return this.#rows.get("speed", instance);
+  }
+
+  /** It has computed `tokens` in `seconds`, and nothing else meanwhile; `before`: what it was taken for. */
+  computed(instance: number, tokens: number, seconds: number, before: number): void {
+    const speed = Math.min(GREATEST_SPEED, Math.max(LEAST_SPEED, tokens / Math.max(1e-3, seconds)));
+    this.#rows.set("speed", instance, before + (speed - before) * NEWEST_SPEED);
+  }
+
+  /** Tokens that are computed for a usual prompt of the model. */
+  work(model: number): number {
+    return this.#rows.get("work", model) || USUAL_WORK;
+  }
+
+  /** `tokens` have to be computed for one more. */
+  worked(model: number, tokens: number): void {
+    const before = this.work(model);
+    this.#rows.set("work", model, before + (tokens - before) * NEWEST_WORK);
+  }
+
+  bytesPerToken(model: number): number {
+    return this.#rows.get("bytesPerToken", model) || USUAL_BYTES_PER_TOKEN;
+  }
+
+  /** A prompt of so many bytes of text had so many tokens. */
+  counted(model: number, bytes: number, tokens: number): void {
+    if (tokens < LEAST_TOKENS) return;
+    const seen = Math.min(
+      GREATEST_BYTES_PER_TOKEN,
+      Math.max(LEAST_BYTES_PER_TOKEN, bytes / tokens),
+    );
+    const before = this.bytesPerToken(model);
+    this.#rows.set("bytesPerToken", model, before + (seen - before) * NEWEST_BYTES_PER_TOKEN);
+  }
+}

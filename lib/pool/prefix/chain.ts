@@ -1,0 +1,177 @@
+// What stands for the beginning of a prompt: a hash for each 512 bytes of it, each over all that is before
+// its end, so that two prompts have as many hashes in common as they begin alike. Bytes are taken as they
+// come; no tokenizer and no template is needed to see that two beginnings are equal. Figures:
+// docs/decisions/routing.md.
+
+import { hashOf } from "../memory/hash_table.ts";
+import { endOfBlob, LONG_BYTES, startOfBlob } from "./blob.ts";
+
+export const CHUNK_BYTES = 512;
+/** What an image or another long value counts as. */
+const MEDIA_TOKENS = 1000;
+/** Of a long value so much of its begin and its end is looked at … */
+const EDGE_BYTES = 256;
+/** … and of what lies between so many samples of so many bytes. */
+const SAMPLES = 16;
+const SAMPLE_BYTES = 8;
+
+const FIRST_LANE = 0x9e3779b9 | 0;
+const SECOND_LANE = 0x7f4a7c15;
+
+/** Where a part of the prompt stands in the body. */
+export interface Part {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The hashes of one prompt, and what is known of its length. */
+export class PromptChain {
+  constructor(
+    /** Two words for each chunk. */
+    readonly lanes: Int32Array,
+    /** Of text, those that were not hashed included. */
+    readonly bytes: number,
+    /** For each long value the number of chunks by whose end it is over. */
+    readonly media: readonly number[] = [],
+    /** How many tokens, where the prompt was given as such. */
+    readonly ids: number | null = null,
+  ) {}
+
+  get length(): number {
+    return this.lanes.length / 2;
+  }
+
+  /** About how many tokens it has, at so many bytes a token. */
+  tokens(bytesPerToken: number): number {
+    return this.ids ?? Math.ceil(this.bytes / bytesPerToken) + MEDIA_TOKENS * this.media.length;
+  }
+
+  /** About how many tokens are in its first `chunks`. */
+  tokensOf(chunks: number, bytesPerToken: number): number {
+    if (chunks === 0) return 0;
+    const share = Math.min(1, (chunks * CHUNK_BYTES) / Math.max(1, this.bytes));
+    if (this.ids !== null) return this.ids * share;
+    let media = 0;
+    for (const end of this.media) if (end <= chunks) media++;
+    return (this.bytes * share) / bytesPerToken + MEDIA_TOKENS * media;
+  }
+}
+
+/** Of a request without a prompt, or with one of which nothing is known. */
+export const NO_PROMPT: PromptChain = new PromptChain(new Int32Array(0), 0);
+
+/** Makes chains. Keeps its buffers from one prompt to the next, so one for each isolate is enough. */
+export class PromptHasher {
+  readonly #lanes: Int32Array;
+  readonly #staging = new Uint8Array(CHUNK_BYTES);
+  readonly #stagingView = new DataView(this.#staging.buffer);
+  readonly #summary = new Uint8Array(8 + 2 * EDGE_BYTES + SAMPLES * SAMPLE_BYTES);
+  #filled = 0;
+  #chunks = 0;
+  #bytes = 0;
+  #media: number[] = [];
+  #first = 0;
+  #second = 0;
+
+  /** Looks at `maxBytes` of a prompt at most. */
+  constructor(maxBytes = 1024 * 1024) {
+    this.#lanes = new Int32Array(2 * Math.floor(maxBytes / CHUNK_BYTES));
+  }
+
+  /**
+   * The chain of the prompt whose `parts` stand in `body`, in the order in which the model reads them.
+   * Prompts of different `salt` have no hash in common. `ids`: how many tokens, where parts are such.
+   */
+  chain(body: Uint8Array, parts: readonly Part[], salt = "", ids: number | null = null) {
+    const seed = salt === "" ? 0 : hashOf(salt);
+    this.#first = FIRST_LANE ^ (seed | 0);
+    this.#second = SECOND_LANE ^ (seed / 2 ** 32);
+    this.#filled = this.#chunks = this.#bytes = 0;
+    this.#media = [];
+    for (const part of parts) this.#part(body, part);
+    const lanes = this.#lanes.slice(0, 2 * this.#chunks);
+    return new PromptChain(lanes, this.#bytes, this.#media, ids);
+  }
+
+  #part(body: Uint8Array, { start, end }: Part): void {
+    let hashed = start;
+    for (let at = start; at + LONG_BYTES <= end;) {
+      const blob = startOfBlob(body, at, end);
+      if (blob < 0) break;
+      const blobEnd = endOfBlob(body, blob, end);
+      this.#text(body, hashed, blob);
+      this.#blob(body, blob, blobEnd);
+      hashed = at = blobEnd;
+    }
+    this.#text(body, hashed, end);
+  }
+
+  get #isFull(): boolean {
+    return 2 * this.#chunks === this.#lanes.length;
+  }
+
+  #text(body: Uint8Array, start: number, end: number): void {
+    this.#bytes += end - start;
+    this.#feed(body, start, end);
+  }
+
+  /** A long value goes in as its length and a look at it, not whole. */
+  #blob(body: Uint8Array, start: number, end: number): void {
+    const summary = this.#summary;
+    new DataView(summary.buffer).setFloat64(0, end - start);
+    summary.set(body.subarray(start, start + EDGE_BYTES), 8);
+    summary.set(body.subarray(end - EDGE_BYTES, end), 8 + EDGE_BYTES);
+    for (let sample = 0, at = 8 + 2 * EDGE_BYTES; sample < SAMPLES; sample++, at += SAMPLE_BYTES) {
+      const from = start + Math.floor(((sample + 0.5) / SAMPLES) * (end - start - SAMPLE_BYTES));
+      summary.set(body.subarray(from, from + SAMPLE_BYTES), at);
+    }
+    this.#feed(summary, 0, summary.length);
+    this.#media.push(this.#chunks + (this.#filled > 0 ? 1 : 0));
+  }
+
+  #feed(bytes: Uint8Array, start: number, end: number): void {
+    let at = start;
+    if (this.#filled > 0) {
+      const taken = Math.min(CHUNK_BYTES - this.#filled, end - at);
+      this.#staging.set(bytes.subarray(at, at + taken), this.#filled);
+      this.#filled += taken;
+      at += taken;
+      if (this.#filled < CHUNK_BYTES) return;
+      this.#chunk(this.#stagingView, 0);
+      this.#filled = 0;
+    }
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    while (at + CHUNK_BYTES <= end && !this.#isFull) {
+      this.#chunk(view, at);
+      at += CHUNK_BYTES;
+    }
+    if (this.#isFull) return;
+    this.#staging.set(bytes.subarray(at, end));
+    this.#filled = end - at;
+  }
+
+  #chunk(view: DataView, start: number): void {
+    if (this.#isFull) return;
+    let first = this.#first;
+    let second = this.#second;
+    for (let at = start; at < start + CHUNK_BYTES; at += 4) {
+      const word = view.getInt32(at, true);
+      first = Math.imul(first ^ word, 0x85ebca6b);
+      first ^= first >>> 15;
+      second = Math.imul(((second << 13) | (second >>> 19)) ^ word, 0xc2b2ae35) + word | 0;
+    }
+    this.#first = first;
+    this.#second = second;
+    this.#lanes[2 * this.#chunks] = mixed(first);
+    this.#lanes[2 * this.#chunks + 1] = mixed(second ^ first);
+    this.#chunks++;
+  }
+}
+
+/** Every bit of the word in every bit of the hash (MurmurHash3's end). */
+function mixed(word: number): number {
+  let hash = word;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
+}

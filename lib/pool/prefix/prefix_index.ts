@@ -1,0 +1,253 @@
+// Which instance was sent which beginning of a prompt, and so probably still holds it: one flat table in the
+// memory that workers share, of a fixed size, without lists and without clean-up. What a prompt's chunks are
+// stands in chain.ts, when they count as evicted in ages.ts. Call it under the pool's lock.
+
+import type { Layout } from "../memory/layout.ts";
+import { Ages, STAMP_BITS } from "./ages.ts";
+import type { PromptChain } from "./chain.ts";
+
+/** Slots that fit beside a stamp in one word. */
+export const MAX_INDEXED_SLOTS = 2 ** (32 - STAMP_BITS) - 1;
+/** Entries among which a chunk has its place. */
+const WAYS = 4;
+/** Unknown chunks in a row after which nothing deeper is looked for. */
+const MOST_MISSED = 8;
+/** A bucket is looked after for so many chunks that are noted. */
+const CHUNKS_A_SWEEP = 16;
+
+/** The words of an entry: two of the hash, when it was noted last, since when everybody has it, four owners. */
+const ENTRY = 8;
+const USED = 2;
+const WIDE = 3;
+const OWNER = 4;
+
+const STAMPS = 2 ** STAMP_BITS - 1;
+
+/** What is mixed into the hashes of a prompt, so that those of two models never meet. */
+export interface PrefixSeed {
+  readonly first: number;
+  readonly second: number;
+}
+
+export class PrefixIndex {
+  readonly ages: Ages;
+  /** Slots from this on are not indexed. */
+  readonly slots: number;
+  readonly #entries: Int32Array;
+  /** Notes so far, chunks since the last sweep, the bucket to sweep next, entries that gave way. */
+  readonly #words: Int32Array;
+  /** For each slot the number of the note at which it was forgotten last. */
+  readonly #forgotten: Int32Array;
+  readonly #buckets: number;
+
+  /** `size` chunks (a power of two), and `usualCapacity` in chunks of an instance of which nothing is known. */
+  constructor(layout: Layout, slots: number, readonly size: number, usualCapacity: number) {
+    this.slots = Math.min(slots, MAX_INDEXED_SLOTS);
+    this.ages = new Ages(layout, slots, usualCapacity);
+    this.#words = layout.ints(4);
+    this.#forgotten = layout.ints(slots);
+    this.#entries = layout.ints(size * ENTRY);
+    this.#buckets = size / WAYS;
+  }
+
+  /** Entries that gave way to others while they were in use. */
+  get replaced(): number {
+    return this.#words[3];
+  }
+
+  /**
+   * How many chunks of `chain` each of `slots` has, up to the deepest that is known: its hash stands for
+   * all before it, so holes do not matter. Written to `out`, in the order of `slots`.
+   */
+  match(chain: PromptChain, seed: PrefixSeed, slots: readonly number[], out: Int32Array): void {
+    out.fill(0, 0, slots.length);
+    for (let chunk = 0, missed = 0; chunk < chain.length && missed < MOST_MISSED; chunk++) {
+      const at = this.#find(
+        chain.lanes[2 * chunk] ^ seed.first,
+        chain.lanes[2 * chunk + 1] ^ seed.second,
+      );
+      const isKnown = at >= 0 && this.#matchEntry(at, chunk + 1, slots, out);
+      missed = isKnown ? 0 : missed + 1;
+    }
+  }
+
+  #matchEntry(at: number, depth: number, slots: readonly number[], out: Int32Array): boolean {
+    let isKnown = false;
+    for (let k = 0; k < slots.length; k++) {
+      if (!this.#owns(at, slots[k]) && !this.#isEverybodys(at, slots[k])) continue;
+      out[k] = depth;
+      isKnown = true;
+    }
+    return isKnown;
+  }
+
+  /** Whether everybody has it, and got it after the slot was forgotten last. */
+  #isEverybodys(at: number, slot: number): boolean {
+    const wide = this.#entries[at + WIDE];
+    return wide !== 0 && this.#since(wide) < this.#since(this.#forgotten[slot]);
+  }
+
+  /** Notes since the one of that number. */
+  #since(note: number): number {
+    return (this.#words[0] - note) >>> 0;
+  }
+
+  #owns(at: number, slot: number): boolean {
+    for (let place = at + OWNER; place < at + ENTRY; place++) {
+      const owner = this.#entries[place];
+      if (owner !== 0 && (owner >>> STAMP_BITS) - 1 === slot) {
+        return this.ages.isLive(slot, owner & STAMPS);
+      }
+    }
+    return false;
+  }
+
+  /** Notes that the instance in `slot` is sent the prompt. */
+  add(slot: number, chain: PromptChain, seed: PrefixSeed): void {
+    if (slot >= this.slots || chain.length === 0) return;
+    // Zero stands for an entry that was never used.
+    this.#words[0] = (this.#words[0] + 1) | 0 || 1;
+    for (let chunk = 0; chunk < chain.length; chunk++) {
+      this.#addChunk(
+        slot,
+        chain.lanes[2 * chunk] ^ seed.first,
+        chain.lanes[2 * chunk + 1] ^ seed.second,
+      );
+    }
+    this.#words[1] += chain.length;
+    for (; this.#words[1] >= CHUNKS_A_SWEEP; this.#words[1] -= CHUNKS_A_SWEEP) this.#sweep();
+  }
+
+  #addChunk(slot: number, first: number, second: number): void {
+    let at = this.#find(first, second);
+    if (at < 0) {
+      at = this.#oldest(first);
+      if (this.#entries[at + USED] !== 0) this.#words[3]++;
+      for (let place = at + OWNER; place < at + ENTRY; place++) this.#release(place);
+      this.#entries[at] = first;
+      this.#entries[at + 1] = second;
+      this.#entries[at + WIDE] = 0;
+    }
+    this.#entries[at + USED] = this.#words[0];
+    const place = this.#place(at, slot);
+    this.#release(place);
+    this.#entries[place] = ((slot + 1) << STAMP_BITS) | this.ages.stamp(slot);
+    this.ages.add(slot);
+  }
+
+  /** Where in the entry `slot` is to stand: its own place, else the one of the weakest owner. */
+  #place(at: number, slot: number): number {
+    let weakest = at + OWNER;
+    let greatest = -1;
+    for (let place = at + OWNER; place < at + ENTRY; place++) {
+      const owner = this.#entries[place];
+      const other = (owner >>> STAMP_BITS) - 1;
+      if (other === slot) return place;
+      const isOwned = owner !== 0 && this.ages.isLive(other, owner & STAMPS);
+      const age = isOwned ? this.ages.age(other, owner & STAMPS) : owner === 0 ? 2 ** 31 : 2 ** 30;
+      if (age <= greatest) continue;
+      greatest = age;
+      weakest = place;
+    }
+    // More owners than places: everybody has it.
+    if (greatest < 2 ** 30) this.#entries[at + WIDE] = this.#words[0];
+    return weakest;
+  }
+
+  /**
+   * Takes back what was noted for the chunks from `from` on: the prompt did not get as far as to be
+   * computed there.
+   */
+  takeBack(slot: number, chain: PromptChain, seed: PrefixSeed, from: number): void {
+    for (let chunk = from; chunk < chain.length; chunk++) {
+      const at = this.#find(
+        chain.lanes[2 * chunk] ^ seed.first,
+        chain.lanes[2 * chunk + 1] ^ seed.second,
+      );
+      if (at < 0) continue;
+      for (let place = at + OWNER; place < at + ENTRY; place++) {
+        if ((this.#entries[place] >>> STAMP_BITS) - 1 === slot) this.#release(place);
+      }
+    }
+  }
+
+  /** The instance in `slot` has lost its cache, or is another one now. */
+  forget(slot: number): void {
+    if (slot >= this.slots) return;
+    this.ages.forget(slot);
+    this.#forgotten[slot] = this.#words[0];
+  }
+
+  /** The entry of a chunk, or -1. */
+  #find(first: number, second: number): number {
+    const bucket = this.#bucket(first);
+    for (let at = bucket; at < bucket + WAYS * ENTRY; at += ENTRY) {
+      if (
+        this.#entries[at] === first && this.#entries[at + 1] === second &&
+        this.#entries[at + USED] !== 0
+      ) return at;
+    }
+    return -1;
+  }
+
+  #bucket(first: number): number {
+    return ((first ^ (first >>> 15)) & (this.#buckets - 1)) * WAYS * ENTRY;
+  }
+
+  /** The entry that gives way: one that was never used, else the one noted longest ago. */
+  #oldest(first: number): number {
+    const bucket = this.#bucket(first);
+    let oldest = bucket;
+    let greatest = -1;
+    for (let at = bucket; at < bucket + WAYS * ENTRY; at += ENTRY) {
+      const used = this.#entries[at + USED];
+      if (used === 0) return at;
+      const age = this.#since(used);
+      if (age <= greatest) continue;
+      greatest = age;
+      oldest = at;
+    }
+    return oldest;
+  }
+
+  #release(place: number): void {
+    const owner = this.#entries[place];
+    if (owner === 0) return;
+    this.ages.remove((owner >>> STAMP_BITS) - 1, owner & STAMPS);
+    this.#entries[place] = 0;
+  }
+
+  /** Drops owners whose stamps are too old in one bucket, long before the clocks have gone round. */
+  #sweep(): void {
+    const bucket = this.#words[2];
+    this.#words[2] = (bucket + 1) % this.#buckets;
+    for (let at = bucket * WAYS * ENTRY; at < (bucket + 1) * WAYS * ENTRY; at += ENTRY) {
+      let owners = 0;
+      for (let place = at + OWNER; place < at + ENTRY; place++) {
+        const owner = this.#entries[place];
+        if (owner === 0) continue;
+        if (this.ages.isLive((owner >>> STAMP_BITS) - 1, owner & STAMPS)) owners++;
+        else this.#entries[place] = 0;
+      }
+      // It ages with the last of those that are named.
+      if (owners === 0) this.#entries[at + WIDE] = 0;
+    }
+  }
+
+  /** The entries in use, for index_file.ts. */
+  *entries(): Generator<{ first: number; second: number; owners: [slot: number, age: number][] }> {
+    for (let at = 0; at < this.#entries.length; at += ENTRY) {
+      const owners: [number, number][] = [];
+      for (let place = at + OWNER; place < at + ENTRY; place++) {
+        const slot = (this.#entries[place] >>> STAMP_BITS) - 1;
+        const stamp = this.#entries[place] & STAMPS;
+        if (slot >= 0 && this.ages.isLive(slot, stamp)) {
+          owners.push([slot, this.ages.age(slot, stamp)]);
+        }
+      }
+      if (owners.length > 0) {
+        yield { first: this.#entries[at], second: this.#entries[at + 1], owners };
+      }
+    }
+  }
+}
