@@ -89,7 +89,8 @@ export class Router {
     const tokens = chain.tokens(bytesPerToken);
     const ranks = ranksOf(places, chain, seed);
     const depth = Math.min(HOME_CHUNKS, chain.length);
-    const isUnknown = depth > 0 && !chunks.some((known) => known >= depth);
+    // Other gateways, or this one before a restart, sent it to its home; so that is taken to have it.
+    const isUnknown = depth > 0 && !chunks.some((known) => 2 * known >= depth);
     const home = isUnknown ? ranks.indexOf(Math.min(...ranks)) : -1;
     const usualSpeed = this.#usualSpeed(slots);
     const standings = places.map((place, at): Standing => {
@@ -151,13 +152,15 @@ export class Router {
   place(decision: Decision, places: readonly Place[], prompt: Prompt): Placement {
     const { memory } = this;
     const { slot } = places[decision.index];
-    const { matched, speed } = decision.standings[decision.index];
-    const work = Math.max(1, Math.round(decision.tokens - matched));
-    const isAlone = memory.own.pending(slot) === 0;
+    const { speed } = decision.standings[decision.index];
+    const { chain, modelSlot } = prompt;
+    const known = decision.chunks[decision.index];
+    const foretold = chain.tokensOf(known, memory.learned.bytesPerToken(modelSlot));
+    const held = memory.trust.isOn(slot) ? foretold : 0;
+    const work = Math.max(1, Math.round(decision.tokens - held));
+    const isAlone = memory.own.pending(slot) + this.told.pending(slot) === 0;
     memory.own.add(slot, work);
     memory.learned.worked(prompt.modelSlot, work);
-    const known = decision.chunks[decision.index];
-    const foretold = prompt.chain.tokensOf(known, memory.learned.bytesPerToken(prompt.modelSlot));
     memory.trust.sent(slot, foretold, decision.tokens);
     memory.index.add(slot, prompt.chain, prompt.seed);
     return new Placement(memory, prompt, slot, {

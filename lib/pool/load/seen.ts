@@ -65,6 +65,20 @@ export class Seen {
     return startedAt !== null && before !== 0 && Math.abs(startedAt - before) > 1;
   }
 
+  /** What tells that it was not started anew: its counter of tokens looked up, and its time of start. */
+  identity(slot: number): { queries: number; startedAt: number } {
+    return {
+      queries: this.#rows.get("queries", slot),
+      startedAt: this.#rows.get("startedAt", slot),
+    };
+  }
+
+  /** What identity said of it before the gateway was started anew. */
+  remember(slot: number, { queries, startedAt }: { queries: number; startedAt: number }): void {
+    this.#rows.set("queries", slot, queries);
+    this.#rows.set("startedAt", slot, startedAt);
+  }
+
   isFresh(slot: number, now: number): boolean {
     const at = this.#rows.get("at", slot);
     return at !== 0 && now - at <= this.staleAfterMs;

@@ -132,7 +132,7 @@ function seriesIn(text: string): Map<string, Series[]> {
   for (const line of text.split("\n")) {
     const name = line.slice(0, nameEnd(line));
     if (!WANTED.has(name)) continue;
-    const read = seriesOf(line.slice(name.length));
+    const read = seriesOf(line.slice(name.length).trimStart());
     if (read === null || !Number.isFinite(read.value) || read.value < 0) continue;
     const list = found.get(name);
     if (list === undefined) found.set(name, [read]);
@@ -152,7 +152,7 @@ function seriesOf(rest: string): Series | null {
   let at = 0;
   if (rest[0] === "{") {
     // A quoted value may hold braces, commas and escaped quotes.
-    const label = /\s*([A-Za-z_]\w*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*,?/y;
+    const label = /\s*([A-Za-z_]\w*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*,?\s*/y;
     at = 1;
     for (;;) {
       label.lastIndex = at;

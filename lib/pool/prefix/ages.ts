@@ -91,6 +91,16 @@ export class Ages {
     this.#counts.fill(0, slot * TICKS, (slot + 1) * TICKS);
   }
 
+  /** A chunk of before comes back at its age, in ticks; the stamp that it gets. */
+  restore(slot: number, age: number): number {
+    const tick = this.#ticks[slot];
+    const stamp = (tick - Math.min(age, TICKS - 1)) & STAMPS;
+    if (!this.isLive(slot, stamp)) this.#tails[slot] = stamp;
+    this.#held[slot]++;
+    this.#counts[slot * TICKS + stamp % TICKS]++;
+    return stamp;
+  }
+
   /** The clock ticks. */
   advance(slot: number): void {
     this.#sent[slot] = 0;

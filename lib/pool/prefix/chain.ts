@@ -154,11 +154,12 @@ export class PromptHasher {
     if (this.#isFull) return;
     let first = this.#first;
     let second = this.#second;
-    for (let at = start; at < start + CHUNK_BYTES; at += 4) {
-      const word = view.getInt32(at, true);
-      first = Math.imul(first ^ word, 0x85ebca6b);
-      first ^= first >>> 15;
-      second = Math.imul(((second << 13) | (second >>> 19)) ^ word, 0xc2b2ae35) + word | 0;
+    for (let at = start; at < start + CHUNK_BYTES; at += 8) {
+      // Side by side, each with a part of the other: what differs in one word differs in both lanes.
+      first = Math.imul(first ^ view.getInt32(at, true), 0x85ebca6b);
+      second = Math.imul(second ^ view.getInt32(at + 4, true), 0xc2b2ae35);
+      first ^= second >>> 15;
+      second = (second + ((first << 7) | (first >>> 25))) | 0;
     }
     this.#first = first;
     this.#second = second;

@@ -23,6 +23,19 @@ const OWNER = 4;
 
 const STAMPS = 2 ** STAMP_BITS - 1;
 
+/** A chunk and who has it. */
+export interface IndexEntry {
+  readonly first: number;
+  readonly second: number;
+  readonly owners: readonly Owner[];
+}
+
+export interface Owner {
+  readonly slot: number;
+  /** In ticks of the slot's clock (ages.ts). */
+  readonly age: number;
+}
+
 /** What is mixed into the hashes of a prompt, so that those of two models never meet. */
 export interface PrefixSeed {
   readonly first: number;
@@ -39,6 +52,8 @@ export class PrefixIndex {
   /** For each slot the number of the note at which it was forgotten last. */
   readonly #forgotten: Int32Array;
   readonly #buckets: number;
+  /** For each slot its place among those that are asked for, plus 1. */
+  readonly #asked: Uint16Array;
 
   /** `size` chunks (a power of two), and `usualCapacity` in chunks of an instance of which nothing is known. */
   constructor(layout: Layout, slots: number, readonly size: number, usualCapacity: number) {
@@ -48,6 +63,7 @@ export class PrefixIndex {
     this.#forgotten = layout.ints(slots);
     this.#entries = layout.ints(size * ENTRY);
     this.#buckets = size / WAYS;
+    this.#asked = new Uint16Array(slots);
   }
 
   /** Entries that gave way to others while they were in use. */
@@ -61,6 +77,7 @@ export class PrefixIndex {
    */
   match(chain: PromptChain, seed: PrefixSeed, slots: readonly number[], out: Int32Array): void {
     out.fill(0, 0, slots.length);
+    for (let k = 0; k < slots.length; k++) this.#asked[slots[k]] = k + 1;
     for (let chunk = 0, missed = 0; chunk < chain.length && missed < MOST_MISSED; chunk++) {
       const at = this.#find(
         chain.lanes[2 * chunk] ^ seed.first,
@@ -69,12 +86,23 @@ export class PrefixIndex {
       const isKnown = at >= 0 && this.#matchEntry(at, chunk + 1, slots, out);
       missed = isKnown ? 0 : missed + 1;
     }
+    for (let k = 0; k < slots.length; k++) this.#asked[slots[k]] = 0;
   }
 
   #matchEntry(at: number, depth: number, slots: readonly number[], out: Int32Array): boolean {
     let isKnown = false;
+    for (let place = at + OWNER; place < at + ENTRY; place++) {
+      const owner = this.#entries[place];
+      if (owner === 0) continue;
+      const slot = (owner >>> STAMP_BITS) - 1;
+      const k = this.#asked[slot] - 1;
+      if (k < 0 || !this.ages.isLive(slot, owner & STAMPS)) continue;
+      out[k] = depth;
+      isKnown = true;
+    }
+    if (this.#entries[at + WIDE] === 0) return isKnown;
     for (let k = 0; k < slots.length; k++) {
-      if (!this.#owns(at, slots[k]) && !this.#isEverybodys(at, slots[k])) continue;
+      if (!this.#isEverybodys(at, slots[k])) continue;
       out[k] = depth;
       isKnown = true;
     }
@@ -90,16 +118,6 @@ export class PrefixIndex {
   /** Notes since the one of that number. */
   #since(note: number): number {
     return (this.#words[0] - note) >>> 0;
-  }
-
-  #owns(at: number, slot: number): boolean {
-    for (let place = at + OWNER; place < at + ENTRY; place++) {
-      const owner = this.#entries[place];
-      if (owner !== 0 && (owner >>> STAMP_BITS) - 1 === slot) {
-        return this.ages.isLive(slot, owner & STAMPS);
-      }
-    }
-    return false;
   }
 
   /** Notes that the instance in `slot` is sent the prompt. */
@@ -120,19 +138,23 @@ export class PrefixIndex {
 
   #addChunk(slot: number, first: number, second: number): void {
     let at = this.#find(first, second);
-    if (at < 0) {
-      at = this.#oldest(first);
-      if (this.#entries[at + USED] !== 0) this.#words[3]++;
-      for (let place = at + OWNER; place < at + ENTRY; place++) this.#release(place);
-      this.#entries[at] = first;
-      this.#entries[at + 1] = second;
-      this.#entries[at + WIDE] = 0;
-    }
+    if (at < 0) at = this.#claim(first, second);
     this.#entries[at + USED] = this.#words[0];
     const place = this.#place(at, slot);
     this.#release(place);
     this.#entries[place] = ((slot + 1) << STAMP_BITS) | this.ages.stamp(slot);
     this.ages.add(slot);
+  }
+
+  /** A fresh entry for a chunk, in place of another one where there is no room. */
+  #claim(first: number, second: number): number {
+    const at = this.#oldest(first);
+    if (this.#entries[at + USED] !== 0) this.#words[3]++;
+    for (let place = at + OWNER; place < at + ENTRY; place++) this.#release(place);
+    this.#entries[at] = first;
+    this.#entries[at + 1] = second;
+    this.#entries[at + WIDE] = 0;
+    return at;
   }
 
   /** Where in the entry `slot` is to stand: its own place, else the one of the weakest owner. */
@@ -234,20 +256,32 @@ export class PrefixIndex {
     }
   }
 
-  /** The entries in use, for index_file.ts. */
-  *entries(): Generator<{ first: number; second: number; owners: [slot: number, age: number][] }> {
+  /** The entries that count, the newest owners among them. */
+  *entries(): Generator<IndexEntry> {
     for (let at = 0; at < this.#entries.length; at += ENTRY) {
-      const owners: [number, number][] = [];
+      const owners: Owner[] = [];
       for (let place = at + OWNER; place < at + ENTRY; place++) {
         const slot = (this.#entries[place] >>> STAMP_BITS) - 1;
         const stamp = this.#entries[place] & STAMPS;
-        if (slot >= 0 && this.ages.isLive(slot, stamp)) {
-          owners.push([slot, this.ages.age(slot, stamp)]);
-        }
+        if (slot < 0 || !this.ages.isLive(slot, stamp)) continue;
+        owners.push({ slot, age: this.ages.age(slot, stamp) });
       }
-      if (owners.length > 0) {
-        yield { first: this.#entries[at], second: this.#entries[at + 1], owners };
-      }
+      if (owners.length === 0) continue;
+      yield { first: this.#entries[at], second: this.#entries[at + 1], owners };
+    }
+  }
+
+  /** Puts an entry of before back; the clocks of its slots have been set back (ages.ts). */
+  restore({ first, second, owners }: IndexEntry): void {
+    this.#words[0] = (this.#words[0] + 1) | 0 || 1;
+    for (const { slot, age } of owners) {
+      if (slot >= this.slots) continue;
+      let at = this.#find(first, second);
+      if (at < 0) at = this.#claim(first, second);
+      const place = this.#place(at, slot);
+      this.#release(place);
+      this.#entries[at + USED] = this.#words[0];
+      this.#entries[place] = ((slot + 1) << STAMP_BITS) | this.ages.restore(slot, age);
     }
   }
 }
