@@ -1,12 +1,12 @@
 // The router over a few instances without a network: prompts by their text, a clock that the test turns.
 
-import { type Decision, type Place, type Prompt, Router } from "../../lib/pool/balancing/router.ts";
+import { type Decision, type Place, Router } from "../../lib/pool/balancing/router.ts";
 import type { Placement } from "../../lib/pool/balancing/placement.ts";
 import { type CostWeights, USUAL_WEIGHTS } from "../../lib/pool/balancing/prefix_aware.ts";
 import { RoutingMemory } from "../../lib/pool/load/routing_memory.ts";
 import { Layout } from "../../lib/pool/memory/layout.ts";
 import { Workers } from "../../lib/pool/memory/worker_counts.ts";
-import { type PromptChain, PromptHasher } from "../../lib/pool/prefix/chain.ts";
+import { type PromptChain, PromptHasher, UNKNOWN_PROMPT } from "../../lib/pool/prefix/chain.ts";
 
 export const SEED = { first: 0, second: 0 };
 /** Behind the slots of the instances. */
@@ -18,7 +18,7 @@ const hasher = new PromptHasher();
 /** The chain of a prompt that is `text` and nothing else. */
 export function chainOf(text: string, salt = ""): PromptChain {
   const bytes = encoder.encode(text);
-  return hasher.chain(bytes, [{ start: 0, end: bytes.length }], salt);
+  return hasher.chain(bytes, { ...UNKNOWN_PROMPT, parts: [{ start: 0, end: bytes.length }], salt });
 }
 
 /** Text of so many bytes, another one for each `name`. */
@@ -65,7 +65,12 @@ export class RoutingStand {
   constructor(sizes: Sizes = {}, costs: CostWeights = USUAL_WEIGHTS, memory?: RoutingMemory) {
     const count = sizes.instances ?? 8;
     this.memory = memory ?? memoryOf(sizes).memory;
-    this.router = new Router(this.memory, costs, () => this.clock);
+    this.router = new Router(
+      this.memory,
+      { seed: SEED, slot: MODEL_SLOT },
+      costs,
+      () => this.clock,
+    );
     this.inFlight = Array(count).fill(0);
     this.weights = Array(count).fill(1);
     this.#lastPicks = Array(count).fill(0);
@@ -82,15 +87,11 @@ export class RoutingStand {
     }));
   }
 
-  prompt(chain: PromptChain): Prompt {
-    return { chain, seed: SEED, modelSlot: MODEL_SLOT };
-  }
-
   send(chain: PromptChain): Sent {
     const places = this.places();
-    const decision = this.router.decide(places, this.prompt(chain));
+    const decision = this.router.decide(places, chain);
     const { slot } = places[decision.index];
-    const placement = this.router.place(decision, places, this.prompt(chain));
+    const placement = this.router.place(slot, chain);
     this.inFlight[slot]++;
     this.#lastPicks[slot] = ++this.#picks;
     return { slot, decision, placement };
@@ -104,7 +105,7 @@ export class RoutingStand {
   }
 
   end({ slot, placement }: Sent): void {
-    placement.ended();
+    placement.ended((body) => body());
     this.inFlight[slot]--;
   }
 

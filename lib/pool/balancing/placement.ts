@@ -2,7 +2,8 @@
 // balanced once.
 
 import type { RoutingMemory } from "../load/routing_memory.ts";
-import type { Prompt } from "./router.ts";
+import type { PromptChain } from "../prefix/chain.ts";
+import type { RoutedModel } from "./router.ts";
 
 /** What was known when it was placed. */
 export interface Placed {
@@ -13,8 +14,6 @@ export interface Placed {
   readonly known: number;
   /** The instance had no other prompt of this gateway to compute. */
   readonly isAlone: boolean;
-  /** Prompt tokens a second that it was taken to compute. */
-  readonly speed: number;
   /** Milliseconds of the pool's clock. */
   readonly at: number;
 }
@@ -28,7 +27,8 @@ export class Placement {
 
   constructor(
     private readonly memory: RoutingMemory,
-    private readonly prompt: Prompt,
+    private readonly model: RoutedModel,
+    private readonly chain: PromptChain,
     readonly slot: number,
     readonly placed: Placed,
   ) {}
@@ -36,9 +36,9 @@ export class Placement {
   /** The first token came at `now`: its prompt has been computed. */
   firstToken(now: number): void {
     if (!this.#balance()) return;
-    const { isAlone, work, at, speed } = this.placed;
+    const { isAlone, work, at } = this.placed;
     if (isAlone && work > LEAST_WORK) {
-      this.memory.learned.computed(this.slot, work, (now - at) / 1000, speed);
+      this.memory.learned.computed(this.slot, work, (now - at) / 1000);
     }
   }
 
@@ -49,21 +49,23 @@ export class Placement {
 
   /** The answer's own count of its prompt; `cached` where it says that, too. */
   usage(tokens: number, cached: number | null): void {
-    const { chain, modelSlot } = this.prompt;
+    const { chain, model } = this;
     this.#balance();
     if (chain.media.length === 0 && chain.ids === null) {
-      this.memory.learned.counted(modelSlot, chain.bytes, tokens);
+      this.memory.learned.counted(model.slot, chain.bytes, tokens);
     }
     if (cached !== null) this.memory.trust.answered(this.slot, cached, this.placed.foretold);
   }
 
-  /** Its end, whatever it was: what was not computed is not held there. Under the pool's lock. */
-  ended(): void {
+  /** Its end, whatever it was: what was not computed is not held there. `locked` runs under the pool's lock. */
+  ended(locked: (body: () => void) => void): void {
     if (this.#isOver) return;
     this.#isOver = true;
     if (!this.#balance()) return;
-    const { chain, seed } = this.prompt;
-    this.memory.index.takeBack(this.slot, chain, seed, this.placed.known);
+    if (this.placed.known === this.chain.length) return;
+    locked(() =>
+      this.memory.index.takeBack(this.slot, this.chain, this.model.seed, this.placed.known)
+    );
   }
 
   /** Takes it off the books of what waits; false when it was. */

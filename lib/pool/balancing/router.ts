@@ -26,13 +26,12 @@ export interface Place {
   readonly lastPick: number;
 }
 
-/** The prompt that wants a place. */
-export interface Prompt {
-  readonly chain: PromptChain;
-  /** Of the model, so that two models have nothing in common. */
+/** The model whose prompts are placed. */
+export interface RoutedModel {
+  /** So that prompts of two models have nothing in common. */
   readonly seed: PrefixSeed;
   /** The slot under which numbers of the model are kept. */
-  readonly modelSlot: number;
+  readonly slot: number;
 }
 
 /** What other gateways told of their requests at an instance. */
@@ -70,6 +69,7 @@ export class Router {
 
   constructor(
     readonly memory: RoutingMemory,
+    readonly model: RoutedModel,
     private readonly weights: CostWeights,
     /** The pool's clock, in milliseconds. */
     private readonly now: () => number,
@@ -77,8 +77,8 @@ export class Router {
   ) {}
 
   /** Where the prompt costs least. Changes nothing. Under the pool's lock. */
-  decide(places: readonly Place[], prompt: Prompt): Decision {
-    const { chain, seed, modelSlot } = prompt;
+  decide(places: readonly Place[], chain: PromptChain): Decision {
+    const { seed, slot: modelSlot } = this.model;
     const { learned, index, trust } = this.memory;
     const slots = places.map((place) => place.slot);
     if (this.#chunks.length < slots.length) this.#chunks = new Int32Array(2 * slots.length);
@@ -97,12 +97,12 @@ export class Router {
       const matched = trust.isOn(place.slot)
         ? chain.tokensOf(at === home ? Math.max(depth, chunks[at]) : chunks[at], bytesPerToken)
         : 0;
-      return this.#standing(place, matched, ranks[at], usualSpeed, modelSlot);
+      return this.#standing(place, matched, ranks[at], usualSpeed);
     });
     const prices = costs(standings, tokens, learned.work(modelSlot), this.weights);
     const picked = leastCost(standings, prices);
     const reason = reasonOf(places.length, prices[picked], picked === home, chunks[picked] > 0);
-    return { index: picked, reason, tokens, standings, costs: prices, chunks };
+    return { index: picked, reason, tokens, standings, costs: prices, chunks: chunks.slice() };
   }
 
   #standing(
@@ -110,12 +110,11 @@ export class Router {
     matched: number,
     rank: number,
     usualSpeed: number,
-    modelSlot: number,
   ): Standing {
     const { own, seen, learned } = this.memory;
     const now = this.now();
     const others = Math.max(this.told.underWay(slot), seen.others(slot, now));
-    const waiting = seen.othersWaiting(slot, now) * learned.work(modelSlot);
+    const waiting = seen.othersWaiting(slot, now) * learned.work(this.model.slot);
     return {
       matched,
       backlog: own.pending(slot) + this.told.pending(slot) + waiting,
@@ -135,8 +134,8 @@ export class Router {
   }
 
   /** The home of the prompt's beginning, unless it has too much to do: decided without any memory. */
-  home(places: readonly Place[], prompt: Prompt): number {
-    const ranks = ranksOf(places, prompt.chain, prompt.seed);
+  home(places: readonly Place[], chain: PromptChain): number {
+    const ranks = ranksOf(places, chain, this.model.seed);
     const now = this.now();
     const hashed = places.map(({ slot, weight, inFlight }, at) => ({
       at,
@@ -148,29 +147,24 @@ export class Router {
     return boundedHash(hashed, this.weights.loadBound).at;
   }
 
-  /** Notes that the prompt goes to the place that was decided on. Under the lock of the decision. */
-  place(decision: Decision, places: readonly Place[], prompt: Prompt): Placement {
-    const { memory } = this;
-    const { slot } = places[decision.index];
-    const { speed } = decision.standings[decision.index];
-    const { chain, modelSlot } = prompt;
-    const known = decision.chunks[decision.index];
-    const foretold = chain.tokensOf(known, memory.learned.bytesPerToken(modelSlot));
-    const held = memory.trust.isOn(slot) ? foretold : 0;
-    const work = Math.max(1, Math.round(decision.tokens - held));
-    const isAlone = memory.own.pending(slot) + this.told.pending(slot) === 0;
-    memory.own.add(slot, work);
-    memory.learned.worked(prompt.modelSlot, work);
-    memory.trust.sent(slot, foretold, decision.tokens);
-    memory.index.add(slot, prompt.chain, prompt.seed);
-    return new Placement(memory, prompt, slot, {
-      work,
-      foretold,
-      known,
-      isAlone,
-      speed,
-      at: this.now(),
-    });
+  /** Notes that the prompt goes to the instance in `slot`. Under the lock of the decision. */
+  place(slot: number, chain: PromptChain): Placement {
+    const { own, learned, trust, index } = this.memory;
+    const { seed, slot: modelSlot } = this.model;
+    const chunks = this.#chunks.subarray(0, 1);
+    index.match(chain, seed, [slot], chunks);
+    const [known] = chunks;
+    const bytesPerToken = learned.bytesPerToken(modelSlot);
+    const tokens = chain.tokens(bytesPerToken);
+    const foretold = Math.min(tokens, chain.tokensOf(known, bytesPerToken));
+    const work = Math.max(1, Math.round(trust.isOn(slot) ? tokens - foretold : tokens));
+    const isAlone = own.pending(slot) + this.told.pending(slot) === 0;
+    own.add(slot, work);
+    learned.worked(modelSlot, work);
+    trust.sent(slot, foretold, tokens);
+    index.add(slot, chain, seed);
+    const placed = { work, foretold, known, isAlone, at: this.now() };
+    return new Placement(this.memory, this.model, chain, slot, placed);
   }
 
   /** Takes what an instance's metrics say. Under the lock. */

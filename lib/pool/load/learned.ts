@@ -42,9 +42,10 @@ export class Learned {
     return this.#rows.get("speed", instance);
   }
 
-  /** It has computed `tokens` in `seconds`, and nothing else meanwhile; `before`: what it was taken for. */
-  computed(instance: number, tokens: number, seconds: number, before: number): void {
+  /** It has computed `tokens` in `seconds`, and nothing else meanwhile. */
+  computed(instance: number, tokens: number, seconds: number): void {
     const speed = Math.min(GREATEST_SPEED, Math.max(LEAST_SPEED, tokens / Math.max(1e-3, seconds)));
+    const before = this.speed(instance) || USUAL_SPEED;
     this.#rows.set("speed", instance, before + (speed - before) * NEWEST_SPEED);
   }
 

@@ -24,6 +24,29 @@ export interface Part {
   readonly end: number;
 }
 
+/** What is known of a request's prompt before it is hashed. */
+export interface Prompt {
+  /** In the order in which the model reads them. Of several prompts the first. */
+  readonly parts: readonly Part[];
+  /** Bytes of the prompts behind the first. */
+  readonly moreBytes: number;
+  /** How many tokens, where it is given as such. */
+  readonly ids: number | null;
+  /** Prompts of different salt share no cache. */
+  readonly salt: string;
+  /** Tokens that the answer may have at most; 0 where that is not said. */
+  readonly answerTokens: number;
+}
+
+/** Of a request without a prompt, or with one of which nothing is known. */
+export const UNKNOWN_PROMPT: Prompt = {
+  parts: [],
+  moreBytes: 0,
+  ids: null,
+  salt: "",
+  answerTokens: 0,
+};
+
 /** The hashes of one prompt, and what is known of its length. */
 export class PromptChain {
   constructor(
@@ -57,8 +80,8 @@ export class PromptChain {
   }
 }
 
-/** Of a request without a prompt, or with one of which nothing is known. */
-export const NO_PROMPT: PromptChain = new PromptChain(new Int32Array(0), 0);
+/** The chain of an unknown prompt. */
+export const NO_CHAIN: PromptChain = new PromptChain(new Int32Array(0), 0);
 
 /** Makes chains. Keeps its buffers from one prompt to the next, so one for each isolate is enough. */
 export class PromptHasher {
@@ -78,11 +101,8 @@ export class PromptHasher {
     this.#lanes = new Int32Array(2 * Math.floor(maxBytes / CHUNK_BYTES));
   }
 
-  /**
-   * The chain of the prompt whose `parts` stand in `body`, in the order in which the model reads them.
-   * Prompts of different `salt` have no hash in common. `ids`: how many tokens, where parts are such.
-   */
-  chain(body: Uint8Array, parts: readonly Part[], salt = "", ids: number | null = null) {
+  /** The chain of the prompt that stands in `body`. */
+  chain(body: Uint8Array, { parts, moreBytes, ids, salt }: Prompt): PromptChain {
     const seed = salt === "" ? 0 : hashOf(salt);
     this.#first = FIRST_LANE ^ (seed | 0);
     this.#second = SECOND_LANE ^ (seed / 2 ** 32);
@@ -90,7 +110,7 @@ export class PromptHasher {
     this.#media = [];
     for (const part of parts) this.#part(body, part);
     const lanes = this.#lanes.slice(0, 2 * this.#chunks);
-    return new PromptChain(lanes, this.#bytes, this.#media, ids);
+    return new PromptChain(lanes, this.#bytes + moreBytes, this.#media, ids);
   }
 
   #part(body: Uint8Array, { start, end }: Part): void {

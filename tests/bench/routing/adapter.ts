@@ -4,7 +4,7 @@
 //
 // The simulation's instances are slots, its chains of hashes are prompts of four bytes a token.
 
-import { type Place, type Prompt, Router, type Told } from "../../../lib/pool/balancing/router.ts";
+import { type Place, Router, type Told } from "../../../lib/pool/balancing/router.ts";
 import type { Placement } from "../../../lib/pool/balancing/placement.ts";
 import { USUAL_WEIGHTS } from "../../../lib/pool/balancing/prefix_aware.ts";
 import { Layout } from "../../../lib/pool/memory/layout.ts";
@@ -80,7 +80,6 @@ class Gateway {
   readonly #router: Router;
   readonly #addresses: readonly number[];
   #now = START_MS;
-  #decided: { places: Place[]; index: ReturnType<Router["decide"]> } | null = null;
   /** The simulation notes here what other gateways sent. */
   readonly index = {
     add: (instance: number, chain: number[]) =>
@@ -98,7 +97,13 @@ class Gateway {
       unanswered: (slot) => sum(slot, (peer) => peer.waits),
       pending: (slot) => sum(slot, (peer) => peer.pending),
     };
-    this.#router = new Router(this.#memory, USUAL_WEIGHTS, () => this.#now, told);
+    this.#router = new Router(
+      this.#memory,
+      { seed: SEED, slot: instances },
+      USUAL_WEIGHTS,
+      () => this.#now,
+      told,
+    );
     this.#addresses = Array.from({ length: instances }, (_, slot) => (slot + 1) * 7919 * 2 ** 20);
   }
 
@@ -112,10 +117,6 @@ class Gateway {
     return this.#row((slot) => this.#memory.own.unanswered(slot));
   }
 
-  #prompt(request: Request): Prompt {
-    return { chain: chainOf(request), seed: SEED, modelSlot: this.instances };
-  }
-
   pick(request: Request, candidates: readonly number[], now: number): number {
     this.#now = START_MS + now * 1000;
     const places = candidates.map((slot): Place => ({
@@ -126,19 +127,16 @@ class Gateway {
       inFlight: this.inFlight[slot],
       lastPick: 0,
     }));
-    const prompt = this.#prompt(request);
-    const index = this.#router.decide(places, prompt);
-    const picked = this.o.strategy === "bounded_hash"
-      ? this.#router.home(places, prompt)
-      : index.index;
-    this.#decided = { places, index: { ...index, index: picked } };
-    return candidates[picked];
+    const chain = chainOf(request);
+    const index = this.o.strategy === "bounded_hash"
+      ? this.#router.home(places, chain)
+      : this.#router.decide(places, chain).index;
+    return candidates[index];
   }
 
   sent(instance: number, job: Job): void {
     this.inFlight[instance]++;
-    const { places, index } = this.#decided!;
-    job.placement = this.#router.place(index, places, this.#prompt(job.req));
+    job.placement = this.#router.place(instance, chainOf(job.req));
   }
 
   first(_instance: number, job: Job, now: number): void {
@@ -148,7 +146,7 @@ class Gateway {
 
   ended(instance: number, job: Job): void {
     this.inFlight[instance]--;
-    job.placement!.ended();
+    job.placement!.ended((body) => body());
   }
 
   scraped(instance: number, { running, waiting, kv, queries, hits }: Metrics): void {

@@ -1,6 +1,8 @@
 // Where prompts go. Numbers are those of the edge cases in docs/decisions/routing.md.
 
 import assert from "node:assert/strict";
+import { USUAL_WEIGHTS } from "../../../lib/pool/balancing/prefix_aware.ts";
+import { Router } from "../../../lib/pool/balancing/router.ts";
 import { chainOf, RoutingStand, SEED, type Sent, words } from "../routing_stand.ts";
 
 const LOAD = {
@@ -82,7 +84,7 @@ Deno.test("14: an instance whose counters fell has lost its cache", () => {
   const stand = new RoutingStand();
   const slot = stand.once(HOT);
   const scrape = (queries: number) => stand.router.scraped(slot, { ...LOAD, queries, hits: 0 }, 0);
-  const known = () => stand.router.decide(stand.places(), stand.prompt(HOT)).chunks[slot];
+  const known = () => stand.router.decide(stand.places(), HOT).chunks[slot];
   scrape(100_000);
   scrape(100_500);
   assert.equal(known(), HOT.length);
@@ -97,7 +99,7 @@ Deno.test("16: what metrics show of our own requests is not counted twice", () =
   const own = stand.inFlight[slot];
   stand.router.scraped(slot, { ...LOAD, waiting: own }, own);
   const [place] = stand.places().filter((other) => other.slot === slot);
-  const decision = stand.router.decide([place], stand.prompt(HOT));
+  const decision = stand.router.decide([place], HOT);
   assert.equal(decision.standings[0].underWay, own);
   assert.equal(decision.standings[0].backlog, stand.memory.own.pending(slot));
 });
@@ -131,7 +133,7 @@ Deno.test("18: whatever becomes of a request, nothing of it stays on the books",
     (sent) => {
       sent.placement.usage(3000, 0);
       stand.end(sent);
-      sent.placement.ended();
+      sent.placement.ended((body) => body());
       sent.placement.firstToken(stand.clock);
     },
   ];
@@ -155,7 +157,7 @@ Deno.test("19: an attempt that got no first token leaves no note, the retry's in
   const retry = stand.send(HOT);
   stand.answer(retry);
   stand.out.clear();
-  const { chunks } = stand.router.decide(stand.places(), stand.prompt(HOT));
+  const { chunks } = stand.router.decide(stand.places(), HOT);
   assert.equal(chunks[failed.slot], 0);
   assert.equal(chunks[retry.slot], HOT.length);
   assert.equal(stand.once(HOT), retry.slot);
@@ -168,7 +170,7 @@ Deno.test("20: a refusal without usage takes the note back and keeps what was th
   stand.end(stand.send(chainOf(system + words("refused", 4096))));
   const { chunks } = stand.router.decide(
     stand.places(),
-    stand.prompt(chainOf(system + words("refused", 4096))),
+    chainOf(system + words("refused", 4096)),
   );
   assert.equal(chunks[0], 8);
 });
@@ -200,7 +202,7 @@ Deno.test("22: a slot that is given anew has nothing of the instance before", ()
   const slot = stand.once(HOT);
   stand.router.scraped(slot, { ...LOAD, running: 50, queries: 90_000, hits: 5 }, 0);
   stand.memory.clear(slot);
-  const decision = stand.router.decide(stand.places(), stand.prompt(HOT));
+  const decision = stand.router.decide(stand.places(), HOT);
   assert.equal(decision.chunks[slot], 0);
   assert.equal(decision.standings[slot].underWay, 0);
   assert.equal(stand.memory.learned.speed(slot), 0);
@@ -215,13 +217,13 @@ Deno.test("23: an instance that was out and not started anew is used by what it 
   stand.out.delete(slot);
   stand.out.add(other);
   assert.equal(stand.once(HOT), slot);
-  assert.equal(stand.router.decide(stand.places(), stand.prompt(HOT)).reason, "prefix");
+  assert.equal(stand.router.decide(stand.places(), HOT).reason, "prefix");
 });
 
 Deno.test("28: where foretold hits do not come true matches count nothing, until they do again", () => {
   const stand = new RoutingStand({ instances: 1 });
   stand.once(HOT);
-  const matched = () => stand.router.decide(stand.places(), stand.prompt(HOT)).standings[0].matched;
+  const matched = () => stand.router.decide(stand.places(), HOT).standings[0].matched;
   let tokens = 0;
   const ask = (share: number) => {
     const sent = stand.send(HOT);
@@ -239,7 +241,7 @@ Deno.test("28: where foretold hits do not come true matches count nothing, until
 Deno.test("28: the instance's own counters tell it as well", () => {
   const stand = new RoutingStand({ instances: 1 });
   let queries = 100_000;
-  const matched = () => stand.router.decide(stand.places(), stand.prompt(HOT)).standings[0].matched;
+  const matched = () => stand.router.decide(stand.places(), HOT).standings[0].matched;
   stand.router.scraped(0, { ...LOAD, queries, hits: 0 }, 0);
   let tokens = 0;
   do {
@@ -275,7 +277,7 @@ Deno.test("a home that leaves moves nothing but its own prompts", () => {
     return chains.map((chain) => {
       const stand = new RoutingStand();
       if (out !== null) stand.out.add(out);
-      return stand.places()[stand.router.home(stand.places(), stand.prompt(chain))].slot;
+      return stand.places()[stand.router.home(stand.places(), chain)].slot;
     });
   };
   const before = homes(null);
@@ -287,7 +289,7 @@ Deno.test("a home that leaves moves nothing but its own prompts", () => {
 Deno.test("bounded_hash: a home that has twice its share passes on to the next in its order", () => {
   const stand = new RoutingStand();
   const chain = chainOf(words("home", 6000));
-  const pick = () => stand.places()[stand.router.home(stand.places(), stand.prompt(chain))].slot;
+  const pick = () => stand.places()[stand.router.home(stand.places(), chain)].slot;
   const home = pick();
   stand.inFlight.fill(10);
   stand.inFlight[home] = 30;
@@ -308,8 +310,8 @@ Deno.test("prompts without a beginning take turns among instances that are alike
 Deno.test("an instance that computes faster gets more", () => {
   const stand = new RoutingStand({ instances: 2 });
   for (let n = 0; n < 100; n++) {
-    stand.memory.learned.computed(0, 20_000, 1, stand.memory.learned.speed(0) || 8000);
-    stand.memory.learned.computed(1, 5000, 1, stand.memory.learned.speed(1) || 8000);
+    stand.memory.learned.computed(0, 20_000, 1);
+    stand.memory.learned.computed(1, 5000, 1);
   }
   const slots = Array.from(
     { length: 100 },
@@ -323,7 +325,7 @@ Deno.test("deciding changes nothing: the next decision is the same", () => {
   const stand = new RoutingStand();
   for (let n = 0; n < 20; n++) stand.send(chainOf(words(n, 4000)));
   const decide = () => {
-    const decision = stand.router.decide(stand.places(), stand.prompt(HOT));
+    const decision = stand.router.decide(stand.places(), HOT);
     return { ...decision, chunks: [...decision.chunks] };
   };
   assert.deepEqual(decide(), decide());
@@ -334,6 +336,7 @@ Deno.test("deciding changes nothing: the next decision is the same", () => {
 Deno.test("two models at the same instances have nothing in common", () => {
   const stand = new RoutingStand();
   const slot = stand.once(HOT);
-  const other = { ...stand.prompt(HOT), seed: { first: SEED.first + 1, second: 9 } };
-  assert.equal(stand.router.decide(stand.places(), other).chunks[slot], 0);
+  const model = { seed: { first: SEED.first + 1, second: 9 }, slot: 62 };
+  const other = new Router(stand.memory, model, USUAL_WEIGHTS, () => stand.clock);
+  assert.equal(other.decide(stand.places(), HOT).chunks[slot], 0);
 });

@@ -1,7 +1,7 @@
 // Hashes of prompts. Numbers are those of the edge cases in docs/decisions/routing.md.
 
 import assert from "node:assert/strict";
-import { type PromptChain, PromptHasher } from "../../../lib/pool/prefix/chain.ts";
+import { type PromptChain, PromptHasher, UNKNOWN_PROMPT } from "../../../lib/pool/prefix/chain.ts";
 import { chainOf, words } from "../routing_stand.ts";
 
 const encoder = new TextEncoder();
@@ -24,7 +24,7 @@ function chainOfParts(body: string, parts: readonly string[], salt = ""): Prompt
     assert.ok(start >= 0);
     return { start, end: start + part.length };
   });
-  return new PromptHasher().chain(bytes, spans, salt);
+  return new PromptHasher().chain(bytes, { ...UNKNOWN_PROMPT, parts: spans, salt });
 }
 
 Deno.test("6: fields before and between the prompt's make no difference", () => {
@@ -51,7 +51,11 @@ Deno.test("8: token ids of equal length are different chains where they differ, 
   assert.deepEqual(one.media, [], "a list of numbers is no image");
   assert.equal(common(one, other), Math.floor((ids(1).length - 2) / 512));
   const bytes = encoder.encode(ids(1));
-  const chain = new PromptHasher().chain(bytes, [{ start: 0, end: bytes.length }], "", 3001);
+  const chain = new PromptHasher().chain(bytes, {
+    ...UNKNOWN_PROMPT,
+    parts: [{ start: 0, end: bytes.length }],
+    ids: 3001,
+  });
   assert.equal(chain.tokens(4), 3001);
   assert.ok(Math.abs(chain.tokensOf(20, 4) - 3001 * 20 * 512 / bytes.length) < 1);
 });
@@ -87,7 +91,8 @@ Deno.test("11: 20 MB of an image are hashed without reading them all, and counte
     return body;
   };
   const hasher = new PromptHasher();
-  const chain = (body: Uint8Array) => hasher.chain(body, [{ start: 0, end: body.length }]);
+  const chain = (body: Uint8Array) =>
+    hasher.chain(body, { ...UNKNOWN_PROMPT, parts: [{ start: 0, end: body.length }] });
   const bodies = [image("A"), image("B"), image("A", 20 * 2 ** 20 - 10)];
   const [one, two, three] = bodies.map(chain);
   assert.equal(one.media.length, 1);
@@ -123,7 +128,10 @@ Deno.test("12: other tools, no match beyond them; another salt, no match at all"
 
 Deno.test("a prompt is hashed up to the bound, its length is known all the same", () => {
   const bytes = encoder.encode(words("a", 10_000));
-  const chain = new PromptHasher(2048).chain(bytes, [{ start: 0, end: bytes.length }]);
+  const chain = new PromptHasher(2048).chain(bytes, {
+    ...UNKNOWN_PROMPT,
+    parts: [{ start: 0, end: bytes.length }],
+  });
   assert.equal(chain.length, 4);
   assert.equal(chain.tokens(4), 2500);
   assert.equal(chain.tokensOf(4, 4), 512);
@@ -143,7 +151,10 @@ Deno.test("two hundred thousand chunks have as many hashes", () => {
   const view = new DataView(body.buffer);
   for (let round = 0; round < 200; round++) {
     view.setUint32(0, round);
-    const { lanes } = hasher.chain(body, [{ start: 0, end: body.length }]);
+    const { lanes } = hasher.chain(body, {
+      ...UNKNOWN_PROMPT,
+      parts: [{ start: 0, end: body.length }],
+    });
     for (let chunk = 0; chunk < 1000; chunk++) {
       seen.add((lanes[2 * chunk] >>> 0) * 2 ** 21 + (lanes[2 * chunk + 1] >>> 11));
     }
