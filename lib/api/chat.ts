@@ -15,6 +15,7 @@ export const chat: Dialect = {
   name: "chat",
   path: "/v1/chat/completions",
   choiceFields: ["n"],
+  promptFields: ["tools", "messages"],
   choicesOf: choicesAsked,
   asked: askedByChat,
   prompt: promptOfChat,

@@ -12,6 +12,7 @@ export const completions: Dialect = {
   name: "completions",
   path: "/v1/completions",
   choiceFields: ["n", "prompt"],
+  promptFields: ["prompt"],
   choicesOf: (fields) => choicesAsked(fields) * promptCount(fields),
   asked: askedByCompletions,
   assembler: () => new CompletionsAssembler(),

@@ -16,6 +16,7 @@ export const messages: Dialect = {
   name: "messages",
   path: "/v1/messages",
   choiceFields: [],
+  promptFields: ["tools", "system", "messages"],
   choicesOf: () => 1,
   asked: askedByMessages,
   prompt: promptOfMessages,

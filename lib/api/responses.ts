@@ -17,6 +17,7 @@ export const responses: Dialect = {
   name: "responses",
   path: "/v1/responses",
   choiceFields: [],
+  promptFields: ["instructions", "tools", "input"],
   choicesOf: () => 1,
   asked: askedByResponses,
   prompt: promptOfResponses,

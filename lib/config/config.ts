@@ -105,7 +105,7 @@ export interface Config {
   /** Private instances first, then the fallbacks in their order. */
   readonly instances: readonly InstanceConfig[];
   readonly dataDir: string;
-  readonly strategy: "round_robin" | "least_connections";
+  readonly strategy: "round_robin" | "least_connections" | "prefix_aware" | "bounded_hash";
   readonly errorThreshold: number;
   readonly errorWindowS: number;
   /** How long the first ejection lasts, and how long any may. */

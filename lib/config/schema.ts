@@ -74,8 +74,15 @@ export const configSchema = z.strictObject({
   fallback_instances: z.array(instance).default([])
     .describe("Used in this order when no private instance can answer."),
   data_dir: z.string().min(1).default("./data").describe("Folder of records and error logs."),
-  load_balancing_strategy: z.enum(["round_robin", "least_connections"]).default("round_robin")
-    .describe("round_robin (smooth, weighted) or least_connections (in flight by weight)."),
+  load_balancing_strategy: z.enum([
+    "round_robin",
+    "least_connections",
+    "prefix_aware",
+    "bounded_hash",
+  ]).default("round_robin").describe(
+    "round_robin (smooth, weighted), least_connections (in flight by weight), prefix_aware (where the " +
+      "prompt's beginning is cached, by cost) or bounded_hash (the same without memory, for several gateways).",
+  ),
   error_threshold: z.int().positive().default(10)
     .describe("Failures within error_window that eject an instance."),
   error_window: positiveSeconds.default(300).describe("Window in which failures are counted."),

@@ -17,6 +17,8 @@ export interface AttemptLog {
 export interface Usage {
   promptTokens: number;
   completionTokens: number;
+  /** Tokens of the prompt that were found in a cache; null where the instance does not say. */
+  cachedTokens: number | null;
 }
 
 export type Outcome = "complete" | "truncated" | "aborted" | "failed" | "rejected";

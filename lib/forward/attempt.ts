@@ -156,12 +156,20 @@ export class Attempt {
       const head = { status, headers: this.#secret.headers(headers) };
       this.#status = status;
       const proof = await this.#judge(head);
-      if (proof.kind !== "failed") this.lease.progressed();
+      if (proof.kind !== "failed") this.#proved(proof, status);
       return proof;
     } catch (error) {
       if (client.gone) return { kind: "gone" };
       return { kind: "failed", failure: this.explain(error) };
     }
+  }
+
+  /** The engine works; it has computed the prompt, unless it refused the request. */
+  #proved(proof: Proof, status: number): void {
+    this.lease.progressed();
+    if (status >= 400) return;
+    if (proof.kind === "events") this.lease.firstToken();
+    else this.lease.answered();
   }
 
   /**
@@ -246,6 +254,10 @@ export class Attempt {
     const log: AttemptLog = { instance: this.instance.name, outcome };
     if (this.#status !== undefined) log.status = this.#status;
     if (error !== "") log.error = error;
+    // Of an answer that went on elsewhere it is the sum of all.
+    if (usage !== null && this.number === 1) {
+      this.lease.usage(usage.promptTokens, usage.cachedTokens);
+    }
     this.#close(lease, error);
     this.#trace?.end(log, usage);
     return log;

@@ -3,6 +3,7 @@
 import type { ClientRequest } from "../http/client.ts";
 import type { RequestTrace } from "../observe/trace.ts";
 import type { Api } from "../api/api.ts";
+import type { Prompt } from "../pool/prefix/chain.ts";
 import type { Span } from "./target.ts";
 
 export class ForwardRequest {
@@ -36,6 +37,8 @@ export class ForwardRequest {
     readonly wantsIds: boolean,
     /** Whether a server may hold the answer back, since it has tools or a schema to meet. */
     readonly isHeldBack: boolean,
+    /** Where the prompt stands in the body. */
+    readonly prompt: Prompt,
   ) {}
 
   /** The target without its query. */

@@ -63,7 +63,12 @@ export class Route {
     private readonly budget: RetryBudget,
   ) {
     this.pool = parts.fleet.pool(request.model)!;
-    this.#ask = { model: request.model, priority: request.priority, prefix: null };
+    this.#ask = {
+      model: request.model,
+      priority: request.priority,
+      chain: this.pool.chainOf(request.body, request.prompt),
+      answerTokens: request.prompt.answerTokens,
+    };
   }
 
   /** The next instance to ask; it counts as tried from now on. Waits in line where all are full. */
@@ -187,7 +192,7 @@ export class Route {
   #stickyLease(): Acquired {
     const { stickyTo } = this.request;
     if (stickyTo === null || this.#tried.size > 0) return null;
-    return this.pool.acquireNamed(stickyTo);
+    return this.pool.acquireNamed(stickyTo, this.#ask);
   }
 
   #acquirePrivate(): Lease | "full" | null {

@@ -389,11 +389,13 @@ export function errorIn(data: string): { message: string; code: number | null } 
 export function usageIn(json: string): Usage | null {
   let prompt: number | null = null;
   let completion: number | null = null;
+  let cached: number | null = null;
   for (const [, name, value] of json.matchAll(/"(\w+_tokens)"\s*:\s*(\d+)/g)) {
     if (name === "prompt_tokens" || name === "input_tokens") prompt = Number(value);
     else if (name === "completion_tokens" || name === "output_tokens") completion = Number(value);
+    else if (name === "cached_tokens" || name === "cache_read_input_tokens") cached = Number(value);
   }
   return prompt === null && completion === null
     ? null
-    : { promptTokens: prompt ?? 0, completionTokens: completion ?? 0 };
+    : { promptTokens: prompt ?? 0, completionTokens: completion ?? 0, cachedTokens: cached };
 }

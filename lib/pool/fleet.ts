@@ -3,17 +3,24 @@
 // long as its url and models stay the same.
 
 import type { Config } from "../config/config.ts";
+import { USUAL_WEIGHTS } from "./balancing/prefix_aware.ts";
+import { Router } from "./balancing/router.ts";
 import { strategies } from "./balancing/strategies.ts";
 import { Instance } from "./instance.ts";
+import { hashOf } from "./memory/hash_table.ts";
 import { Lease, type LeaseOwner } from "./lease.ts";
 import { Line } from "./line.ts";
 import { OutlierDetection, type PoolEvent } from "./outlier.ts";
-import { Pool } from "./pool.ts";
+import { type Claim, Pool } from "./pool.ts";
+import { PromptHasher } from "./prefix/chain.ts";
 import { MAX_SLOTS, type SharedState } from "./shared_state.ts";
-import { type Others, Watchdog } from "./watchdog.ts";
+import { Watchdog } from "./watchdog.ts";
 
 /** How often a queue looks for room that another worker's request has left. */
 const QUEUE_POLL_MS = 2;
+
+/** After these an instance's cache is empty. */
+const LOSE_CACHE: ReadonlySet<PoolEvent["kind"]> = new Set(["instance_down", "instance_asleep"]);
 
 /** Under which the slot of a model's line is found among those of the instances. */
 const lineKey = (model: string) => `line of ${model}`;
@@ -43,11 +50,17 @@ export class SlotTable {
         slot = next;
         used.add(slot);
         this.shared.fleet.clear(slot);
+        this.#forget(slot);
         this.#slots.set(id, slot);
       }
       slots[id] = slot;
     }
     return slots;
+  }
+
+  /** What routing knows of the one that had the slot before. */
+  #forget(slot: number): void {
+    this.shared.locked(() => this.shared.routing.clear(slot));
   }
 }
 
@@ -62,6 +75,7 @@ export class Fleet implements LeaseOwner {
   #lineSlots: number[] = [];
   readonly outlier: OutlierDetection;
   readonly watchdog: Watchdog;
+  readonly #hasher = new PromptHasher();
   #queuePoll: ReturnType<typeof setInterval> | null = null;
   #waiting = 0;
 
@@ -73,7 +87,10 @@ export class Fleet implements LeaseOwner {
     this.outlier = new OutlierDetection(
       { errorThreshold: 1, errorWindowS: 1, ejectionTimeS: 1, maxEjectionTimeS: 1 },
       (instance) => this.#mayEject(instance),
-      onEvent,
+      (event) => {
+        if (LOSE_CACHE.has(event.kind)) this.#forget(event.instance);
+        onEvent(event);
+      },
     );
     this.watchdog = new Watchdog(
       now,
@@ -92,19 +109,22 @@ export class Fleet implements LeaseOwner {
     if (isReload) { for (const instance of this.#instances) this.outlier.forgive(instance); }
     for (const pool of this.#pools.values()) pool.queue.retire();
     const pools = new Map<string, Pool>();
+    const { looksAtPrompts, make } = strategies[config.strategy];
     for (const model of modelsOf(config)) {
       const serving = this.#instances.filter((instance) => instance.config.models.includes(model));
+      const router = this.#router(model, serving[0], slots[lineKey(model)]);
       pools.set(
         model,
         new Pool(
           model,
           serving.filter((instance) => !instance.config.fallback),
           serving.filter((instance) => instance.config.fallback),
-          strategies[config.strategy],
+          make(router),
           config.queue,
-          (pick, others) => this.#claim(pick, others),
+          this.#claim,
           new Line(this.shared, slots[lineKey(model)]),
           (change) => this.#countWaiting(change),
+          looksAtPrompts ? { router, hasher: this.#hasher } : null,
         ),
       );
     }
@@ -141,11 +161,27 @@ export class Fleet implements LeaseOwner {
     this.#queuePoll = null;
   }
 
-  #claim(pick: () => Instance | null, others: Others): Lease | null {
-    return this.shared.locked(() => {
+  /** Prompts of two models have nothing in common, those of two names of one model have. */
+  #router(model: string, { config }: Instance, slot: number): Router {
+    const name = hashOf(config.upstreamModels[model] ?? model);
+    const seed = { first: name | 0, second: (name / 2 ** 32) | 0 };
+    return new Router(this.shared.routing, { seed, slot }, USUAL_WEIGHTS, this.now);
+  }
+
+  readonly #claim: Claim = (pick, others, place) =>
+    this.shared.locked(() => {
       const instance = pick();
-      return instance === null ? null : new Lease(instance, others, this);
+      return instance === null ? null : new Lease(instance, others, this, place(instance));
     });
+
+  locked(body: () => void): void {
+    this.shared.locked(body);
+  }
+
+  /** The instance of that name has lost what it held. */
+  #forget(name: string): void {
+    const lost = this.#instances.find((instance) => instance.name === name);
+    if (lost !== undefined) this.shared.locked(() => this.shared.routing.restarted(lost.slot));
   }
 
   /** A lease has ended: somebody who waits may have its place. */

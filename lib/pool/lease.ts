@@ -5,6 +5,7 @@
 // (and, in a long stream, again now and then: once a second is enough), `release` at its end. In between
 // the pool may call back that the instance is not going to answer.
 
+import type { Placement } from "./balancing/placement.ts";
 import type { Begun, Instance } from "./instance.ts";
 import type { Outcome, OutlierDetection } from "./outlier.ts";
 import type { Others, Silence, Watchdog } from "./watchdog.ts";
@@ -13,6 +14,8 @@ import type { Others, Silence, Watchdog } from "./watchdog.ts";
 export interface LeaseOwner {
   readonly outlier: OutlierDetection;
   readonly watchdog: Watchdog;
+  /** Runs `body` under the pool's lock. */
+  locked(body: () => void): void;
   /** A place is free again. */
   released(): void;
 }
@@ -29,6 +32,8 @@ export class Lease {
     readonly instance: Instance,
     private readonly others: Others,
     private readonly owner: LeaseOwner,
+    /** Of the strategies that look at prompts. */
+    private readonly placement: Placement | null,
   ) {
     this.begun = instance.begin();
   }
@@ -58,12 +63,28 @@ export class Lease {
     this.owner.outlier.noteProgress(this.instance);
   }
 
+  /** The prompt has been computed: the first token of a stream is there. */
+  firstToken(): void {
+    this.placement?.firstToken(this.instance.now());
+  }
+
+  /** The prompt has been computed, and with it a whole answer. */
+  answered(): void {
+    this.placement?.answered();
+  }
+
+  /** What the answer says of its prompt; `cached` tokens of it are null where it does not say. */
+  usage(promptTokens: number, cached: number | null): void {
+    this.placement?.usage(promptTokens, cached);
+  }
+
   /** Gives the place back with what came of it; any further call does nothing. */
   release(outcome: Outcome, error = ""): void {
     if (!this.#open) return;
     this.#open = false;
     this.#heard();
     this.instance.end(this.begun);
+    this.placement?.ended((body) => this.owner.locked(body));
     const { instance, begun } = this;
     this.owner.outlier.record({
       instance,

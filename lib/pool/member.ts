@@ -12,8 +12,24 @@ export class Member implements Candidate {
     this.#memory = instance.turnsFor(model);
   }
 
+  get slot(): number {
+    return this.instance.slot;
+  }
+
+  get address(): number {
+    return this.instance.addressKey;
+  }
+
   get weight(): number {
     return this.instance.weight;
+  }
+
+  get warmth(): number {
+    return this.instance.weight / this.instance.config.weight;
+  }
+
+  get contextLength(): number | null {
+    return this.instance.contextLength;
   }
 
   get inFlight(): number {

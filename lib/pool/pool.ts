@@ -1,11 +1,15 @@
 // The instances that serve one model, and the choice among them. Health is kept in outlier.ts, order in
 // balancing/; what to do when a chosen instance fails is left to forward/forward.ts.
 
+import { byContext } from "./balancing/context.ts";
+import type { Placement } from "./balancing/placement.ts";
+import type { Router } from "./balancing/router.ts";
 import type { Ask, Strategy } from "./balancing/strategy.ts";
 import type { Instance } from "./instance.ts";
 import type { Lease } from "./lease.ts";
 import type { Line } from "./line.ts";
 import { Member } from "./member.ts";
+import { NO_CHAIN, type Prompt, type PromptChain, type PromptHasher } from "./prefix/chain.ts";
 import { type QueueOptions, type Waited, WaitQueue } from "./queue.ts";
 import type { Others } from "./watchdog.ts";
 
@@ -13,6 +17,19 @@ export type Acquired = Lease | "full" | null;
 
 /** Which instances come into question for a request. */
 export type Accepts = (instance: Instance) => boolean;
+
+/** Takes a place at the instance that `pick` names, and opens the books of the attempt, in one step. */
+export type Claim = (
+  pick: () => Instance | null,
+  others: Others,
+  place: (instance: Instance) => Placement | null,
+) => Lease | null;
+
+/** For a strategy that looks at prompts. */
+export interface Routing {
+  readonly router: Router;
+  readonly hasher: PromptHasher;
+}
 
 /** What one who waits insists on: an instance that is accepted, or the one of this name. */
 type Wish = Accepts | string;
@@ -31,19 +48,25 @@ export class Pool implements Others {
     readonly fallbacks: readonly Instance[],
     private readonly strategy: Strategy,
     private readonly queueOptions: QueueOptions,
-    private readonly claim: (pick: () => Instance | null, others: Others) => Lease | null,
+    private readonly claim: Claim,
     private readonly line: Line,
     onWaiting: (change: 1 | -1) => void,
+    private readonly routing: Routing | null,
   ) {
     this.queue = new WaitQueue(line, onWaiting);
     this.#members = privateInstances.map((instance) => new Member(instance, model));
     this.instances = [...privateInstances, ...fallbacks];
-    this.#anyAsk = { model, priority: 0, prefix: null };
+    this.#anyAsk = { model, priority: 0, chain: NO_CHAIN, answerTokens: 0 };
   }
 
   /** Requests that wait for room, in all workers. */
   get waiting(): number {
     return this.line.length;
+  }
+
+  /** What stands for the prompt in `body`, where the strategy looks at it. */
+  chainOf(body: Uint8Array, prompt: Prompt): PromptChain {
+    return this.routing === null ? NO_CHAIN : this.routing.hasher.chain(body, prompt);
   }
 
   /**
@@ -77,20 +100,20 @@ export class Pool implements Others {
    * The instance of that name, whichever its health and weight: it keeps what nobody else has. "full":
    * it is worth waiting for (`waitNamed`); null: there is none of this name.
    */
-  acquireNamed(name: string): Acquired {
+  acquireNamed(name: string, ask: Ask = this.#anyAsk): Acquired {
     const named = this.instances.find((instance) => instance.name === name);
     if (named === undefined) return null;
-    return this.claim(() => named.hasRoom ? named : null, this) ?? "full";
+    return this.#claim(() => named.hasRoom ? named : null, ask) ?? "full";
   }
 
   /** The first fallback in the configured order that can take it. */
   acquireFallback(accepts: Accepts): Lease | null {
-    return this.claim(() => {
+    return this.#claim(() => {
       const accepted = this.fallbacks.filter((instance) =>
         instance.takesRequests && instance.hasRoom && accepts(instance)
       );
       return accepted.find((instance) => instance.isAvailable) ?? accepted[0] ?? null;
-    }, this);
+    }, this.#anyAsk);
   }
 
   /** Waits in line for a private instance, one of those that are accepted where that is given. */
@@ -131,7 +154,7 @@ export class Pool implements Others {
       this.queue.turnAway((wish) => typeof wish !== "string" && this.hasFallback(wish));
     }
     this.queue.serve((wish, ask) => {
-      if (typeof wish === "string") return placeOf(this.acquireNamed(wish));
+      if (typeof wish === "string") return placeOf(this.acquireNamed(wish, ask));
       const acquired = this.#choose(
         ask,
         (instance) =>
@@ -144,11 +167,10 @@ export class Pool implements Others {
 
   #choose(ask: Ask, fits: (instance: Instance) => boolean): Acquired {
     let full = false;
-    const lease = this.claim(() => {
+    const lease = this.#claim(() => {
       const candidates: Member[] = [];
       full = false;
-      for (const member of this.#members) {
-        if (!fits(member.instance)) continue;
+      for (const member of this.#fitting(ask, fits)) {
         if (member.instance.hasRoom) candidates.push(member);
         else full = true;
       }
@@ -156,8 +178,21 @@ export class Pool implements Others {
       return candidates.length === 1
         ? candidates[0].instance
         : this.strategy(candidates, ask).instance;
-    }, this);
+    }, ask);
     return lease ?? (full ? "full" : null);
+  }
+
+  /** Whose context is certainly too short is not asked first, not even where only these have room. */
+  #fitting(ask: Ask, fits: (instance: Instance) => boolean): readonly Member[] {
+    const members = this.#members.filter((member) => fits(member.instance));
+    if (this.routing === null || members.length < 2) return members;
+    const prompt = this.routing.router.tokens(ask.chain);
+    return byContext(members, { prompt, answer: ask.answerTokens });
+  }
+
+  #claim(pick: () => Instance | null, ask: Ask): Lease | null {
+    const place = ({ slot }: Instance) => this.routing?.router.place(slot, ask.chain) ?? null;
+    return this.claim(pick, this, place);
   }
 }
 

@@ -1,6 +1,7 @@
 // What all workers must agree on, in one SharedArrayBuffer: an area for each owner, one behind the other,
 // and the lock that guards them. What the numbers mean is left to the owners.
 
+import { RoutingMemory } from "./load/routing_memory.ts";
 import { AddressMemory } from "./memory/address_memory.ts";
 import { FleetMemory } from "./memory/fleet_memory.ts";
 import { Layout } from "./memory/layout.ts";
@@ -23,6 +24,7 @@ function areas(layout: Layout, worker: number) {
     line: new LineMemory(layout, MAX_SLOTS, workers),
     stored: new StoredMemory(layout),
     addresses: new AddressMemory(layout, workers),
+    routing: new RoutingMemory(layout, MAX_SLOTS, workers),
   };
 }
 
@@ -34,6 +36,8 @@ export class SharedState {
   readonly line: LineMemory;
   readonly stored: StoredMemory;
   readonly addresses: AddressMemory;
+  /** What was sent where, and what is known of instances and models, by slot. */
+  readonly routing: RoutingMemory;
   readonly #lock: Lock;
 
   static create(): SharedState {
@@ -44,12 +48,13 @@ export class SharedState {
 
   /** Maps `buffer` for the worker with number `worker` (0 to MAX_WORKERS - 1). */
   constructor(readonly buffer: SharedArrayBuffer, readonly worker: number) {
-    const { lock, fleet, line, stored, addresses } = areas(new Layout(buffer), worker);
+    const { lock, fleet, line, stored, addresses, routing } = areas(new Layout(buffer), worker);
     this.#lock = lock;
     this.fleet = fleet;
     this.line = line;
     this.stored = stored;
     this.addresses = addresses;
+    this.routing = routing;
   }
 
   /** Runs `body` while no other worker runs one: picks and their claims are one step. Not reentrant. */
@@ -66,5 +71,6 @@ export class SharedState {
     this.fleet.dropWorker(worker);
     this.line.dropWorker(worker);
     this.addresses.dropWorker(worker);
+    this.routing.dropWorker(worker);
   }
 }

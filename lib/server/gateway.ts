@@ -20,6 +20,7 @@ import { answerAdmin, seesAddresses } from "./admin.ts";
 import { ApiReply } from "./api_reply.ts";
 import { healthReport, withoutAddresses } from "./health.ts";
 import { readPlainBody } from "./plain_body.ts";
+import { UNKNOWN_PROMPT } from "../pool/prefix/chain.ts";
 import { forwardRequest, quotedName, readFields } from "./read.ts";
 import { Arrival, reportOf } from "./reporting.ts";
 import { requestIds } from "./request_id.ts";
@@ -217,6 +218,7 @@ export class Gateway {
       previousResponseId: null,
       wantsIds: false,
       isHeldBack: false,
+      prompt: UNKNOWN_PROMPT,
     };
     return forwardRequest(id, client, body, null, fields, instance.name);
   }

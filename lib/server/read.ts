@@ -4,6 +4,7 @@ import { ForwardRequest } from "../forward/request.ts";
 import type { Span } from "../forward/target.ts";
 import { type ClientRequest, RequestError } from "../http/client.ts";
 import { header } from "../http/message.ts";
+import { type Prompt, UNKNOWN_PROMPT } from "../pool/prefix/chain.ts";
 import type { BodyFields } from "../api/dialect.ts";
 import { type Api, dialectOf, dialects } from "../api/dialects.ts";
 import { laxTrue } from "../api/lax.ts";
@@ -14,6 +15,7 @@ import {
   topLevelFields,
   topLevelFieldsInSlices,
 } from "./json_fields.ts";
+import { PROMPT_FIELDS, promptOf } from "./prompt.ts";
 import { boundaryOf, formFields } from "./multipart.ts";
 
 const decoder = new TextDecoder();
@@ -26,11 +28,15 @@ const QUOTED_CHARS = 200;
 const HOLDING = ["tools", "response_format", "structured_outputs", "guided_json", "text"];
 const WANTED = new Set([
   ...HOLDING,
+  ...PROMPT_FIELDS,
   "model",
   "stream",
   "previous_response_id",
   "return_token_ids",
-  ...Object.values(dialects).flatMap((dialect) => dialect.choiceFields),
+  ...Object.values(dialects).flatMap((dialect) => [
+    ...dialect.choiceFields,
+    ...dialect.promptFields,
+  ]),
 ]);
 
 /** What the body says about routing. */
@@ -46,6 +52,7 @@ export interface RequestFields {
   wantsIds: boolean;
   /** The answer has tools or a schema to meet. */
   isHeldBack: boolean;
+  prompt: Prompt;
 }
 
 const NO_FIELDS: RequestFields = {
@@ -57,6 +64,7 @@ const NO_FIELDS: RequestFields = {
   previousResponseId: null,
   wantsIds: false,
   isHeldBack: false,
+  prompt: UNKNOWN_PROMPT,
 };
 
 /** Reads the fields that routing needs; others run while it is at it. Throws RequestError (400, 415). */
@@ -106,6 +114,7 @@ async function readJson(body: Uint8Array, api: Api | null): Promise<RequestField
     previousResponseId: typeof previous === "string" ? previous : null,
     wantsIds: laxTrue(value("return_token_ids")),
     isHeldBack: HOLDING.some((name) => fields.has(name)),
+    prompt: api === null ? UNKNOWN_PROMPT : promptOf(body, fields, { value, list }, dialectOf(api)),
   };
 }
 
@@ -191,5 +200,6 @@ export function forwardRequest(
     stickyTo,
     fields.wantsIds,
     fields.isHeldBack,
+    fields.prompt,
   );
 }

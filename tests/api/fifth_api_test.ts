@@ -47,6 +47,7 @@ const toy: Dialect = {
   name: "toy",
   path: "/v1/toys",
   choiceFields: [],
+  promptFields: [],
   choicesOf: () => 1,
   asked: (body) => ({
     messages: [{ role: "user", content: body.ask }],

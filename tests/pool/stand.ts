@@ -6,6 +6,7 @@ import type { Ask } from "../../lib/pool/balancing/strategy.ts";
 import { Fleet, SlotTable } from "../../lib/pool/fleet.ts";
 import type { PoolEvent } from "../../lib/pool/outlier.ts";
 import type { Lease } from "../../lib/pool/lease.ts";
+import { NO_CHAIN } from "../../lib/pool/prefix/chain.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import type { Instance } from "../../lib/pool/instance.ts";
 
@@ -13,7 +14,12 @@ export const NONE: ReadonlySet<Instance> = new Set();
 export const any = () => true;
 
 /** What a request of this priority asks for. */
-export const ask = (priority: number): Ask => ({ model: "m", priority, prefix: null });
+export const ask = (priority: number): Ask => ({
+  model: "m",
+  priority,
+  chain: NO_CHAIN,
+  answerTokens: 0,
+});
 
 export function config(options: Record<string, unknown>): Config {
   const loaded = loadConfig("test", JSON.stringify(options), () => undefined);

@@ -76,6 +76,11 @@ export class Router {
     private readonly told: Told = NOBODY,
   ) {}
 
+  /** About how many tokens the prompt has. */
+  tokens(chain: PromptChain): number {
+    return chain.tokens(this.memory.learned.bytesPerToken(this.model.slot));
+  }
+
   /** Where the prompt costs least. Changes nothing. Under the pool's lock. */
   decide(places: readonly Place[], chain: PromptChain): Decision {
     const { seed, slot: modelSlot } = this.model;

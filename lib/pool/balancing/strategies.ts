@@ -2,9 +2,27 @@
 
 import { leastConnections } from "./least_connections.ts";
 import { roundRobin } from "./round_robin.ts";
-import type { Strategy } from "./strategy.ts";
+import type { Router } from "./router.ts";
+import { type Strategy, took } from "./strategy.ts";
 
-export const strategies: Readonly<Record<string, Strategy>> = {
-  round_robin: roundRobin,
-  least_connections: leastConnections,
+/** How a strategy is made for one model. */
+export interface StrategyKind {
+  /** Whether it looks at prompts: these are hashed then, and noted. */
+  readonly looksAtPrompts: boolean;
+  make(router: Router): Strategy;
+}
+
+export const strategies: Readonly<Record<string, StrategyKind>> = {
+  round_robin: { looksAtPrompts: false, make: () => roundRobin },
+  least_connections: { looksAtPrompts: false, make: () => leastConnections },
+  prefix_aware: {
+    looksAtPrompts: true,
+    make: (router) => (candidates, { chain }) =>
+      took(candidates[router.decide(candidates, chain).index], candidates),
+  },
+  bounded_hash: {
+    looksAtPrompts: true,
+    make: (router) => (candidates, { chain }) =>
+      took(candidates[router.home(candidates, chain)], candidates),
+  },
 };

@@ -1,17 +1,22 @@
 // The one interface of load balancing. Which instances may be picked at all is left to the pool.
 
+import type { PromptChain } from "../prefix/chain.ts";
+import type { Place } from "./router.ts";
+
 /** What is known of the request that wants an instance. */
 export interface Ask {
   /** As the client named it. */
   readonly model: string;
   /** The higher, the sooner. */
   readonly priority: number;
-  /** Stands for the beginning of the prompt, where that is known: equal for prompts that begin alike. */
-  readonly prefix: number | null;
+  /** Stands for the beginning of the prompt; unknown where the strategy does not look at it. */
+  readonly chain: PromptChain;
+  /** Tokens that the answer may have at most; 0 where that is not said. */
+  readonly answerTokens: number;
 }
 
 /** An instance as a strategy sees it. Weights are above zero; a warming instance has less than its own. */
-export interface Candidate {
+export interface Candidate extends Place {
   readonly weight: number;
   readonly inFlight: number;
   /** Memory of the strategy for this model at this instance, shared by all workers; 0 at first. */

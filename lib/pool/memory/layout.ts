@@ -56,6 +56,12 @@ export class Layout {
     return this.buffer === null ? new Int32Array(0) : new Int32Array(this.buffer, at, length);
   }
 
+  /** Whole numbers below 65,536, which several workers change under the lock alone. */
+  shorts(length: number): Uint16Array {
+    const at = this.#take(length, 2);
+    return this.buffer === null ? new Uint16Array(0) : new Uint16Array(this.buffer, at, length);
+  }
+
   doubles(length: number): Float64Array {
     const at = this.#take(length, 8);
     return this.buffer === null ? new Float64Array(0) : new Float64Array(this.buffer, at, length);

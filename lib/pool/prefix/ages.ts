@@ -11,8 +11,10 @@ const STAMPS = 2 ** STAMP_BITS - 1;
 const TICKS = 1024;
 /** Ticks in which an instance's whole capacity is sent. */
 const TICKS_OF_CAPACITY = 64;
-/** A tick is never shorter, so that the clock takes long to go round. */
+/** A tick is never shorter, so that the clock takes long to go round … */
 const LEAST_CHUNKS = 16;
+/** … and never longer, so that its chunks can be counted. */
+const MOST_CHUNKS = 32_768;
 
 export class Ages {
   readonly #ticks: Int32Array;
@@ -24,7 +26,7 @@ export class Ages {
   /** 0 for the usual one. */
   readonly #capacities: Int32Array;
   /** Chunks of each tick, a row for each slot. */
-  readonly #counts: Int32Array;
+  readonly #counts: Uint16Array;
 
   constructor(layout: Layout, slots: number, private readonly usualCapacity: number) {
     this.#ticks = layout.ints(slots);
@@ -32,7 +34,7 @@ export class Ages {
     this.#sent = layout.ints(slots);
     this.#held = layout.ints(slots);
     this.#capacities = layout.ints(slots);
-    this.#counts = layout.ints(slots * TICKS);
+    this.#counts = layout.shorts(slots * TICKS);
   }
 
   /** The stamp of what is sent now. */
@@ -70,9 +72,13 @@ export class Ages {
   add(slot: number): void {
     this.#held[slot]++;
     this.#counts[slot * TICKS + this.#ticks[slot] % TICKS]++;
-    const tick = Math.max(LEAST_CHUNKS, this.capacity(slot) / TICKS_OF_CAPACITY);
-    if (++this.#sent[slot] >= tick) this.advance(slot);
+    if (++this.#sent[slot] >= this.#chunksOfTick(slot)) this.advance(slot);
     this.#trim(slot);
+  }
+
+  #chunksOfTick(slot: number): number {
+    const chunks = this.capacity(slot) / TICKS_OF_CAPACITY;
+    return Math.min(MOST_CHUNKS, Math.max(LEAST_CHUNKS, chunks));
   }
 
   /** A chunk with this stamp is no longer the slot's. */

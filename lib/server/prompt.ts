@@ -1,0 +1,55 @@
+// Where the prompt stands in a request's body, for those who hash it. Its bytes are not looked into here,
+// but for a list of several prompts.
+
+import type { BodyFields, Dialect } from "../api/dialect.ts";
+import { stringEnd } from "../http/json_string.ts";
+import type { Part, Prompt } from "../pool/prefix/chain.ts";
+import type { Field, Fields } from "./json_fields.ts";
+
+const QUOTE = 34;
+const OPEN_ARRAY = 91;
+const CLOSE_ARRAY = 93;
+
+/** How the APIs call the most tokens that an answer may have. */
+const ANSWER_FIELDS = ["max_completion_tokens", "max_tokens", "max_output_tokens"];
+const SALT = "cache_salt";
+
+/** Top-level fields of requests that `promptOf` reads, beside those of the prompt itself. */
+export const PROMPT_FIELDS: readonly string[] = [...ANSWER_FIELDS, SALT];
+
+/** What is known of the prompt of a request in this dialect. */
+export function promptOf(
+  body: Uint8Array,
+  fields: Fields,
+  { value }: BodyFields,
+  { promptFields }: Dialect,
+): Prompt {
+  const found = promptFields.map((name) => fields.get(name)?.at(-1)).filter((field) =>
+    field !== undefined
+  );
+  const salt = value(SALT);
+  const answer = ANSWER_FIELDS.map(value).find((tokens) => typeof tokens === "number") ?? 0;
+  return {
+    ...(promptFields[0] === "prompt" && found.length === 1
+      ? firstPrompt(body, found[0])
+      : { parts: found, moreBytes: 0, ids: null }),
+    salt: typeof salt === "string" ? salt : "",
+    answerTokens: Number.isFinite(answer) && Number(answer) > 0 ? Number(answer) : 0,
+  };
+}
+
+/** A prompt is a text or a list of token ids; a list of these is several prompts. */
+function firstPrompt(body: Uint8Array, field: Field): Pick<Prompt, "parts" | "moreBytes" | "ids"> {
+  if (body[field.start] !== OPEN_ARRAY) return { parts: [field], moreBytes: 0, ids: null };
+  let start = field.start + 1;
+  while (body[start] <= 32) start++;
+  const first = body[start];
+  if (first !== QUOTE && first !== OPEN_ARRAY) {
+    return { parts: [field], moreBytes: 0, ids: field.items };
+  }
+  const last = first === QUOTE
+    ? stringEnd(body, start + 1, field.end)
+    : body.indexOf(CLOSE_ARRAY, start);
+  const part: Part = { start, end: last < 0 ? field.end : last + 1 };
+  return { parts: [part], moreBytes: field.end - part.end, ids: null };
+}
