@@ -256,7 +256,9 @@ export class Attempt {
     if (error !== "") log.error = error;
     // Of an answer that went on elsewhere it is the sum of all.
     if (usage !== null && this.number === 1) {
-      this.lease.usage(usage.promptTokens, usage.cachedTokens);
+      // The Messages API counts what was cached beside the others.
+      const beside = this.request.api === "messages" ? usage.cachedTokens ?? 0 : 0;
+      this.lease.usage(usage.promptTokens + beside, usage.cachedTokens);
     }
     this.#close(lease, error);
     this.#trace?.end(log, usage);

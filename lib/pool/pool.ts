@@ -186,7 +186,7 @@ export class Pool implements Others {
   #fitting(ask: Ask, fits: (instance: Instance) => boolean): readonly Member[] {
     const members = this.#members.filter((member) => fits(member.instance));
     if (this.routing === null || members.length < 2) return members;
-    const prompt = this.routing.router.tokens(ask.chain);
+    const prompt = this.routing.router.contextTokens(ask.chain);
     return byContext(members, { prompt, answer: ask.answerTokens });
   }
 

@@ -114,7 +114,9 @@ async function readJson(body: Uint8Array, api: Api | null): Promise<RequestField
     previousResponseId: typeof previous === "string" ? previous : null,
     wantsIds: laxTrue(value("return_token_ids")),
     isHeldBack: HOLDING.some((name) => fields.has(name)),
-    prompt: api === null ? UNKNOWN_PROMPT : promptOf(body, fields, { value, list }, dialectOf(api)),
+    prompt: api === null
+      ? { ...UNKNOWN_PROMPT, moreBytes: body.length }
+      : promptOf(body, fields, { value, list }, dialectOf(api)),
   };
 }
 

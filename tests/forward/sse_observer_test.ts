@@ -103,7 +103,11 @@ Deno.test("usage is taken from the last chunk that has it", () => {
   const usage = 'data: {"choices":[],"usage":{"prompt_tokens":7,"total_tokens":9,' +
     '"completion_tokens":2}}\n\n';
   const { observer } = feed(role + text("a") + chunk({}, "stop") + usage + done, 3);
-  assert.deepEqual(observer.usage, { promptTokens: 7, completionTokens: 2 });
+  assert.deepEqual(observer.usage, {
+    promptTokens: 7,
+    completionTokens: 2,
+    cachedTokens: null,
+  });
 });
 
 Deno.test("CRLF line ends are understood", () => {

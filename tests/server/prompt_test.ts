@@ -58,6 +58,10 @@ Deno.test("8: of several prompts the first is hashed and all are counted; token 
   const texts = await promptIn(`{"prompt":["${text("a")}\\"]","${text("b")}"]}`, "completions");
   assert.deepEqual(texts.text, [`"${text("a")}\\"]"`]);
   assert.ok(texts.chain.tokens(4) > 390);
+  assert.ok(texts.chain.contextTokens(4) < 210, "each prompt has a context of its own");
+  const other = await promptIn(`{"input":["${text("a")}"]}`, null);
+  assert.ok(other.chain.tokens(4) > 190, "what no API says has a length");
+  assert.equal(other.chain.contextTokens(4), 0);
 });
 
 Deno.test("10: a body with two lists of messages, none, or another thing in their place is no fault here", async () => {

@@ -3,7 +3,15 @@
 
 import type { RoutingMemory } from "../load/routing_memory.ts";
 import type { PromptChain } from "../prefix/chain.ts";
-import type { RoutedModel } from "./router.ts";
+import type { PrefixSeed } from "../prefix/prefix_index.ts";
+
+/** The model whose prompts are placed. */
+export interface RoutedModel {
+  /** So that prompts of two models have nothing in common. */
+  readonly seed: PrefixSeed;
+  /** The slot under which numbers of the model are kept. */
+  readonly slot: number;
+}
 
 /** What was known when it was placed. */
 export interface Placed {

@@ -6,7 +6,7 @@ import { USUAL_SPEED } from "../load/learned.ts";
 import type { PrefixSeed } from "../prefix/prefix_index.ts";
 import type { PromptChain } from "../prefix/chain.ts";
 import { boundedHash } from "./bounded_hash.ts";
-import { Placement } from "./placement.ts";
+import { Placement, type RoutedModel } from "./placement.ts";
 import { type Cost, costs, type CostWeights, leastCost, type Standing } from "./prefix_aware.ts";
 import { HOME_CHUNKS, rank } from "./rendezvous.ts";
 
@@ -26,14 +26,6 @@ export interface Place {
   readonly lastPick: number;
 }
 
-/** The model whose prompts are placed. */
-export interface RoutedModel {
-  /** So that prompts of two models have nothing in common. */
-  readonly seed: PrefixSeed;
-  /** The slot under which numbers of the model are kept. */
-  readonly slot: number;
-}
-
 /** What other gateways told of their requests at an instance. */
 export interface Told {
   underWay(slot: number): number;
@@ -41,6 +33,9 @@ export interface Told {
   /** Tokens still to be computed. */
   pending(slot: number): number;
 }
+
+/** An instance that computes less than so many times faster or slower than usual is as fast as usual. */
+const ALIKE = 1.5;
 
 export const NOBODY: Told = { underWay: () => 0, unanswered: () => 0, pending: () => 0 };
 
@@ -76,9 +71,9 @@ export class Router {
     private readonly told: Told = NOBODY,
   ) {}
 
-  /** About how many tokens the prompt has. */
-  tokens(chain: PromptChain): number {
-    return chain.tokens(this.memory.learned.bytesPerToken(this.model.slot));
+  /** About how many tokens of context the prompt needs. */
+  contextTokens(chain: PromptChain): number {
+    return chain.contextTokens(this.memory.learned.bytesPerToken(this.model.slot));
   }
 
   /** Where the prompt costs least. Changes nothing. Under the pool's lock. */
@@ -125,7 +120,7 @@ export class Router {
       backlog: own.pending(slot) + this.told.pending(slot) + waiting,
       unanswered: own.unanswered(slot) + this.told.unanswered(slot),
       underWay: inFlight + others,
-      speed: (learned.speed(slot) || usualSpeed) * warmth,
+      speed: speedOf(learned.speed(slot), usualSpeed) * warmth,
       weight,
       rank,
     };
@@ -183,6 +178,12 @@ export class Router {
     if (isAnew) this.memory.restarted(slot);
     if (load.queries !== null && load.hits !== null) trust.counted(slot, load.queries, load.hits);
   }
+}
+
+/** What is learned is noisy: prompts leave a place for a clear difference, not for a chance one. */
+function speedOf(learned: number, usual: number): number {
+  const isLike = learned === 0 || (learned < usual * ALIKE && usual < learned * ALIKE);
+  return isLike ? usual : learned;
 }
 
 /** In rendezvous order of the prompt's beginning; without one, who was picked longest ago comes first. */

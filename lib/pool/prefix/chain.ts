@@ -58,6 +58,8 @@ export class PromptChain {
     readonly media: readonly number[] = [],
     /** How many tokens, where the prompt was given as such. */
     readonly ids: number | null = null,
+    /** Those of `bytes` that are in other prompts of the same request. */
+    private readonly moreBytes = 0,
   ) {}
 
   get length(): number {
@@ -66,7 +68,16 @@ export class PromptChain {
 
   /** About how many tokens it has, at so many bytes a token. */
   tokens(bytesPerToken: number): number {
-    return this.ids ?? Math.ceil(this.bytes / bytesPerToken) + MEDIA_TOKENS * this.media.length;
+    return this.#tokensIn(this.bytes, bytesPerToken);
+  }
+
+  /** About how many tokens its first prompt has: each has a context of its own. */
+  contextTokens(bytesPerToken: number): number {
+    return this.#tokensIn(this.bytes - this.moreBytes, bytesPerToken);
+  }
+
+  #tokensIn(bytes: number, bytesPerToken: number): number {
+    return this.ids ?? Math.ceil(bytes / bytesPerToken) + MEDIA_TOKENS * this.media.length;
   }
 
   /** About how many tokens are in its first `chunks`. */
@@ -110,7 +121,7 @@ export class PromptHasher {
     this.#media = [];
     for (const part of parts) this.#part(body, part);
     const lanes = this.#lanes.slice(0, 2 * this.#chunks);
-    return new PromptChain(lanes, this.#bytes + moreBytes, this.#media, ids);
+    return new PromptChain(lanes, this.#bytes + moreBytes, this.#media, ids, moreBytes);
   }
 
   #part(body: Uint8Array, { start, end }: Part): void {

@@ -321,6 +321,17 @@ Deno.test("an instance that computes faster gets more", () => {
   assert.ok(fast > 3 * slow, `${fast} and ${slow}`);
 });
 
+Deno.test("a chance difference in speed draws no prompts from where they are cached", () => {
+  const stand = new RoutingStand({ instances: 3 });
+  const speeds = [9000, 10_000, 13_000];
+  for (const [slot, speed] of speeds.entries()) {
+    for (let n = 0; n < 100; n++) stand.memory.learned.computed(slot, speed, 1);
+  }
+  const { standings } = stand.router.decide(stand.places(), HOT);
+  assert.equal(new Set(standings.map(({ speed }) => speed)).size, 1);
+  assert.ok(Math.abs(standings[0].speed - 10_000) < 10, "all are taken for the median");
+});
+
 Deno.test("deciding changes nothing: the next decision is the same", () => {
   const stand = new RoutingStand();
   for (let n = 0; n < 20; n++) stand.send(chainOf(words(n, 4000)));
