@@ -18,6 +18,7 @@ import {
   eventEnd,
   FINISH,
   hasWholeData,
+  HOLLOW,
   MALFORMED,
   missingEnd,
   PLAIN,
@@ -274,6 +275,10 @@ export class SseObserver {
     }
     if (flags & (ERROR | ABORT | MALFORMED)) {
       this.fault = faultOf(flags, bytes, start, end);
+      return false;
+    }
+    if (flags & HOLLOW && !this.meaningful) {
+      this.fault = fault("empty", "it ended the answer before it began");
       return false;
     }
     if (flags & FINISH) {

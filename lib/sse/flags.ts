@@ -27,6 +27,8 @@ export const SILENT = 512;
 export const APART = 1024;
 /** Names the reason of the end; the API's own end event follows (`message_delta`). */
 export const STOPPING = 2048;
+/** Ends an answer for which no token was made: no end where nothing was said before it. */
+export const HOLLOW = 4096;
 
 /** Bits of events that take the answer no further. */
 export const SAYS_NOTHING = EMPTY | OPENING | SILENT;

@@ -8,6 +8,7 @@ import {
   EMPTY,
   ERROR,
   FINISH,
+  HOLLOW,
   MALFORMED,
   OPENING,
   PLAIN,
@@ -115,12 +116,17 @@ function meaningOfType(type: string, data: Json): number {
   const flags = TYPES.get(type);
   if (flags === FINISH && isObject(data.response)) {
     const { status } = data.response;
-    return status === "failed" ? ERROR : status === "cancelled" ? ABORT : FINISH;
+    if (status === "failed") return ERROR;
+    if (status === "cancelled") return ABORT;
+    return type === "response.completed" && isHollow(data.response) ? FINISH | HOLLOW : FINISH;
   }
   if (flags !== undefined) return flags;
   if (type === "message_delta") {
-    const flags = endOf(isObject(data.delta) ? data.delta.stop_reason : null, STOPPING);
-    return flags === 0 ? SILENT : flags;
+    const delta = isObject(data.delta) ? data.delta : {};
+    const flags = endOf(delta.stop_reason, STOPPING);
+    // vLLM that is told to stop closes the message so, without a reason.
+    if (flags === 0) return "stop_reason" in delta ? ABORT : SILENT;
+    return flags === STOPPING && isHollow(data) ? STOPPING | HOLLOW : flags;
   }
   if (type === "content_block_start") return saysAnything(data.content_block) ? APART : SILENT;
   if (type.endsWith(".added")) {
@@ -130,6 +136,12 @@ function meaningOfType(type: string, data: Json): number {
   if (type.endsWith(".done")) return APART;
   if (!SAYING.some((field) => saysAnything(data[field]))) return SILENT;
   return type.endsWith("delta") ? PLAIN : APART;
+}
+
+/** Whether an answer that names its end says of itself that nothing was made: even an empty one has a token. */
+export function isHollow({ usage, output }: Json): boolean {
+  if (isObject(usage) && usage.output_tokens === 0) return true;
+  return Array.isArray(output) && output.length === 0;
 }
 
 /** `flag` for a reason that is a real end, ABORT for one that is none, 0 where there is no reason. */

@@ -191,6 +191,34 @@ Deno.test("a message whose reason has gone by is finished, and whole with its la
   assertWhole(event("message_start") + delta + reason + event("message_stop"), { api: "messages" });
 });
 
+Deno.test("an end without a token or a reason is a break, unless words had come before", () => {
+  const event = (type: string, more: object = {}) =>
+    `event: ${type}\ndata: ${JSON.stringify({ type, ...more })}\n\n`;
+  const begin = event("message_start");
+  const text = event("content_block_delta", { delta: { type: "text_delta", text: "a" } });
+  const usage = { output_tokens: 0 };
+  const ending = (stop_reason: string | null) =>
+    event("message_delta", { delta: { stop_reason }, usage }) + event("message_stop");
+  const completed = event("response.completed", { response: { status: "completed", output: [] } });
+  for (
+    const [api, stream, passed] of [
+      ["messages", begin + ending("end_turn"), begin],
+      ["messages", begin + ending(null), begin],
+      ["messages", begin + text + ending(null), begin + text],
+      ["responses", event("response.created") + completed, event("response.created")],
+    ] as const
+  ) {
+    for (const size of [1, 7, 1000]) {
+      const seen = feed(stream, size, { api });
+      assert.equal(seen.passed, passed);
+      assert.ok(seen.observer.fault !== null && !seen.observer.finished, stream);
+      assert.equal(seen.observer.meaningful, passed.includes("text_delta"));
+    }
+  }
+  // There are servers that count nothing.
+  assertWhole(begin + text + ending("end_turn"), { api: "messages" });
+});
+
 Deno.test("only what says something is progress", () => {
   const quiet = [
     ": ping\n\n",

@@ -5,7 +5,7 @@ import * as flags from "../../lib/sse/flags.ts";
 import { endedChoices, meaningOf } from "../../lib/sse/meaning.ts";
 
 const { ABORT, APART, DONE, EMPTY, ERROR, FINISH, MALFORMED } = flags;
-const { OPENING, PLAIN, SILENT, STOPPING, USAGE } = flags;
+const { HOLLOW, OPENING, PLAIN, SILENT, STOPPING, USAGE } = flags;
 
 const chunk = (choice: object, more: object = {}) =>
   JSON.stringify({ id: "x", choices: [{ index: 0, finish_reason: null, ...choice }], ...more });
@@ -148,8 +148,21 @@ Deno.test("what opens, closes or keeps an answer open is no token", () => {
 Deno.test("the reason of a message's end comes before its end", () => {
   const delta = (stop_reason: unknown) => typed("message_delta", { delta: { stop_reason } });
   expect(STOPPING, delta("end_turn"), delta("max_tokens"));
-  expect(SILENT, delta(null), delta(""), delta("null"));
+  expect(ABORT, delta(null), delta(""), delta("null"));
+  expect(SILENT, typed("message_delta", { delta: {} }));
   expect(ABORT, delta("abort"), delta("error"));
+});
+
+Deno.test("an end of an answer without a token says that there was none", () => {
+  const delta = { stop_reason: "end_turn" };
+  const usage = { output_tokens: 0 };
+  expect(USAGE | STOPPING | HOLLOW, typed("message_delta", { delta, usage }));
+  expect(USAGE | STOPPING, typed("message_delta", { delta, usage: { output_tokens: 1 } }));
+  const completed = (response: object) => typed("response.completed", { response });
+  expect(FINISH | HOLLOW, completed({ status: "completed", output: [] }));
+  expect(USAGE | FINISH | HOLLOW, completed({ output: [{ type: "message" }], usage }));
+  expect(FINISH, completed({ status: "completed", output: [{ type: "message" }] }), completed({}));
+  expect(FINISH, typed("response.incomplete", { response: { status: "incomplete", output: [] } }));
 });
 
 Deno.test("what stands in place of a chunk and is none costs nothing", () => {
