@@ -189,7 +189,7 @@ export async function receive(
     }
     // Bytes that nobody asked for show in the read that is pending while a connection is idle.
     await turns(LATE_TURNS / 2);
-    const kept = await transport.takeIdle(ORIGIN) !== null;
+    const kept = transport.hasIdle(ORIGIN);
     return {
       status,
       headers: head.headers.map(([name, value]) => `${name}: ${value}`),

@@ -58,7 +58,8 @@ Deno.test("whoever waits for the lock leaves its core to others", async () => {
   const { user, system } = process.cpuUsage(before);
   const usedMs = (user + system) / 1000;
   assert.ok(waitedMs > 300, `it was held for ${waitedMs} ms`);
-  assert.ok(usedMs < waitedMs / 3, `${usedMs} ms of CPU in ${waitedMs} ms`);
+  // Spinning takes all of that time; the process has other threads that take some.
+  assert.ok(usedMs < waitedMs * 2 / 3, `${usedMs} ms of CPU in ${waitedMs} ms`);
   await holder.says("done");
 });
 

@@ -112,6 +112,11 @@ export class Http1Transport implements Transport {
     }
   }
 
+  /** Whether a connection waits idle on which nothing has come, as far as was looked. */
+  hasIdle(key: string): boolean {
+    return this.#idle.get(key)?.at(-1)?.wake() ?? false;
+  }
+
   putIdle(key: string, connection: Connection, idleMs: number): void {
     let connections = this.#idle.get(key);
     if (connections === undefined) this.#idle.set(key, connections = []);
