@@ -139,9 +139,32 @@ function meaningOfType(type: string, data: Json): number {
 }
 
 /** Whether an answer that names its end says of itself that nothing was made: even an empty one has a token. */
-export function isHollow({ usage, output }: Json): boolean {
+function isHollow({ usage, output }: Json): boolean {
   if (isObject(usage) && usage.output_tokens === 0) return true;
   return Array.isArray(output) && output.length === 0;
+}
+
+/**
+ * Whether the whole body of a message or response is the instance's giving up: without a reason for its end,
+ * cancelled, or with nothing in it.
+ */
+export function bodyIsNone(body: unknown): boolean {
+  if (!isObject(body)) return false;
+  if (body.type === "message" && Array.isArray(body.content)) {
+    return endOf(body.stop_reason, STOPPING) !== STOPPING ||
+      (isHollow(body) && !saysAnything(body.content));
+  }
+  if (body.object !== "response") return false;
+  if (body.status === "cancelled") return true;
+  return body.status === "completed" && isHollow(body) && !saysAnything(partsOf(body.output));
+}
+
+/** What the items of a response say, without their names and states. */
+function partsOf(output: unknown): unknown[] {
+  const items = Array.isArray(output) ? output.filter(isObject) : [];
+  return items.map(({ type, content, summary }) =>
+    type === "message" ? content : type === "reasoning" ? [content, summary] : "a call"
+  );
 }
 
 /** `flag` for a reason that is a real end, ABORT for one that is none, 0 where there is no reason. */

@@ -6,7 +6,7 @@ import { latin1Text } from "../http/latin1.ts";
 import { CLOSELY, EMPTY, MALFORMED, PLAIN, USAGE } from "./flags.ts";
 import { readEvent } from "./framing.ts";
 import { find, LARGE_BYTES, USAGE_KEY, valueAfter } from "./event_data.ts";
-import { meaningOf, meaningOfJson } from "./meaning.ts";
+import { bodyIsNone, meaningOf, meaningOfJson } from "./meaning.ts";
 import { shallowJson } from "./shallow.ts";
 
 export * from "./flags.ts";
@@ -238,14 +238,16 @@ function inspectClosely(bytes: Uint8Array, start: number, end: number): number {
   return CLOSELY | meaningOf(name, utf8.decode(data));
 }
 
-/** Finish reasons in a whole JSON answer that mean that the instance gave up. */
+/** Whether a whole JSON answer says that the instance gave up. */
 export function bodyGaveUp(body: Uint8Array): boolean {
-  for (let at = 0;;) {
-    at = find(body, FINISH_KEY, at, body.length);
-    if (at < 0) return false;
+  let at = find(body, FINISH_KEY, 0, body.length);
+  // Messages and responses have other names for it.
+  if (at < 0) return bodyIsNone(shallowJson(body));
+  for (; at >= 0; at = find(body, FINISH_KEY, at, body.length)) {
     const value = valueAfter(body, at + FINISH_KEY.length);
     const reason = latin1Text(body, value, Math.min(body.length, value + 8));
     if (reason.startsWith('"abort"') || reason.startsWith('"error"')) return true;
     at = value;
   }
+  return false;
 }

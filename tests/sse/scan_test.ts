@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import {
   ABORT,
+  bodyGaveUp,
   CLOSELY,
   ERROR,
   FINISH,
@@ -146,4 +147,43 @@ Deno.test("a large event means what a small one means", () => {
     FINISH,
   );
   assert.equal(flagsOf(`data: {"choices":[{"delta":{"content":"${text}\n\n`), MALFORMED);
+});
+
+Deno.test("a whole body in which the instance gave up is told from an answer", () => {
+  const gaveUp = (body: object) => bodyGaveUp(encoder.encode(JSON.stringify(body)));
+  const text = [{ type: "text", text: "a" }];
+  const message = { type: "message", content: text, stop_reason: "end_turn" };
+  const item = { type: "message", id: "m", status: "completed", content: text };
+  const response = { object: "response", status: "completed", output: [item] };
+  const none = { output_tokens: 0 };
+  for (
+    const body of [
+      { choices: [{ finish_reason: "stop" }, { finish_reason: "abort" }] },
+      { ...message, stop_reason: null },
+      { type: "message", content: text },
+      { ...message, stop_reason: "abort" },
+      { ...message, content: [], usage: none },
+      { ...response, output: [] },
+      {
+        ...response,
+        output: [{ ...item, content: [{ type: "output_text", text: "" }] }],
+        usage: none,
+      },
+      { ...response, status: "cancelled" },
+    ]
+  ) assert.ok(gaveUp(body), JSON.stringify(body));
+  for (
+    const body of [
+      { choices: [{ finish_reason: "stop" }], choices_of: "abort" },
+      message,
+      { ...message, usage: none },
+      { ...message, content: [], usage: { output_tokens: 1 } },
+      response,
+      { ...response, usage: none },
+      { ...response, output: [{ type: "function_call", name: "f", arguments: "" }], usage: none },
+      { ...response, status: "incomplete", output: [] },
+      { ...response, status: "queued", output: [] },
+      { input_tokens: 7 },
+    ]
+  ) assert.ok(!gaveUp(body), JSON.stringify(body));
 });
