@@ -26,13 +26,19 @@ export const responses: Dialect = {
   usageIn,
   errorEvent: (status, message, param = null) =>
     namedEvents([{ type: "error", code: String(status), message, param }]),
-  errorBody: openAiErrorBody,
+  errorBody,
   endEvents,
   doneEvent: null,
   resumeWays: ["continue", "replay"],
   voice: (sent) => new ResponsesVoice(sent),
   keepsAnswers: true,
 };
+
+/** vLLM has a word of its own for a response that it does not keep. */
+function errorBody(status: number, message: string, param: string | null = null): Uint8Array {
+  const type = status === 404 && param === "response_id" ? "invalid_request_error" : null;
+  return openAiErrorBody(status, message, param, type);
+}
 
 /** What the events of a text are about, by the beginning of their type. */
 const CHANNELS: readonly [string, Channel, string][] = [

@@ -45,10 +45,10 @@ export interface ClientReply {
   cut(): void;
 }
 
-/** A request that cannot be taken; `status` is a 4xx or 501. */
+/** A request that cannot be taken; `status` is a 4xx or 501, `param` what of the request is at fault. */
 export class RequestError extends Error {
   override readonly name = "RequestError";
-  constructor(readonly status: number, message: string) {
+  constructor(readonly status: number, message: string, readonly param: string | null = null) {
     super(message);
   }
 }

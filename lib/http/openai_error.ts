@@ -19,9 +19,14 @@ const TYPES: Readonly<Record<number, string>> = {
 
 const encoder = new TextEncoder();
 
-/** The error object, `code` being the HTTP status as a number as in vLLM. */
-export function openAiError(status: number, message: string, param: string | null = null) {
-  const type = TYPES[status] ?? (status < 500 ? "BadRequestError" : "InternalServerError");
+/** The error object, `code` being the HTTP status as a number as in vLLM; `named` is a type of its own. */
+export function openAiError(
+  status: number,
+  message: string,
+  param: string | null = null,
+  named: string | null = null,
+) {
+  const type = named ?? TYPES[status] ?? (status < 500 ? "BadRequestError" : "InternalServerError");
   return { error: { message, type, param, code: status } };
 }
 
@@ -30,6 +35,7 @@ export function openAiErrorBody(
   status: number,
   message: string,
   param: string | null = null,
+  named: string | null = null,
 ): Uint8Array {
-  return encoder.encode(JSON.stringify(openAiError(status, message, param)));
+  return encoder.encode(JSON.stringify(openAiError(status, message, param, named)));
 }

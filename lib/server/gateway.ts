@@ -83,7 +83,7 @@ export class Gateway {
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       account = Account.rejected(error.status, error.message);
-      await sendError(reply, id, client.target, error.status, error.message);
+      await sendError(reply, id, client.target, error);
     } finally {
       if (account !== null) {
         const report = reportOf(arrival, request, account, performance.now());
@@ -165,7 +165,7 @@ export class Gateway {
     const model = fields.model ?? this.#onlyModel();
     const pool = this.#parts.fleet.pool(model);
     if (pool === undefined) {
-      throw new RequestError(404, `The model \`${quotedName(model)}\` does not exist.`);
+      throw new RequestError(404, `The model \`${quotedName(model)}\` does not exist.`, "model");
     }
     const path = client.target.split("?", 1)[0];
     const lent = isInference(client.method, path);
@@ -207,7 +207,7 @@ export class Gateway {
     const { fleet, stored } = this.#parts;
     const instance = await stored.keeperOf(responseId, fleet.instances, client.headers);
     if (instance === null) {
-      throw new RequestError(404, `Response with id '${responseId}' not found.`);
+      throw new RequestError(404, `Response with id '${responseId}' not found.`, "response_id");
     }
     const fields = {
       model: instance.config.models[0],
@@ -244,7 +244,7 @@ export class Gateway {
     if (model === null) return await sendJson(reply, id, 200, list);
     const entry = list.data.find((other) => other.id === model);
     if (entry === undefined) {
-      throw new RequestError(404, `The model \`${model}\` does not exist.`);
+      throw new RequestError(404, `The model \`${model}\` does not exist.`, "model");
     }
     await sendJson(reply, id, 200, entry);
   }
@@ -289,10 +289,8 @@ async function sendError(
   reply: ClientReply,
   id: string,
   target: string,
-  status: number,
-  message: string,
+  { status, message, param }: RequestError,
 ) {
   if (reply.begun) return reply.cut();
-  const param = status === 404 && message.startsWith("The model") ? "model" : null;
   await reply.send(status, ownHeaders(id), errorBodyAt(target, status, message, param));
 }

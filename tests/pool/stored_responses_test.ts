@@ -75,7 +75,13 @@ Deno.test("what nobody has is not found, and everybody was asked", async () => {
   await using gateway = await s.gateway({});
   const got = await fetch(`${gateway.url}/v1/responses/resp_nowhere`);
   assert.equal(got.status, 404);
-  assert.match((await got.json()).error.message, /resp_nowhere/);
+  // In vLLM's own words.
+  assert.deepEqual((await got.json()).error, {
+    message: "Response with id 'resp_nowhere' not found.",
+    type: "invalid_request_error",
+    param: "response_id",
+    code: 404,
+  });
   for (const { looked } of [s.a, s.b]) assert.ok(looked.includes("/v1/responses/resp_nowhere"));
   const next = await respond(gateway, "resp_nowhere");
   assert.equal(next.status, 404);
