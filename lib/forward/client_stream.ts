@@ -84,7 +84,9 @@ export class ClientStream implements Delivered {
   /** An answer that is sent whole. */
   async whole(head: ResponseHead, instance: string, body: Uint8Array): Promise<void> {
     this.body = body;
-    if (this.request.api !== null) this.#usage = usageOfBody(body);
+    // What is fetched was made, and counted, before: once more for each look would be too often.
+    const isMade = this.request.api !== null && this.request.client.method === "POST";
+    if (isMade) this.#usage = usageOfBody(body);
     await this.#quiet();
     this.firstByteAt = performance.now();
     await this.reply.send(

@@ -31,7 +31,8 @@ export class BackgroundAnswers {
   /** The capture of an answer that was fetched, with what was asked; null where that is not known. */
   join(id: string, fetched: Capture): Capture | null {
     const asked = this.#asked.get(id);
-    if (asked === undefined) return null;
+    // Who left while fetching it may come again.
+    if (asked === undefined || fetched.outcome !== "complete") return null;
     this.#forget(id, asked);
     const { outcome, error, response, status, instance } = fetched;
     const durationMs = fetched.startedAtMs + fetched.durationMs - asked.startedAtMs;

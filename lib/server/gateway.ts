@@ -182,7 +182,8 @@ export class Gateway {
       ? null
       : await this.#parts.stored.keeperOf(previousResponseId, pool.instances, client.headers);
     const given = { ...fields, model };
-    const request = forwardRequest(id, client, body, api, given, keeper?.name ?? null);
+    const answered = client.method === "POST" ? api : null;
+    const request = forwardRequest(id, client, body, answered, given, keeper?.name ?? null);
     request.isInference = lent;
     return request;
   }
@@ -220,7 +221,9 @@ export class Gateway {
       isHeldBack: false,
       prompt: UNKNOWN_PROMPT,
     };
-    return forwardRequest(id, client, body, null, fields, instance.name);
+    // An answer that was made in the background is read, and recorded, when it is fetched whole.
+    const api = body.length === 0 && fetchesAnswer(client, responseId) ? "responses" : null;
+    return forwardRequest(id, client, body, api, fields, instance.name);
   }
 
   async #health(id: string, client: ClientRequest, reply: ClientReply): Promise<void> {
@@ -269,6 +272,13 @@ async function isForBrowser(
     : [];
   await reply.send(204, [...own, ...told, ...more], new Uint8Array(0));
   return true;
+}
+
+/** Whether it asks for the response as one body: not for its parts, nor for its events once more. */
+function fetchesAnswer({ method, target }: ClientRequest, responseId: string): boolean {
+  const [path, query = ""] = target.split("?", 2);
+  return method === "GET" && path === `/v1/responses/${responseId}` &&
+    !new URLSearchParams(query).has("stream");
 }
 
 function onlyGet(client: ClientRequest): void {

@@ -195,7 +195,7 @@ export function forwardRequest(
     fields.model,
     fields.modelSpans,
     fields.jsonBody,
-    client.method === "POST" ? api : null,
+    api,
     fields.stream,
     fields.choices,
     priorityOf(client),

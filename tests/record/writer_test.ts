@@ -347,6 +347,7 @@ Deno.test("an answer made in the background is recorded once, when it is fetched
   const asked = { input: "Think long", background: true };
   at.writer.offer(capture(asked, response("queued"), { api: "responses" }));
   at.writer.offer(fetched(response("in_progress")));
+  at.writer.offer({ ...fetched(response("completed", "42")), outcome: "aborted" });
   await at.writer.flush();
   assert.deepEqual([await at.lines(), await at.lines("incomplete")], [[], []]);
   at.writer.offer(fetched(response("completed", "42")));
