@@ -225,7 +225,8 @@ export class Attempt {
   /** Why the attempt failed. Rethrows what is no UpstreamError. */
   explain(error: unknown): Failure {
     const failure = explainError(error);
-    const isLimit = this.#phase === "answer" || this.#phase === "total";
+    // One that is found to answer nobody is left for another, whatever its limit.
+    const isLimit = !this.#isSwallowed && (this.#phase === "answer" || this.#phase === "total");
     return failure.kind === "timeout" && isLimit && !isConnecting(error)
       ? { ...failure, kind: "late" }
       : failure;

@@ -68,7 +68,7 @@ Deno.test("every problem is reported in one go, with its place, value and what w
     'config.jsonc:5:11: port: expected number; got `"x"`',
     "config.jsonc:6:17: timeouts.conect: unknown option; did you mean `connect`?",
     "config.jsonc:7:30: load_balancing_strategy: invalid option: expected one of " +
-    '"round_robin"|"least_connections"; got `"rr"`',
+    '"round_robin"|"least_connections"|"prefix_aware"|"bounded_hash"; got `"rr"`',
   ]);
 });
 
