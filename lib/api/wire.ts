@@ -30,13 +30,14 @@ export function eventFrom(data: string, name?: string): Uint8Array {
 export function* eventsIn(chunks: Iterable<Uint8Array>): Generator<StreamEvent> {
   for (const chunk of chunks) {
     for (const { event, data } of parseEvents(chunk)) {
-      const json = jsonOf(data);
+      const json = objectIn(data);
       if (json !== null) yield event === undefined ? { data: json } : { name: event, data: json };
     }
   }
 }
 
-function jsonOf(data: string): Json | null {
+/** The JSON object that an event's data is; null for any other data, which no answer is made of. */
+export function objectIn(data: string): Json | null {
   try {
     const json = JSON.parse(data);
     return isObject(json) ? json : null;

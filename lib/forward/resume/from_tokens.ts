@@ -5,7 +5,7 @@
 import type { Api } from "../../api/api.ts";
 import { dialectOf } from "../../api/dialects.ts";
 import type { Voice } from "../../api/voice.ts";
-import { eventsIn } from "../../api/wire.ts";
+import { eventsIn, objectIn } from "../../api/wire.ts";
 import { isObject, type Json, objectsIn, textOf } from "../../sse/assemble/answer.ts";
 import { parseEvents } from "../../sse/parse.ts";
 import type { Ask } from "../ask.ts";
@@ -168,7 +168,7 @@ class Speech implements Stage {
     for (const { data } of parseEvents(events)) {
       // Figures and the end mark of this stretch are not those of the answer.
       if (this.caughtUp || data === "[DONE]") continue;
-      for (const choice of objectsIn(JSON.parse(data).choices)) said += this.#choice(choice);
+      for (const choice of objectsIn(objectIn(data)?.choices)) said += this.#choice(choice);
     }
     return this.reader.isLost ? null : encoder.encode(said);
   }

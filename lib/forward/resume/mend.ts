@@ -2,6 +2,7 @@
 // and times are the first's. One object for each resumed stream; who mends is told by way and API.
 
 import type { Api } from "../../api/api.ts";
+import { objectIn } from "../../api/wire.ts";
 import type { Json } from "../../sse/assemble/answer.ts";
 import { parseEvents } from "../../sse/parse.ts";
 import type { Stage } from "../stage.ts";
@@ -36,14 +37,10 @@ export class MendStage implements Stage {
     return encoder.encode(mended);
   }
 
-  /** An event that is no JSON is the proof that something is wrong. */
+  /** `data: null` and events of a server's own are no part of an answer: a broken one never gets here. */
   #event(data: string, name: string | undefined): Mended {
-    try {
-      return this.#mender.event(data, name);
-    } catch (error) {
-      if (error instanceof SyntaxError) return "disagrees";
-      throw error;
-    }
+    if (data !== "[DONE]" && objectIn(data) === null) return null;
+    return this.#mender.event(data, name);
   }
 }
 

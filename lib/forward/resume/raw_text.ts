@@ -172,8 +172,11 @@ export class RawReader {
 
   #openCall(said: Said[]): boolean {
     const found = CALL_NAME.exec(this.#held);
-    if (found === null) {
-      if (this.#held.length > CALL_HEAD_CHARS || this.#held.includes(CALL_CLOSE)) {
+    const name = found === null ? null : nameIn(found[1]);
+    if (found === null || name === null) {
+      if (
+        found !== null || this.#held.length > CALL_HEAD_CHARS || this.#held.includes(CALL_CLOSE)
+      ) {
         this.isLost = true;
       }
       return false;
@@ -182,7 +185,7 @@ export class RawReader {
     this.#state = "arguments";
     this.#depth = 0;
     this.#inString = this.#escaped = false;
-    said.push({ kind: "call", name: JSON.parse(`"${found[1]}"`) });
+    said.push({ kind: "call", name });
     return true;
   }
 
@@ -223,6 +226,16 @@ export class RawReader {
     this.#held = this.#held.slice(at + CALL_CLOSE.length).replace(/^\s+/, "");
     this.#state = "content";
     return true;
+  }
+}
+
+/** The name between the quotes of a JSON string; null where a model wrote what is none. */
+function nameIn(quoted: string): string | null {
+  try {
+    return JSON.parse(`"${quoted}"`);
+  } catch {
+    // A bad escape, or a line feed within.
+    return null;
   }
 }
 

@@ -2,7 +2,7 @@
 // input, each of which must come again as far as the client has it.
 
 import { isObject, type Json, textOf } from "../../sse/assemble/answer.ts";
-import { parseEvents } from "../../sse/parse.ts";
+import { eventsIn } from "../../api/wire.ts";
 import { Expected } from "./expected.ts";
 import type { Mended, Mender } from "./mender.ts";
 
@@ -26,25 +26,23 @@ export class MessagesReplay implements Mender {
   /** `sent` are the events that the client has, in their order. */
   constructor(sent: Iterable<Uint8Array>) {
     const texts: string[] = [];
-    for (const bytes of sent) {
-      for (const { data } of parseEvents(bytes)) {
-        const event = data === "[DONE]" ? {} : JSON.parse(data);
-        const block = this.#blocks[event.index];
-        if (event.type === "content_block_start") {
-          const { type, name } = isObject(event.content_block) ? event.content_block : {} as Json;
-          texts.push("");
-          this.#blocks.push({
-            type: textOf(type),
-            name: textOf(name),
-            text: new Expected(""),
-            stopped: false,
-          });
-        } else if (event.type === "content_block_stop" && block !== undefined) block.stopped = true;
-        else if (event.type === "message_delta") this.#hasEnd = true;
-        else if (event.type === "content_block_delta" && block !== undefined) {
-          const field = textField(event.delta);
-          if (field !== null) texts[event.index] += event.delta[field];
-        }
+    for (const { data: event } of eventsIn(sent)) {
+      const index = Number(event.index);
+      const block = this.#blocks[index];
+      if (event.type === "content_block_start") {
+        const { type, name } = isObject(event.content_block) ? event.content_block : {} as Json;
+        texts.push("");
+        this.#blocks.push({
+          type: textOf(type),
+          name: textOf(name),
+          text: new Expected(""),
+          stopped: false,
+        });
+      } else if (event.type === "content_block_stop" && block !== undefined) block.stopped = true;
+      else if (event.type === "message_delta") this.#hasEnd = true;
+      else if (event.type === "content_block_delta" && block !== undefined) {
+        const field = textField(event.delta);
+        if (field !== null) texts[index] += (event.delta as Json)[field];
       }
     }
     for (const [index, block] of this.#blocks.entries()) block.text = new Expected(texts[index]);
