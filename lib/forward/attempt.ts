@@ -60,6 +60,8 @@ const FINISHED_MS = 5000;
 const TELL_MS = 1000;
 /** A question to an instance that is alive is answered at once. */
 const QUESTION_S = 10;
+/** Statuses of who may answer a question later; 500 is what some say to a path that they do not have. */
+const NOT_NOW: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 const JSON_TYPE = [["content-type", "application/json"]] as const;
 
 /** What the beginning of an answer has proved. */
@@ -325,12 +327,14 @@ export class Attempt {
   /** A small question to the instance, before it is asked for the answer. */
   readonly #question: Question = async (path, body) => {
     const { request } = this;
+    // Between two questions there is no call that the client's leaving could end.
+    if (request.client.gone) throw GONE;
     const instance = this.instance.config;
     const model = instance.upstreamModels[request.model] ?? request.model;
     const headers = requestHeaders(JSON_TYPE, instance.apiKey, this.#id);
     this.#phase = "question";
-    this.#deadline.at = this.parts.clock.now + QUESTION_S * 1000;
-    this.#call = this.parts.transportFor(this.instance).start({
+    const until = this.#deadline.at = this.parts.clock.now + QUESTION_S * 1000;
+    const call = this.#call = this.parts.transportFor(this.instance).start({
       method: body === null ? "GET" : "POST",
       url: targetUrl(instance, path),
       headers: instance.apiKey === null
@@ -339,8 +343,14 @@ export class Attempt {
       body: body === null ? [] : [encoder.encode(JSON.stringify({ model, ...body }))],
       connectTimeoutS: instance.timeouts.connectS,
     });
-    const head = await this.#call.head;
-    const { pieces, isWhole } = await this.#readWhole(MAX_HELD_BYTES);
+    const head = await call.head;
+    const { pieces, isWhole } = await this.#readWhole(MAX_HELD_BYTES, until);
+    // An answer without end goes on until its connection does not.
+    if (!isWhole) call.abort(OVER);
+    // Who cannot answer now is no proof that others cannot.
+    if (NOT_NOW.has(head.status)) {
+      throw new UpstreamError("head", "other", `answered ${path} with ${head.status}`);
+    }
     if (head.status !== 200 || !isWhole) return null;
     return jsonIn(joined(pieces));
   };
@@ -513,7 +523,7 @@ export class Attempt {
         this.#deadline.at = Infinity;
         return { pieces, isWhole: piece === null };
       }
-      this.#waits();
+      if (this.#phase !== "question") this.#waits();
       this.#deadline.at = Math.min(this.#deadline.at, until);
     }
   }

@@ -5,7 +5,8 @@ import type { Json } from "../sse/assemble/answer.ts";
 
 /**
  * Asks for `path` with a JSON body (GET where that is null), in which the model gets the name that the
- * instance knows it by. null for anything but a 200 with a JSON object. Throws UpstreamError.
+ * instance knows it by. null for anything but a 200 with a JSON object. Throws
+ * UpstreamError, also where the instance cannot answer just now.
  */
 export type Question = (path: string, body: Json | null) => Promise<Json | null>;
 
