@@ -9,42 +9,77 @@ export interface StopAt {
 }
 
 export class StopStrings {
-  readonly #longest: number;
-  /** The end of the text before the seam that may belong to a stop string. */
-  readonly #before: string;
-  /** Text behind the seam that was looked at. */
-  #behind = "";
+  /** Those that may still reach over the seam. */
+  #open: Crossing[];
+  /** Characters behind the seam that were looked at. */
+  #behind = 0;
 
   constructor(
-    private readonly stops: readonly string[],
+    stops: readonly string[],
     before: string,
     /** Whether the stop string itself is a part of the answer. */
     private readonly includes: boolean,
   ) {
-    this.#longest = Math.max(0, ...stops.map((stop) => stop.length));
-    this.#before = this.#longest === 0 ? "" : before.slice(1 - this.#longest || before.length);
+    this.#open = stops.map((stop) => new Crossing(stop, before)).filter(({ met }) => met > 0);
   }
 
   /** Whether no stop string can reach over the seam any more. */
   get isPast(): boolean {
-    return this.#behind.length >= this.#longest - 1;
+    return this.#open.length === 0;
   }
 
   /** Takes the next text behind the seam; where a stop string across it ends, counted from the seam. */
   take(text: string): StopAt | null {
-    if (this.isPast) return null;
-    this.#behind += text;
-    const joined = this.#before + this.#behind;
     let first: StopAt | null = null;
-    for (const stop of this.stops) {
-      const at = joined.indexOf(stop);
-      // One that lies behind the seam as a whole is the instance's to find.
-      if (at < 0 || at >= this.#before.length) continue;
-      const end = this.includes ? at + stop.length : at;
-      const length = end - this.#before.length;
+    for (const crossing of this.#open) {
+      const end = crossing.take(text, this.#behind);
+      if (end === null) continue;
+      const { stop } = crossing;
+      const length = this.includes ? end : end - stop.length;
       if (first === null || length < first.length) first = { length, stop };
     }
+    this.#behind += text.length;
+    this.#open = this.#open.filter(({ met }) => met > this.#behind);
     return first;
+  }
+}
+
+/**
+ * One stop string, met character by character (Knuth, Morris and Pratt), so that the longest one costs no
+ * more than the text, and holds it back no longer than it agrees with it.
+ */
+class Crossing {
+  /** How many characters of the stop string the text ends in. */
+  met = 0;
+  /** For each beginning of the stop string, the longest shorter one that it ends in. */
+  readonly #shorter: Uint32Array;
+
+  constructor(readonly stop: string, before: string) {
+    this.#shorter = new Uint32Array(stop.length);
+    for (let at = 1, met = 0; at < stop.length; at++) {
+      while (met > 0 && stop[met] !== stop[at]) met = this.#shorter[met - 1];
+      if (stop[met] === stop[at]) met++;
+      this.#shorter[at] = met;
+    }
+    for (let at = Math.max(0, before.length - stop.length + 1); at < before.length; at++) {
+      this.#meet(before[at]);
+    }
+  }
+
+  /** Where it ends behind the seam, `behind` characters of which came before `text`; null if it does not. */
+  take(text: string, behind: number): number | null {
+    for (let at = 0; at < text.length && this.met > behind + at; at++) {
+      this.#meet(text[at]);
+      // One that lies behind the seam as a whole is the instance's to find.
+      if (this.met === this.stop.length && this.met > behind + at + 1) return behind + at + 1;
+    }
+    return null;
+  }
+
+  #meet(char: string): void {
+    const { stop } = this;
+    while (this.met > 0 && stop[this.met] !== char) this.met = this.#shorter[this.met - 1];
+    if (stop[this.met] === char) this.met++;
   }
 }
 
