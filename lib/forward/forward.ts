@@ -35,7 +35,10 @@ export class Forwarder {
 
   constructor(private readonly parts: ForwarderParts) {}
 
-  /** Answers the client in any case; never rejects for what an instance or the client does. */
+  /**
+   * Answers the client in any case; never rejects for what an instance or the client does. RequestError
+   * where the model is served no more.
+   */
   async forward(request: ForwardRequest, reply: ClientReply, config: Config): Promise<Account> {
     this.#budget.deposit();
     const { parts } = this;

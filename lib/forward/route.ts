@@ -4,6 +4,7 @@
 
 import { readError } from "../api/error.ts";
 import type { Config } from "../config/config.ts";
+import { RequestError } from "../http/client.ts";
 import type { Ask } from "../pool/balancing/strategy.ts";
 import type { Fleet } from "../pool/fleet.ts";
 import type { Instance } from "../pool/instance.ts";
@@ -62,11 +63,16 @@ export class Route {
     private readonly parts: RouteParts,
     private readonly budget: RetryBudget,
   ) {
-    this.pool = parts.fleet.pool(request.model)!;
+    const pool = parts.fleet.pool(request.model);
+    // It was there when the request was read; a reload has taken it away since.
+    if (pool === undefined) {
+      throw new RequestError(404, `The model \`${request.model}\` does not exist.`, "model");
+    }
+    this.pool = pool;
     this.#ask = {
       model: request.model,
       priority: request.priority,
-      chain: this.pool.chainOf(request.body, request.prompt),
+      chain: pool.chainOf(request.body, request.prompt),
       answerTokens: request.prompt.answerTokens,
     };
   }

@@ -26,6 +26,8 @@ export interface OddVllm extends AsyncDisposable {
   readonly stored: Set<string>;
   /** Holds answers of /v1/responses back until this resolves. */
   hold: Promise<void>;
+  /** The same for looks at stored responses. */
+  holdLooks: Promise<void>;
 }
 
 export function startOddVllm(name: string): OddVllm {
@@ -45,6 +47,7 @@ export function startOddVllm(name: string): OddVllm {
     isShuttingDown: false,
     stored: new Set(),
     hold: Promise.resolve(),
+    holdLooks: Promise.resolve(),
     [Symbol.asyncDispose]: () => server.shutdown(),
   };
   return self;
@@ -53,6 +56,7 @@ export function startOddVllm(name: string): OddVllm {
     const { pathname } = new URL(request.url);
     if (request.method === "GET") {
       self.looked.push(pathname);
+      if (pathname.startsWith("/v1/responses/")) await self.holdLooks;
       return look(pathname, request);
     }
     const call = { path: pathname, aborted: false };

@@ -143,3 +143,21 @@ Deno.test("a chain waits for its keeper while that has no room", async () => {
   }
   await settled(gateway);
 });
+
+Deno.test("a model that a reload takes away while its keeper is looked for is not there", async () => {
+  await using s = stand();
+  const looked = Promise.withResolvers<void>();
+  s.a.holdLooks = looked.promise;
+  s.a.stored.add("resp_before");
+  await using gateway = await s.gateway({});
+  const asked = respond(gateway, "resp_before");
+  await waitFor(() => s.a.looked.some((path) => path.endsWith("/resp_before")), "the look");
+  const { instances } = options(s.a, s.b);
+  await gateway.writeConfig({ instances: instances.map((one) => ({ ...one, model_name: "new" })) });
+  const listed = async () => await (await fetch(`${gateway.url}/v1/models`)).text();
+  await waitFor(async () => !(await listed()).includes('"demo"'), "the reload");
+  looked.resolve();
+  const answer = await asked;
+  assert.equal(answer.status, 404);
+  assert.match((await answer.json()).error.message, /`demo` does not exist/);
+});
