@@ -459,16 +459,19 @@ export class Attempt {
     return { kind: "events", head, reader, first: whole, ended: true };
   }
 
-  /** An error of the client's own inside a 200 stream goes to the client as it came, to its end. */
+  /**
+   * An error of the client's own inside a 200 stream goes to the client as it came, with the `[DONE]` that
+   * servers send behind it. An instance that does not end its stream then is not waited for.
+   */
   async #restOfError(first: Uint8Array, event: Uint8Array): Promise<Uint8Array> {
-    const parts: Uint8Array[] = [first, event];
-    for (let size = 0; size <= MAX_ERROR_BYTES;) {
-      const piece = await this.#read();
-      if (piece === null) break;
-      size += piece.length;
-      if (parts.length === 2) parts.push(DONE);
+    const until = this.#deadline.at = this.parts.clock.now + DONE_MS;
+    try {
+      const { pieces } = await this.#readWhole(MAX_ERROR_BYTES, until);
+      return joined(pieces.length > 0 ? [first, event, DONE] : [first, event]);
+    } catch (error) {
+      if (this.request.client.gone || !(error instanceof UpstreamError)) throw error;
+      return joined([first, event]);
     }
-    return joined(parts);
   }
 
   /** Next bytes of the body; the idle limit runs only while the instance is waited for. */

@@ -276,10 +276,12 @@ class Delivery {
     if (reader.fault?.kind === "malformed") this.#odd.add(instance);
     account.attempted(attempt.end("broken", isLate ? "neutral" : "failure", broken));
     account.error = `${instance.name}: ${broken}`;
-    if (isLate || isOdd) return await this.#follow(null);
+    if (this.#resumption === null) this.#lastWords = reader.fault?.event ?? null;
+    // Behind the finish nobody has anything to add, whatever the instance says of itself.
+    const isOver = reader.fault !== null && reader.finished;
+    if (isLate || isOdd || isOver) return await this.#follow(null);
     if (this.#resumption !== null) return await this.#broke(reader.pieces);
     client.detach();
-    this.#lastWords = reader.fault?.event ?? null;
     const rules = resumeRules(this.config, route.pool);
     this.#resumption = new Resumption(this.request, client, rules, this.#ids);
     return await this.#follow(this.#resumption.begin());
