@@ -1,4 +1,5 @@
-// The APIs that the gateway understands: a new one is a file beside this one and its line in the table.
+// The APIs that the gateway understands: a new one is a file beside this one and its line in the table; what
+// else it needs is told in docs/architecture.md.
 
 import { openAiErrorBody } from "../http/openai_error.ts";
 import { chat } from "./chat.ts";
