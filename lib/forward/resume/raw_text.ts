@@ -2,6 +2,8 @@
 // reasoning, what lies between those of a tool call is a call, the rest is content. Pure. Used where an
 // answer goes on from its tokens: the tokens' text is raw, and what the client has proves how it is read.
 
+import { ValueEnd } from "./value_end.ts";
+
 export type Channel = "content" | "reasoning" | "arguments";
 
 /** A piece of what the model says. */
@@ -52,10 +54,10 @@ export class RawReader {
   #fresh = true;
   /** Text that may be the beginning of a mark. */
   #held = "";
-  /** Depth and string state within the arguments of a call. */
-  #depth = 0;
-  #inString = false;
-  #escaped = false;
+  /** Blanks behind a call are no content. */
+  #skipsBlanks = false;
+  /** Where the arguments of the call that is open end. */
+  #value = new ValueEnd();
   #trimsNext = false;
 
   constructor(private readonly form: RawForm) {
@@ -123,6 +125,11 @@ export class RawReader {
 
   #speak(said: Said[], isEnd: boolean): boolean {
     const { marks, calls } = this.form;
+    if (this.#skipsBlanks) {
+      this.#held = this.#held.trimStart();
+      if (this.#held === "") return false;
+      this.#skipsBlanks = false;
+    }
     if (this.#fresh && marks !== null) {
       const rest = this.#held.trimStart();
       if (!isEnd && rest.length < marks[0].length && marks[0].startsWith(rest)) return false;
@@ -183,36 +190,17 @@ export class RawReader {
     }
     this.#held = this.#held.slice(found[0].length);
     this.#state = "arguments";
-    this.#depth = 0;
-    this.#inString = this.#escaped = false;
+    this.#value = new ValueEnd();
     said.push({ kind: "call", name });
     return true;
   }
 
   /** The arguments end where their JSON value does. */
   #argue(said: Said[]): boolean {
-    let at = 0;
-    for (; at < this.#held.length; at++) {
-      const char = this.#held[at];
-      if (this.#inString) {
-        if (this.#escaped) this.#escaped = false;
-        else if (char === "\\") this.#escaped = true;
-        else if (char === '"') this.#inString = false;
-      } else if (char === '"') this.#inString = true;
-      else if (char === "{" || char === "[") this.#depth++;
-      else if (char === "}" || char === "]") {
-        // The bracket of the call itself.
-        if (this.#depth === 0) break;
-        if (--this.#depth === 0) {
-          at++;
-          break;
-        }
-      }
-    }
-    const text = this.#held.slice(0, at);
+    const { from, to, isOver } = this.#value.take(this.#held);
+    const text = this.#held.slice(from, to);
     if (text !== "") said.push({ kind: "arguments", text });
-    this.#held = this.#held.slice(at);
-    const isOver = this.#depth === 0 && !this.#inString && text !== "";
+    this.#held = this.#held.slice(to);
     if (isOver) this.#state = "call_end";
     return isOver && this.#held !== "";
   }
@@ -223,7 +211,8 @@ export class RawReader {
       if (isEnd) this.#held = "";
       return false;
     }
-    this.#held = this.#held.slice(at + CALL_CLOSE.length).replace(/^\s+/, "");
+    this.#held = this.#held.slice(at + CALL_CLOSE.length);
+    this.#skipsBlanks = true;
     this.#state = "content";
     return true;
   }

@@ -1,0 +1,83 @@
+// Raw text of a model is read the same however it was cut into pieces.
+
+import assert from "node:assert/strict";
+import {
+  gathered,
+  type RawForm,
+  RawReader,
+  type Whole,
+} from "../../lib/forward/resume/raw_text.ts";
+
+const FORM: RawForm = {
+  marks: ["<think>", "</think>"],
+  startsThinking: false,
+  calls: true,
+  hidesSpecial: true,
+  trims: false,
+};
+
+function read(pieces: readonly string[], form: RawForm): Whole {
+  const reader = new RawReader(form);
+  const said = pieces.flatMap((piece) => reader.take(piece));
+  const whole = gathered([...said, ...reader.end()]);
+  assert.ok(!reader.isLost);
+  return whole;
+}
+
+const TEXTS: Record<string, [raw: string, whole: Whole]> = {
+  "a thought, content and a call": [
+    '<think>\nIs it { "a": 1 }?</think>\n\nI look.\n<tool_call>\n{"name": "get_weather", "arguments": ' +
+    '{"city": "a \\"}] b", "days": [1, {"x": "}"}]}}\n</tool_call><|im_end|>',
+    {
+      reasoning: '\nIs it { "a": 1 }?',
+      content: "\n\nI look.\n",
+      calls: [{
+        name: "get_weather",
+        arguments: '{"city": "a \\"}] b", "days": [1, {"x": "}"}]}',
+      }],
+    },
+  ],
+  "two calls, one with blanks and one with nothing in its arguments": [
+    '<tool_call>\n{ "name" : "a" , "arguments" :   {"k":"v"} }\n</tool_call>\n' +
+    '<tool_call>{"name":"b","arguments":{}}</tool_call>',
+    {
+      reasoning: "",
+      content: "",
+      calls: [{ name: "a", arguments: '{"k":"v"}' }, { name: "b", arguments: "{}" }],
+    },
+  ],
+  "arguments that are no object": [
+    '<tool_call>{"name": "a", "arguments": "x}"}</tool_call>' +
+    '<tool_call>{"name": "b", "arguments": 12 }</tool_call>',
+    {
+      reasoning: "",
+      content: "",
+      calls: [{ name: "a", arguments: '"x}"' }, { name: "b", arguments: "12" }],
+    },
+  ],
+  "text that only looks like marks": [
+    "a <thin b </think c <tool_cal d <| e 5 < 6 <|x",
+    { reasoning: "", content: "a <thin b </think c <tool_cal d <| e 5 < 6 <|x", calls: [] },
+  ],
+};
+
+for (const [name, [raw, whole]] of Object.entries(TEXTS)) {
+  Deno.test(`raw text is read the same however it is cut: ${name}`, () => {
+    assert.deepEqual(read([raw], FORM), whole);
+    assert.deepEqual(read([...raw], FORM), whole, "character by character");
+    for (let first = 1; first < raw.length; first++) {
+      assert.deepEqual(read([raw.slice(0, first), raw.slice(first)], FORM), whole, `at ${first}`);
+      for (let second = first + 1; second < raw.length; second += 7) {
+        const pieces = [raw.slice(0, first), raw.slice(first, second), raw.slice(second)];
+        assert.deepEqual(read(pieces, FORM), whole, `at ${first} and ${second}`);
+      }
+    }
+  });
+}
+
+Deno.test("a thought that the prompt has opened ends at its mark", () => {
+  const form = { ...FORM, startsThinking: true };
+  const whole = { reasoning: "so\n", content: "yes", calls: [] };
+  assert.deepEqual(read(["so\n</think>yes"], form), whole);
+  assert.deepEqual(read([..."so\n</think>yes"], form), whole);
+});
