@@ -117,6 +117,8 @@ export class Attempt {
   readonly #secret: Secret;
   readonly #deadline: Deadline;
   #total: Deadline | null = null;
+  /** Clock by which a whole answer must be there, whatever dribbles meanwhile. */
+  #answerBy = Infinity;
   #phase: "question" | "first_byte" | "answer" | "idle" | "total" = "first_byte";
 
   constructor(
@@ -310,6 +312,7 @@ export class Attempt {
     this.#phase = request.stream || request.client.method !== "POST" ? "first_byte" : "answer";
     const limitS = this.#phase === "answer" ? timeouts.answerS : timeouts.firstByteS;
     this.#deadline.at = clock.now + limitS * 1000;
+    if (this.#phase === "answer") this.#answerBy = this.#deadline.at;
     if (timeouts.totalS === null) return;
     this.#total = new Deadline(() => {
       this.#phase = "total";
@@ -414,7 +417,7 @@ export class Attempt {
   async #hold(head: ResponseHead, begun = NOTHING, isOver = false): Promise<Proof> {
     const { pieces, isWhole } = isOver
       ? { pieces: [], isWhole: true }
-      : await this.#readWhole(MAX_HELD_BYTES);
+      : await this.#readWhole(MAX_HELD_BYTES, this.#answerBy);
     if (begun.length > 0) pieces.unshift(begun);
     if (!isWhole) return { kind: "bytes", head, first: pieces, ended: false };
     const body = this.#secret.bytes(joined(pieces));
@@ -527,7 +530,9 @@ export class Attempt {
         return { pieces, isWhole: piece === null };
       }
       if (this.#phase !== "question") this.#waits();
-      this.#deadline.at = Math.min(this.#deadline.at, until);
+      if (until >= this.#deadline.at) continue;
+      this.#deadline.at = until;
+      if (until === this.#answerBy) this.#phase = "answer";
     }
   }
 
