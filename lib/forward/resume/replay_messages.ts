@@ -16,12 +16,16 @@ interface Block {
   name: string;
   text: Expected;
   stopped: boolean;
+  /** It was closed before its end, and what is left of it goes on in a block of its own. */
+  goesOn: boolean;
 }
 
 export class MessagesReplay implements Mender {
   readonly #blocks: Block[] = [];
   /** The client has the message's stop reason already. */
   #hasEnd = false;
+  /** How many blocks the client has more than the second run. */
+  #more = 0;
 
   /** `sent` are the events that the client has, in their order. */
   constructor(sent: Iterable<Uint8Array>) {
@@ -37,6 +41,7 @@ export class MessagesReplay implements Mender {
           name: textOf(name),
           text: new Expected(""),
           stopped: false,
+          goesOn: false,
         });
       } else if (event.type === "content_block_stop" && block !== undefined) block.stopped = true;
       else if (event.type === "message_delta") this.#hasEnd = true;
@@ -56,7 +61,10 @@ export class MessagesReplay implements Mender {
     // vLLM ends this API's streams with it as well.
     if (data === "[DONE]") return this.caughtUp ? "data: [DONE]\n\n" : "disagrees";
     const event = JSON.parse(data);
-    const pass = (value: Json): string => `event: ${name}\ndata: ${JSON.stringify(value)}\n\n`;
+    const pass = (value: Json, type = name): string => {
+      const index = typeof value.index === "number" ? { index: value.index + this.#more } : {};
+      return `event: ${type}\ndata: ${JSON.stringify({ ...value, ...index })}\n\n`;
+    };
     const block = this.#blocks[event.index];
     switch (event.type) {
       case "message_start":
@@ -75,11 +83,25 @@ export class MessagesReplay implements Mender {
           return block?.stopped ? null : this.caughtUp ? pass(event) : "disagrees";
         }
         const fresh = block.text.meet(textOf(event.delta[field]));
-        if (fresh === null || (block.stopped && fresh !== "")) return "disagrees";
-        return fresh === "" ? null : pass({ ...event, delta: { ...event.delta, [field]: fresh } });
+        if (fresh === null) return "disagrees";
+        if (fresh === "") return null;
+        const rest = { ...event, delta: { ...event.delta, [field]: fresh } };
+        if (!block.stopped || block.goesOn) return pass(rest);
+        // vLLM that is told to stop closes the block that it is in.
+        const isLast = block === this.#blocks.at(-1) && !this.#hasEnd;
+        if (!isLast || field !== "text" || !this.caughtUp) return "disagrees";
+        block.goesOn = true;
+        this.#more = 1;
+        const { index } = event;
+        const opened = {
+          type: "content_block_start",
+          index,
+          content_block: { type: "text", text: "" },
+        };
+        return pass(opened, opened.type) + pass(rest);
       }
       case "content_block_stop":
-        if (block?.stopped) return block.text.left === 0 ? null : "disagrees";
+        if (block?.stopped && !block.goesOn) return block.text.left === 0 ? null : "disagrees";
         return this.caughtUp ? pass(event) : "disagrees";
       case "message_delta":
         if (!this.caughtUp) return "disagrees";
