@@ -178,7 +178,9 @@ export interface Upstream extends AsyncDisposable {
   readonly seen: Seen[];
 }
 
-/** Starts an upstream; `/health` answers 200 by itself and is not noted. */
+const OWN_QUESTIONS = new Set(["/v1/models", "/metrics", "/is_sleeping", "/is_paused"]);
+
+/** Starts an upstream; `/health` answers 200 by itself, and the gateway's own questions are not noted. */
 export function startUpstream(
   answer: (seen: Seen, request: Request) => Response | Promise<Response>,
 ): Upstream {
@@ -192,6 +194,10 @@ export function startUpstream(
   }, async (request, info) => {
     const path = new URL(request.url).pathname;
     if (path === "/health") return new Response(null);
+    // What the gateway asks on its own account is no request of a client's.
+    if (request.method === "GET" && OWN_QUESTIONS.has(path)) {
+      return new Response(null, { status: 404 });
+    }
     const one: Seen = {
       method: request.method,
       path,
