@@ -70,7 +70,8 @@ abstract class ChunkVoice implements Voice {
   protected abstract readonly empty: Json;
 
   end({ reason, stopReason, usage, tellsUsage }: VoiceEnd, more: More = {}): string {
-    const last = this.chunk(this.empty, more, { finish_reason: reason, stop_reason: stopReason });
+    const end = { finish_reason: this.finishOf(reason), stop_reason: stopReason };
+    const last = this.chunk(this.empty, more, end);
     return last + this.tail({ usage, tellsUsage });
   }
 
@@ -79,6 +80,11 @@ abstract class ChunkVoice implements Voice {
     const { id, object, created, model } = this.names;
     const told = { id, object, created, model, choices: [], usage: usageFields(usage) };
     return `data: ${JSON.stringify(told)}\n\n${DONE}`;
+  }
+
+  /** The finish reason in this API, of one in the words of text completions. */
+  protected finishOf(reason: string): string {
+    return reason;
   }
 
   protected chunk(said: Json, more: More, end: Json = { finish_reason: null }): string {
@@ -116,6 +122,11 @@ export class ChatVoice extends ChunkVoice {
   give(text: string, more: More = {}): string {
     const call = { index: this.#calls - 1, function: { arguments: text } };
     return this.#delta({ tool_calls: [call] }, more);
+  }
+
+  /** An answer that ends by itself behind tool calls has ended for their sake. */
+  protected override finishOf(reason: string): string {
+    return reason === "stop" && this.#calls > 0 ? "tool_calls" : reason;
   }
 
   #delta(said: Json, more: More): string {

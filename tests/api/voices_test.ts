@@ -233,3 +233,16 @@ Deno.test("messages: a tool that is only announced has been given nothing; one t
   const stop = { name: "content_block_stop", data: { type: "content_block_stop", index: 2 } };
   assert.equal(given([...announced, stop]), "{}");
 });
+
+Deno.test("a chat answer that ends by itself behind a tool call has ended for its sake", () => {
+  const finish = (calls: boolean, reason: string): unknown => {
+    const voice = dialectOf("chat").voice!([]);
+    if (calls) voice.call("get_weather");
+    const end = voice.end({ reason, stopReason: null, usage: null, tellsUsage: false });
+    const [last] = end.split("\n\n");
+    return JSON.parse(last.slice("data: ".length)).choices[0].finish_reason;
+  };
+  assert.equal(finish(true, "stop"), "tool_calls");
+  assert.equal(finish(true, "length"), "length");
+  assert.equal(finish(false, "stop"), "stop");
+});
