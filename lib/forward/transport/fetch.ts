@@ -77,6 +77,7 @@ class FetchCall implements UpstreamCall {
       !unpacked || (name !== "content-encoding" && name !== "content-length")
     );
     this.#reader = response.body?.getReader() ?? null;
+    request.onHeard?.();
     return { status: response.status, headers: endToEnd(headers) };
   }
 
