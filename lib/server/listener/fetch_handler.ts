@@ -156,9 +156,12 @@ class FetchReply implements ClientReply {
     // The caller may reuse its memory, the server keeps what it was given until it is sent.
     controller.enqueue(bytes.slice());
     if (controller.desiredSize! > 0) return;
-    await new Promise<void>((resolve) => {
-      this.#wanted = resolve;
-    });
+    // A client that leaves without reading on is told by the signal alone.
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wanted = resolve;
+    const stays = this.request.onGone(resolve);
+    await promise;
+    stays();
   }
 
   end(): Promise<void> {
