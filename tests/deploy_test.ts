@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { parse, parseAllDocuments } from "npm:yaml@2.9.1";
 import { loadConfig } from "../lib/config/load.ts";
+import { CATALOG } from "../lib/observe/metrics/catalog.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
 const read = (path: string) => Deno.readTextFile(join(ROOT, path));
@@ -70,6 +71,75 @@ Deno.test("the Kubernetes manifests belong together, and their configuration is 
   assert.deepEqual(byKind.get("Deployment").spec.template.metadata.labels, selector);
 });
 
+Deno.test("the manifests of the guide to Kubernetes belong together, and their configurations load", async () => {
+  const guide = await read("docs/guides/kubernetes.md");
+  const blocks = [...guide.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(([, text]) => text);
+  const documents = blocks.flatMap((text) => parseAllDocuments(text)).map((document) => {
+    assert.deepEqual(document.errors, []);
+    return document.toJS();
+  });
+  const [account, role, binding, map, peers] = documents;
+  assert.deepEqual(documents.map(({ kind }) => kind), [
+    ...["ServiceAccount", "Role", "RoleBinding", "ConfigMap", "Service"],
+  ]);
+  assert.equal(new Set(documents.map(({ metadata }) => metadata.namespace)).size, 1);
+  assert.equal(binding.roleRef.name, role.metadata.name);
+  assert.deepEqual(binding.subjects, [{
+    kind: "ServiceAccount",
+    name: account.metadata.name,
+    namespace: account.metadata.namespace,
+  }]);
+  const loaded = loadConfig("config.jsonc", map.data["config.jsonc"], () => undefined);
+  assert.ok(loaded.ok, JSON.stringify(loaded));
+  const { service } = JSON.parse(map.data["config.jsonc"]).discovery[0];
+  assert.equal(service.split("/")[0], role.metadata.namespace);
+  // The Service of the gateways is found by the Deployment's labels, at the name that `peers` has.
+  const manifests = parseAllDocuments(await read("deploy/kubernetes/gateway.yaml"));
+  const deployment = manifests.map((one) => one.toJS()).find(({ kind }) => kind === "Deployment");
+  assert.deepEqual(peers.spec.selector, deployment.spec.template.metadata.labels);
+  assert.ok(guide.includes(`"dns": "${peers.metadata.name}.${peers.metadata.namespace}.svc:9999"`));
+});
+
+Deno.test("the settings of clients in their guide can be read", async () => {
+  const guide = await read("docs/guides/clients.md");
+  const blocks = [...guide.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(([, text]) => text);
+  assert.equal(blocks.length, 2);
+  for (const text of blocks) {
+    const document = parse(text);
+    assert.match(JSON.stringify(document), /"(apiBase|baseURL)":"http:\/\/\w+:9999\/v1"/);
+  }
+});
+
+Deno.test("the examples for autoscalers ask for metrics that the gateway has, of the labels that it gives them", async () => {
+  const gauges = new Map(
+    CATALOG.filter(({ type }) => type === "gauge").map(({ name, labels }) => [name, labels]),
+  );
+  const asked = (query: string) => {
+    const [, name, label] = /(gateway_\w+)\{(\w+)=/.exec(query)!;
+    assert.deepEqual(gauges.get(name), [label], query);
+  };
+  const keda = parse(await read("deploy/kubernetes/autoscaling-keda.yaml"));
+  assert.equal(keda.kind, "ScaledObject");
+  const [trigger] = keda.spec.triggers;
+  assert.equal(trigger.type, "prometheus");
+  asked(trigger.metadata.query);
+  // So many instances as the query says.
+  assert.deepEqual([trigger.metricType, trigger.metadata.threshold], ["AverageValue", "1"]);
+  const [adapter, hpa] = parseAllDocuments(await read("deploy/kubernetes/autoscaling-hpa.yaml"))
+    .map((document) => {
+      assert.deepEqual(document.errors, []);
+      return document.toJS();
+    });
+  const [rule] = parse(adapter.data["config.yaml"]).externalRules;
+  asked(rule.seriesQuery.replace("!=", "="));
+  assert.match(rule.metricsQuery, /^max\(gateway_model_saturation\{/);
+  assert.equal(hpa.kind, "HorizontalPodAutoscaler");
+  const { metric, target } = hpa.spec.metrics[0].external;
+  assert.equal(metric.name, rule.name.as);
+  assert.deepEqual(Object.keys(metric.selector.matchLabels), gauges.get(metric.name));
+  assert.match(target.value, /^[1-9]\d{0,2}m$/, "a share of one");
+});
+
 Deno.test("the compose file runs commands that exist, on a valid configuration", async () => {
   const { services } = parse(await read("deploy/docker/compose.yaml"));
   const text = await read("deploy/docker/config/config.jsonc");
@@ -84,6 +154,21 @@ Deno.test("the compose file runs commands that exist, on a valid configuration",
   }
 });
 
+const hadolint = join(
+  Deno.env.get("XDG_CACHE_HOME") ?? join(Deno.env.get("HOME") ?? "", ".cache"),
+  "simple-ai-gateway-tests/hadolint-2.15.1/bin/hadolint",
+);
+
+Deno.test({
+  name: "the Dockerfile is as hadolint wants it (needs tests/support/hadolint.sh)",
+  // It comes from PyPI; CI installs it.
+  ignore: !await has(hadolint),
+  async fn() {
+    const { code, said } = await run(hadolint, ["--no-color", "deploy/docker/Dockerfile"]);
+    assert.equal(code, 0, said);
+  },
+});
+
 Deno.test("the image is built by a task that exists, from files that exist", async () => {
   const text = await read("deploy/docker/Dockerfile");
   const sources = [...text.matchAll(/^COPY (?!--from)(.*) \S+$/gm)].flatMap(([, names]) =>
@@ -91,7 +176,7 @@ Deno.test("the image is built by a task that exists, from files that exist", asy
   );
   assert.ok(sources.length > 5);
   for (const name of sources) await Deno.stat(join(ROOT, name));
-  assert.match(text, /^USER nonroot$/m);
+  assert.match(text, /^USER 65532:65532$/m);
 });
 
 /** A folder of release files, served as a release is. */

@@ -8,13 +8,33 @@ const ROOT = join(import.meta.dirname!, "..");
 
 /** Which folders of lib/ a folder may import from, itself apart. A new folder gets a line here. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
-  cli: ["process", "server", "forward", "pool", "record", "observe", "alert", "api", "sse"]
-    .concat("config", "http", "simulate", "dashboard"),
-  process: [
+  cli: [
+    "process",
+    "discover",
+    "peers",
     "server",
+    "caller",
     "forward",
+    "policy",
     "pool",
     "record",
+    "requests",
+    "observe",
+    "alert",
+    "api",
+    "sse",
+  ]
+    .concat("config", "http", "simulate", "dashboard"),
+  process: [
+    "discover",
+    "peers",
+    "server",
+    "caller",
+    "forward",
+    "policy",
+    "pool",
+    "record",
+    "requests",
     "observe",
     "alert",
     "api",
@@ -23,20 +43,26 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "http",
   ]
     .concat("dashboard"),
-  server: ["forward", "pool", "record", "observe", "alert", "api", "sse", "config", "http"],
-  forward: ["pool", "record", "observe", "alert", "api", "sse", "config", "http"],
+  server: ["caller", "forward", "policy", "pool", "record", "observe", "alert", "api", "sse"]
+    .concat("config", "http"),
+  caller: ["pool", "observe", "alert", "api", "sse", "config", "http"],
+  forward: ["policy", "pool", "record", "observe", "alert", "api", "sse", "config", "http"],
+  policy: ["observe", "api", "sse", "config", "http"],
   pool: ["observe", "alert", "config", "http"],
+  requests: ["observe"],
   record: ["observe", "alert", "api", "sse", "config", "http"],
   alert: ["observe", "config", "http"],
   observe: ["api", "config", "http"],
   api: ["sse", "config", "http"],
   sse: ["config", "http"],
+  discover: ["config", "http"],
+  peers: ["pool", "config", "http"],
   config: ["http"],
   http: [],
   // A leaf: a simulated instance knows nothing of the gateway.
   simulate: ["http"],
   // Shows what these hold; a page knows nothing of the request path.
-  dashboard: ["record", "observe", "config", "http"],
+  dashboard: ["record", "requests", "observe", "config", "http"],
 };
 
 interface Import {

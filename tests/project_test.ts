@@ -53,11 +53,37 @@ function outline(markdown: string): Outline {
   };
 }
 
-Deno.test("both READMEs have the same headings, tables and code", async () => {
-  const english = outline(await read("README.md"));
-  const chinese = outline(await read("README_zh.md"));
-  assert.ok(english.blocks.length > 0);
-  assert.deepEqual(chinese, english);
+/** English pages that there are in Chinese, too. */
+async function translated(): Promise<string[]> {
+  const found: string[] = [];
+  for await (const path of files("")) {
+    if (path.endsWith("_zh.md")) found.push(path.replace("_zh.md", ".md"));
+  }
+  return found;
+}
+
+Deno.test("both languages of a page have the same headings, tables and code", async () => {
+  const pages = await translated();
+  assert.ok(pages.includes("README.md") && pages.length > 1, pages.join());
+  for (const page of pages) {
+    const english = outline(await read(page));
+    const chinese = outline(await read(page.replace(".md", "_zh.md")));
+    assert.ok(english.headings.length > 0, page);
+    assert.deepEqual(chinese, english, page);
+  }
+});
+
+Deno.test("both languages of a guide lead to each other, and tables name the same things", async () => {
+  /** What is code in the first cell of each row: names of states, alerts, flags and messages. */
+  const named = (text: string) =>
+    [...text.matchAll(/^\| (`[^|]*?) *\|/gm)].map(([, cell]) => cell.trim());
+  for (const page of await translated()) {
+    const [english, chinese] = [await read(page), await read(page.replace(".md", "_zh.md"))];
+    const name = page.split("/").at(-1)!;
+    assert.ok(english.includes(`](${name.replace(".md", "_zh.md")})`), page);
+    assert.ok(chinese.includes(`](${name})`), page);
+    assert.deepEqual(named(chinese), named(english), page);
+  }
 });
 
 Deno.test("every task, command and file that the READMEs name exists", async () => {
@@ -130,15 +156,36 @@ Deno.test("a task that runs code from npm runs what its lock file names, or fail
   }
 });
 
-Deno.test("what the test task leaves out, the slow one runs, and CI runs both", async () => {
-  const left = project.tasks.test.command.match(/--ignore=(\S+)/)[1].split(",");
-  const slow = project.tasks["test:slow"].command.split(" ")
-    .filter((word: string) => word.startsWith("tests/"));
-  assert.deepEqual(slow, left);
-  for (const path of slow) await Deno.stat(join(ROOT, path));
-  for (const task of ["test", "test:slow", "test:matrix"]) {
-    assert.match(await read(".ci/run"), new RegExp(`run_tests ${task}"`));
+Deno.test("files are left out of the first folder alone: of others the runner does not leave them out", () => {
+  for (const [task, { command }] of Object.entries<{ command: string }>(project.tasks)) {
+    const ignored = /--ignore=(\S+)/.exec(command)?.[1].split(",");
+    if (ignored === undefined) continue;
+    const [first] = command.split(" ").filter((word) => word.startsWith("tests/"));
+    for (const path of ignored) assert.ok(`${path}/`.startsWith(first), `${task}: ${path}`);
   }
+});
+
+Deno.test("what the test task leaves out, others run, nothing of it twice, and CI runs all", async () => {
+  const leftOut = (task: string): string[] =>
+    project.tasks[task].command.match(/--ignore=(\S+)/)[1].split(",");
+  const named = (task: string): string[] =>
+    project.tasks[task].command.split(" ").filter((word: string) => word.startsWith("tests/"));
+  const folders = named("test:faults");
+  const isInFolder = (path: string) => folders.some((folder) => path.startsWith(`${folder}/`));
+  const slow = named("test:slow");
+  assert.deepEqual(leftOut("test:faults"), slow.filter(isInFolder));
+  const elsewhere = [...slow.filter((path) => !isInFolder(path)), ...folders].sort();
+  assert.deepEqual(leftOut("test"), elsewhere);
+  for (const path of slow) await Deno.stat(join(ROOT, path));
+  const tasks = [
+    "test",
+    "test:faults",
+    "test:slow",
+    "test:workers",
+    "test:fetch",
+    "test:deno_serve",
+  ];
+  for (const task of tasks) assert.match(await read(".ci/run"), new RegExp(`run_tests ${task}"`));
 });
 
 Deno.test("the task that runs the program lets it do what it needs: serve, with workers, and record", async () => {
@@ -229,7 +276,7 @@ Deno.test("no file names a place that only one machine has", async () => {
 Deno.test("every file with tests is found by the test task", async () => {
   for await (const path of files("")) {
     if (!path.endsWith(".ts")) continue;
-    if (!/^Deno\.test(\.\w+)?\(/m.test(await read(path))) continue;
+    if (!/^Deno\.test(\.(only|ignore))?\(/m.test(await read(path))) continue;
     assert.ok(path.startsWith("tests/") && path.endsWith("_test.ts"), path);
   }
 });

@@ -4,6 +4,7 @@
 import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import project from "../deno.json" with { type: "json" };
+import { bundle, BUNDLE_FLAGS, deno, ROOT } from "./bundle.ts";
 import { assemble } from "./launcher/assemble.ts";
 import { PERMISSION_FLAGS, V8_FLAGS } from "./runtime_flags.ts";
 
@@ -24,7 +25,6 @@ Makes dist/${project.name}, or dist/${project.name}-TARGET for each target named
                      machine's own platform
 `;
 
-const ROOT = join(import.meta.dirname!, "..");
 const DIST = join(ROOT, "dist");
 
 /** Where a file is made before it is renamed to `path`: the old one may be running. */
@@ -34,23 +34,6 @@ function beside(path: string): string {
 
 /** What came of one `deno compile`; `missing` says why its base runtime could not be had. */
 type Compiled = { path: string } | { missing: string };
-
-interface Ran {
-  success: boolean;
-  /** Standard output and standard error, without colours. */
-  said: string;
-}
-
-async function deno(args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [...args],
-    cwd: ROOT,
-    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...env },
-    stdin: "null",
-  }).output();
-  const text = new TextDecoder();
-  return { success, said: text.decode(stdout) + text.decode(stderr) };
-}
 
 /** The file for a target; without one, for this machine's own platform. */
 function outputPath(target: string | null): string {
@@ -95,32 +78,17 @@ async function assembleOwn(path: string): Promise<void> {
       "a self-extracting executable needs a POSIX system: its launcher is for /bin/sh",
     );
   }
-  const bundle = await Deno.makeTempFile({ suffix: ".mjs" });
-  try {
-    const ran = await deno(["bundle", "--frozen", "--minify", "--output", bundle, "main.ts"]);
-    if (!ran.success) throw new Error(`deno bundle failed:\n${ran.said}`);
-    const file = assemble({
-      name: project.name,
-      version: project.version,
-      platform: Deno.build.target,
-      program: await Deno.readFile(bundle),
-      runtime: await Deno.readFile(Deno.execPath()),
-      flags: [
-        "--no-config",
-        "--no-lock",
-        "--no-remote",
-        "--no-npm",
-        ...project.unstable.map((feature) => `--unstable-${feature}`),
-        V8_FLAGS,
-        ...PERMISSION_FLAGS,
-      ],
-    });
-    await Deno.mkdir(DIST, { recursive: true });
-    await Deno.writeFile(beside(path), file, { mode: 0o755 });
-    await Deno.rename(beside(path), path);
-  } finally {
-    await Deno.remove(bundle);
-  }
+  const file = assemble({
+    name: project.name,
+    version: project.version,
+    platform: Deno.build.target,
+    program: await bundle(),
+    runtime: await Deno.readFile(Deno.execPath()),
+    flags: BUNDLE_FLAGS,
+  });
+  await Deno.mkdir(DIST, { recursive: true });
+  await Deno.writeFile(beside(path), file, { mode: 0o755 });
+  await Deno.rename(beside(path), path);
 }
 
 /** Tells of a finished executable, with its size in MB. */

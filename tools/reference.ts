@@ -1,6 +1,7 @@
 // Writes docs/configuration.md, the reference of every option, from the JSON Schema that
 // lib/config/schema.ts gives.
 
+import { ALERT_KINDS } from "../lib/config/alert_channels.ts";
 import { jsonSchemaText } from "../lib/config/json_schema.ts";
 
 /** The parts of a JSON Schema that the configuration uses. */
@@ -21,6 +22,8 @@ interface Schema {
   exclusiveMinimum?: number;
 }
 
+/** Longer lists of words stand once, at the end of the page: the kinds of alerts. */
+const MOST_LISTED = 10;
 /** Limits beyond this are only those of the number's type. */
 const NO_LIMIT = 1e12;
 
@@ -28,6 +31,7 @@ function form(schema: Schema): string {
   const alternatives = schema.anyOf ?? schema.oneOf;
   if (alternatives !== undefined) return [...new Set(alternatives.map(form))].join(" or ");
   if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``;
+  if (schema.enum !== undefined && schema.enum.length > MOST_LISTED) return "[kind](#kinds)";
   if (schema.enum !== undefined) return schema.enum.map((one) => `\`${one}\``).join(", ");
   if (schema.type === "array") return `list of ${schema.items ? form(schema.items) : "anything"}`;
   if (schema.type === "object") return "object";
@@ -110,6 +114,10 @@ export function referenceText(): string {
     "  restart. Requests under way end as they began. A file with an error changes nothing.",
     "",
     ...section("Options", schema, 2),
+    "## Kinds",
+    "",
+    `What \`alerts[].kinds\` may name: ${ALERT_KINDS.map((kind) => `\`${kind}\``).join(", ")}.`,
+    "[Operating](guides/operating.md) says what each means and what to do.",
   ].join("\n").trimEnd() + "\n";
 }
 

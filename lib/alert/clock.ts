@@ -1,7 +1,10 @@
 // Time for those who wait, so that a test can hold it still.
 
 export interface Clock {
+  /** The time of day, which somebody may set. */
   now(): Date;
+  /** Milliseconds since some moment, by a clock that nobody sets. */
+  passedMs(): number;
   /** Resolves after so long, or at once when `signal` says so; never rejects. */
   wait(ms: number, signal: AbortSignal): Promise<void>;
 }
@@ -9,6 +12,7 @@ export interface Clock {
 /** The machine's time. */
 export const systemClock: Clock = {
   now: () => new Date(),
+  passedMs: () => performance.now(),
   wait: (ms, signal) =>
     new Promise((resolve) => {
       if (signal.aborted) return resolve();

@@ -130,7 +130,7 @@ export class Delivery {
   }
 
   #now(): number {
-    return this.options.clock.now().getTime();
+    return this.options.clock.passedMs();
   }
 }
 

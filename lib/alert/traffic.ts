@@ -10,7 +10,13 @@ import { ShareWatch } from "./share_watch.ts";
 /** What is looked at of a finished request. */
 export type FinishedRequest = Pick<
   Report,
-  "model" | "instance" | "outcome" | "streamed" | "firstByteMs"
+  | "model"
+  | "instance"
+  | "outcome"
+  | "status"
+  | "streamed"
+  | "firstByteMs"
+  | "policyFaults"
 >;
 
 export interface TrafficConfig {
@@ -18,12 +24,18 @@ export interface TrafficConfig {
   instances: readonly { readonly name: string; readonly fallback: boolean }[];
 }
 
+/** Subject of requests that name no model that there is. */
+export const UNKNOWN_MODEL = "unknown model";
+/** Who is kept out or has used what was given is refused on purpose. */
+const ON_PURPOSE: ReadonlySet<number> = new Set([401, 403, 429]);
+
 /** Share of streams that may begin later than `first_token_s`. */
 const LATE_SHARE = 0.05;
 
 export class Traffic {
   #rules: AlertRules;
   #errors: ShareWatch | null = null;
+  #refused: ShareWatch | null = null;
   #late: ShareWatch | null = null;
   #fallbacks = new Set<string>();
   /** When each fallback answered last, in the clock's milliseconds. */
@@ -43,17 +55,21 @@ export class Traffic {
   configure(config: TrafficConfig): void {
     const before = this.#rules;
     this.#rules = config.alertRules;
-    const same = (["errorRate", "firstTokenS", "windowS", "minRequests"] as const).every((key) =>
-      before[key] === this.#rules[key]
-    );
+    const same = (["errorRate", "refusedRate", "firstTokenS", "windowS", "minRequests"] as const)
+      .every((key) => before[key] === this.#rules[key]);
     if (same) this.#fallbacks = fallbacksOf(config);
     else this.#start(config);
   }
 
   /** Counts a finished request; it is on the way of every one. */
-  request({ model, instance, outcome, streamed, firstByteMs }: FinishedRequest): void {
-    if (outcome === "rejected") return;
+  request(finished: FinishedRequest): void {
+    const { model, instance, outcome, status, streamed, firstByteMs, policyFaults } = finished;
     const now = this.now();
+    if (policyFaults !== undefined) this.#policies(policyFaults);
+    if (!ON_PURPOSE.has(status) && outcome !== "aborted") {
+      this.#refused?.note(model || UNKNOWN_MODEL, outcome === "rejected", now);
+    }
+    if (outcome === "rejected") return;
     if (outcome !== "aborted") this.#errors?.note(model, outcome !== "complete", now);
     if (streamed && firstByteMs !== null) {
       this.#late?.note(model, firstByteMs > this.#rules.firstTokenS! * 1000, now);
@@ -62,6 +78,14 @@ export class Traffic {
       this.bell.end("no_instance", model, `a request was answered by ${instance}`);
     }
     if (this.#fallbacks.has(instance)) this.#usedAt.set(instance, now);
+  }
+
+  /** What no policy can read is the client's doing, and its answer says so. */
+  #policies(faults: NonNullable<Report["policyFaults"]>): void {
+    for (const { policy, reason } of faults) {
+      if (reason === "unscanned") continue;
+      this.bell.raise("policy_failing", policy, `gave no verdict: ${reason}`);
+    }
   }
 
   /** Now and then: says what began and what is over. */
@@ -74,6 +98,13 @@ export class Traffic {
         : `${bad} of ${all} requests failed in the last ${windowS} s (${percent(bad, all)})`;
       if (begins) this.bell.raise("error_rate", subject, message);
       else this.bell.end("error_rate", subject, message);
+    }
+    for (const { subject, begins, bad, all } of this.#refused?.look(now) ?? []) {
+      const message = all === 0
+        ? `no requests in the last ${windowS} s`
+        : `${bad} of ${all} requests were refused in the last ${windowS} s (${percent(bad, all)})`;
+      if (begins) this.bell.raise("refused_rate", subject, message);
+      else this.bell.end("refused_rate", subject, message);
     }
     for (const { subject, begins, bad, all } of this.#late?.look(now) ?? []) {
       const message = all === 0
@@ -91,14 +122,18 @@ export class Traffic {
   }
 
   #start(config: TrafficConfig): void {
-    const { errorRate, firstTokenS, windowS, minRequests } = config.alertRules;
+    const { errorRate, refusedRate, firstTokenS, windowS, minRequests } = config.alertRules;
     const changed = "is judged by other rules now";
     for (const model of this.#errors?.above ?? []) this.bell.end("error_rate", model, changed);
+    for (const model of this.#refused?.above ?? []) this.bell.end("refused_rate", model, changed);
     for (const model of this.#late?.above ?? []) this.bell.end("first_token_slow", model, changed);
     this.#fallbacks = fallbacksOf(config);
     this.#errors = errorRate === null
       ? null
       : new ShareWatch({ limit: errorRate, windowS, least: minRequests });
+    this.#refused = refusedRate === null
+      ? null
+      : new ShareWatch({ limit: refusedRate, windowS, least: minRequests });
     this.#late = firstTokenS === null
       ? null
       : new ShareWatch({ limit: LATE_SHARE, windowS, least: minRequests });

@@ -5,7 +5,15 @@ import { isObject, type Json } from "../sse/assemble/answer.ts";
 import { ChatAssembler } from "../sse/assemble/chat.ts";
 import { askedByChat } from "./asked/chat.ts";
 import { promptOfChat } from "./asked/prompt.ts";
-import { choicesAsked, choicesIn, endChunk, errorBody, errorEvent, usageIn } from "./chunks.ts";
+import {
+  choicesAsked,
+  choicesIn,
+  endChunk,
+  errorBody,
+  errorEvent,
+  holdsChoices,
+  usageIn,
+} from "./chunks.ts";
 import type { Dialect, Text } from "./dialect.ts";
 import { partOf, type Path, placesIn, textAt } from "./text.ts";
 import { ChatVoice } from "./voice_chunks.ts";
@@ -21,6 +29,7 @@ export const chat: Dialect = {
   prompt: promptOfChat,
   assembler: () => new ChatAssembler(),
   texts: textsOf,
+  holdsAnswer: holdsChoices,
   usageIn,
   errorEvent,
   errorBody,

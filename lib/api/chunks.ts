@@ -23,6 +23,11 @@ export function choicesIn(data: Json): { choice: Json; index: number; at: number
   ));
 }
 
+/** Whether a body holds choices at all. */
+export function holdsChoices({ choices }: Json): boolean {
+  return Array.isArray(choices) && choices.length > 0;
+}
+
 /** OpenAI's names for token counts. */
 export function usageIn({ usage }: Json): Usage | null {
   if (!isObject(usage)) return null;

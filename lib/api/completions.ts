@@ -2,7 +2,15 @@
 
 import { CompletionsAssembler } from "../sse/assemble/completions.ts";
 import { askedByCompletions } from "./asked/completions.ts";
-import { choicesAsked, choicesIn, endChunk, errorBody, errorEvent, usageIn } from "./chunks.ts";
+import {
+  choicesAsked,
+  choicesIn,
+  endChunk,
+  errorBody,
+  errorEvent,
+  holdsChoices,
+  usageIn,
+} from "./chunks.ts";
 import type { BodyFields, Dialect } from "./dialect.ts";
 import { partOf, textAt } from "./text.ts";
 import { CompletionsVoice } from "./voice_chunks.ts";
@@ -20,6 +28,7 @@ export const completions: Dialect = {
     choicesIn(data).flatMap(({ choice, index, at }) =>
       textAt(partOf(index, "content"), choice.text, ["choices", at, "text"])
     ),
+  holdsAnswer: holdsChoices,
   usageIn,
   errorEvent,
   errorBody,

@@ -32,6 +32,8 @@ export interface Dialect {
    * `name` is the `event:` field, for streams that say there alone what an event is.
    */
   texts(data: Json, name?: string): Text[];
+  /** Whether a whole body holds an answer of this API: an object without one is none. */
+  holdsAnswer(body: Json): boolean;
   /** Token counts in an event's data or in a whole body; null without. */
   usageIn(data: Json): Usage | null;
   /** An error in a stream that has begun; nothing follows it. */

@@ -80,7 +80,7 @@ export function readError(text: Uint8Array | string, status: number | null = nul
     shuttingDown,
     clients,
     refusesKey: meant === 401 || meant === 403,
-    lacks: meant === 404 ? lackIn(found, searched) : null,
+    lacks: meant === 404 ? lackIn(found, searched, isObject(parsed)) : null,
   };
 }
 

@@ -22,6 +22,7 @@ export const messages: Dialect = {
   prompt: promptOfMessages,
   assembler: () => new MessagesAssembler(),
   texts: textsOf,
+  holdsAnswer: ({ content }) => Array.isArray(content),
   usageIn,
   errorEvent: (status, message) => namedEvents([errorOf(status, message)]),
   errorBody: (status, message) => encoder.encode(JSON.stringify(errorOf(status, message))),

@@ -23,6 +23,9 @@ export const responses: Dialect = {
   prompt: promptOfResponses,
   assembler: () => new ResponsesAssembler(),
   texts: textsOf,
+  // One in the background has nothing but its status yet.
+  holdsAnswer: ({ output, status }) =>
+    typeof status === "string" || (Array.isArray(output) && output.length > 0),
   usageIn,
   errorEvent: (status, message, param = null) =>
     namedEvents([{ type: "error", code: String(status), message, param }]),

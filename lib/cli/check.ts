@@ -25,7 +25,15 @@ gets a line: ok, or what is wrong, in its own words.`,
 }, async ({ values }) => {
   const loaded = await readOrSay(values.config);
   if (loaded === null) return 1;
-  const { instances } = loaded.config;
+  const { instances, tls } = loaded.config;
+  if (tls !== null) {
+    const { expiryProblem } = await import("../config/certificate.ts");
+    const expired = expiryProblem(tls, Date.now());
+    if (expired !== null) {
+      console.error(`${values.config}: ${expired}`);
+      return 1;
+    }
+  }
   if (values.print) {
     const { maskSecrets } = await import("../config/mask.ts");
     console.log(JSON.stringify(maskSecrets(loaded.options), null, 2));
@@ -34,6 +42,10 @@ gets a line: ok, or what is wrong, in its own words.`,
       `${values.config}: ok, ${instances.length} instance${instances.length === 1 ? "" : "s"}`,
     );
   }
+  const { doubtsAbout } = await import("../config/doubts.ts");
+  for (const doubt of doubtsAbout(loaded.config, Date.now())) console.error(`warning: ${doubt}`);
+  const { leftBehind } = await import("./check/left_behind.ts");
+  for (const doubt of await leftBehind(loaded.config)) console.error(`warning: ${doubt}`);
   if (!values.live) return 0;
   const { askInstances } = await import("./check/live.ts");
   const found = await askInstances(instances);

@@ -1,15 +1,18 @@
 // `dev`: the whole thing on a fresh machine, simulated instances included.
 
 import { command } from "./command/command.ts";
-import { FLAGS, serveBy } from "./serve.ts";
+import { CONFIG_FILE } from "./config_file.ts";
+import { FLAGS, serveBy, serveOn } from "./serve.ts";
 
+const NAMED_ALONE = { model: undefined, key: undefined, keyVariable: undefined };
 const PORTS = [8001, 8002];
 
 export const dev = command({
   name: "dev",
   summary: "two simulated instances and the gateway, reloaded on save",
   about: `Starts two simulated vLLM instances on ports ${PORTS.join(" and ")} and the gateway on ` +
-    "config.jsonc.\nEdit config.jsonc while it runs: the change is in force as soon as it is saved.",
+    "config.jsonc.\nEdit config.jsonc while it runs: the change is in force as soon as it is saved. " +
+    "Where there\nis none, the two instances are served as they are.",
   flags: FLAGS,
   examples: [
     "simple-ai-gateway dev",
@@ -26,7 +29,14 @@ export const dev = command({
       console.error(`simulated vLLM listening on ${instance.url} (demo)`);
     }
     // On one's own machine the dashboard shows the records, too.
-    return await serveBy(values, { adminLocal: true });
+    const more = { adminLocal: true };
+    if (values.config !== CONFIG_FILE || await isThere(CONFIG_FILE)) {
+      return await serveBy(values, more);
+    }
+    const { configurationOf } = await import("./serve/without_file.ts");
+    const urls = instances.map(({ url }) => url);
+    const read = await configurationOf({ ...NAMED_ALONE, instances: urls });
+    return read === null ? 1 : await serveOn(read, null, values, more);
   } catch (error) {
     if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     console.error(
@@ -38,3 +48,13 @@ export const dev = command({
     for (const instance of instances) await instance.close();
   }
 });
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

@@ -2,20 +2,10 @@
 // it is.
 
 import { command } from "./command/command.ts";
-import { optional, repeated, toggle, withDefault } from "./command/flag.ts";
-import { expected, type Kind, path, text, whole } from "./command/kind.ts";
+import { repeated, toggle, withDefault } from "./command/flag.ts";
+import { path, text, whole } from "./command/kind.ts";
 import { CONFIG_FILE } from "./config_file.ts";
-import { addressOf } from "./probe.ts";
-
-const VARIABLE: Kind<string> = {
-  placeholder: "NAME",
-  read(given) {
-    if (!/^[A-Za-z_]\w*$/.test(given)) throw expected("the name of a variable", given);
-    return given;
-  },
-};
-
-const ADDRESS: Kind<string> = { placeholder: "URL", read: addressOf };
+import { ADDRESS, instanceFlag, keyFlag, keyIn, modelFlag } from "./instance_flags.ts";
 
 export const init = command({
   name: "init",
@@ -24,11 +14,10 @@ export const init = command({
     `Asks each instance for its models and writes an annotated configuration. Without --instance it
 looks for servers on this host and, in a terminal, asks.`,
   flags: {
-    instance: repeated(ADDRESS, "address of an instance, such as http://10.0.0.5:8000"),
+    instance: instanceFlag("address of an instance, such as http://10.0.0.5:8000"),
     fallback: repeated(ADDRESS, "address of a fallback instance"),
-    model: optional(text("NAME"), "model of the instances that cannot be asked"),
-    "api-key-env": optional(
-      VARIABLE,
+    model: modelFlag,
+    "api-key-env": keyFlag(
       "environment variable with the key of the instances; the file names it, it does not hold the key",
     ),
     host: withDefault(text("ADDRESS"), "0.0.0.0", "where the gateway listens"),
@@ -46,11 +35,8 @@ looks for servers on this host and, in a terminal, asks.`,
   ],
 }, async ({ values }) => {
   const variable = values["api-key-env"];
-  const key = variable === undefined ? undefined : Deno.env.get(variable);
-  if (variable !== undefined && key === undefined) {
-    console.error(`--api-key-env: environment variable \`${variable}\` is not set`);
-    return 1;
-  }
+  const key = keyIn(variable);
+  if (key === null) return 1;
   const { writeConfiguration } = await import("./init/write.ts");
   return await writeConfiguration({
     instances: values.instance,

@@ -2,30 +2,17 @@
 
 import { command } from "./command/command.ts";
 import { optional, repeated, toggle, withDefault } from "./command/flag.ts";
-import { expected, type Kind, path, text } from "./command/kind.ts";
+import { path, text } from "./command/kind.ts";
 import { CONFIG_FILE } from "./config_file.ts";
-
-const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/** A moment, in milliseconds since 1970. */
-const SINCE: Kind<number> = {
-  placeholder: "TIME",
-  read(given) {
-    const ago = /^(\d+)([smhd])$/.exec(given);
-    if (ago !== null) return Date.now() - Number(ago[1]) * UNITS[ago[2]];
-    // A bare date would be read as UTC.
-    const time = Date.parse(/^\d{4}-\d{2}-\d{2}$/.test(given) ? `${given}T00:00` : given);
-    if (!Number.isNaN(time)) return time;
-    throw expected("a time such as 10m, 2h, 2026-01-31 or 2026-01-31T12:00", given);
-  },
-};
+import { MOMENT } from "./since.ts";
 
 export const logs = command({
   name: "logs",
   summary: "shows and follows recorded conversations",
   about:
-    `Shows what was recorded in the last hour, oldest first. (What the gateway itself says is on its
-standard error.)`,
+    `Shows what was recorded in the last hour, oldest first. Requests that were refused leave no record:
+--errors tells how many there were, and \`requests\` shows them. (What the gateway itself says is on
+its standard error.)`,
   flags: {
     config: optional(
       path("FILE"),
@@ -37,7 +24,7 @@ standard error.)`,
     model: repeated(text("NAME"), "only this model"),
     instance: repeated(text("NAME"), "only answers of this instance"),
     since: withDefault(
-      SINCE,
+      MOMENT,
       "1h",
       "from this time on: 10m, 2h, 3d, 2026-01-31 or 2026-01-31T12:00",
     ),
@@ -65,5 +52,6 @@ standard error.)`,
     instances: values.instance,
     since: values.since,
     json: values.json,
+    errors: values.errors,
   });
 });

@@ -3,14 +3,25 @@
 import { nearest } from "../config/nearest.ts";
 import { VERSION } from "../process/version.ts";
 import { alert } from "./alert.ts";
+import { ask } from "./ask.ts";
 import { check } from "./check.ts";
 import type { Command } from "./command/command.ts";
 import { helpOf, overviewOf } from "./command/help.ts";
 import { completion } from "./completion.ts";
+import { demo } from "./demo.ts";
 import { dev } from "./dev.ts";
+import { explain } from "./explain.ts";
+import { drain, undrain } from "./drain.ts";
+import { events } from "./events.ts";
 import { exportRecords } from "./export.ts";
 import { init } from "./init.ts";
+import { keys } from "./keys.ts";
+import { limits } from "./limits.ts";
 import { logs } from "./logs.ts";
+import { records } from "./records.ts";
+import { requests } from "./requests.ts";
+import { plugin } from "./plugin.ts";
+import { policies } from "./policies.ts";
 import { serve } from "./serve.ts";
 import { simulate } from "./simulate.ts";
 import { status } from "./status.ts";
@@ -20,11 +31,23 @@ export const commands: readonly Command[] = [
   serve,
   init,
   check,
+  keys,
+  limits,
+  policies,
+  plugin,
   simulate,
   exportRecords,
   status,
+  explain,
+  ask,
+  events,
+  requests,
+  drain,
+  undrain,
   logs,
+  records,
   alert,
+  demo,
   dev,
   completion,
 ];

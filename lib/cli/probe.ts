@@ -1,5 +1,5 @@
 // Asks a server what it serves: its models and their context, and what it calls itself. `init` writes
-// its configuration by it, `check --live` compares.
+// its configuration by it, `serve --instance` starts by it, `check --live` compares.
 
 import { expected } from "./command/kind.ts";
 import { printable } from "./printable.ts";
@@ -82,6 +82,15 @@ export async function probe(
   return { url, models: listed, server, problem, status: null };
 }
 
+/** One line on what was found, for a terminal. */
+export function inWords({ url, models, server, problem }: Probed): string {
+  if (problem !== null) return `${url}: ${problem}`;
+  const what = models.map(({ name, maxLength }) =>
+    printable(maxLength === null ? name : `${name} (${maxLength} tokens)`)
+  );
+  return `${url}: ${what.join(", ")}${server === null ? "" : `, ${server}`}`;
+}
+
 /** An answer that is none, with what it said. */
 class Refusal extends Error {
   constructor(path: string, readonly status: number, body: string) {
@@ -114,7 +123,8 @@ async function shortText(response: Response): Promise<string> {
   return text + decoder.decode();
 }
 
-function reasonOf(error: unknown): string {
+/** Why a server did not answer, in few words. */
+export function reasonOf(error: unknown): string {
   if (error instanceof SyntaxError) return "/v1/models answered something that is not JSON";
   if (!(error instanceof Error)) return String(error);
   if (error instanceof Refusal) return error.message;

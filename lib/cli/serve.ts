@@ -1,11 +1,14 @@
 // `serve`: flags in, exit code out; the running gateway is in process/.
 
+import type { Loaded } from "../config/load.ts";
 import { LOG_LEVELS } from "../config/log_level.ts";
 import { command } from "./command/command.ts";
 import { optional, toggle, type Values } from "./command/flag.ts";
 import { expected, type Kind, oneOf, text, whole } from "./command/kind.ts";
+import { UsageError } from "./command/read.ts";
 import type { Overrides } from "../process/overrides.ts";
-import { configFlag, readOrSay } from "./config_file.ts";
+import { CONFIG_FILE, configFlag, readOrSay } from "./config_file.ts";
+import { instanceFlag, keyFlag, keyIn, modelFlag } from "./instance_flags.ts";
 
 const MOST_WORKERS = 63;
 
@@ -41,17 +44,40 @@ export const FLAGS = {
 export const serve = command({
   name: "serve",
   summary: "runs the gateway (the default command)",
-  flags: FLAGS,
+  flags: {
+    ...FLAGS,
+    instance: instanceFlag("serve this instance, such as http://10.0.0.5:8000, without a file"),
+    model: modelFlag,
+    "api-key-env": keyFlag("environment variable with the key of --instance"),
+  },
   details:
-    `SIGHUP reloads the file. SIGTERM or SIGINT finishes running answers (drain_timeout), a second one
+    `--instance needs no file: each instance is asked for its models, every option has its default
+(records go to ./data), and nothing is reloaded. \`init\` writes a file of the same instances.
+
+SIGHUP reloads the file. SIGTERM or SIGINT finishes running answers (drain_timeout), a second one
 ends at once. SIGUSR2 is for one whose successor listens already: it takes no new connections, and
 ends when its answers have.`,
   examples: [
     "simple-ai-gateway",
     "simple-ai-gateway serve --config /etc/simple-ai-gateway/config.jsonc --port 8080",
+    "simple-ai-gateway serve --instance http://10.0.0.5:8000 --instance http://10.0.0.6:8000",
     "simple-ai-gateway serve --takeover & kill -USR2 OLD_PID",
   ],
-}, ({ values }) => serveBy(values));
+}, async ({ values }) => {
+  const { instance: instances, model, "api-key-env": keyVariable, ...rest } = values;
+  if (instances.length === 0) {
+    if (model === undefined && keyVariable === undefined) return await serveBy(rest);
+    throw new UsageError("--model and --api-key-env tell of --instance, which is missing");
+  }
+  if (values.config !== CONFIG_FILE) {
+    throw new UsageError("--instance serves without a file: leave out --config or --instance");
+  }
+  const key = keyIn(keyVariable);
+  if (key === null) return 1;
+  const { configurationOf } = await import("./serve/without_file.ts");
+  const read = await configurationOf({ instances, model, key, keyVariable });
+  return read === null ? 1 : await serveOn(read, null, rest);
+});
 
 /** Serves as the flags say; `more` is what another command sets beside them. */
 export async function serveBy(
@@ -59,12 +85,29 @@ export async function serveBy(
   more: Overrides = {},
 ): Promise<number> {
   const read = await readOrSay(values.config);
-  if (read === null) return 1;
+  return read === null ? 1 : await serveOn(read, values.config, values, more);
+}
+
+/** Serves on what was read; `path` is null where that is no file. */
+export async function serveOn(
+  read: Extract<Loaded, { ok: true }>,
+  path: string | null,
+  values: Values<typeof FLAGS>,
+  more: Overrides = {},
+): Promise<number> {
+  const { callers } = read.config;
+  if (callers !== null && callers.keys.length === 0 && callers.jwt === null) {
+    const file = read.beside[0]?.path ?? path ?? "the configuration";
+    console.error(
+      `${file}:1:1: there is no key in it, so nobody may ask: \`simple-ai-gateway keys create NAME\` makes one`,
+    );
+    return 1;
+  }
   const { GatewayProcess } = await import("../process/process.ts");
   const { host, port, workers, takeover } = values;
   const given = { host, port, workers, level: values["log-level"], format: values["log-format"] };
   return await new GatewayProcess({
-    file: { path: values.config, text: read.text, options: read.options },
+    file: { path, text: read.text, options: read.options, beside: read.beside },
     config: read.config,
     // Only what was given beats the file.
     overrides: {

@@ -14,12 +14,19 @@ export const ALERT_KINDS = [
   "no_instance",
   "fallback_in_use",
   "error_rate",
+  "refused_rate",
   "first_token_slow",
   "answer_truncated",
   "reload_failed",
   "disk_low",
+  "system_limit",
   "records_dropped",
   "records_failed",
+  "usage_failed",
+  "shared_state_down",
+  "budget",
+  "key_expiring",
+  "policy_failing",
   "worker_died",
 ] as const;
 export type AlertKind = typeof ALERT_KINDS[number];
@@ -53,7 +60,7 @@ const common = {
 };
 
 const webhook = z.strictObject({
-  type: z.literal("webhook"),
+  type: z.literal("webhook").describe("Which kind of channel it is."),
   url: webAddress.describe("Gets a POST with a JSON body."),
   headers: z.record(
     z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "expected the name of a header"),
@@ -63,33 +70,33 @@ const webhook = z.strictObject({
 });
 
 const slack = z.strictObject({
-  type: z.literal("slack"),
+  type: z.literal("slack").describe("Which kind of channel it is."),
   url: webAddress.describe("Address of the incoming webhook."),
   ...common,
 });
 
 const wecom = z.strictObject({
-  type: z.literal("wecom"),
+  type: z.literal("wecom").describe("Which kind of channel it is."),
   url: webAddress.describe("Address of the group robot, with its key."),
   ...common,
 });
 
 const dingtalk = z.strictObject({
-  type: z.literal("dingtalk"),
+  type: z.literal("dingtalk").describe("Which kind of channel it is."),
   url: webAddress.describe("Address of the robot, with its access_token."),
   secret: secret.optional().describe("Signs the messages of a robot that asks for it (SEC…)."),
   ...common,
 });
 
 const feishu = z.strictObject({
-  type: z.literal("feishu"),
+  type: z.literal("feishu").describe("Which kind of channel it is."),
   url: webAddress.describe("Address of the robot, at feishu.cn or larksuite.com."),
   secret: secret.optional().describe("Signs the messages of a robot that asks for it."),
   ...common,
 });
 
 const telegram = z.strictObject({
-  type: z.literal("telegram"),
+  type: z.literal("telegram").describe("Which kind of channel it is."),
   token: z.string().regex(/^[\w:-]+$/, "expected a token such as 123456:ABC-def")
     .describe("Token of the bot."),
   chat_id: z.union([z.int(), z.string().min(1)])
@@ -99,7 +106,7 @@ const telegram = z.strictObject({
 });
 
 const email = z.strictObject({
-  type: z.literal("email"),
+  type: z.literal("email").describe("Which kind of channel it is."),
   host: z.string().min(1).describe("Mail server (SMTP)."),
   port: z.int().min(1).max(65535).optional()
     .describe("Default 587, with tls implicit 465, with tls off 25."),
@@ -108,7 +115,7 @@ const email = z.strictObject({
   ca_file: z.string().min(1).optional()
     .describe("PEM file of the authority that signed the server's certificate."),
   user: z.string().min(1).optional().describe("Login at the mail server, with password."),
-  password: secret.optional(),
+  password: secret.optional().describe("Password of user."),
   from: mailAddress.describe("Sender."),
   to: z.array(mailAddress).min(1).describe("Recipients."),
   ...common,
@@ -140,6 +147,7 @@ export const alertChannel = z.discriminatedUnion("type", [
 const NO_RULES = {
   window: 60,
   error_rate: 0.1,
+  refused_rate: 0.5,
   first_token_s: null,
   min_requests: 20,
   disk_free_bytes: 1_000_000_000,
@@ -151,6 +159,9 @@ export const alertRules = z.strictObject({
     .describe("Requests of this time are judged; a fallback unused for it is no longer in use."),
   error_rate: z.number().positive().max(1).nullable().default(NO_RULES.error_rate)
     .describe("Share of a model's requests that may fail; null for no such alert."),
+  refused_rate: z.number().positive().max(1).nullable().default(NO_RULES.refused_rate).describe(
+    "Share of a model's requests that may be refused as the client's mistake (4xx, but for 401, 403 and 429); null for no such alert.",
+  ),
   first_token_s: z.number().positive().max(LONGEST_S).nullable().default(NO_RULES.first_token_s)
     .describe("Time to the first token that 95 % of a model's streams must keep; null for none."),
   min_requests: z.int().positive().default(NO_RULES.min_requests)

@@ -2,9 +2,14 @@
 // units in the names. What users write and its checks are in schema.ts, the way from one to the other
 // in normalise.ts.
 
+import type { AddressesConfig, CallersConfig, SharedStateConfig, TlsConfig } from "./access.ts";
 import type { AlertChannelOptions } from "./alert_channels.ts";
+import type { Place } from "./discovery.ts";
 import type { CorsRules } from "../http/cors.ts";
 import type { LogLevel } from "./log_level.ts";
+import type { PeersConfig } from "./peers.ts";
+import type { ModelDiscoveryConfig, RoutingConfig, ScrapeConfig } from "./routing.ts";
+import type { PolicyConfig } from "./policies.ts";
 
 /** auto: exact where the instance gives token ids, else continue, else replay. exact: the same. */
 export type ResumeMode = "off" | "continue" | "exact" | "auto";
@@ -14,6 +19,8 @@ export interface Timeouts {
   connectS: number;
   /** Until the head and the first event that means something, of a stream. */
   firstByteS: number;
+  /** Where one is silent for far longer than usual, another instance may be asked beside it. */
+  firstByteIsAuto: boolean;
   /** Without progress within an answer. */
   idleS: number;
   /** The same where a tool call or a schema may be held back until it is whole. */
@@ -46,8 +53,28 @@ export interface InstanceConfig {
   readonly maxConcurrency: number | null;
   /** Longest context in tokens, where the file says it. */
   readonly maxContext: number | null;
+  /** Tokens that its KV cache holds, where the file says it. */
+  readonly kvTokens: number | null;
+  /** Whether its own list of models counts, beside `models`. */
+  readonly listsModels: boolean;
   readonly fallback: boolean;
   readonly timeouts: Timeouts;
+}
+
+/** What those that are found have in common. */
+export type FoundOptions = Omit<InstanceConfig, "id" | "name" | "origin" | "pathPrefix">;
+
+export interface DiscoveryConfig {
+  /** For people, unique: `dns vllm.internal`. */
+  readonly name: string;
+  readonly place: Place;
+  readonly scheme: "http" | "https";
+  /** Port of targets that come without one, or of Kubernetes the port's name or number; null for the first. */
+  readonly port: number | string | null;
+  readonly intervalS: number;
+  /** An answer without any instance is believed after this time. */
+  readonly keepEmptyS: number;
+  readonly found: FoundOptions;
 }
 
 export interface HealthCheckConfig {
@@ -65,6 +92,23 @@ export interface RecordConfig {
   readonly queueMaxBytes: number;
   /** Bytes of one answer that are kept. */
   readonly maxBytes: number;
+  /** How long complete conversations stay, and the others. */
+  readonly keep: KeepConfig;
+  readonly keepIncomplete: KeepConfig;
+  /** How hours that are over for a day are packed. */
+  readonly compress: "none" | "gzip";
+}
+
+/** How long hourly files are kept; null for no limit. */
+export interface KeepConfig {
+  readonly days: number | null;
+  readonly bytes: number | null;
+}
+
+export interface RequestsConfig {
+  /** Whether a line of each request is kept. */
+  readonly enabled: boolean;
+  readonly keep: KeepConfig;
 }
 
 export interface AdminConfig {
@@ -86,6 +130,8 @@ export interface AlertRules {
   readonly windowS: number;
   /** Share of a model's requests that may fail; null for no such alert. */
   readonly errorRate: number | null;
+  /** Share of a model's requests that may be refused with a 4xx; null for no such alert. */
+  readonly refusedRate: number | null;
   /** Seconds that 95 % of a model's streams must keep; null for no such alert. */
   readonly firstTokenS: number | null;
   /** Fewer requests in the window are not judged. */
@@ -100,12 +146,27 @@ export interface Config {
   readonly host: string;
   readonly port: number;
   readonly workers: number | "auto";
+  /** What auto goes by. */
+  readonly autoWorkers: {
+    /** null for as many as there are cores. */
+    readonly max: number | null;
+    /** Share of a core, 0 to 1. */
+    readonly busy: number;
+    readonly afterS: number;
+    readonly calmS: number;
+  };
   readonly listener: "http1" | "deno_serve";
   readonly transport: "auto" | "fetch";
   /** Private instances first, then the fallbacks in their order. */
   readonly instances: readonly InstanceConfig[];
+  /** Where more of them are looked for. */
+  readonly discovery: readonly DiscoveryConfig[];
   readonly dataDir: string;
   readonly strategy: "round_robin" | "least_connections" | "prefix_aware" | "bounded_hash";
+  readonly routing: RoutingConfig;
+  /** null for the gateway's own traffic only. */
+  readonly scrape: ScrapeConfig | null;
+  readonly modelDiscovery: ModelDiscoveryConfig | null;
   readonly errorThreshold: number;
   readonly errorWindowS: number;
   /** How long the first ejection lasts, and how long any may. */
@@ -145,6 +206,18 @@ export interface Config {
   /** Which pages may call the API. */
   readonly cors: CorsRules;
   readonly record: RecordConfig;
+  readonly requests: RequestsConfig;
   readonly admin: AdminConfig;
+  /** Who may ask and how much; null where anyone may. */
+  readonly callers: CallersConfig | null;
+  readonly addresses: AddressesConfig;
+  /** null for plain HTTP. */
+  readonly tls: TlsConfig | null;
+  /** null where this gateway shares its limits with no other. */
+  readonly sharedState: SharedStateConfig | null;
+  /** In the order of the file. */
+  readonly policies: readonly PolicyConfig[];
+  /** null where this gateway knows of no others. */
+  readonly peers: PeersConfig | null;
   readonly log: { readonly level: LogLevel; readonly format: "text" | "json" };
 }

@@ -1,29 +1,41 @@
 // A config file, from its text to a snapshot or to everything that is wrong with it.
 
-import type { z } from "zod";
+import { dirname, resolve } from "node:path";
+import { z } from "zod";
+import { keyOptions } from "./access_options.ts";
+import type { TlsConfig } from "./access.ts";
+import { certificateOf, type FileFault } from "./certificate.ts";
 import type { Config } from "./config.ts";
 import { fillIn } from "./environment.ts";
 import { nearest } from "./nearest.ts";
 import { normalise } from "./normalise.ts";
-import { type Parsed, parseText, type Path, type Problem } from "./parse.ts";
-import { configSchema, LATER, type RawConfig } from "./schema.ts";
+import type { PlacedKey } from "./normalise_access.ts";
+import { type Parsed, parseText, type Path, type Problem, SECRET } from "./parse.ts";
+import { configSchema, type RawConfig } from "./schema.ts";
 
 export type Env = (name: string) => string | undefined;
+/** A file that belongs to the configuration, as it was read; null where it could not be. */
+export interface SourceText {
+  readonly path: string;
+  readonly text: string | null;
+}
+
 export type Loaded = {
   ok: true;
   config: Config;
   /** The options as the file names them, with every default. */
   options: RawConfig;
   text: string;
+  /** The other files that were read. */
+  beside: readonly SourceText[];
 } | {
   ok: false;
   problems: Problem[];
+  beside: readonly SourceText[];
 };
 
 /** Files longer than this are no config. */
 const MAX_CHARS = 10 * 1024 * 1024;
-/** Names of options whose values are never shown, mistyped ones included. */
-const SECRET = /key|token|secret|passw|auth|credential/i;
 
 /** Reads and checks a file; an unreadable one is a Problem too. */
 export async function readConfig(path: string, env: Env): Promise<Loaded> {
@@ -39,57 +51,178 @@ export async function readConfig(path: string, env: Env): Promise<Loaded> {
   return loadConfig(path, text, env);
 }
 
-/** Checks a text. All problems are found in one go. */
+/** Checks a text, and the keys file that it names. All problems are found in one go. */
 export function loadConfig(file: string, text: string, env: Env): Loaded {
-  if (text.length > MAX_CHARS) {
-    return problem(file, `the file has ${text.length} characters; expected at most ${MAX_CHARS}`);
+  const own = read(file, text, env, configSchema);
+  const problems = [...own.problems];
+  const beside: SourceText[] = [];
+  let keysFile: Read<z.output<typeof keyList>> | null = null;
+  const named = keysFileOf(own);
+  if (named !== null) {
+    const source = readBeside(file, named);
+    beside.push(source);
+    keysFile = readKeys(source, env);
+    problems.push(...keysFile.problems);
   }
-  if (text.includes("\0")) return problem(file, "the file contains NUL bytes; expected text");
+  problems.push(...own.plainKeys(["keys"]));
+  let tls: TlsConfig | null = null;
+  if (own.data?.tls) {
+    const found = certificateOf(own.data.tls, (named) => {
+      const source = readBeside(file, named);
+      beside.push(source);
+      return source;
+    });
+    if (!Array.isArray(found)) tls = found;
+    else {
+      const at = ({ option, message }: FileFault) => own.problemAt(["tls", option], message);
+      problems.push(...found.map(at));
+    }
+  }
+  if (problems.length === 0 && own.data !== null) {
+    const keys: PlacedKey[] = own.data.keys.map((raw, index) => ({
+      raw,
+      path: ["keys", index],
+      inKeysFile: false,
+    }));
+    for (const [index, raw] of (keysFile?.data ?? []).entries()) {
+      keys.push({ raw, path: [index], inKeysFile: true });
+    }
+    const config = normalise(own.data, keys, tls, (named) => {
+      const source = readBeside(file, named);
+      beside.push(source);
+      return source.text;
+    });
+    if (!Array.isArray(config)) return { ok: true, config, options: own.data, text, beside };
+    for (const { path, message, inKeysFile } of config) {
+      const where = inKeysFile ? keysFile! : own;
+      problems.push(where.problemAt(path, message));
+    }
+  }
+  const rank = (one: Problem) => one.file === file ? 0 : 1;
+  problems.sort((a, b) => rank(a) - rank(b) || a.line - b.line || a.column - b.column);
+  return { ok: false, problems, beside };
+}
+
+const keyList = z.array(keyOptions);
+
+/** One file, read and checked by a schema. */
+interface Read<T> {
+  /** null where there are problems. */
+  data: T | null;
+  /** As it is written, variables not filled in; undefined for a text that is no JSON5. */
+  written: unknown;
+  problems: Problem[];
+  problemAt(path: Path, message: string): Problem;
+  /** Keys that stand in the list at `path` as they are, where only a variable may stand. */
+  plainKeys(path: Path): Problem[];
+}
+
+function read<S extends z.ZodType>(
+  file: string,
+  text: string,
+  env: Env,
+  schema: S,
+): Read<z.output<S>> {
+  const failed = (problems: Problem[]): Read<z.output<S>> => ({
+    data: null,
+    written: undefined,
+    problems,
+    problemAt: (path, message) => ({ file, line: 1, column: 1, path, message }),
+    plainKeys: () => [],
+  });
+  const unfit = (message: string) => failed([{ file, line: 1, column: 1, path: [], message }]);
+  if (text.length > MAX_CHARS) {
+    return unfit(`the file has ${text.length} characters; expected at most ${MAX_CHARS}`);
+  }
+  if (text.includes("\0")) return unfit("the file contains NUL bytes; expected text");
   const parsed = parseText(file, text);
-  if (Array.isArray(parsed)) return { ok: false, problems: parsed };
+  if (Array.isArray(parsed)) return failed(parsed);
   const { value, missing } = fillIn(parsed, env);
-  const problems: Problem[] = missing.map(({ path, name }) => ({
+  const problemAt = (path: Path, message: string): Problem => ({
     file,
     ...parsed.at(path, "value"),
     path,
-    message: `${dotted(path)}: environment variable \`${name}\` is not set`,
-  }));
-  const checked = configSchema.safeParse(value);
+    message: `${dotted(path)}: ${message}`,
+  });
+  const problems = missing.map(({ path, name }) =>
+    problemAt(path, `environment variable \`${name}\` is not set`)
+  );
+  const checked = schema.safeParse(value);
   if (!checked.success) {
     // A value that could not be filled in is not judged as well.
     const unfilled = new Set(missing.map(({ path }) => dotted(path)));
-    const found = checked.error.issues.flatMap((issue) => explain(file, parsed, value, issue));
+    const found = checked.error.issues.flatMap((issue) =>
+      explain(file, parsed, schema, value, issue)
+    );
     problems.push(...found.filter(({ path }) => !unfilled.has(dotted(path))));
-  } else if (problems.length === 0) {
-    const config = normalise(checked.data);
-    if (!Array.isArray(config)) {
-      return { ok: true, config, options: checked.data, text };
-    }
-    for (const { path, message } of config) {
-      const place = parsed.at(path, "value");
-      problems.push({ file, ...place, path, message: `${dotted(path)}: ${message}` });
-    }
   }
-  problems.sort((a, b) => a.line - b.line || a.column - b.column);
-  return { ok: false, problems };
+  return {
+    data: checked.success && problems.length === 0 ? checked.data : null,
+    written: parsed.value,
+    problems,
+    problemAt,
+    plainKeys: (path) => {
+      const list = valueAt(parsed.value, path);
+      if (!Array.isArray(list)) return [];
+      return list.flatMap((one, index) => {
+        const key = valueAt(one, ["key"]);
+        if (typeof key !== "string" || /^\$\{\w+\}$/.test(key)) return [];
+        const message = "a key does not belong into a file; expected `hash`, or `${NAME}` alone";
+        return [problemAt([...path, index, "key"], message)];
+      });
+    },
+  };
+}
+
+/** Where the keys file is that a config's text names; null without. */
+export function keysFileIn(file: string, text: string, env: Env): string | null {
+  const named = keysFileOf(read(file, text, env, configSchema));
+  return named === null ? null : resolve(dirname(file), named);
+}
+
+/** The keys file that a config names, as far as it can be told where other options are wrong. */
+function keysFileOf({ data, written }: Read<RawConfig>): string | null {
+  const named = data === null ? valueAt(written, ["keys_file"]) : data.keys_file;
+  return typeof named === "string" && named !== "" && !named.includes("${") ? named : null;
+}
+
+/** Files that a config names lie beside it. */
+function readBeside(file: string, named: string): SourceText {
+  const path = resolve(dirname(file), named);
+  try {
+    return { path, text: Deno.readTextFileSync(path) };
+  } catch {
+    // Why it could not be read is for the one who asks to be allowed to know: said by `readKeys`.
+    return { path, text: null };
+  }
+}
+
+function readKeys({ path, text }: SourceText, env: Env): Read<z.output<typeof keyList>> {
+  if (text === null) {
+    const gone = read(path, "[]", env, keyList);
+    const message = "the keys file does not exist or cannot be read";
+    return { ...gone, problems: [{ file: path, line: 1, column: 1, path: [], message }] };
+  }
+  const found = read(path, text, env, keyList);
+  return { ...found, problems: [...found.problems, ...found.plainKeys([])] };
 }
 
 function problem(file: string, message: string): Loaded {
-  return { ok: false, problems: [{ file, line: 1, column: 1, path: [], message }] };
+  return { ok: false, problems: [{ file, line: 1, column: 1, path: [], message }], beside: [] };
 }
 
 type Issue = z.core.$ZodIssue;
 
-function explain(file: string, parsed: Parsed, root: unknown, issue: Issue): Problem[] {
+function explain(
+  file: string,
+  parsed: Parsed,
+  schema: z.ZodType,
+  root: unknown,
+  issue: Issue,
+): Problem[] {
   const path = issue.path as Path;
-  const later = LATER.find((name) => name === path[0]);
-  if (later !== undefined) {
-    const at = path.slice(0, 1);
-    const message = `${later}: not available in this version; leave it out or empty`;
-    return [{ file, ...parsed.at(at, "key"), path: at, message }];
-  }
   if (issue.code === "unrecognized_keys") {
-    const known = knownKeys(path, root);
+    const known = knownKeys(schema, path, root);
     return issue.keys.map((key) => {
       const meant = nearest(key, known);
       const hint = meant === null
@@ -104,7 +237,7 @@ function explain(file: string, parsed: Parsed, root: unknown, issue: Issue): Pro
   const inner = issue.code === "invalid_union" ? meantBranch(issue, value) : null;
   if (inner !== null) {
     return inner.flatMap((one) =>
-      explain(file, parsed, root, { ...one, path: [...path, ...one.path] } as Issue)
+      explain(file, parsed, schema, root, { ...one, path: [...path, ...one.path] } as Issue)
     );
   }
   const place = parsed.at(path, value === undefined ? "key" : "value");
@@ -133,9 +266,9 @@ function plainly(message: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
-/** Names of the options of the object at `path` of `root`. */
-function knownKeys(path: Path, root: unknown): string[] {
-  let schema: unknown = configSchema;
+/** Names of the options of the object at `path` of `root`, which `whole` is the schema of. */
+function knownKeys(whole: z.ZodType, path: Path, root: unknown): string[] {
+  let schema: unknown = whole;
   for (const [depth, key] of path.entries()) {
     const { shape, element } = unwrap(schema, valueAt(root, path.slice(0, depth))) as {
       shape?: Record<string, unknown>;

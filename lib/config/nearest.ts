@@ -1,6 +1,6 @@
 // The known name that a mistyped one probably means.
 
-/** The nearest of `known` within a third of its length, or null. */
+/** The nearest of `known` within a third of its length, else one that goes on from it, or null. */
 export function nearest(name: string, known: readonly string[]): string | null {
   let best: string | null = null;
   let least = Infinity;
@@ -11,7 +11,14 @@ export function nearest(name: string, known: readonly string[]): string | null {
       least = distance;
     }
   }
-  return best;
+  // `model` for `model_name`, `cpu` for `per_cpu`.
+  return best ?? (name === "" ? null : known.find((one) => /^[-_.]/.test(rest(one, name))) ??
+    known.find((one) => one.endsWith(`_${name}`) || one.endsWith(`-${name}`)) ?? null);
+}
+
+/** What follows `begin` in `text`; "" where it does not begin so. */
+function rest(text: string, begin: string): string {
+  return text.startsWith(begin) ? text.slice(begin.length) : "";
 }
 
 /** Levenshtein's distance. */

@@ -12,6 +12,8 @@ export interface Problem {
   /** Where in the options it is: keys and indexes; empty for the file as a whole. */
   path: Path;
   message: string;
+  /** The line of a syntax error as it stands in the file, where nothing in it looks like a secret. */
+  text?: string;
 }
 
 /** A value's path in the file: keys and indexes. */
@@ -21,6 +23,18 @@ export interface Parsed {
   value: unknown;
   /** Where the value at `path` stands, or its key; the nearest ancestor's place when it is missing. */
   at(path: Path, part: "key" | "value"): Position;
+}
+
+/** Names of options whose values are never shown, mistyped ones included. */
+export const SECRET = /key|token|secret|passw|auth|credential/i;
+const WIDTH = 80;
+
+/** The line of a problem and a caret below its column; empty where there is nothing to show. */
+export function excerpt({ text, column }: Problem): string[] {
+  if (text === undefined || text.trim() === "") return [];
+  const from = Math.max(0, column - WIDTH / 2);
+  const shown = text.slice(from, from + WIDTH).replaceAll("\t", " ").trimEnd();
+  return [`  ${shown}`, `  ${" ".repeat(column - 1 - from)}^`];
 }
 
 /** `file:line:column: message`, as compilers say it. */
@@ -64,7 +78,16 @@ export function parseText(file: string, text: string): Parsed | Problem[] {
     // backslash within a string, as a half-written file may be.
     body = parseJson5(`${source}\n`, { mode: "json5" }).body as unknown as Node;
   } catch (error) {
-    return [{ file, path: [], ...explainSyntaxError(source, error) }];
+    const { line, column, message } = explainSyntaxError(source, error);
+    const text = source.split("\n")[line - 1];
+    return [{
+      file,
+      line,
+      column,
+      path: [],
+      message,
+      ...text === undefined || SECRET.test(text) ? {} : { text },
+    }];
   }
   const places = new Map<string, Places>();
   const problems: Problem[] = [];

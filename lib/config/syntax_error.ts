@@ -28,6 +28,8 @@ export function explainSyntaxError(source: string, error: unknown): Position & {
     };
   }
   const lines = source.split("\n");
+  const lacks = offset === undefined ? null : missingBefore(source, offset);
+  if (lacks !== null) return { line, column, message: `syntax: a ${lacks} is missing before this` };
   const message = `syntax: ${lowerFirst(error.message.replace(/\s*\(\d+:\d+\)$/, ""))}`;
   // The end of the input is reported past the last line.
   if (line > lines.length) return { line: lines.length, column: lines.at(-1)!.length + 1, message };
@@ -52,6 +54,43 @@ function unclosed(source: string, offset: number): (Position & { sign: string })
     return null;
   }
   return offset >= last ? open.at(-1) ?? null : null;
+}
+
+const VALUES = new Set(["String", "Number", "Boolean", "Null", "Identifier", "NaN", "Infinity"]);
+
+/** What must stand between the token at `offset` and the one before it; null where it is not that. */
+function missingBefore(source: string, offset: number): "comma" | "colon" | null {
+  const before: string[] = [];
+  try {
+    for (const { type, loc } of tokenize(`${source}\n`, { mode: "json5" })) {
+      if (type.endsWith("Comment")) continue;
+      if (loc.start.offset < offset) {
+        before.push(type);
+        continue;
+      }
+      if (!VALUES.has(type) && !OPENING.has(type)) return null;
+      const last = before.at(-1) ?? "";
+      if (!VALUES.has(last) && !CLOSING.has(last)) return null;
+      return isName(before) ? "colon" : "comma";
+    }
+  } catch {
+    // A fault inside a token: the first error says where.
+  }
+  return null;
+}
+
+/** Whether the last of `tokens` is the name of a member: it stands first in an object, or behind a comma of one. */
+function isName(tokens: readonly string[]): boolean {
+  if (!VALUES.has(tokens.at(-1)!)) return false;
+  const previous = tokens.at(-2);
+  if (previous === "LBrace") return true;
+  if (previous !== "Comma") return false;
+  let depth = 0;
+  for (const type of tokens.slice(0, -1).reverse()) {
+    if (CLOSING.has(type)) depth++;
+    else if (OPENING.has(type) && depth-- === 0) return type === "LBrace";
+  }
+  return false;
 }
 
 function lowerFirst(text: string): string {

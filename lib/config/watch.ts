@@ -1,10 +1,10 @@
-// Watches a config file however it is saved: in place, by rename, through the symlinks of a Kubernetes
+// Watches a config file, and the keys file that it names, however they are saved: in place, by rename, through the symlinks of a Kubernetes
 // ConfigMap. The folder is watched, since a watched file is lost with its inode; a slow poll is the
 // safety net where the system tells nothing.
 
 import { dirname, resolve } from "node:path";
 import type { Config } from "./config.ts";
-import { type Env, loadConfig } from "./load.ts";
+import { type Env, loadConfig, type SourceText } from "./load.ts";
 import type { Problem } from "./parse.ts";
 import type { RawConfig } from "./schema.ts";
 
@@ -19,8 +19,10 @@ export interface WatchOptions {
   env: Env;
   /** The text in force; the same text again is no change. */
   initialText: string;
+  /** The other files that were read with it. */
+  beside?: readonly SourceText[];
   /** `options` are the same in the file's own terms. */
-  onConfig(config: Config, options: RawConfig): void;
+  onConfig(config: Config, options: RawConfig, text: string): void;
   onProblems(problems: readonly Problem[]): void;
   /** Told what `onConfig` or `onProblems` threw, and what broke in the watch, which goes on; else on stderr. */
   onError?(error: unknown): void;
@@ -44,6 +46,7 @@ interface FolderWatch {
 
 class Watcher implements ConfigWatcher {
   #text: string;
+  #beside: readonly SourceText[];
   #closed = false;
   #debounce: ReturnType<typeof setTimeout> | null = null;
   /** When the first event came that is not read yet. */
@@ -56,6 +59,7 @@ class Watcher implements ConfigWatcher {
 
   constructor(private readonly options: WatchOptions) {
     this.#text = options.initialText;
+    this.#beside = options.beside ?? [];
     this.#poll = setInterval(() => this.#soon(), POLL_MS);
     Deno.unrefTimer(Number(this.#poll));
     this.#watchFolders();
@@ -115,20 +119,34 @@ class Watcher implements ConfigWatcher {
       return;
     }
     // An editor that truncates first is seen with an empty file; the text follows.
-    if (this.#closed || (!evenIfSame && (text === this.#text || text.trim() === ""))) return;
+    const isSame = text === this.#text && await this.#isSameBeside();
+    if (this.#closed || (!evenIfSame && (isSame || text.trim() === ""))) return;
     this.#text = text;
     const loaded = loadConfig(path, text, env);
-    if (loaded.ok) onConfig(loaded.config, loaded.options);
+    this.#beside = loaded.beside;
+    this.#watchFolders();
+    if (loaded.ok) onConfig(loaded.config, loaded.options, loaded.text);
     else onProblems(loaded.problems);
   }
 
-  /** The file's folder, and that of the file behind a symlink. Called again, it mends lost watches. */
+  /** Whether the other files say what they said when they were read last. */
+  async #isSameBeside(): Promise<boolean> {
+    for (const { path, text } of this.#beside) {
+      if (await Deno.readTextFile(path).catch(() => null) !== text) return false;
+    }
+    return true;
+  }
+
+  /** The files' folders, and those of the files behind symlinks. Called again, it mends lost watches. */
   #watchFolders(): void {
-    const wanted = new Set([resolve(dirname(this.options.path))]);
-    try {
-      wanted.add(dirname(Deno.realPathSync(this.options.path)));
-    } catch {
-      // No file at this moment; its folder is watched all the same.
+    const wanted = new Set<string>();
+    for (const path of [this.options.path, ...this.#beside.map((one) => one.path)]) {
+      wanted.add(resolve(dirname(path)));
+      try {
+        wanted.add(dirname(Deno.realPathSync(path)));
+      } catch {
+        // No file at this moment; its folder is watched all the same.
+      }
     }
     for (const [folder, { identity }] of this.#watchers) {
       if (!wanted.has(folder) || identityOf(folder) !== identity) this.#unwatch(folder);

@@ -7,17 +7,30 @@ import app from "./pages/app.js" with { type: "text" };
 import config from "./pages/config.js" with { type: "text" };
 import curve from "./pages/curve.js" with { type: "text" };
 import events from "./pages/events.js" with { type: "text" };
+import failing from "./pages/failing.js" with { type: "text" };
 import fleet from "./pages/fleet.js" with { type: "text" };
 import format from "./pages/format.js" with { type: "text" };
 import html from "./pages/html.js" with { type: "text" };
 import index from "./pages/index.html" with { type: "text" };
+import keys from "./pages/keys.js" with { type: "text" };
+import instance from "./pages/instance.js" with { type: "text" };
+import longHistory from "./pages/long_history.js" with { type: "text" };
 import playground from "./pages/playground.js" with { type: "text" };
+import playgroundCode from "./pages/playground_code.js" with { type: "text" };
+import polled from "./pages/polled.js" with { type: "text" };
+import table from "./pages/table.js" with { type: "text" };
+import wordsOutlook from "./pages/words_outlook.js" with { type: "text" };
 import records from "./pages/records.js" with { type: "text" };
+import requestStory from "./pages/request_story.js" with { type: "text" };
+import requests from "./pages/requests.js" with { type: "text" };
+import requestsLink from "./pages/requests_link.js" with { type: "text" };
 import signIn from "./pages/sign_in.js" with { type: "text" };
 import style from "./pages/style.css" with { type: "text" };
 import libraries from "./pages/vendor/libraries.js" with { type: "text" };
 import uplotStyle from "./pages/vendor/uplot.css" with { type: "text" };
+import usage from "./pages/usage.js" with { type: "text" };
 import words from "./pages/words.js" with { type: "text" };
+import wordsRequests from "./pages/words_requests.js" with { type: "text" };
 
 const SCRIPT = "text/javascript; charset=utf-8";
 const STYLE = "text/css; charset=utf-8";
@@ -30,13 +43,26 @@ const FILES: Readonly<Record<string, readonly [type: string, text: string]>> = {
   "config.js": [SCRIPT, config],
   "curve.js": [SCRIPT, curve],
   "events.js": [SCRIPT, events],
+  "failing.js": [SCRIPT, failing],
   "fleet.js": [SCRIPT, fleet],
   "format.js": [SCRIPT, format],
   "html.js": [SCRIPT, html],
+  "keys.js": [SCRIPT, keys],
+  "instance.js": [SCRIPT, instance],
+  "long_history.js": [SCRIPT, longHistory],
   "playground.js": [SCRIPT, playground],
+  "playground_code.js": [SCRIPT, playgroundCode],
+  "polled.js": [SCRIPT, polled],
+  "table.js": [SCRIPT, table],
+  "words_outlook.js": [SCRIPT, wordsOutlook],
   "records.js": [SCRIPT, records],
+  "request_story.js": [SCRIPT, requestStory],
+  "requests.js": [SCRIPT, requests],
+  "requests_link.js": [SCRIPT, requestsLink],
   "sign_in.js": [SCRIPT, signIn],
+  "usage.js": [SCRIPT, usage],
   "words.js": [SCRIPT, words],
+  "words_requests.js": [SCRIPT, wordsRequests],
   "style.css": [STYLE, style],
   "vendor/libraries.js": [SCRIPT, libraries],
   "vendor/uplot.css": [STYLE, uplotStyle],

@@ -2,19 +2,21 @@
 // may ask at all is decided before (server/admin.ts); where figures come from is left to the source.
 
 import type { AdminHandler, AdminReply, AdminRequest } from "../http/admin.ts";
-import { openAiError } from "../http/openai_error.ts";
 import { Assets, SECURITY_HEADERS } from "./assets.ts";
 import { LiveFeed } from "./live.ts";
+import { json, problem } from "./replies.ts";
+import { RequestsApi } from "./requests_api.ts";
+import { usageReply } from "./usage_api.ts";
 import type { ActionResult, BrowseQuery, DashboardSource } from "./source.ts";
-
-const encoder = new TextEncoder();
 
 export class Dashboard {
   readonly live: LiveFeed;
   readonly #assets = new Assets();
+  readonly #requests: RequestsApi;
 
   constructor(private readonly source: DashboardSource) {
     this.live = new LiveFeed(source);
+    this.#requests = new RequestsApi(source);
   }
 
   /** Ends the live streams, which would hold up the end of the process. */
@@ -31,16 +33,24 @@ export class Dashboard {
     return await this.#assets.reply(name, request.headers) ?? problem(404, "Not Found");
   };
 
-  #api(
+  async #api(
     name: string,
     parameters: URLSearchParams,
     request: AdminRequest,
-  ): AdminReply | Promise<AdminReply> {
+  ): Promise<AdminReply> {
     switch (name) {
       case "drain":
       case "undrain":
       case "reload":
-        return this.#act(name, request);
+        return await this.#act(name, request);
+      case "reset_limits":
+        return await this.#resetLimits(request);
+      case "check":
+        return this.#check(request);
+      case "try":
+        return await this.#try(request);
+      case "ask":
+        return await this.#ask(request);
     }
     if (!isReading(request)) return problem(405, "Method Not Allowed");
     switch (name) {
@@ -52,14 +62,20 @@ export class Dashboard {
         return json(200, { events: this.source.events() });
       case "config":
         return json(200, this.source.config());
+      case "config_file":
+        return json(200, { file: await this.source.configFile() });
       case "live":
         return this.#live(request.method === "HEAD");
       case "records":
-        return this.#records(parameters);
+        return await this.#records(parameters);
+      case "keys":
+        return await this.#keys(parameters.get("q") ?? "");
+      case "usage":
+        return await usageReply(this.source, parameters);
       case "record":
-        return this.#record(parameters.get("place") ?? "");
+        return await this.#record(parameters.get("place") ?? "");
     }
-    return problem(404, "Not Found");
+    return await this.#requests.reply(name, parameters) ?? problem(404, "Not Found");
   }
 
   #live(headOnly: boolean): AdminReply {
@@ -94,6 +110,10 @@ export class Dashboard {
     return json(200, await this.source.records(query));
   }
 
+  async #keys(query: string): Promise<AdminReply> {
+    return json(200, await this.source.keys(query));
+  }
+
   async #record(place: string): Promise<AdminReply> {
     const record = await this.source.record(place);
     return record === null ? problem(404, "No such record") : json(200, record);
@@ -103,45 +123,120 @@ export class Dashboard {
     name: "drain" | "undrain" | "reload",
     request: AdminRequest,
   ): Promise<AdminReply> {
-    if (request.method !== "POST") return problem(405, "Method Not Allowed");
-    if (!request.trusted) return problem(401, "Actions need admin.token as a bearer token");
+    const refusal = refusalOf(request);
+    if (refusal !== null) return refusal;
     if (name === "reload") return json(200, await this.source.reload());
-    const instance = instanceIn(request.body);
-    if (instance === null) return problem(400, 'expected a body {"instance": "NAME"}');
+    const asked = drainIn(request.body);
+    if (asked === null) return problem(400, 'expected a body {"instance": "NAME"}');
+    const { instance, move } = asked;
     const result: ActionResult = this.source[name](instance);
+    const isDrained = name === "drain" && this.source.config().drained.includes(instance);
+    // Drained before: what runs there may still be moved.
+    if (!result.ok && !(move && isDrained)) return problem(result.status, result.message);
+    // What is acknowledged outlives a crash.
+    await this.source.kept();
+    const moved = move && isDrained ? await this.source.move(instance) : {};
+    return json(200, { ok: true, ...moved });
+  }
+
+  /** The body is the text of a configuration. It may name files and variables: only with the token. */
+  #check(request: AdminRequest): AdminReply {
+    return refusalOf(request) ??
+      json(200, this.source.checkConfig(new TextDecoder().decode(request.body)));
+  }
+
+  async #try(request: AdminRequest): Promise<AdminReply> {
+    const refusal = refusalOf(request);
+    if (refusal !== null) return refusal;
+    const asked = triedIn(request.body);
+    if (asked === null) return problem(400, 'expected {"instance": "NAME", "body": {…}}');
+    const answer = await this.source.try(asked.instance, asked.body);
+    return answer === null
+      ? problem(404, `no instance is named ${asked.instance}`)
+      : json(200, answer);
+  }
+
+  async #ask(request: AdminRequest): Promise<AdminReply> {
+    const refusal = refusalOf(request);
+    if (refusal !== null) return refusal;
+    const asked = drainIn(request.body);
+    if (asked === null) return problem(400, 'expected a body {"instance": "NAME"}');
+    const found = await this.source.ask(asked.instance);
+    return found === null
+      ? problem(404, `no instance is named ${asked.instance}`)
+      : json(200, found);
+  }
+
+  async #resetLimits(request: AdminRequest): Promise<AdminReply> {
+    const refusal = refusalOf(request);
+    if (refusal !== null) return refusal;
+    const whose = limitsIn(request.body);
+    if (whose === null) return problem(400, 'expected a body {"kind": "key", "name": "NAME"}');
+    const { kind, name, budget } = whose;
+    const result = budget === null
+      ? await this.source.resetLimits(kind, name)
+      : await this.source.resetBudget(kind, name, budget);
     return result.ok ? json(200, { ok: true }) : problem(result.status, result.message);
   }
 }
 
-function isReading({ method }: AdminRequest): boolean {
-  return method === "GET" || method === "HEAD";
+const KINDS = ["key", "group", "model"] as const;
+const PERIODS = ["day", "month", "total"] as const;
+
+/** Whose limits are meant, or which of its budgets. */
+interface Whose {
+  kind: typeof KINDS[number];
+  name: string;
+  budget: typeof PERIODS[number] | null;
 }
 
-function instanceIn(body: Uint8Array): string | null {
+function limitsIn(body: Uint8Array): Whose | null {
   try {
     const value = JSON.parse(new TextDecoder().decode(body));
-    return typeof value?.instance === "string" ? value.instance : null;
+    const kind = KINDS.find((one) => one === value?.kind);
+    if (kind === undefined || typeof value.name !== "string") return null;
+    if (value.budget === undefined) return { kind, name: value.name, budget: null };
+    const budget = PERIODS.find((one) => one === value.budget);
+    return budget === undefined ? null : { kind, name: value.name, budget };
   } catch {
     // No JSON: said to the client as 400.
     return null;
   }
 }
 
-function json(status: number, value: unknown): AdminReply {
-  return {
-    status,
-    headers: [
-      ["content-type", "application/json"],
-      ["cache-control", "no-store"],
-      ...SECURITY_HEADERS,
-    ],
-    body: encoder.encode(JSON.stringify(value)),
-  };
+/** Of an action; null where it may be done. */
+function refusalOf({ method, trusted }: AdminRequest): AdminReply | null {
+  if (method !== "POST") return problem(405, "Method Not Allowed");
+  return trusted ? null : problem(401, "Actions need admin.token as a bearer token");
 }
 
-/** In the shape of the gateway's other errors. */
-function problem(status: number, message: string): AdminReply {
-  return json(status, openAiError(status, message));
+function isReading({ method }: AdminRequest): boolean {
+  return method === "GET" || method === "HEAD";
+}
+
+/** `move`: what runs there is to go on elsewhere. */
+function drainIn(body: Uint8Array): { instance: string; move: boolean } | null {
+  try {
+    const value = JSON.parse(new TextDecoder().decode(body));
+    return typeof value?.instance === "string"
+      ? { instance: value.instance, move: value.move === true }
+      : null;
+  } catch {
+    // No JSON: said to the client as 400.
+    return null;
+  }
+}
+
+function triedIn(body: Uint8Array): { instance: string; body: Record<string, unknown> } | null {
+  try {
+    const value = JSON.parse(new TextDecoder().decode(body));
+    const isAsked = typeof value?.instance === "string" && typeof value.body === "object" &&
+      value.body !== null && !Array.isArray(value.body);
+    return isAsked ? { instance: value.instance, body: value.body } : null;
+  } catch {
+    // No JSON: said to the client as 400.
+    return null;
+  }
 }
 
 /** Relative, so that it holds behind a proxy that adds a prefix. */

@@ -1,8 +1,20 @@
 // What the dashboard shows, and the few things it may ask for: the process gives it all this. Names of
 // fields are those of the JSON that pages and `status` read. Times are ISO texts, durations say their unit.
 
+import type { Difference } from "../config/compare.ts";
+import type { Curves, Range } from "../observe/minute_files.ts";
+import type { FailingView } from "../observe/failing.ts";
+import type { Felt } from "../observe/felt.ts";
 import type { FeedEvent } from "../observe/event_feed.ts";
+import type { Outlook } from "./outlook.ts";
+import type { KeysView } from "./keys_view.ts";
 import type { BrowsePage, BrowseQuery, RecordDetail } from "../record/browse.ts";
+
+import type { RequestPage } from "../requests/browse.ts";
+import type { RequestQuery } from "../requests/parameters.ts";
+import type { Story } from "../requests/story.ts";
+
+import type { UsageQuery, UsageView } from "./usage_view.ts";
 
 export type { BrowsePage, BrowseQuery, FeedEvent, RecordDetail };
 
@@ -34,12 +46,26 @@ export interface InstanceView extends Figures {
   state: string;
   /** In force: 0 while drained. */
   weight: number;
-  /** Taken out by an action, until the next reload or undrain. */
+  /** Taken out by an action, until it is undrained. */
   drained: boolean;
   max_concurrency: number | null;
   in_flight: number;
   /** Failures in the current error window. */
   recent_errors: number;
+  /** When its condition changed last, and why; null and "" where nothing has happened since the start. */
+  since: string | null;
+  cause: string;
+  /** Longest context in tokens, where that is known. */
+  context_length: number | null;
+  /** What its own metrics said last; null where they are not read. */
+  engine: {
+    running: number;
+    waiting: number;
+    /** Share of the KV cache that is in use, and of prompt tokens that were cached, 0 to 1. */
+    kv_usage: number;
+    prefix_hits: number | null;
+    age_seconds: number;
+  } | null;
 }
 
 export interface ModelView extends Figures {
@@ -47,6 +73,35 @@ export interface ModelView extends Figures {
   /** Instances that serve it, fallbacks included, and how many of them can answer now. */
   instances: number;
   available: number;
+}
+
+/** Where instances are looked for, and what became of it. */
+export interface DiscoveryView {
+  name: string;
+  /** How many were found. */
+  instances: number;
+  /** When the set last changed; null before the first. */
+  since: string | null;
+  /** When the last answer came. */
+  answered: string | null;
+  /** Why there is no good answer now, and since when; null while there is. */
+  error: string | null;
+  error_since: string | null;
+}
+
+/** A gateway in front of the same instances, this one included. */
+export interface GatewayView {
+  name: string;
+  version: string;
+  uptime_seconds: number;
+  in_flight: number;
+  waiting: number;
+  requests: number;
+  errors: number;
+  requests_per_second: number;
+  tokens_per_second: number;
+  /** Seconds since it was heard of. */
+  age: number;
 }
 
 export interface FleetSnapshot {
@@ -59,6 +114,13 @@ export interface FleetSnapshot {
   /** Requests that wait in line. */
   waiting: number;
   totals: Figures & { in_flight: number };
+  /** What clients felt in the last minutes, and in the last hour. */
+  lately: Felt;
+  last_hour: Felt;
+  /** The file as it was read last, where it was refused: then what was in force before still is. */
+  refused: ReloadReport | null;
+  /** All that in sentences, with what is to be done. */
+  outlook: Outlook;
   records: {
     enabled: boolean;
     written: number;
@@ -68,6 +130,9 @@ export interface FleetSnapshot {
   };
   instances: readonly InstanceView[];
   models: readonly ModelView[];
+  discovery: readonly DiscoveryView[];
+  /** This gateway first; none where it has no peers. */
+  gateways: readonly GatewayView[];
 }
 
 export interface InstanceHistory {
@@ -104,7 +169,55 @@ export interface ConfigView {
   drained: readonly string[];
 }
 
+/** What a reload would make of a text. */
+export interface ConfigCheck {
+  ok: boolean;
+  /** `file:line:column: message` */
+  problems: readonly string[];
+  /** From what is in force to that text, as both are written; none where either is no JSON. */
+  differences: readonly Difference[];
+  /** Options whose change takes effect at the next start. */
+  needs_restart: readonly string[];
+}
+
 export type ActionResult = { ok: true } | { ok: false; status: 404 | 409; message: string };
+
+/** A question to an instance, and what came of it. */
+export interface ProbeStepView {
+  /** Such as "GET /health". */
+  readonly asked: string;
+  readonly outcome:
+    | "fine"
+    | "no_model_of_words"
+    | "refuses_key"
+    | "not_listed"
+    | "no_list"
+    | "error"
+    | "no_answer";
+  readonly ms: number;
+  readonly status: number | null;
+  readonly detail: string;
+}
+
+/** What an instance says when it is asked by hand. */
+export interface ProbeView {
+  readonly instance: string;
+  /** Whether the gateway could use it as it is. */
+  readonly ok: boolean;
+  /** What the gateway holds it for. */
+  readonly state: string;
+  /** `probe_good`, `probe_good_but_out` or `probe_bad`: the name of a sentence. */
+  readonly verdict: string;
+  readonly steps: readonly ProbeStepView[];
+}
+
+/** What one instance answered to a chat request, whole. */
+export interface TriedView {
+  readonly instance: string;
+  readonly status: number;
+  readonly ms: number;
+  readonly text: string;
+}
 
 export interface DashboardSource {
   /** Figures of the last tick, at most a second old. */
@@ -113,13 +226,45 @@ export interface DashboardSource {
   /** The newest events, oldest first. */
   events(): readonly FeedEvent[];
   config(): ConfigView;
+  /** The file as it is on the disk, beside what is in force; null where there is no file. */
+  configFile(): Promise<ConfigCheck | null>;
+  /** Changes nothing. */
+  checkConfig(text: string): ConfigCheck;
   /** Whether the configuration has a token; without one nobody can act. */
   hasToken(): boolean;
   records(query: BrowseQuery): Promise<BrowsePage>;
   /** null when there is no such record. */
   record(place: string): Promise<RecordDetail | null>;
+  /** Keys whose names have `query`. */
+  keys(query: string): Promise<KeysView>;
+  usage(query: UsageQuery): Promise<UsageView>;
+  usageCsv(query: UsageQuery): Promise<string>;
+  /** A page of all requests, the newest first. */
+  requests(query: RequestQuery): Promise<RequestPage>;
+  /** Curves of all (""), of a model (`m:NAME`) or of an instance (`i:NAME`). */
+  curves(subject: string, range: Range): Promise<Curves>;
+  /** What failed in the last hour, in groups. */
+  failing(): FailingView;
+  /** null when no such request is kept; `near` is about when it came, in milliseconds since 1970. */
+  request(id: string, near: number | null): Promise<Story | null>;
   drain(instance: string): ActionResult;
+  /** Has what runs at a drained instance go on elsewhere; how many did, and how many finish where they are. */
+  move(instance: string): Promise<{ moved: number; staying: number }>;
   undrain(instance: string): ActionResult;
+  /** Resolves when what was drained and undrained so far outlives the process. */
+  kept(): Promise<void>;
+  /** Asks an instance now, whatever it is held for; null where there is none of the name. */
+  ask(instance: string): Promise<ProbeView | null>;
+  /** Sends a chat request to this instance alone; null where there is none of the name. */
+  try(instance: string, body: Readonly<Record<string, unknown>>): Promise<TriedView | null>;
+  /** Fills the limits of a key, a group or a model up again. */
+  resetLimits(kind: "key" | "group" | "model", name: string): Promise<ActionResult>;
+  /** A budget of a key or group begins anew, before its period does. */
+  resetBudget(
+    kind: "key" | "group" | "model",
+    name: string,
+    period: "day" | "month" | "total",
+  ): Promise<ActionResult>;
   /** Resolves when the file has been read and taken or refused. */
   reload(): Promise<ReloadReport>;
   /** Called after each tick and for each event; returns what ends it. */

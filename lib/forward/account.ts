@@ -3,7 +3,9 @@
 
 import { emptyList } from "../http/memory.ts";
 import type { TryOutcome } from "../observe/tally.ts";
+import type { Receipt } from "../pool/balancing/receipt.ts";
 import type { EventStore } from "../sse/event_store.ts";
+import type { Usage } from "../sse/usage.ts";
 
 /** One attempt. `answered`: what it sent went to the client, as far as that stayed. */
 export interface AttemptLog {
@@ -11,17 +13,13 @@ export interface AttemptLog {
   outcome: TryOutcome;
   status?: number;
   error?: string;
+  /** performance.now() of its begin, of the proof of its answer, and of its end. */
+  startedAt: number;
+  firstAt?: number;
+  endedAt: number;
 }
 
-/** Tokens, as the client was told. */
-export interface Usage {
-  promptTokens: number;
-  completionTokens: number;
-  /** Tokens of the prompt that were found in a cache; null where the instance does not say. */
-  cachedTokens: number | null;
-}
-
-export type Outcome = "complete" | "truncated" | "aborted" | "failed" | "rejected";
+export type Outcome = "complete" | "truncated" | "aborted" | "failed" | "rejected" | "filtered";
 
 /** A broken answer that went on: from where to where, how, and how many characters of it were there. */
 export interface Resumed {
@@ -39,6 +37,8 @@ export interface Delivered {
   readonly body: Uint8Array | null;
   /** The events of a stream; null where there is none. */
   readonly store: EventStore | null;
+  /** The same where policies have changed what instances sent. */
+  readonly shown: EventStore | null;
   readonly streamed: boolean;
   readonly pieces: number;
 }
@@ -46,30 +46,46 @@ export interface Delivered {
 /** How a request ended; "failed" until something better is known. */
 export class Account {
   outcome: Outcome = "failed";
+  /** Whether something is known. */
+  isEnded = false;
   status = 0;
   /** Name of the instance that gave the answer, the last one where several did; "" when none did. */
   instance = "";
+  /** Why that instance was chosen; "" where that is not known. */
+  route = "";
   readonly attempts: AttemptLog[] = emptyList();
   /** performance.now() of the first byte to the client; null when there was none. */
   firstByteAt: number | null = null;
   error = "";
+  /** Whether the gateway has counted the very tokens, since no instance told them. */
+  isCounted = false;
+  /** For machines, why a request was refused that asked nobody; "" where that is not said. */
+  reason = "";
   usage: Usage | null = null;
   /** The answer for the record: a whole body or the events of a stream. */
   response: Uint8Array | EventStore | null = null;
   streamed = false;
+  /** Milliseconds in line for an instance, or for a limit. */
+  waitedMs = 0;
   /** Events of the stream that carried something; each a token, as a rule. */
   pieces = 0;
   readonly resumed: Resumed[] = emptyList();
 
   /** A request that was answered without asking any instance. */
-  static rejected(status: number, error: string): Account {
+  static rejected(status: number, error: string, reason = ""): Account {
     const account = new Account();
+    account.reason = reason;
     account.end("rejected", status, error);
     return account;
   }
 
   attempted(log: AttemptLog): void {
     this.attempts.push(log);
+  }
+
+  /** `instance` gives the answer, for this reason; null where there was no choice to tell of. */
+  routed(receipt: Receipt | null): void {
+    this.route = receipt === null ? "" : receipt.short(this.attempts.length + 1);
   }
 
   /** `instance` gives the answer from here on. */
@@ -86,6 +102,7 @@ export class Account {
 
   /** `error` in words fit for a client; "" where there is none. */
   end(outcome: Outcome, status: number, error = ""): void {
+    this.isEnded = true;
     this.outcome = outcome;
     this.status = status;
     this.error = error;
@@ -96,10 +113,15 @@ export class Account {
     this.end("aborted", this.instance === "" ? 499 : this.status, "the client left");
   }
 
+  counted(usage: Usage): void {
+    this.usage = usage;
+    this.isCounted = true;
+  }
+
   settle(client: Delivered): void {
     this.firstByteAt = client.firstByteAt;
     this.usage = client.usage;
-    this.response = client.body ?? client.store;
+    this.response = client.body ?? client.shown ?? client.store;
     this.streamed = client.streamed;
     this.pieces = client.pieces;
   }

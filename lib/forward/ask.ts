@@ -6,9 +6,10 @@ import type { InstanceConfig } from "../config/config.ts";
 import type { ForwardRequest } from "./request.ts";
 import type { ResumeWay } from "../api/dialect.ts";
 import type { Prepared, Question } from "./question.ts";
+import type { UsageRefused } from "./hidden_usage.ts";
 import { askingForIds, TokenIds } from "./resume/token_ids.ts";
 import type { Stage } from "./stage.ts";
-import { bodyFor } from "./target.ts";
+import { bodyWith, type Replacement } from "./target.ts";
 
 export interface Ask {
   /** How a broken answer goes on; null while the client has nothing. */
@@ -23,6 +24,8 @@ export interface Ask {
   body(instance: InstanceConfig, upstreamModel: string | undefined): readonly Uint8Array[];
   /** Where the token ids of the answer are gathered; null where the instance is not asked for any. */
   ids(instance: InstanceConfig): TokenIds | null;
+  /** Whether the instance is asked for usage that the client did not ask for. */
+  hidesUsage(instance: InstanceConfig): boolean;
   /** What stands between the answer and the client; made anew for each attempt. */
   stages(): readonly Stage[];
 }
@@ -48,11 +51,13 @@ export class IdsRefused {
 export class FirstAsk implements Ask {
   readonly way = null;
 
-  /** `idsWanted`: a break would be mended by token ids. */
+  /** `idsWanted`: a break would be mended by token ids. `usage`: what asks for usage, null for none. */
   constructor(
     private readonly request: ForwardRequest,
     private readonly idsWanted: boolean,
     private readonly refused: IdsRefused,
+    private readonly usage: Replacement | null,
+    private readonly usageRefused: UsageRefused,
   ) {}
 
   get target(): string {
@@ -65,10 +70,13 @@ export class FirstAsk implements Ask {
 
   body(instance: InstanceConfig, upstreamModel: string | undefined): readonly Uint8Array[] {
     const { body, modelSpans, jsonBody } = this.request;
-    const replacement = upstreamModel === undefined
-      ? null
-      : encoder.encode(jsonBody ? JSON.stringify(upstreamModel) : upstreamModel);
-    const pieces = bodyFor(body, modelSpans, replacement);
+    const replacements: Replacement[] = [];
+    if (upstreamModel !== undefined) {
+      const bytes = encoder.encode(jsonBody ? JSON.stringify(upstreamModel) : upstreamModel);
+      for (const span of modelSpans) replacements.push({ span, bytes });
+    }
+    if (this.hidesUsage(instance)) replacements.push(this.usage!);
+    const pieces = bodyWith(body, replacements);
     return this.asksForIds(instance) ? askingForIds(pieces) : pieces;
   }
 
@@ -78,6 +86,10 @@ export class FirstAsk implements Ask {
 
   asksForIds(instance: InstanceConfig): boolean {
     return this.idsWanted && !this.refused.has(instance);
+  }
+
+  hidesUsage(instance: InstanceConfig): boolean {
+    return this.usage !== null && !this.usageRefused.has(instance);
   }
 
   stages(): readonly Stage[] {

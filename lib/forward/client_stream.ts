@@ -9,15 +9,26 @@ import { header, type HeaderList } from "../http/message.ts";
 import { errorBodyAt } from "../api/dialects.ts";
 import { isEventStream } from "../sse/detect.ts";
 import type { EventStore } from "../sse/event_store.ts";
+import type { SseObserver } from "../sse/observer.ts";
 import { CLOSELY, dataOf, eventEnd, inspect, PLAIN, USAGE } from "../sse/scan.ts";
-import type { Delivered, Usage } from "./account.ts";
+import { type Usage, usageIn } from "../sse/usage.ts";
+import { joined } from "../http/joined.ts";
+import { AnswerFilter } from "../policy/answer/filter.ts";
+import type { AnswerRules } from "../policy/answer/rules.ts";
+import { AnswerGate } from "../policy/guard/answer_gate.ts";
+import { filteredBody } from "../policy/answer/whole.ts";
+import { PolicyTrail } from "../policy/trail.ts";
+import type { Delivered } from "./account.ts";
 import { Deadline, type DeadlineClock } from "./deadline.ts";
 import { responseHeaders } from "./header_rules.ts";
 import type { ForwardRequest } from "./request.ts";
-import { type SseObserver, usageIn } from "./sse_observer.ts";
 import { streamErrorEvent } from "./stream_error.ts";
+import type { Span } from "./target.ts";
 import type { ResponseHead } from "./transport.ts";
 
+/** Of a prompt that nobody has counted. */
+const TOKENS_PER_BYTE = 0.3;
+const NOTHING = new Uint8Array(0);
 const COMMENT = new TextEncoder().encode(": keepalive\n\n");
 
 export class ClientStream implements Delivered {
@@ -45,6 +56,20 @@ export class ClientStream implements Delivered {
   #wroteAt = 0;
   #isTaken = true;
 
+  /** Policies have ended the answer: nothing more is asked for. */
+  isCut = false;
+  /** What policies let through of the stream; null where none looks at it. */
+  readonly #filter: AnswerFilter | null;
+  /** Guards that look at the answer before the client; null where none does. */
+  readonly #gate: AnswerGate | null;
+  /** What puts back what policies replaced in the prompt; records do without. */
+  readonly #restore: AnswerFilter | null;
+  /** Figures of an answer that policies end, where they are known otherwise than by events. */
+  counted: (() => Usage | null) | null = null;
+
+  /** Called before what tells the client that its answer has ended; null where nobody wants to know. */
+  onEnding: (() => void) | null = null;
+
   constructor(
     private readonly request: ForwardRequest,
     private readonly reply: ClientReply,
@@ -54,6 +79,15 @@ export class ClientStream implements Delivered {
     this.#silenceMs = config.keepaliveS * 1000;
     this.#begunAt = clock.now;
     this.#patienceMs = patienceMs(header(request.client.headers, "x-stainless-read-timeout"));
+    if (request.policed === null) this.#filter = this.#gate = this.#restore = null;
+    else {
+      const { maxBytes } = config.record;
+      const usage = () => this.#usageAtCut();
+      const { plan, restore } = request.policed;
+      this.#filter = answerFilter(plan.answer, request, maxBytes, usage);
+      this.#gate = answerGate(request, maxBytes, usage);
+      this.#restore = answerFilter(restore, request, 0, usage, new PolicyTrail());
+    }
     // Only where the answer is known to be a stream of events: speech, for one, streams sound.
     if (!request.stream || request.api === null || config.keepaliveS === 0) return;
     this.#silence = new Deadline(() => this.#onSilence());
@@ -76,22 +110,42 @@ export class ClientStream implements Delivered {
     return this.#usage ?? this.#reader?.usage ?? null;
   }
 
+  /** Every event of a stream that the client has, where policies have changed it. */
+  get shown(): EventStore | null {
+    return this.store === null ? null : (this.#gate ?? this.#filter)?.shown ?? null;
+  }
+
   /** Events that carry a part of the answer and nothing else; each a token, as a rule. */
   get pieces(): number {
     return this.#pieces + (this.#reader?.pieces ?? 0);
   }
 
+  /** Why the instance was chosen, where the client is told; null where it is not. */
+  route: string | null = null;
+
   /** An answer that is sent whole. */
-  async whole(head: ResponseHead, instance: string, body: Uint8Array): Promise<void> {
-    this.body = body;
+  async whole(head: ResponseHead, instance: string, made: Uint8Array): Promise<void> {
+    const filtered = this.#filteredBody(head, made);
+    const gate = head.status >= 400 ? null : this.#gate;
+    const passed = gate === null ? filtered : await gate.whole(filtered) ?? filtered;
+    if (gate?.isOver) this.isCut = true;
+    this.body = passed;
+    const { api, policed } = this.request;
+    const restore = head.status < 400 ? policed?.restore ?? null : null;
+    const body = restore === null || api === null
+      ? passed
+      : filteredBody(restore, api, passed, new PolicyTrail()).body;
     // What is fetched was made, and counted, before: once more for each look would be too often.
     const isMade = this.request.api !== null && this.request.client.method === "POST";
     if (isMade) this.#usage = usageOfBody(body);
-    await this.#quiet();
+    this.close();
+    // No promise more than needed: every answer passes here.
+    if (this.#comment !== null) await this.#comment;
     this.firstByteAt = performance.now();
+    this.onEnding?.();
     await this.reply.send(
       head.status,
-      responseHeaders(head.headers, this.request.id, instance),
+      responseHeaders(head.headers, this.request.id, instance, this.route),
       body,
     );
   }
@@ -103,7 +157,7 @@ export class ClientStream implements Delivered {
     this.firstByteAt = performance.now();
     this.reply.begin(
       head.status,
-      responseHeaders(head.headers, this.request.id, instance),
+      responseHeaders(head.headers, this.request.id, instance, this.route),
       length === undefined ? null : Number(length),
     );
   }
@@ -113,10 +167,10 @@ export class ClientStream implements Delivered {
     this.#reader = reader;
     this.store = reader.store;
     this.streamed = true;
-    await this.#settled();
+    if (this.#comment !== null) await this.#comment;
     this.firstByteAt = performance.now();
     if (this.reply.begun) return;
-    const headers = responseHeaders(head.headers, this.request.id, instance);
+    const headers = responseHeaders(head.headers, this.request.id, instance, this.route);
     const named = isEventStream(header(headers, "content-type"));
     this.reply.begin(head.status, named ? headers : eventStreamNamed(headers), null);
   }
@@ -129,6 +183,11 @@ export class ClientStream implements Delivered {
     this.#reader = null;
   }
 
+  /** Figures that the client is not told, of a stream that stages change. */
+  noteUsage(usage: Usage): void {
+    this.#usage = usage;
+  }
+
   /** Notes whole events that stages have made; write them as well. */
   keep(events: Uint8Array): void {
     for (let start = 0; start < events.length;) {
@@ -136,7 +195,9 @@ export class ClientStream implements Delivered {
       const end = next < 0 ? events.length : next;
       const flags = inspect(events, start, end);
       if ((flags & ~(CLOSELY | USAGE)) === PLAIN) this.#pieces++;
-      if (flags & USAGE) this.#usage = usageIn(dataOf(events, start, end)) ?? this.#usage;
+      if (flags & USAGE) {
+        this.#usage = usageIn(dataOf(events, start, end), this.#usage) ?? this.#usage;
+      }
       this.store?.push(events, start, end);
       start = end;
     }
@@ -147,6 +208,36 @@ export class ClientStream implements Delivered {
    * own, since each chunk of each stream passes here.
    */
   write(bytes: Uint8Array): Promise<void> {
+    if (this.#gate !== null) return this.#writeGated(this.#gate, bytes);
+    if (this.#filter === null && this.#restore === null) return this.#write(bytes);
+    return this.#writeFiltered(bytes);
+  }
+
+  /** What policies let through; the rest of it waits. */
+  #writeFiltered(bytes: Uint8Array): Promise<void> {
+    const filter = this.#filter;
+    const passed = filter === null ? bytes : filter.take(bytes);
+    if (filter !== null && filter.isOver && !this.isCut) {
+      this.isCut = true;
+      this.#usage ??= this.#usageAtCut();
+    }
+    const shown = this.#restore === null ? passed : this.#restore.take(passed);
+    return shown.length === 0 ? Promise.resolve() : this.#write(shown);
+  }
+
+  /** What guards have seen. While they are asked nothing more is read of the instance. */
+  async #writeGated(gate: AnswerGate, bytes: Uint8Array): Promise<void> {
+    const filtered = this.#filter === null ? bytes : this.#filter.take(bytes);
+    const passed = await gate.take(filtered);
+    if ((gate.isOver || this.#filter?.isOver === true) && !this.isCut) {
+      this.isCut = true;
+      this.#usage ??= this.#usageAtCut();
+    }
+    const shown = this.#restore === null ? passed : this.#restore.take(passed);
+    if (shown.length > 0) await this.#write(shown);
+  }
+
+  #write(bytes: Uint8Array): Promise<void> {
     this.#wroteAt = this.clock.now;
     this.#isTaken = false;
     return this.#comment === null ? this.reply.write(bytes) : this.#writeBehindComment(bytes);
@@ -158,19 +249,24 @@ export class ClientStream implements Delivered {
 
   /** The proper end. */
   async end(): Promise<void> {
+    this.onEnding?.();
     await this.#quiet();
+    await this.#release();
     await this.reply.end();
   }
 
   /** The end of a stream that cannot be saved: an error event, no `[DONE]`. */
   async endWithError(event: Uint8Array): Promise<void> {
+    this.onEnding?.();
     await this.#quiet();
+    await this.#release();
     await this.reply.write(event);
     await this.reply.end();
   }
 
   /** An error of the gateway's own, in a stream or as a whole answer. */
   async refuse(status: number, message: string, retryAfterS: number | null): Promise<void> {
+    this.onEnding?.();
     await this.#quiet();
     if (this.reply.begun) {
       return await this.endWithError(streamErrorEvent(this.request.api, status, message));
@@ -198,6 +294,37 @@ export class ClientStream implements Delivered {
   async #quiet(): Promise<void> {
     this.close();
     await this.#settled();
+  }
+
+  /** What policies have held back, since nothing will come that could make it more. */
+  async #release(): Promise<void> {
+    const isPlain = this.#filter === null && this.#restore === null && this.#gate === null;
+    if (!this.streamed || isPlain) return;
+    const filtered = this.#filter === null ? NOTHING : this.#filter.flush();
+    const passed = this.#gate === null
+      ? filtered
+      : joined([await this.#gate.take(filtered), await this.#gate.flush()]);
+    const rest = this.#restore === null
+      ? passed
+      : joined([this.#restore.take(passed), this.#restore.flush()]);
+    if (rest.length > 0) await this.reply.write(rest);
+  }
+
+  #filteredBody({ status }: ResponseHead, body: Uint8Array): Uint8Array {
+    const { policed, api } = this.request;
+    const rules = policed?.plan.answer ?? null;
+    if (policed === null || rules === null || api === null || status >= 400) return body;
+    const filtered = filteredBody(rules, api, body, policed.trail);
+    this.isCut = filtered.isOver;
+    return filtered.body;
+  }
+
+  /** An instance that is left in the middle of an answer tells no figures. */
+  #usageAtCut(): Usage | null {
+    const known = this.#usage ?? this.#reader?.usage ?? this.counted?.() ?? null;
+    if (known !== null) return known;
+    const promptTokens = Math.ceil(this.request.body.length * TOKENS_PER_BYTE);
+    return { promptTokens, completionTokens: this.pieces, cachedTokens: null };
   }
 
   async #settled(): Promise<void> {
@@ -236,6 +363,37 @@ export class ClientStream implements Delivered {
     });
     this.#comment = comment;
   }
+}
+
+/** null where no policy looks at the stream. */
+function answerFilter(
+  rules: AnswerRules | null,
+  { policed, api, choices, streamOptions, body }: ForwardRequest,
+  maxBytes: number,
+  usage: () => Usage | null,
+  trail = policed?.trail,
+): AnswerFilter | null {
+  if (trail === undefined || rules === null || api === null) return null;
+  const tellsUsage = wantsUsage(streamOptions, body);
+  return new AnswerFilter(rules, { api, choices, tellsUsage, usage }, trail, maxBytes);
+}
+
+/** null where no guard looks at the answer. */
+function answerGate(
+  { policed, api, choices, streamOptions, body }: ForwardRequest,
+  maxBytes: number,
+  usage: () => Usage | null,
+): AnswerGate | null {
+  const guards = policed?.plan.guards ?? null;
+  if (policed === null || guards === null || api === null) return null;
+  const tellsUsage = wantsUsage(streamOptions, body);
+  return new AnswerGate(guards, { api, choices, tellsUsage, usage }, policed.trail, maxBytes);
+}
+
+function wantsUsage(streamOptions: readonly Span[], body: Uint8Array): boolean {
+  const options = streamOptions.at(-1);
+  return options !== undefined &&
+    /"include_usage"\s*:\s*true/.test(latin1Text(body, options.start, options.end));
 }
 
 /** Usage stands near the end of a body; only its tail is looked at. */

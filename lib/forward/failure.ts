@@ -2,6 +2,9 @@
 
 import { UpstreamError } from "./transport.ts";
 
+/** What the gateway lacks is mostly there again soon. */
+const SCARCE_RETRY_S = 1;
+
 export interface Failure {
   /** Fit for a client: what the instance did, without address or key. */
   message: string;
@@ -11,9 +14,21 @@ export interface Failure {
    * busy: it said so itself and is no failure. passing: worth asking again soon. late: it has had all the
    * time that a whole answer may take; that is not held against it, nor asked of another. shutting_down:
    * it takes nothing new until it is gone and back. misconfigured: it refuses what it is listed for. lacks:
-   * it does not know the path, which others may.
+   * it does not know the path, which others may. scarce: the gateway itself lacked what a connection takes.
+   * moved: somebody wants the instance free; it has done nothing wrong.
    */
-  kind: "busy" | "passing" | "timeout" | "late" | "shutting_down" | "misconfigured" | "lacks";
+  kind:
+    | "busy"
+    | "passing"
+    | "timeout"
+    | "late"
+    | "shutting_down"
+    | "misconfigured"
+    | "lacks"
+    | "scarce"
+    | "moved";
+  /** Nothing was sent: the instance knows nothing of the request. */
+  notAsked?: true;
   /** What the instance answered, where it did. */
   upstreamStatus?: number;
   retryAfterS: number | null;
@@ -27,11 +42,18 @@ export function passing(message: string, upstreamStatus?: number): Failure {
 /** A failure in words and kind. Rethrows anything but an UpstreamError: that is the gateway's own. */
 export function explainError(error: unknown): Failure {
   if (!(error instanceof UpstreamError)) throw error;
+  if (error.fault === "scarce") {
+    return { message: error.message, status: 503, kind: "scarce", retryAfterS: SCARCE_RETRY_S };
+  }
+  if (error.fault === "moved") {
+    return { message: error.message, status: 503, kind: "moved", retryAfterS: null };
+  }
   const timedOut = error.fault === "timeout";
   return {
     message: error.message,
     status: timedOut ? 504 : 502,
     kind: timedOut ? "timeout" : "passing",
+    ...(error.phase === "connect" ? { notAsked: true } as const : {}),
     retryAfterS: null,
   };
 }

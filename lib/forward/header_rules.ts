@@ -1,6 +1,7 @@
 // Which header fields pass from a client to an instance and back (RFC 9110, section 7.6.1).
 
 import type { InstanceConfig } from "../config/config.ts";
+import { isCredentialField } from "../http/credential_names.ts";
 import { header, type HeaderList } from "../http/message.ts";
 import type { ResponseHead } from "./transport.ts";
 
@@ -32,13 +33,6 @@ const OWN_REQUEST_FIELDS = new Set([
   "x-request-id",
 ]);
 
-/**
- * Fields by which servers and vendors know who is asking, and for which account. A client's own must not
- * reach an instance that is asked in the operator's name.
- */
-const CREDENTIALS =
-  /^(cookie2?|authorization|openai-(organization|project)|x-(auth|session|csrf|xsrf)|.*(api-?key|[-_](key|token|secret|password|credentials?|authorization)))$/;
-
 function namedByConnection(headers: HeaderList): Set<string> | null {
   const connection = header(headers, "connection");
   if (connection === undefined) return null;
@@ -64,7 +58,7 @@ export function requestHeaders(
   for (const field of client) {
     const name = field[0];
     if (HOP_BY_HOP.has(name) || OWN_REQUEST_FIELDS.has(name) || named?.has(name)) continue;
-    if (apiKey !== null && CREDENTIALS.test(name)) continue;
+    if (apiKey !== null && isCredentialField(name)) continue;
     if (name === "authorization") authorized = true;
     else if (name === "x-api-key") {
       anthropicKey = field[1];
@@ -91,7 +85,7 @@ export function credentialsOf(client: HeaderList): HeaderList {
 /** The end-to-end fields of an instance's answer. */
 export function endToEnd(headers: HeaderList): HeaderList {
   const named = namedByConnection(headers);
-  return headers.filter(([name]) => !HOP_BY_HOP.has(name) && !named?.has(name));
+  return headers.filter((field) => !HOP_BY_HOP.has(field[0]) && !named?.has(field[0]));
 }
 
 /**
@@ -99,9 +93,10 @@ export function endToEnd(headers: HeaderList): HeaderList {
  * which is a path alone. An instance that redirects names itself, as it was asked.
  */
 export function facingClients(head: ResponseHead, instance: InstanceConfig): ResponseHead {
-  if (!head.headers.some(namesPlace)) return head;
+  if (!head.headers.some((field) => namesPlace(field) || quotesPlaces(field))) return head;
   const { host } = new URL(instance.origin);
   const headers = head.headers.map((field) => {
+    if (quotesPlaces(field)) return [field[0], withoutHost(field[1], host)] as const;
     if (!namesPlace(field) || !URL.canParse(field[1], instance.origin)) return field;
     const place = new URL(field[1], instance.origin);
     const isRelative = !/^([a-z][a-z0-9+.-]*:)?\/\//i.test(field[1]);
@@ -115,8 +110,19 @@ export function facingClients(head: ResponseHead, instance: InstanceConfig): Res
   return { ...head, headers };
 }
 
-function namesPlace([name]: readonly [string, string]): boolean {
+function namesPlace(field: readonly [string, string]): boolean {
+  const name = field[0];
   return name === "location" || name === "content-location";
+}
+
+/** Fields with addresses among other things. */
+function quotesPlaces([name]: readonly [string, string]): boolean {
+  return name === "link" || name === "refresh";
+}
+
+function withoutHost(value: string, host: string): string {
+  const own = host.replace(/[.[\]]/g, "\\$&");
+  return value.replace(new RegExp(`(?:https?:)?//${own}(?![\\w.:-])`, "gi"), "");
 }
 
 /** The fields that a client gets: the instance's, with the gateway's own at the end. */
@@ -124,16 +130,18 @@ export function responseHeaders(
   upstream: HeaderList,
   requestId: string,
   instance: string,
+  route: string | null = null,
 ): HeaderList {
   const headers: (readonly [string, string])[] = [];
   for (const field of upstream) {
     const name = field[0];
     if (
       name === "content-length" || name === "x-request-id" || name === "x-gateway-instance" ||
-      name === "date"
+      name === "x-gateway-route" || name === "date"
     ) continue;
     headers.push(field);
   }
   headers.push(["x-request-id", requestId], ["x-gateway-instance", instance]);
+  if (route !== null) headers.push(["x-gateway-route", route]);
   return headers;
 }

@@ -1,16 +1,47 @@
 // A client's request as it is forwarded.
 
-import type { ClientRequest } from "../http/client.ts";
+import type { Account } from "./account.ts";
+import type { ClientRequest, RequestError } from "../http/client.ts";
 import type { RequestTrace } from "../observe/trace.ts";
 import type { Api } from "../api/api.ts";
+import type { Policed } from "../policy/policy.ts";
 import type { Prompt } from "../pool/prefix/chain.ts";
 import type { Span } from "./target.ts";
+
+/** What a caller's limits want of the forward loop. */
+export interface Terms {
+  /** Where the request has to wait before anybody is asked; what came of it. null where it need not. */
+  readonly gate: (() => Promise<"passed" | "gone" | RequestError>) | null;
+  /** A place in an instance's line: what gives it back; null where the caller has its share of the line. */
+  takePlace(): (() => void) | null;
+  /** Why there was none. */
+  readonly noPlaceWords: string;
+  /** Whose answers that instances keep are; a number for the caller. */
+  readonly owner: number;
+  /** Whether the instance has to say how many tokens an answer took. */
+  readonly asksUsage: boolean;
+  /**
+   * The client is about to have the end of its answer: once it has, it may ask again at once, and shall find
+   * its limits as they are then.
+   */
+  ending(account: Account): void;
+}
 
 export class ForwardRequest {
   /** Where it is traced. */
   trace: RequestTrace | null = null;
+  /** What policies have made of it, and what they say of its answer; null where none is in force. */
+  policed: Policed | null = null;
   /** Whether it is one that instances lend their own key for; else only some may be asked. */
   isInference = true;
+  /** null where anyone may ask for anything. */
+  terms: Terms | null = null;
+  /** How much the client is told of why an instance was chosen. */
+  routeTold: "off" | "short" | "full" = "off";
+  /** Stands for the conversation that it belongs to; 0 where that is not said. */
+  session = 0;
+  /** Where the client says what it wants of its stream; empty where it says nothing. */
+  streamOptions: readonly Span[] = [];
 
   constructor(
     readonly id: string,

@@ -4,23 +4,30 @@
 
 import { readError } from "../api/error.ts";
 import type { Config } from "../config/config.ts";
+import { emptyList } from "../http/memory.ts";
 import { RequestError } from "../http/client.ts";
 import type { Ask } from "../pool/balancing/strategy.ts";
 import type { Fleet } from "../pool/fleet.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Acquired, Pool } from "../pool/pool.ts";
-import type { Proof } from "./attempt.ts";
+import type { Proof } from "./attempt/proof.ts";
 import type { Failure } from "./failure.ts";
 import { lends } from "./lending.ts";
 import type { ForwardRequest } from "./request.ts";
 import type { RetryBudget } from "./retry_budget.ts";
+import type { Returning } from "./returning.ts";
+
+/** One that was silent for longer, and failed, is likely to be so again. */
+const LONG_SILENCE_MS = 3000;
 
 export interface RouteParts {
   fleet: Fleet;
   /** Asks the instances how long a context they take, where that is not known. Never rejects. */
   learnContexts(config: Config): Promise<void>;
   random(): number;
+  /** Instances that broken streams wait for. */
+  returning: Returning;
 }
 
 /** Where the answer comes from next, or why from nowhere. */
@@ -45,17 +52,31 @@ interface TooLong {
   contextLength: number;
 }
 
+/** An instance that has given nobody anything for so long may be mute, where whole answers are waited for. */
+const WHOLE_MUTE_MS = 5000;
+
 export class Route {
   readonly pool: Pool;
   readonly #ask: Ask;
-  readonly #failures: { instance: Instance; failure: Failure }[] = [];
-  readonly #tried = new Set<Instance>();
+  readonly #failures: { instance: Instance; failure: Failure }[] = emptyList();
+  /** Few, and made for each request: a list costs less than a Set. */
+  #tried: Instance[] = emptyList();
   /** Not to be asked again for this request: the wait would be as long as the first one. */
-  readonly #tooSlow = new Set<Instance>();
+  readonly #tooSlow: Instance[] = emptyList();
+  /** They failed after a long silence, or sent garbage: not to be asked again as long as a fallback waits. */
+  readonly #hopeless: Instance[] = emptyList();
   #triedAgain = false;
+  /** performance.now() up to which the pool is looked at again where nobody is there to be asked. */
+  #looksUntil = Infinity;
+  /** It has waited for an instance to return, and does not ask one that others look after already. */
+  #waits = false;
+  /** To be told what comes of the attempt under way. */
+  #tellReturning: ReturnType<Returning["asked"]> | null = null;
   /** Retries on the pool that the budget has granted and that were not made yet. */
   #granted = 0;
   #tooLong: TooLong | null = null;
+  /** Milliseconds that the request stood in line. */
+  waitedMs = 0;
 
   constructor(
     private readonly request: ForwardRequest,
@@ -74,20 +95,72 @@ export class Route {
       priority: request.priority,
       chain: pool.chainOf(request.body, request.prompt),
       answerTokens: request.prompt.answerTokens,
+      session: request.session,
     };
   }
 
   /** The next instance to ask; it counts as tried from now on. Waits in line where all are full. */
   async next(): Promise<Turn> {
     const turn = await this.#next();
-    if (turn.kind === "lease") this.#tried.add(turn.lease.instance);
+    if (turn.kind !== "lease") return turn;
+    const { instance } = turn.lease;
+    this.#addTried(instance);
+    if (this.#waits) this.#tellReturning = this.parts.returning.asked(instance);
     return turn;
+  }
+
+  /**
+   * A place for a second attempt beside the one of `lease`, at an instance that gets on where that one does
+   * not, or has far less to do; null where there is none. It counts as tried.
+   */
+  beside({ instance, sentAt }: Lease): Lease | null {
+    if (sentAt === null || this.pool.waiting > 0) return null;
+    const { stream } = this.request;
+    // What comes whole is silent for as long as it is: only one that gives nobody anything tells more.
+    const since = stream ? sentAt : Math.max(sentAt, instance.now() - WHOLE_MUTE_MS);
+    const isMute = instance.lastProgress <= since;
+    if (!stream && !isMute) return null;
+    const lease = this.pool.acquire((other) =>
+      this.#accepts(other) &&
+      ((stream && 2 * other.inFlight < instance.inFlight) ||
+        (isMute && (other.inFlight === 0 || other.lastProgress > since))), this.#ask);
+    if (lease === null || lease === "full") return null;
+    this.#addTried(lease.instance);
+    return lease;
+  }
+
+  #addTried(instance: Instance): void {
+    if (!this.#tried.includes(instance)) this.#tried.push(instance);
+  }
+
+  /** Whether the instance has sent nothing to anybody since then, while others have. */
+  isMute({ instance, sentAt }: Lease): boolean {
+    return sentAt !== null && this.pool.answeredSince(instance, sentAt);
+  }
+
+  /** What the beginning of an attempt proved. */
+  proved(kind: Proof["kind"]): void {
+    const isNeither = kind === "gone" || kind === "closed" || kind === "over";
+    this.#tellReturning?.(kind === "failed" ? kind : isNeither ? "neither" : "answered");
+    this.#tellReturning = null;
   }
 
   /** An attempt failed before its answer began. */
   failed(instance: Instance, failure: Failure): void {
     this.#failures.push({ instance, failure });
-    if (failure.kind === "timeout") this.#tooSlow.add(instance);
+    if (failure.kind === "timeout") this.#tooSlow.push(instance);
+  }
+
+  /** The time that its failure took says more of it than how it ended. */
+  wasSilent(instance: Instance, ms: number): void {
+    if (ms > Math.max(LONG_SILENCE_MS, this.config.retryMaxWaitS * 1000)) {
+      this.#hopeless.push(instance);
+    }
+  }
+
+  /** What it sent could not be read: it is likely to say the same once more. */
+  wasOdd(instance: Instance): void {
+    this.#hopeless.push(instance);
   }
 
   /** Its answer broke off after a part of it had gone to the client. */
@@ -98,7 +171,9 @@ export class Route {
   /** The prompt did not fit: from now on only a longer context comes into question. */
   async tooLong(instance: Instance, answer: TooLong["answer"]): Promise<void> {
     const { privateInstances, fallbacks } = this.pool;
-    const others = [...privateInstances, ...fallbacks].filter((other) => !this.#tried.has(other));
+    const others = [...privateInstances, ...fallbacks].filter((other) =>
+      !this.#tried.includes(other)
+    );
     if (others.some((other) => other.contextLength === null)) {
       await this.parts.learnContexts(this.config);
     }
@@ -108,9 +183,18 @@ export class Route {
     this.#tooLong = { instance, answer, contextLength };
   }
 
+  /** Whether an instance that is well, other than this one, could still be asked. */
+  hasOther(instance: Instance): boolean {
+    const { privateInstances, fallbacks } = this.pool;
+    return [...privateInstances, ...fallbacks].some((other) =>
+      other !== instance && other.takesRequests && !other.isOut && !this.#tooSlow.includes(other) &&
+      (this.#accepts(other) || (this.#tried.includes(other) && !this.#triedAgain))
+    );
+  }
+
   /** The instance may be asked again, in another way. */
   forget(instance: Instance): void {
-    this.#tried.delete(instance);
+    this.#tried = this.#tried.filter((one) => one !== instance);
   }
 
   /**
@@ -118,10 +202,8 @@ export class Route {
    * too slow. The pool may be waited for once more.
    */
   forgetEarlier(): void {
-    const last = [...this.#tried].at(-1);
-    for (const instance of this.#tried) {
-      if (instance !== last && !this.#tooSlow.has(instance)) this.#tried.delete(instance);
-    }
+    const last = this.#tried.at(-1);
+    this.#tried = this.#tried.filter((one) => one === last || this.#tooSlow.includes(one));
     this.#triedAgain = false;
   }
 
@@ -130,8 +212,12 @@ export class Route {
    * when the client left.
    */
   async waitForReturn(ms: number): Promise<boolean> {
+    if (!this.#waits) {
+      for (const { instance } of this.#failures) this.parts.returning.failed(instance.config);
+    }
+    this.#waits = true;
     if (!await this.#pause(ms)) return false;
-    this.#tried.clear();
+    this.#tried = [];
     this.#triedAgain = true;
     this.#granted = 1;
     return true;
@@ -159,11 +245,20 @@ export class Route {
       const message = `No instance of model \`${model}\` takes requests`;
       return { status: 503, message, retryAfterS: null };
     }
+    // Instances have nothing to do with it.
+    if (failures.every(({ failure }) => failure.kind === "scarce")) {
+      const { message, retryAfterS } = failures[0].failure;
+      return { status: 503, message: `Not now: ${message}`, retryAfterS };
+    }
     const statuses = new Set(failures.map(({ failure }) => failure.status));
     const status = statuses.size === 1 ? [...statuses][0] : statuses.has(502) ? 502 : 503;
     // An instance that was asked twice is named once, with what it said last.
     const said = new Map(failures.map(({ instance, failure }) => [instance.name, failure]));
-    const message = `No instance of model \`${model}\` could answer. ` +
+    const { stickyTo } = this.request;
+    const why = stickyTo === null
+      ? `No instance of model \`${model}\` could answer. `
+      : `Only ${stickyTo} keeps what the request refers to, and it could not answer. `;
+    const message = why +
       [...said].map(([name, failure]) => `${name}: ${failure.message}`).join("; ");
     const waits = failures.map(({ failure }) => failure.retryAfterS).filter((s) => s !== null);
     const allBusy = failures.every(({ failure }) => failure.kind === "busy");
@@ -183,7 +278,7 @@ export class Route {
     if (sticky === "full") return await this.#waitInLine(request.stickyTo);
     if (sticky !== null) return { kind: "lease", lease: sticky };
     // Those who wait come first, except before a request that has had its turn and met a failure.
-    const isFirst = this.#tried.size > 0 || pool.queue.isFreeFor(request.priority);
+    const isFirst = this.#tried.length > 0 || pool.queue.isFreeFor(request.priority);
     if (!isFirst) return await this.#waitInLine();
     const lease = this.#acquirePrivate();
     if (lease === "full") return await this.#waitInLine();
@@ -197,7 +292,7 @@ export class Route {
 
   #stickyLease(): Acquired {
     const { stickyTo } = this.request;
-    if (stickyTo === null || this.#tried.size > 0) return null;
+    if (stickyTo === null || this.#tried.length > 0) return null;
     return this.pool.acquireNamed(stickyTo, this.#ask);
   }
 
@@ -214,7 +309,10 @@ export class Route {
   }
 
   readonly #accepts = (instance: Instance): boolean => {
-    if (this.#tried.has(instance)) return false;
+    if (this.#tried.includes(instance)) return false;
+    const { stickyTo } = this.request;
+    if (stickyTo !== null && instance.name !== stickyTo) return false;
+    if (this.#waits && !this.parts.returning.mayAsk(instance)) return false;
     if (!this.request.isInference && !lends(instance.config, this.request.path)) return false;
     const tooLong = this.#tooLong;
     // A context that nobody knows may be long enough.
@@ -224,13 +322,19 @@ export class Route {
   /** For the keeper of a stored response, where that is what it is about, else for anybody. */
   async #waitInLine(keeper: string | null = null): Promise<Turn> {
     const { request, pool } = this;
+    const { terms } = request;
+    const leavePlace = terms === null ? undefined : terms.takePlace();
+    if (leavePlace === null) return { kind: "overloaded", message: terms!.noPlaceWords };
     let stays = () => {};
     const leave = (out: () => void) => stays = request.client.onGone(out);
-    const anybody = this.#tried.size === 0 && request.isInference;
+    const anybody = this.#tried.length === 0 && request.isInference;
+    const since = performance.now();
     const waited = keeper !== null
       ? await pool.waitNamed(keeper, this.#ask, leave)
       : await pool.wait(this.#ask, leave, anybody ? null : this.#accepts);
     stays();
+    leavePlace?.();
+    this.waitedMs += performance.now() - since;
     switch (waited.kind) {
       case "served":
         return { kind: "lease", lease: waited.value };
@@ -253,26 +357,40 @@ export class Route {
   }
 
   /**
+   * An instance had begun with the request and is gone, and since then nobody was there to be asked: looking
+   * again asks nothing of anybody, and what was lost is worth it.
+   */
+  get #looksAgain(): boolean {
+    const failures = this.#failures.map(({ failure }) => failure);
+    return failures.at(-1)?.notAsked === true && !failures.every((one) => one.notAsked) &&
+      performance.now() < this.#looksUntil;
+  }
+
+  /**
    * A passing failure is worth one more try on the private pool after a short wait with full jitter,
    * never before an instance wants to be asked again. True when the pool should be asked again.
    */
   async #waitForPool(): Promise<boolean> {
-    if (this.#triedAgain) return false;
-    this.#triedAgain = true;
+    const looks = this.#triedAgain && this.#looksAgain;
+    if (this.#triedAgain && !looks) return false;
     const maxWaitMs = this.config.retryMaxWaitS * 1000;
+    if (!this.#triedAgain) this.#looksUntil = performance.now() + maxWaitMs;
+    this.#triedAgain = true;
     const timedOut = new Set(
       this.#failures.filter(({ failure }) => failure.kind === "timeout").map((f) => f.instance),
     );
     const fallbackWaits = this.pool.hasFallback(this.#accepts);
     const again = this.pool.privateInstances.filter((instance) =>
       instance.takesRequests && !timedOut.has(instance) && instance.busyForMs <= maxWaitMs &&
-      !(instance.isOut && fallbackWaits)
+      !(fallbackWaits && (instance.isOut || this.#hopeless.includes(instance)))
     );
-    if (again.length === 0 || maxWaitMs === 0 || !this.budget.withdraw()) return false;
+    if (again.length === 0 || maxWaitMs === 0) return false;
+    // To look again where nobody was asked takes no other request's retry.
+    if (!looks && !this.budget.withdraw()) return false;
     const soonest = Math.min(...again.map((instance) => instance.busyForMs));
     const jitter = this.parts.random() * Math.min(500, maxWaitMs - soonest);
     if (!await this.#pause(soonest + jitter)) return false;
-    for (const instance of again) this.#tried.delete(instance);
+    this.#tried = this.#tried.filter((one) => !again.includes(one));
     this.#granted = 1;
     return true;
   }

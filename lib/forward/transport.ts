@@ -2,6 +2,7 @@
 // transport/http1.ts. Choosing an instance, retrying and timing an answer are left to the callers.
 
 import type { HeaderList } from "../http/message.ts";
+import { type Scarce, SCARCE_WORDS } from "../http/scarcity.ts";
 
 /** A request for an instance, complete in memory. */
 export interface UpstreamRequest {
@@ -14,6 +15,8 @@ export interface UpstreamRequest {
   body: readonly Uint8Array[];
   /** How long to wait for a connection. */
   connectTimeoutS: number;
+  /** Asked when that is over: how many seconds more; 0, as without it, to give up. */
+  moreToConnectS?(): number;
   /** Called with the first byte of the answer, or with its head where nothing tells of bytes. */
   onHeard?(): void;
 }
@@ -74,7 +77,17 @@ export interface Transport {
 /** Where a call was when it failed. Up to `connect` nothing was sent. */
 export type UpstreamPhase = "connect" | "send" | "head" | "body";
 
-export type UpstreamFault = "refused" | "reset" | "timeout" | "malformed" | "tls" | "dns" | "other";
+/** scarce: the gateway itself lacks what a connection takes. moved: it was told to go on elsewhere. */
+export type UpstreamFault =
+  | "refused"
+  | "reset"
+  | "timeout"
+  | "malformed"
+  | "tls"
+  | "dns"
+  | "scarce"
+  | "moved"
+  | "other";
 
 /** An instance (or the way to it) failed. The message is fit for a client: no key, no address. */
 export class UpstreamError extends Error {
@@ -89,8 +102,16 @@ export class UpstreamError extends Error {
   }
 }
 
-/** The limit for connecting has passed. */
-export function noConnectionWithin(limitS: number): UpstreamError {
-  const message = `no connection within ${limitS} s (timeouts.connect)`;
+/** The gateway itself lacks what the connection takes. */
+export function scarcity(what: Scarce, cause?: unknown): UpstreamError {
+  return new UpstreamError("connect", "scarce", SCARCE_WORDS[what], { cause });
+}
+
+/** The limit for connecting has passed, and `waitedMs` where it was put off. */
+export function noConnectionWithin(limitS: number, waitedMs = 0): UpstreamError {
+  const waitedS = Math.round(waitedMs / 100) / 10;
+  const message = waitedS > limitS
+    ? `no connection within ${waitedS} s`
+    : `no connection within ${limitS} s (timeouts.connect)`;
   return new UpstreamError("connect", "timeout", message);
 }

@@ -2,13 +2,22 @@
 // nothing yet. Pure; reading is left to attempt.ts.
 
 import { errorInstead, type InstanceError, readError } from "../api/error.ts";
+import type { Api } from "../api/api.ts";
+import { dialects } from "../api/dialects.ts";
 import { header } from "../http/message.ts";
+import { parsePythonJson } from "../http/python_json.ts";
+import { isObject } from "../sse/assemble/answer.ts";
 import { isEventStream, mediaType } from "../sse/detect.ts";
+import type { StreamFault } from "../sse/fault.ts";
+import type { SseObserver } from "../sse/observer.ts";
 import { bodyGaveUp, dataOf } from "../sse/scan.ts";
 import { type Failure, passing } from "./failure.ts";
 import type { Secret } from "./secret.ts";
-import type { SseObserver } from "./sse_observer.ts";
 import type { ResponseHead } from "./transport.ts";
+
+const decoder = new TextDecoder();
+/** Larger answers are not parsed, which would keep all others waiting. */
+const MAX_PARSED_BYTES = 1024 * 1024;
 
 /** How the body behind a head is to be read. */
 export type Reading = "refusal" | "error" | "events" | "unclear" | "whole" | "bytes";
@@ -33,7 +42,8 @@ export function readingOf(
   if ((header(headers, "content-encoding") ?? "identity") !== "identity") return "bytes";
   const type = header(headers, "content-type");
   if (isEventStream(type)) return "events";
-  if (mediaType(type) === "application/json") return "whole";
+  // Some call their events JSON.
+  if (mediaType(type) === "application/json") return streamed && understood ? "unclear" : "whole";
   if (!understood) return "bytes";
   return streamed ? "unclear" : "whole";
 }
@@ -106,20 +116,49 @@ function inBand(error: InstanceError, upstreamStatus: number): Failure {
   return failureOf(error, base);
 }
 
-/** Why a whole body is no answer; null where it is one. */
-export function faultOfBody(
+/** The same of a 4xx that is the operator's; null for the client's own. */
+function inBandOfOperator(error: InstanceError, terms: Terms): Failure | null {
+  return error.status === null ? null : operatorsFault(error, error.status, terms);
+}
+
+/** What a whole body with a good status proves. The client's own error has the status that it should have had. */
+export type BodyProof = "answer" | { failure: Failure } | { clientsError: InstanceError };
+
+/** `api` is null where nobody reads the answer: it has to end as it begins, if it is JSON. */
+export function proofOfBody(
   body: Uint8Array,
   status: number,
-  understood: boolean,
-): Failure | null {
-  if (understood && body.length === 0) return passing("sent an empty answer", status);
-  if (!endsAsItBegins(body, understood)) {
-    return passing("sent an answer that is no whole JSON", status);
+  api: Api | null,
+  terms: Terms,
+  secret: Secret,
+): BodyProof {
+  const failed = (message: string) => ({ failure: passing(message, status) });
+  if (api !== null && body.length === 0) return failed("sent an empty answer");
+  if (!endsAsItBegins(body, api !== null)) return failed("sent an answer that is no whole JSON");
+  if (api === null) return "answer";
+  if (bodyGaveUp(body)) return failed("aborted the answer");
+  if (errorInstead(body) !== null) {
+    const error = readError(secret.bytes(body));
+    if (!error.clients) return { failure: inBand(error, status) };
+    const failure = inBandOfOperator(error, terms);
+    return failure === null ? { clientsError: error } : { failure };
   }
-  if (!understood) return null;
-  if (bodyGaveUp(body)) return passing("aborted the answer", status);
-  const error = errorInstead(body);
-  return error === null || error.clients ? null : inBand(error, status);
+  if (body.length > MAX_PARSED_BYTES) return "answer";
+  const parsed = parsedBody(body);
+  if (!isObject(parsed)) return failed("sent an answer that is no whole JSON");
+  // Some servers answer one API in the words of another.
+  const isAnswer = Object.values(dialects).some((dialect) => dialect.holdsAnswer(parsed));
+  return isAnswer ? "answer" : failed("sent JSON without an answer");
+}
+
+/** undefined where it is no JSON. */
+function parsedBody(body: Uint8Array): unknown {
+  try {
+    return parsePythonJson(decoder.decode(body));
+  } catch {
+    // Broken inside, which its two ends do not tell.
+    return undefined;
+  }
 }
 
 /** What the first events of a stream prove, once they prove something or the stream has ended. */
@@ -131,11 +170,14 @@ export function startOf(
   status: number,
   choices: number,
   secret: Secret,
+  terms: Terms,
 ): Start {
   const { fault } = reader;
   if (fault !== null && fault.event !== null) {
     const event = secret.bytes(fault.event);
     const error = readError(dataOf(event, 0, event.length));
+    const failure = error.clients && !reader.meaningful ? inBandOfOperator(error, terms) : null;
+    if (failure !== null) return { failure };
     if (error.clients) return { clientsError: event };
     if (choices > 1 || !reader.meaningful) return { failure: inBand(error, status) };
   } else if (fault !== null) {
@@ -147,6 +189,13 @@ export function startOf(
     ? "broke off the stream inside its first event"
     : "ended the stream before the answer began";
   return { failure: passing(message, status) };
+}
+
+/** Why a stream broke off, in words fit for a client. */
+export function wordsOf(fault: StreamFault): string {
+  if (fault.event === null) return fault.message;
+  const error = readError(dataOf(fault.event, 0, fault.event.length));
+  return `${fault.message}: ${error.message || "unknown"}`;
 }
 
 /** Seconds from a Retry-After header, a number or an HTTP date; null when there is none that makes sense. */
@@ -163,7 +212,8 @@ export function parseRetryAfter(value: string | undefined): number | null {
  * objects and lists pass unless an object is due.
  */
 function endsAsItBegins(body: Uint8Array, objectDue: boolean): boolean {
-  let first = 0;
+  // Some write the mark of UTF-8 before it.
+  let first = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? 3 : 0;
   while (first < body.length && body[first] <= 32) first++;
   let last = body.length - 1;
   while (last > first && body[last] <= 32) last--;

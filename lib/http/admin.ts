@@ -3,13 +3,19 @@
 
 import type { HeaderList } from "./message.ts";
 
+/** Where a request would go, and where the last ones went. */
+export const EXPLAIN = "/admin/explain";
+export const DECISIONS = "/admin/decisions";
+/** Notes of other gateways. */
+export const PEERS = "/admin/peers";
+
 export interface AdminRequest {
   method: string;
-  /** Path and query; the path is /metrics, /dashboard or below it. */
+  /** Path and query; the path is /, /metrics, one of those above, /dashboard or below it. */
   target: string;
   headers: HeaderList;
   body: Uint8Array;
-  /** Whether it brought the token of the configuration: only then may it change anything. */
+  /** Whether it brought the token of the configuration, for notes that of peers: only then may it change anything. */
   trusted: boolean;
 }
 

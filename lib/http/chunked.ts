@@ -42,7 +42,8 @@ export class ChunkedDecoder {
 
   /**
    * Decodes bytes[start, end) in place: chunk data is moved together within the range. Returns the data
-   * as one view of `bytes`, which is empty when the range held none. Throws HttpSyntaxError.
+   * as one view of `bytes`, which is empty when the range held none. Throws HttpSyntaxError; where data
+   * stands before the fault, it is returned, and the next call throws.
    */
   decode(bytes: Uint8Array, start: number, end: number): Uint8Array {
     let at = start;
@@ -63,7 +64,14 @@ export class ChunkedDecoder {
         if (this.#left === 0) this.#state = State.DataCr;
         continue;
       }
-      this.#step(bytes[at++]);
+      try {
+        this.#step(bytes[at]);
+      } catch (error) {
+        if (from < 0) throw error;
+        // What came before the fault is good, and may be the end of an answer: the fault is met again.
+        break;
+      }
+      at++;
     }
     this.consumed = at;
     return from < 0 ? bytes.subarray(start, start) : bytes.subarray(from, to);

@@ -1,6 +1,7 @@
 // Which pages of other origins may call the API, and how they are told (Fetch standard, CORS protocol).
 // Credentials are never allowed: a key is sent by the page itself, cookies are nobody's here.
 
+import { latin1Text } from "./latin1.ts";
 import { header, type HeaderList } from "./message.ts";
 
 export interface CorsRules {
@@ -10,6 +11,9 @@ export interface CorsRules {
 
 /** Fields of any answer that a page may read, beside those that begin with x-gateway-. */
 const EXPOSED = ["x-request-id", "x-gateway-instance", "retry-after"];
+/** What the gateway says of itself, and of the limits of whoever asks. */
+const OWN_FIELDS =
+  /^(x-gateway-|x-ratelimit-|anthropic-ratelimit-|x-should-retry$|retry-after-ms$)/;
 const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const MAX_AGE_S = "600";
 const FIELD_NAMES = /^[\w!#$%&'*+.^`|~-]+( *, *[\w!#$%&'*+.^`|~-]+)*$/;
@@ -32,12 +36,18 @@ export class CrossOrigin {
     return new CrossOrigin(allowed ? origin : null, true);
   }
 
+  /** The same for an error about a head that was not read to its end: with no origin seen, there may be one. */
+  static fieldsOfError(seen: HeaderList, rules: CorsRules): HeaderList {
+    const any = rules.origins.includes("*") ? new CrossOrigin("*", false) : null;
+    return (CrossOrigin.of(seen, rules) ?? any)?.fields([]) ?? [];
+  }
+
   /** Fields for an answer that has `sent` beside them. */
   fields(sent: HeaderList): HeaderList {
     const vary = this.varies ? [["vary", "Origin"] as const] : [];
     if (this.allowed === null) return vary;
     const exposed = new Set(EXPOSED);
-    for (const [name] of sent) if (name.startsWith("x-gateway-")) exposed.add(name);
+    for (const [name] of sent) if (OWN_FIELDS.test(name)) exposed.add(name);
     return [
       ["access-control-allow-origin", this.allowed],
       ["access-control-expose-headers", [...exposed].join(", ")],
@@ -53,6 +63,10 @@ export class CrossOrigin {
       // Whatever it wants to send is as good as what it leaves out.
       ["access-control-allow-headers", FIELD_NAMES.test(asked) ? asked : "*"],
       ["access-control-max-age", MAX_AGE_S],
+      // A page of a public site that may call the API may do so in a private network, too.
+      ...header(headers, "access-control-request-private-network") === "true"
+        ? [["access-control-allow-private-network", "true"] as const]
+        : [],
       ["vary", "Access-Control-Request-Headers"],
     ];
   }
@@ -60,4 +74,16 @@ export class CrossOrigin {
   static isPreflight(method: string, headers: HeaderList): boolean {
     return method === "OPTIONS" && header(headers, "access-control-request-method") !== undefined;
   }
+}
+
+/** Longer heads are refused before. */
+const MAX_LOOKED_AT = 64 * 1024;
+
+/** Origin and host as they stand in bytes[start, end), which need not be a head that can be read. */
+export function corsFieldsIn(bytes: Uint8Array, start: number, end: number): HeaderList {
+  const text = latin1Text(bytes, start, Math.min(end, start + MAX_LOOKED_AT));
+  return ["origin", "host"].flatMap((name) => {
+    const value = new RegExp(`\\n${name}:[ \\t]*([^\\r\\n]{1,300})\\r`, "i").exec(text)?.[1];
+    return value === undefined ? [] : [[name, value.trim()] as const];
+  });
 }

@@ -13,7 +13,7 @@ import {
 import { LOG_LEVELS, type LogLevel } from "../config/log_level.ts";
 import { IsoTime } from "./iso_time.ts";
 import type { LineWriter } from "./line_writer.ts";
-import type { Report } from "./report.ts";
+import type { Report, ReportedCaller } from "./report.ts";
 
 export interface LogOptions {
   level: LogLevel;
@@ -27,13 +27,16 @@ export const logger = getLogger(["gateway"]);
 export class Logs {
   #options: LogOptions = { level: "info", format: "text" };
   #requests = true;
+  #failures = true;
   readonly #time = new IsoTime();
 
   constructor(private readonly writer: LineWriter) {}
 
   configure(options: LogOptions): void {
     this.#options = options;
-    this.#requests = LOG_LEVELS.indexOf(options.level) <= LOG_LEVELS.indexOf("info");
+    const least = LOG_LEVELS.indexOf(options.level);
+    this.#requests = least <= LOG_LEVELS.indexOf("info");
+    this.#failures = least <= LOG_LEVELS.indexOf("warning");
     configureSync({
       reset: true,
       sinks: { stderr: this.#sink() },
@@ -44,12 +47,15 @@ export class Logs {
     });
   }
 
-  /** One line for one request, at level info. */
+  /** One line for one request: at level warning where its client got no whole answer, else info. */
   request(report: Report): void {
-    if (!this.#requests) return;
+    const failed = report.outcome === "failed" || report.outcome === "truncated";
+    if (failed ? !this.#failures : !this.#requests) return;
     const time = this.#time.text(Date.now());
     this.writer.line(
-      this.#options.format === "json" ? jsonLine(time, report) : textLine(time, report),
+      this.#options.format === "json"
+        ? jsonLine(time, failed, report)
+        : textLine(time, failed, report),
     );
   }
 
@@ -67,10 +73,10 @@ export class Logs {
   }
 }
 
-function jsonLine(time: string, report: Report): string {
+function jsonLine(time: string, failed: boolean, report: Report): string {
   return JSON.stringify({
     "@timestamp": time,
-    level: "INFO",
+    level: failed ? "WARN" : "INFO",
     message: "request",
     logger: "gateway.request",
     id: report.id,
@@ -78,6 +84,7 @@ function jsonLine(time: string, report: Report): string {
     path: report.path,
     model: report.model,
     instance: shown(report.instance),
+    route: report.receipt === "" ? undefined : report.receipt,
     status: report.status,
     outcome: report.outcome,
     attempts: report.attempts.length,
@@ -85,22 +92,43 @@ function jsonLine(time: string, report: Report): string {
     duration_ms: report.durationMs,
     prompt_tokens: report.promptTokens,
     completion_tokens: report.completionTokens,
+    key: report.caller === null ? undefined : report.caller.key,
+    limited: report.caller === null ? undefined : report.caller.limited || undefined,
+    policy: report.policies.length === 0 ? undefined : policyText(report.policies),
     error: report.error === "" ? undefined : report.error,
   });
 }
 
-function textLine(time: string, report: Report): string {
+/** Names of policies and what they did: never what they found. */
+function policyText(policies: Report["policies"]): string {
+  return [
+    ...new Set(
+      policies.map(({ name, action, mode }) =>
+        `${name}=${mode === "audit" ? `${action}(audit)` : action}`
+      ),
+    ),
+  ].join(",");
+}
+
+function textLine(time: string, failed: boolean, report: Report): string {
   const firstByte = report.firstByteMs === null ? "-" : report.firstByteMs;
   const tokens = report.completionTokens === null
     ? ""
     : ` tokens=${report.promptTokens ?? "-"}+${report.completionTokens}`;
   const error = report.error === "" ? "" : ` error=${JSON.stringify(report.error)}`;
-  return `${time} [INF] request ${report.id} ${report.method} ${safe(report.path)} model=${
-    safe(report.model)
-  } instance=${
+  const route = report.receipt === "" ? "" : ` route=${report.receipt}`;
+  const caller = report.caller === null ? "" : callerText(report.caller);
+  const policy = report.policies.length === 0 ? "" : ` policy=${policyText(report.policies)}`;
+  return `${time} [${failed ? "WRN" : "INF"}] request ${report.id} ${report.method} ${
+    safe(report.path)
+  } model=${safe(report.model)} instance=${
     shown(report.instance)
   } status=${report.status} ${report.outcome} attempts=${report.attempts.length} ` +
-    `first_byte_ms=${firstByte} duration_ms=${report.durationMs}${tokens}${error}`;
+    `first_byte_ms=${firstByte} duration_ms=${report.durationMs}${tokens}${route}${caller}${policy}${error}`;
+}
+
+function callerText({ key, limited }: ReportedCaller): string {
+  return ` key=${safe(key)}${limited === "" ? "" : ` limited=${limited}`}`;
 }
 
 /** No name is a dash: a line has its words in the same places whatever became of the request. */

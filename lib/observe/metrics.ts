@@ -2,28 +2,31 @@
 // what there is, and a request pays nothing for it.
 
 import { Gauge, Registry } from "prom-client";
-import { CATALOG } from "./metrics/catalog.ts";
+import { USUAL_CATALOG } from "./metrics/catalog.ts";
 import type { Look, Metric } from "./metrics/metric.ts";
+import { routingMetrics } from "./metrics/routing.ts";
 
 /** Values of one metric as prom-client's registry asks for them. */
 type Values = Awaited<ReturnType<Gauge["get"]>>;
 
 export class Metrics {
   readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE;
-  readonly #registry = new Registry();
+  readonly #always = this.#registryOf(USUAL_CATALOG);
+  readonly #routing = this.#registryOf(routingMetrics);
   #look: Look | null = null;
 
-  constructor() {
-    for (const metric of CATALOG) {
-      this.#registry.registerMetric(new Reading(metric, () => this.#look!));
-    }
+  /** The whole text at the moment of `look`. */
+  async text(look: Look): Promise<string> {
+    // The registries read every metric before they wait for the first time.
+    this.#look = look;
+    const registries = look.routing === null ? [this.#always] : [this.#always, this.#routing];
+    return (await Promise.all(registries.map((registry) => registry.metrics()))).join("");
   }
 
-  /** The whole text at the moment of `look`. */
-  text(look: Look): Promise<string> {
-    // The registry reads every metric before it waits for the first time.
-    this.#look = look;
-    return this.#registry.metrics();
+  #registryOf(metrics: readonly Metric[]): Registry {
+    const registry = new Registry();
+    for (const metric of metrics) registry.registerMetric(new Reading(metric, () => this.#look!));
+    return registry;
   }
 }
 

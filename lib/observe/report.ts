@@ -5,7 +5,14 @@
 import type { Api } from "../api/api.ts";
 
 /** How a request ended for its client. */
-export const OUTCOMES = ["complete", "truncated", "aborted", "failed", "rejected"] as const;
+export const OUTCOMES = [
+  "complete",
+  "truncated",
+  "aborted",
+  "failed",
+  "rejected",
+  "filtered",
+] as const;
 export type RequestOutcome = typeof OUTCOMES[number];
 
 /** How an attempt on one instance ended. */
@@ -17,6 +24,9 @@ export const TRY_OUTCOMES = [
   "broken",
   "unusable",
   "aborted",
+  "scarce",
+  "outrun",
+  "moved",
 ] as const;
 export type TryOutcome = typeof TRY_OUTCOMES[number];
 
@@ -30,6 +40,10 @@ export interface ReportedAttempt {
   /** What the instance answered, where it did. */
   readonly status?: number;
   readonly error?: string;
+  /** Milliseconds since the request came, in tenths: its begin, its first token or whole answer, its end. */
+  readonly startMs?: number;
+  readonly firstMs?: number;
+  readonly endMs?: number;
 }
 
 /** How a stream that broke went on. */
@@ -40,6 +54,51 @@ export interface ReportedResume {
   readonly way: string;
   /** Characters of the answer that the client had by then. */
   readonly atChars: number;
+}
+
+/** For whom a request was made, where callers are known. */
+export interface ReportedCaller {
+  /** Names of the key and of its group; the group "" without one. */
+  readonly key: string;
+  readonly group: string;
+  /** The limit that the request met, "" for none, and whether it waited for it. */
+  readonly limited: string;
+  readonly queued: boolean;
+  /** Whether its conversation may be recorded with its words. */
+  readonly recordsWords: boolean;
+  /** What is booked for it. */
+  readonly charged: Charged;
+  /** Tokens of the prompt as they were estimated before; 0 where none were. */
+  readonly estimatedPrompt: number;
+}
+
+/** Tokens and their cost, as a caller is charged for them. */
+export interface Charged {
+  /** Cached ones among them. */
+  readonly prompt: number;
+  readonly cached: number;
+  readonly completion: number;
+  /** In the currency of the prices. */
+  readonly cost: number;
+  /** Whether nobody counted the tokens. */
+  readonly estimated: boolean;
+}
+
+/** What a policy did to a request or its answer; never what it found. */
+export interface ReportedPolicy {
+  readonly name: string;
+  readonly stage: "prompt" | "answer";
+  readonly mode: "enforce" | "audit";
+  readonly action: string;
+  readonly channel: string;
+  readonly choice: number;
+  readonly count: number;
+}
+
+/** What kept a policy from its work: "timeout", "error"; "unscanned" for what it cannot read. */
+export interface ReportedFault {
+  readonly policy: string;
+  readonly reason: string;
 }
 
 /** A finished request. Names are "" and figures null where there was none. */
@@ -65,6 +124,8 @@ export interface Report {
   readonly error: string;
   /** The instance that answered, the last one of several. */
   readonly instance: string;
+  /** Why that one was chosen, as in x-gateway-route; "" where that is not known. */
+  readonly receipt: string;
   /** In their order; empty for what was refused. */
   readonly attempts: readonly ReportedAttempt[];
   readonly resumes: readonly ReportedResume[];
@@ -73,10 +134,26 @@ export interface Report {
   /** Milliseconds since the start, in tenths. */
   readonly firstByteMs: number | null;
   readonly durationMs: number;
+  /** Of these, how many it waited in line for an instance, or for a limit. */
+  readonly waitedMs: number;
   readonly promptTokens: number | null;
   readonly completionTokens: number | null;
   /** Events of the stream that carried something; each a token, as a rule. */
   readonly pieces: number;
+  /** Empty where none is in force, or none found anything. */
+  readonly policies: readonly ReportedPolicy[];
+  /** Policies that gave no verdict, or could not look, each with why; missing where none is in force. */
+  readonly policyFaults?: readonly ReportedFault[];
+  /** null where anyone may ask, and for who was not let in. */
+  readonly caller: ReportedCaller | null;
+  /** Why who asks was not let in, for machines; "" where that is not so. */
+  readonly turnedAway: string;
+}
+
+/** Whether it failed for want of what the gateway itself lacks: no instance has anything to do with it. */
+export function isScarcity({ outcome, attempts }: Pick<Report, "outcome" | "attempts">): boolean {
+  return outcome === "failed" && attempts.length > 0 &&
+    attempts.every((attempt) => attempt.outcome === "scarce");
 }
 
 /** Whether an attempt failed in a request that a later one answered. */

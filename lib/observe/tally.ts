@@ -2,6 +2,8 @@
 // what happens to the fleet, read by /metrics, the dashboard and `status`, which therefore agree. Plain
 // numbers and no I/O; how they look to a reader is left to the readers.
 
+import { CallerCounts } from "./caller_counts.ts";
+import { PolicyCounts } from "./policy_counts.ts";
 import { Histogram } from "./histogram.ts";
 import {
   isFailover,
@@ -89,8 +91,8 @@ export class InstanceCounts extends Counts {
 
 /** Requests of one model that one instance answered. */
 export class PairCounts {
-  /** By route, then by outcome in the order of OUTCOMES. */
-  readonly routes = new Map<string, number[]>();
+  /** By route, then by status, then by outcome in the order of OUTCOMES. */
+  readonly routes = new Map<string, Map<string, number[]>>();
   promptTokens = 0;
   completionTokens = 0;
 }
@@ -120,6 +122,10 @@ export class Tally {
   readonly models = new Map<string, ModelCounts>();
   /** Streams that broke and went on, by the way in which they did. */
   readonly resumes = new Map<string, number>(RESUME_WAYS.map((way) => [way, 0]));
+  /** What is counted of callers, where they are known. */
+  readonly callers = new CallerCounts();
+  /** What is counted of policies, where some are in force. */
+  readonly policies = new PolicyCounts();
   /** Alerts by kind, those that a cooldown kept back included. */
   readonly alerts = new Map<string, number>();
   reloadsDone = 0;
@@ -171,7 +177,12 @@ export class Tally {
     const pair = cell(model.pairs, instanceName, () => new PairCounts());
     pair.promptTokens += report.promptTokens ?? 0;
     pair.completionTokens += report.completionTokens ?? 0;
-    cell(pair.routes, report.route, () => OUTCOMES.map(() => 0))[outcome]++;
+    const statuses = cell(pair.routes, report.route, () => new Map<string, number[]>());
+    cell(statuses, statusLabel(report.status), () => OUTCOMES.map(() => 0))[outcome]++;
+    this.callers.request(report);
+    if (report.policies.length > 0 || report.policyFaults !== undefined) {
+      this.policies.request(report);
+    }
     for (const attempt of report.attempts) this.#attempt(report, attempt);
     for (const { way } of report.resumes) {
       this.resumes.set(way, (this.resumes.get(way) ?? 0) + 1);
@@ -224,6 +235,16 @@ export class Tally {
   #modelName(name: string): string {
     return name === "" ? NONE : this.models.has(name) ? name : OTHER;
   }
+}
+
+/** Statuses that have a label of their own; others go by their hundred, so that labels are few. */
+const USUAL_STATUSES: ReadonlyMap<number, string> = new Map(
+  [200, 400, 401, 403, 404, 405, 408, 409, 413, 422, 429, 499, 500, 501, 502, 503, 504]
+    .map((status) => [status, String(status)]),
+);
+
+function statusLabel(status: number): string {
+  return USUAL_STATUSES.get(status) ?? (status < 100 ? NONE : `${Math.floor(status / 100)}xx`);
 }
 
 /** The part of counting that is the same for all, an instance and a model. */

@@ -1,30 +1,32 @@
-// Text gathered as UTF-8 bytes for one write: a line costs a copy, and leaves no string behind that
-// would live until the write.
+// Text gathered as UTF-8 bytes for one write. Encoding costs more for each call than for its bytes, so lines
+// become bytes some thousand characters at a time; none stays a string until the write.
 
 const FIRST_BYTES = 64 * 1024;
 /** What is kept of a buffer that one large batch has made long. */
 const KEPT_BYTES = 1024 * 1024;
+/** Characters that are encoded at once. */
+const PIECE_CHARS = 8 * 1024;
 
 export class TextBuffer {
   #bytes = new Uint8Array(0);
   #length = 0;
+  /** What is not encoded yet. */
+  #text = "";
   readonly #encoder = new TextEncoder();
 
-  /** Bytes gathered so far. */
+  /** Bytes gathered so far, of the last characters as if each were one. */
   get length(): number {
-    return this.#length;
+    return this.#length + this.#text.length;
   }
 
   append(text: string): void {
-    // A UTF-16 code unit is at most three bytes.
-    const needed = this.#length + text.length * 3;
-    if (needed > this.#bytes.length) this.#grow(needed);
-    const { written } = this.#encoder.encodeInto(text, this.#bytes.subarray(this.#length));
-    this.#length += written;
+    this.#text += text;
+    if (this.#text.length >= PIECE_CHARS) this.#encode();
   }
 
   /** Text that is UTF-8 already. */
   appendBytes(bytes: Uint8Array): void {
+    this.#encode();
     const needed = this.#length + bytes.length;
     if (needed > this.#bytes.length) this.#grow(needed);
     this.#bytes.set(bytes, this.#length);
@@ -33,12 +35,25 @@ export class TextBuffer {
 
   /** What was gathered; valid until the next `append` or `clear`. */
   bytes(): Uint8Array<ArrayBuffer> {
+    this.#encode();
     return this.#bytes.subarray(0, this.#length);
   }
 
   clear(): void {
     this.#length = 0;
+    this.#text = "";
     if (this.#bytes.length > KEPT_BYTES) this.#bytes = new Uint8Array(0);
+  }
+
+  #encode(): void {
+    const text = this.#text;
+    if (text === "") return;
+    // A UTF-16 code unit is at most three bytes.
+    const needed = this.#length + text.length * 3;
+    if (needed > this.#bytes.length) this.#grow(needed);
+    const { written } = this.#encoder.encodeInto(text, this.#bytes.subarray(this.#length));
+    this.#length += written;
+    this.#text = "";
   }
 
   #grow(needed: number): void {

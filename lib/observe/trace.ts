@@ -43,7 +43,7 @@ const OPERATIONS: Readonly<Record<string, string>> = {
 };
 
 /** Outcomes of an attempt that are no failure of the instance. */
-const FINE: ReadonlySet<TryOutcome> = new Set(["answered", "aborted", "too_long"]);
+const FINE: ReadonlySet<TryOutcome> = new Set(["answered", "aborted", "too_long", "moved"]);
 
 export class Tracing {
   readonly #tracer: Tracer = trace.getTracer("simple-ai-gateway");

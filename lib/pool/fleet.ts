@@ -3,7 +3,8 @@
 // long as its url and models stay the same.
 
 import type { Config } from "../config/config.ts";
-import { USUAL_WEIGHTS } from "./balancing/prefix_aware.ts";
+import type { RoutingWeights } from "../config/routing.ts";
+import type { RoutingLook } from "../observe/metrics/routing_look.ts";
 import { Router } from "./balancing/router.ts";
 import { strategies } from "./balancing/strategies.ts";
 import { Instance } from "./instance.ts";
@@ -13,6 +14,8 @@ import { Line } from "./line.ts";
 import { OutlierDetection, type PoolEvent } from "./outlier.ts";
 import { type Claim, Pool } from "./pool.ts";
 import { PromptHasher } from "./prefix/chain.ts";
+import type { InstanceLoad } from "./load/vllm_metrics.ts";
+import { lookAtRouting } from "./routing_look.ts";
 import { MAX_SLOTS, type SharedState } from "./shared_state.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -108,11 +111,20 @@ export class Fleet implements LeaseOwner {
     );
     if (isReload) { for (const instance of this.#instances) this.outlier.forgive(instance); }
     for (const pool of this.#pools.values()) pool.queue.retire();
+    this.shared.routing.seen.staleAfterMs = (config.scrape?.staleAfterS ?? 0) * 1000;
+    for (const { slot, config: { kvTokens } } of this.#instances) {
+      if (kvTokens !== null) {
+        this.shared.locked(() => this.shared.routing.setCapacity(slot, kvTokens));
+      }
+    }
     const pools = new Map<string, Pool>();
     const { looksAtPrompts, make } = strategies[config.strategy];
+    const pins = config.routing.session?.mode === "pin";
+    const tellsAll = config.routing.header === "full";
     for (const model of modelsOf(config)) {
       const serving = this.#instances.filter((instance) => instance.config.models.includes(model));
-      const router = this.#router(model, serving[0], slots[lineKey(model)]);
+      const weights = config.routing.models[model] ?? config.routing.weights;
+      const router = this.#router(model, serving[0], slots[lineKey(model)], weights, pins);
       pools.set(
         model,
         new Pool(
@@ -124,7 +136,7 @@ export class Fleet implements LeaseOwner {
           this.#claim,
           new Line(this.shared, slots[lineKey(model)]),
           (change) => this.#countWaiting(change),
-          looksAtPrompts ? { router, hasher: this.#hasher } : null,
+          looksAtPrompts ? { router, hasher: this.#hasher, tellsAll } : null,
         ),
       );
     }
@@ -162,10 +174,23 @@ export class Fleet implements LeaseOwner {
   }
 
   /** Prompts of two models have nothing in common, those of two names of one model have. */
-  #router(model: string, { config }: Instance, slot: number): Router {
+  #router(
+    model: string,
+    { config }: Instance,
+    slot: number,
+    weights: RoutingWeights,
+    pins: boolean,
+  ): Router {
     const name = hashOf(config.upstreamModels[model] ?? model);
     const seed = { first: name | 0, second: (name / 2 ** 32) | 0 };
-    return new Router(this.shared.routing, { seed, slot }, USUAL_WEIGHTS, this.now);
+    return new Router(
+      this.shared.routing,
+      { seed, slot },
+      weights,
+      this.now,
+      this.shared.routing.told,
+      pins,
+    );
   }
 
   readonly #claim: Claim = (pick, others, place) =>
@@ -174,14 +199,42 @@ export class Fleet implements LeaseOwner {
       return instance === null ? null : new Lease(instance, others, this, place(instance));
     });
 
-  locked(body: () => void): void {
-    this.shared.locked(body);
+  /** What an instance's metrics say. */
+  scraped({ slot, inFlight, config }: Instance, load: InstanceLoad): void {
+    this.shared.locked(() => {
+      const { routing } = this.shared;
+      routing.scraped(slot, load, inFlight, this.now());
+      const tokens = config.kvTokens ?? load.kvTokens;
+      if (tokens !== null) routing.setCapacity(slot, tokens);
+    });
+  }
+
+  /** What routing knows and did; null where the strategy does not look at prompts. */
+  routingLook(): RoutingLook | null {
+    const pools = [...this.#pools.values()];
+    if (pools.every((pool) => pool.routedSlot === null)) return null;
+    return lookAtRouting(this.shared.routing, this.#instances, pools, this.now());
+  }
+
+  locked<T>(body: () => T): T {
+    return this.shared.locked(body);
   }
 
   /** The instance of that name has lost what it held. */
   #forget(name: string): void {
     const lost = this.#instances.find((instance) => instance.name === name);
-    if (lost !== undefined) this.shared.locked(() => this.shared.routing.restarted(lost.slot));
+    if (lost !== undefined) this.lostCache(lost);
+  }
+
+  saidLoad({ slot }: Instance, waiting: number | null, kvUsage: number | null): void {
+    this.shared.locked(() => {
+      const { seen, own } = this.shared.routing;
+      seen.said(slot, waiting, kvUsage, own.unanswered(slot), this.now());
+    });
+  }
+
+  lostCache({ slot }: Instance): void {
+    this.shared.locked(() => this.shared.routing.restarted(slot));
   }
 
   /** A lease has ended: somebody who waits may have its place. */

@@ -5,8 +5,13 @@ import type { HealthCheckConfig } from "../config/config.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Instance } from "./instance.ts";
 
-/** null when it is alive and awake, else what is wrong. unreachable: not even a connection. */
-export type CheckResult = null | { kind: "failed" | "unreachable" | "asleep"; message: string };
+/**
+ * null when it is alive and awake, else what is wrong. unreachable: not even a connection. unknown: the
+ * gateway itself could not ask.
+ */
+export type CheckResult =
+  | null
+  | { kind: "failed" | "unreachable" | "asleep" | "unknown"; message: string };
 
 /** What an instance's own list of models says of what it is configured for. */
 export type Verdict = { kind: "right" } | { kind: "wrong"; message: string } | { kind: "unknown" };
@@ -130,6 +135,7 @@ export class HealthChecker {
     const result = await this.check(instance, this.config);
     if (this.#closed || this.#watches.get(id) !== watch) return;
     if (result === null) await this.#passed(instance, watch);
+    else if (result.kind === "unknown") watch.failuresSeen = instance.failuresInARow;
     else if (result.kind === "asleep") this.#asleep(instance, watch, result.message);
     else this.#failed(instance, watch, result);
     if (this.#closed || this.#watches.get(id) !== watch) return;
@@ -155,6 +161,11 @@ export class HealthChecker {
     watch.known = true;
     const verdict = await this.learn(instance);
     if (this.#closed) return;
+    // Read anew meanwhile: what it was asked by is not what is in force.
+    if (!this.fleet.instances.includes(instance)) {
+      watch.known = false;
+      return;
+    }
     if (verdict.kind === "wrong") outlier.markMisconfigured(instance, verdict.message);
     else if (verdict.kind === "right" && isAgain) {
       outlier.markConfigured(instance, "its /v1/models lists what it is configured for");

@@ -68,6 +68,7 @@ export class Instance {
     readonly now: () => number,
   ) {
     this.#memory = shared.fleet.at(slot);
+    this.addressKey = hashOf(config.origin + config.pathPrefix);
     this.#prober = shared.fleet.prober;
   }
 
@@ -76,9 +77,7 @@ export class Instance {
   }
 
   /** A number that stands for its address, the same in all workers and after a restart. */
-  get addressKey(): number {
-    return hashOf(this.config.origin + this.config.pathPrefix);
-  }
+  readonly addressKey: number;
 
   get inFlight(): number {
     return this.#memory.inFlight.count;

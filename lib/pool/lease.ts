@@ -6,6 +6,7 @@
 // the pool may call back that the instance is not going to answer.
 
 import type { Placement } from "./balancing/placement.ts";
+import type { Receipt } from "./balancing/receipt.ts";
 import type { Begun, Instance } from "./instance.ts";
 import type { Outcome, OutlierDetection } from "./outlier.ts";
 import type { Others, Silence, Watchdog } from "./watchdog.ts";
@@ -16,6 +17,10 @@ export interface LeaseOwner {
   readonly watchdog: Watchdog;
   /** Runs `body` under the pool's lock. */
   locked(body: () => void): void;
+  /** What the instance says of its load beside an answer; null for what it does not. */
+  saidLoad(instance: Instance, waiting: number | null, kvUsage: number | null): void;
+  /** Nothing that the instance held is there any more. */
+  lostCache(instance: Instance): void;
   /** A place is free again. */
   released(): void;
 }
@@ -56,11 +61,31 @@ export class Lease {
     });
   }
 
+  /** When the request was out, on the fleet's clock; null before. */
+  get sentAt(): number | null {
+    return this.#sentAt;
+  }
+
   /** A token came, or anything else that only a working engine sends. */
   progressed(): void {
     this.#heard();
     this.instance.noteProgress();
     this.owner.outlier.noteProgress(this.instance);
+  }
+
+  /** Why the request has come here; null where the strategy does not look at prompts. */
+  get receipt(): Receipt | null {
+    return this.placement?.receipt ?? null;
+  }
+
+  /** The answer says how many requests wait there, and how full the KV cache is. */
+  saidLoad(waiting: number | null, kvUsage: number | null): void {
+    if (this.placement !== null) this.owner.saidLoad(this.instance, waiting, kvUsage);
+  }
+
+  /** Nobody listens there: whatever comes back has nothing cached. */
+  refused(): void {
+    if (this.placement !== null) this.owner.lostCache(this.instance);
   }
 
   /** The prompt has been computed: the first token of a stream is there. */

@@ -12,6 +12,10 @@ export class Member implements Candidate {
     this.#memory = instance.turnsFor(model);
   }
 
+  get name(): string {
+    return this.instance.name;
+  }
+
   get slot(): number {
     return this.instance.slot;
   }

@@ -1,10 +1,12 @@
 // The instances that serve one model, and the choice among them. Health is kept in outlier.ts, order in
-// balancing/; what to do when a chosen instance fails is left to forward/forward.ts.
+// balancing/; what to do when a chosen instance fails is left to forward/delivery.ts.
 
 import { byContext } from "./balancing/context.ts";
 import type { Placement } from "./balancing/placement.ts";
+import { type Choice, Receipt, type Weighed, type Why } from "./balancing/receipt.ts";
 import type { Router } from "./balancing/router.ts";
 import type { Ask, Strategy } from "./balancing/strategy.ts";
+import { explain, type Explanation } from "./explanation.ts";
 import type { Instance } from "./instance.ts";
 import type { Lease } from "./lease.ts";
 import type { Line } from "./line.ts";
@@ -29,6 +31,8 @@ export type Claim = (
 export interface Routing {
   readonly router: Router;
   readonly hasher: PromptHasher;
+  /** Whether receipts tell of all that came into question. */
+  readonly tellsAll: boolean;
 }
 
 /** What one who waits insists on: an instance that is accepted, or the one of this name. */
@@ -56,7 +60,12 @@ export class Pool implements Others {
     this.queue = new WaitQueue(line, onWaiting);
     this.#members = privateInstances.map((instance) => new Member(instance, model));
     this.instances = [...privateInstances, ...fallbacks];
-    this.#anyAsk = { model, priority: 0, chain: NO_CHAIN, answerTokens: 0 };
+    this.#anyAsk = { model, priority: 0, chain: NO_CHAIN, answerTokens: 0, session: 0 };
+  }
+
+  /** The slot under which numbers of the model are kept; null where prompts are not looked at. */
+  get routedSlot(): number | null {
+    return this.routing === null ? null : this.routing.router.model.slot;
   }
 
   /** Requests that wait for room, in all workers. */
@@ -103,17 +112,26 @@ export class Pool implements Others {
   acquireNamed(name: string, ask: Ask = this.#anyAsk): Acquired {
     const named = this.instances.find((instance) => instance.name === name);
     if (named === undefined) return null;
-    return this.#claim(() => named.hasRoom ? named : null, ask) ?? "full";
+    const pick = () => named.hasRoom ? named : null;
+    return this.#claim(pick, ask, () => ({ by: "stored", among: 1, weighed: null })) ?? "full";
   }
 
   /** The first fallback in the configured order that can take it. */
   acquireFallback(accepts: Accepts): Lease | null {
-    return this.#claim(() => {
+    const pick = () => {
       const accepted = this.fallbacks.filter((instance) =>
         instance.takesRequests && instance.hasRoom && accepts(instance)
       );
       return accepted.find((instance) => instance.isAvailable) ?? accepted[0] ?? null;
-    }, this.#anyAsk);
+    };
+    return this.#claim(pick, this.#anyAsk, () => ({ by: "fallback", among: 1, weighed: null }));
+  }
+
+  /** Where a request would go now, and why. Changes nothing. Under the pool's lock. */
+  explain(ask: Ask, keeper: string | null): Explanation {
+    const { strategy, fallbacks, routing } = this;
+    const router = routing === null ? null : routing.router;
+    return explain({ members: this.#members, fallbacks, strategy, router, mayTry }, ask, keeper);
   }
 
   /** Waits in line for a private instance, one of those that are accepted where that is given. */
@@ -167,33 +185,67 @@ export class Pool implements Others {
 
   #choose(ask: Ask, fits: (instance: Instance) => boolean): Acquired {
     let full = false;
-    const lease = this.#claim(() => {
-      const candidates: Member[] = [];
-      full = false;
-      for (const member of this.#fitting(ask, fits)) {
-        if (member.instance.hasRoom) candidates.push(member);
-        else full = true;
-      }
-      if (candidates.length === 0) return null;
-      return candidates.length === 1
-        ? candidates[0].instance
-        : this.strategy(candidates, ask).instance;
-    }, ask);
+    let among = 0;
+    let weighed: Weighed | null = null;
+    const lease = this.#claim(
+      () => {
+        const candidates: Member[] = [];
+        full = false;
+        const members = this.routing === null ? this.#members : this.#fitting(ask, fits);
+        for (const member of members) {
+          const { instance } = member;
+          if (this.routing === null && !fits(instance)) continue;
+          if (instance.hasRoom) candidates.push(member);
+          else full = true;
+        }
+        among = candidates.length;
+        if (among === 0) return null;
+        if (candidates.length === 1) return candidates[0].instance;
+        const picked = this.strategy(candidates, ask);
+        if (this.routing !== null) weighed = weighedBy(this.routing, candidates);
+        return picked.instance;
+      },
+      ask,
+      () => ({ by: this.#reasonOf(among), among, weighed }),
+    );
     return lease ?? (full ? "full" : null);
   }
 
   /** Whose context is certainly too short is not asked first, not even where only these have room. */
   #fitting(ask: Ask, fits: (instance: Instance) => boolean): readonly Member[] {
     const members = this.#members.filter((member) => fits(member.instance));
-    if (this.routing === null || members.length < 2) return members;
-    const prompt = this.routing.router.contextTokens(ask.chain);
+    if (members.length < 2) return members;
+    const prompt = this.routing!.router.contextTokens(ask.chain);
     return byContext(members, { prompt, answer: ask.answerTokens });
   }
 
-  #claim(pick: () => Instance | null, ask: Ask): Lease | null {
-    const place = ({ slot }: Instance) => this.routing?.router.place(slot, ask.chain) ?? null;
+  #reasonOf(among: number): Why {
+    return among === 1 || this.routing === null ? "only" : this.routing.router.reason;
+  }
+
+  #claim(
+    pick: () => Instance | null,
+    ask: Ask,
+    why: () => Choice,
+  ): Lease | null {
+    const place = ({ slot, name }: Instance) => {
+      if (this.routing === null) return null;
+      const placement = this.routing.router.place(slot, ask.chain, ask.session);
+      const { by, among, weighed } = why();
+      const { foretold, tokens } = placement.placed;
+      this.routing.router.memory.booked.decided(slot, by, foretold, tokens);
+      placement.receipt = new Receipt(name, by, foretold, tokens, among, weighed);
+      return placement;
+    };
     return this.claim(pick, this, place);
   }
+}
+
+/** What the strategy has just weighed; null where it goes by something else. */
+function weighedBy({ router, tellsAll }: Routing, candidates: readonly Member[]): Weighed | null {
+  if (!router.isWeighed) return null;
+  const all = tellsAll ? { decision: router.decision(), candidates } : null;
+  return { waitS: router.waitS, costS: router.costS, all };
 }
 
 /** Whether it is worth a try where nobody is well. One that sleeps would only be silent. */

@@ -5,6 +5,7 @@ import { RoutingMemory } from "./load/routing_memory.ts";
 import { AddressMemory } from "./memory/address_memory.ts";
 import { FleetMemory } from "./memory/fleet_memory.ts";
 import { Layout } from "./memory/layout.ts";
+import { LimitMemory } from "./memory/limit_memory.ts";
 import { LineMemory } from "./memory/line_memory.ts";
 import { Lock } from "./memory/lock.ts";
 import { StoredMemory } from "./memory/stored_memory.ts";
@@ -25,6 +26,7 @@ function areas(layout: Layout, worker: number) {
     stored: new StoredMemory(layout),
     addresses: new AddressMemory(layout, workers),
     routing: new RoutingMemory(layout, MAX_SLOTS, workers),
+    limits: new LimitMemory(layout, workers),
   };
 }
 
@@ -38,6 +40,8 @@ export class SharedState {
   readonly addresses: AddressMemory;
   /** What was sent where, and what is known of instances and models, by slot. */
   readonly routing: RoutingMemory;
+  /** What callers have used of their limits; guarded by a lock of its own. */
+  readonly limits: LimitMemory;
   readonly #lock: Lock;
 
   static create(): SharedState {
@@ -48,13 +52,15 @@ export class SharedState {
 
   /** Maps `buffer` for the worker with number `worker` (0 to MAX_WORKERS - 1). */
   constructor(readonly buffer: SharedArrayBuffer, readonly worker: number) {
-    const { lock, fleet, line, stored, addresses, routing } = areas(new Layout(buffer), worker);
+    const all = areas(new Layout(buffer), worker);
+    const { lock, fleet, line, stored, addresses, routing, limits } = all;
     this.#lock = lock;
     this.fleet = fleet;
     this.line = line;
     this.stored = stored;
     this.addresses = addresses;
     this.routing = routing;
+    this.limits = limits;
   }
 
   /** Runs `body` while no other worker runs one: picks and their claims are one step. Not reentrant. */
@@ -72,5 +78,6 @@ export class SharedState {
     this.line.dropWorker(worker);
     this.addresses.dropWorker(worker);
     this.routing.dropWorker(worker);
+    this.limits.dropWorker(worker);
   }
 }

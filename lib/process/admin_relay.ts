@@ -11,11 +11,15 @@ type ToWorker =
 /** The worker asks for each piece of a stream, so that a slow client holds up the source. */
 type ToMain = { kind: "next" } | { kind: "return" };
 
-/** The worker's side: a handler that asks elsewhere. */
-export function relayedAdmin(
-  send: (request: AdminRequest, port: MessagePort) => void,
-): AdminHandler {
-  return (request) =>
+/** The worker's side: answers by asking elsewhere. */
+export class AdminRelay {
+  /** Ends each stream that is open. */
+  readonly #open = new Set<() => void>();
+  #isOver = false;
+
+  constructor(private readonly send: (request: AdminRequest, port: MessagePort) => void) {}
+
+  readonly handle: AdminHandler = (request) =>
     new Promise((resolve, reject) => {
       const { port1: port, port2 } = new MessageChannel();
       port.onmessage = ({ data }: MessageEvent<ToWorker>) => {
@@ -25,41 +29,52 @@ export function relayedAdmin(
         }
         const { status, headers, body } = data;
         if (body !== null) port.close();
-        resolve({ status, headers, body: body ?? pieces(port) });
+        resolve({ status, headers, body: body ?? this.#pieces(port) });
       };
-      send(request, port2);
+      this.send(request, port2);
     });
-}
 
-function pieces(port: MessagePort): AsyncIterable<Uint8Array> {
-  let waiting: ((result: IteratorResult<Uint8Array>) => void) | null = null;
-  let over = false;
-  const settle = (value: Uint8Array | null) => {
-    if (value === null) {
-      over = true;
-      port.close();
-    }
-    waiting?.(value === null ? { done: true, value: undefined } : { done: false, value });
-    waiting = null;
-  };
-  port.onmessage = ({ data }: MessageEvent<ToWorker>) =>
-    settle(data.kind === "piece" ? data.bytes : null);
-  const iterator: AsyncIterator<Uint8Array> = {
-    next: () =>
-      new Promise((resolve) => {
-        if (over) return resolve({ done: true, value: undefined });
-        waiting = resolve;
-        port.postMessage({ kind: "next" } satisfies ToMain);
-      }),
-    return: () => {
-      if (!over) {
-        port.postMessage({ kind: "return" } satisfies ToMain);
-        settle(null);
+  /** Ends all streams, those that come as well: who looks on comes to another worker. */
+  endStreams(): void {
+    this.#isOver = true;
+    for (const end of this.#open) end();
+  }
+
+  #pieces(port: MessagePort): AsyncIterable<Uint8Array> {
+    let waiting: ((result: IteratorResult<Uint8Array>) => void) | null = null;
+    let over = false;
+    const settle = (value: Uint8Array | null) => {
+      if (value === null) {
+        over = true;
+        port.close();
+        this.#open.delete(end);
       }
-      return Promise.resolve({ done: true, value: undefined });
-    },
-  };
-  return { [Symbol.asyncIterator]: () => iterator };
+      waiting?.(value === null ? { done: true, value: undefined } : { done: false, value });
+      waiting = null;
+    };
+    const end = () => {
+      if (over) return;
+      port.postMessage({ kind: "return" } satisfies ToMain);
+      settle(null);
+    };
+    port.onmessage = ({ data }: MessageEvent<ToWorker>) =>
+      settle(data.kind === "piece" ? data.bytes : null);
+    this.#open.add(end);
+    if (this.#isOver) end();
+    const iterator: AsyncIterator<Uint8Array> = {
+      next: () =>
+        new Promise((resolve) => {
+          if (over) return resolve({ done: true, value: undefined });
+          waiting = resolve;
+          port.postMessage({ kind: "next" } satisfies ToMain);
+        }),
+      return: () => {
+        end();
+        return Promise.resolve({ done: true, value: undefined });
+      },
+    };
+    return { [Symbol.asyncIterator]: () => iterator };
+  }
 }
 
 /** The main isolate's side: answers one request that a worker has handed on. */

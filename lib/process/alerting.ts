@@ -11,11 +11,13 @@ import type { Failure } from "../alert/delivery.ts";
 import { DiskWatch } from "../alert/disk_watch.ts";
 import { fallbacksOf, incidentOf } from "../alert/incident.ts";
 import { Outlets } from "../alert/outlets.ts";
+import { ScarcityWatch } from "../alert/scarcity_watch.ts";
 import { kindsEndedBy } from "../alert/kinds.ts";
-import { Traffic } from "../alert/traffic.ts";
+import { Traffic, UNKNOWN_MODEL } from "../alert/traffic.ts";
 import type { Config } from "../config/config.ts";
+import type { Scarce } from "../http/scarcity.ts";
 import { logger } from "../observe/log.ts";
-import type { Report } from "../observe/report.ts";
+import { isScarcity, type Report } from "../observe/report.ts";
 import type { Fleet } from "../pool/fleet.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { Reloadable, Snapshot } from "./snapshots.ts";
@@ -41,6 +43,7 @@ export class Alerting implements Bell, Reloadable {
   readonly #outlets: Outlets;
   readonly #traffic: Traffic;
   readonly #disk: DiskWatch;
+  readonly #scarcity: ScarcityWatch;
   /** Models of which no instance can answer. */
   readonly #without = new Set<string>();
   readonly #timer: ReturnType<typeof setInterval>;
@@ -65,6 +68,7 @@ export class Alerting implements Bell, Reloadable {
     const now = () => performance.now();
     this.#traffic = new Traffic(config, found, now);
     this.#disk = new DiskWatch(found, now);
+    this.#scarcity = new ScarcityWatch(found, now);
     this.#alerts.configure(config);
     this.#outlets.configure(config);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
@@ -86,6 +90,7 @@ export class Alerting implements Bell, Reloadable {
     for (const kind of ["no_instance", "error_rate", "first_token_slow"] as const) {
       this.#alerts.endOthers(kind, models, gone);
     }
+    this.#alerts.endOthers("refused_rate", new Set([...models, UNKNOWN_MODEL]), gone);
     for (const model of this.#without) if (!models.has(model)) this.#without.delete(model);
   }
 
@@ -105,11 +110,18 @@ export class Alerting implements Bell, Reloadable {
 
   /** Judges a finished request, by itself and among the others of its model. */
   request(report: Report): void {
+    // That alert says it all.
+    if (isScarcity(report)) return;
     this.#traffic.request(report);
     const incident = incidentOf(report, this.#fallbacks);
     if (incident !== null) {
       this.options.onTrouble(incident.kind, incident.subject, incident.message);
     }
+  }
+
+  /** The system has refused a connection. */
+  scarce(what: Scarce): void {
+    this.#scarcity.note(what);
   }
 
   /** To be called when an instance went out or came back: its models may have none, or one again. */
@@ -142,6 +154,7 @@ export class Alerting implements Bell, Reloadable {
   #tick(): void {
     this.lookAtModels();
     this.#traffic.tick();
+    this.#scarcity.tick();
     const { dataDir, alertRules } = this.#config;
     // Its own errors are caught where they arise.
     void this.#disk.tick({ dataDir, leastBytes: alertRules.diskFreeBytes });

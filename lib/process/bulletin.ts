@@ -3,6 +3,7 @@
 
 import type { AlertKind } from "../alert/alert.ts";
 import { KINDS } from "../alert/kinds.ts";
+import type { Scarce } from "../http/scarcity.ts";
 import { EventFeed, type EventLevel } from "../observe/event_feed.ts";
 import type { Report } from "../observe/report.ts";
 import type { Tally } from "../observe/tally.ts";
@@ -17,6 +18,10 @@ import type { Snapshots } from "./snapshots.ts";
 const LEVELS: Readonly<Record<string, EventLevel>> = {
   started: "info",
   reload: "info",
+  discovery: "info",
+  peers: "info",
+  peers_failed: "warning",
+  discovery_failed: "warning",
   drain: "info",
   undrain: "info",
   instance_recovered: "good",
@@ -26,6 +31,10 @@ const LEVELS: Readonly<Record<string, EventLevel>> = {
   fallback_in_use: "warning",
   instance_asleep: "warning",
   first_token_slow: "warning",
+  key_expiring: "warning",
+  key_renamed: "warning",
+  limits_reset: "info",
+  workers: "info",
 };
 
 export class Bulletin implements ReportReader {
@@ -62,6 +71,11 @@ export class Bulletin implements ReportReader {
   request(report: Report): void {
     for (const { kind, subject, message } of notesOf(report)) this.note(kind, subject, message);
     this.#alerting.request(report);
+  }
+
+  /** The system has refused a connection. */
+  scarce(what: Scarce): void {
+    this.#alerting.scarce(what);
   }
 
   /** What the pool has decided about an instance. */

@@ -2,14 +2,12 @@
 
 import type { Counters } from "../dashboard/history.ts";
 import { TRY_OUTCOMES, type TryOutcome } from "../observe/report.ts";
-import { type Counts, FIRST_TOKEN_BOUNDS, InstanceCounts, type Tally } from "../observe/tally.ts";
+import { type Counts, InstanceCounts, type Tally } from "../observe/tally.ts";
 
 /** Attempts that speak against their instance, whether or not another one answered. */
 const ERRORS: readonly TryOutcome[] = ["failed", "broken", "unusable"];
 
 export class DashboardCounts {
-  static readonly BOUNDS_MS = FIRST_TOKEN_BOUNDS.map((seconds) => seconds * 1000);
-
   constructor(private readonly tally: Tally) {}
 
   get total(): Counters {
@@ -33,13 +31,12 @@ function errorsOf(counts: Counts): number {
 }
 
 function countersOf(counts: Counts): Counters {
-  const { requests, errors, promptTokens, completionTokens, firstToken } = counts;
+  const { requests, errors, promptTokens, completionTokens } = counts;
   return {
     requests,
     errors,
     promptTokens,
     completionTokens,
     generatedTokens: completionTokens + counts.untoldTokens,
-    ttft: [...firstToken.counts],
   };
 }

@@ -52,6 +52,7 @@ export class HealthWatch implements Reloadable {
   async #check(instance: Instance, options: HealthCheckConfig): Promise<CheckResult> {
     const transport = this.runtime.transportFor(instance);
     const result = await this.#instanceCheck.run(transport, instance, options);
+    if (result?.kind === "unknown") return result;
     this.tally.healthCheck(instance.name, result === null || result.kind === "asleep");
     return result;
   }

@@ -1,32 +1,63 @@
 // The gateway as one process: its parts put together in the order in which they hear of a reload, served
 // until a signal, and taken apart again.
 
+import { UsageMemory } from "../caller/usage/usage_memory.ts";
+import { expiryProblem } from "../config/certificate.ts";
 import type { Config } from "../config/config.ts";
 import { environmentProxy } from "../forward/transport/environment_proxy.ts";
 import type { AdminHandler } from "../http/admin.ts";
+import type { Scarce } from "../http/scarcity.ts";
+import { Failing } from "../observe/failing.ts";
+import { FirstTokens } from "../observe/first_tokens.ts";
+import { FeltByClients } from "../observe/felt.ts";
 import { LineWriter } from "../observe/line_writer.ts";
+import { AgeClock } from "../observe/age_clock.ts";
 import { logger, Logs } from "../observe/log.ts";
 import { Tally } from "../observe/tally.ts";
 import { Tracing } from "../observe/trace.ts";
 import { SlotTable } from "../pool/fleet.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
 import { SharedState } from "../pool/shared_state.ts";
+import { Accounts } from "./accounts.ts";
 import { Actions } from "./actions.ts";
 import { AdminPages } from "./admin_pages.ts";
+import { Asking } from "./asking.ts";
 import { Bulletin } from "./bulletin.ts";
+import { ChoicesPage } from "./choices_page.ts";
+import { Conditions } from "./conditions.ts";
 import { DashboardCounts } from "./dashboard_counts.ts";
+import { DashboardKeys } from "./dashboard_keys.ts";
+import { DashboardUsage } from "./dashboard_usage.ts";
 import { ProcessSource } from "./dashboard_source.ts";
+import { Decisions } from "./decisions.ts";
+import { Discovery } from "./discovery.ts";
+import { canBeElastic, elasticRules, ElasticWorkers } from "./elastic_workers.ts";
+import { DrainedFile } from "./drained_file.ts";
 import { endSignal } from "./end_signal.ts";
+import { EventLog } from "./event_log.ts";
 import { FinishedRequests } from "./finished_requests.ts";
 import { HealthWatch } from "./health_watch.ts";
+import { LoadWatch } from "./load_watch.ts";
 import { MetricsPage } from "./metrics_page.ts";
+import { Housekeeping } from "./housekeeping.ts";
+import { IndexKeeper } from "./index_keeper.ts";
+import { madeHere, type MakeIsolate } from "./isolate.ts";
+import { KeyWatch } from "./key_watch.ts";
+import { MinuteLog } from "./minute_log.ts";
+import { ModelWatch } from "./model_watch.ts";
+import { Peering } from "./peering.ts";
 import { type Overrides, withOverrides } from "./overrides.ts";
 import { Recording } from "./recording.ts";
 import { type ConfigFile, Reload } from "./reload.ts";
+import { RequestLog } from "./request_log.ts";
 import { Runtime } from "./runtime.ts";
+import { type Serving, ServingAlone } from "./serving.ts";
+import { SharedLimits } from "./shared_limits.ts";
 import { Snapshots } from "./snapshots.ts";
+import { StoredFile } from "./stored_file.ts";
 import { VERSION } from "./version.ts";
-import { fleetInWords, readyLine } from "./words.ts";
+import { Warden } from "./warden.ts";
+import { cannotListen, fleetInWords, readyLine } from "./words.ts";
 import { WorkerPool } from "./worker_pool.ts";
 
 export interface ProcessOptions {
@@ -39,21 +70,34 @@ export interface ProcessOptions {
   env(name: string): string | undefined;
 }
 
-/** Bits of a set of workers in shared memory, less one for the main isolate. */
-const MAX_WORKERS = 63;
-
 /** Everything that one gateway process owns. */
 export class GatewayProcess {
   readonly #logs = new Logs(new LineWriter(Deno.stderr));
   readonly #shared = SharedState.create();
+  readonly #usage = UsageMemory.create();
   readonly #tally = new Tally(Date.now());
   readonly #snapshots: Snapshots;
   readonly #bulletin: Bulletin;
   readonly #recording: Recording;
+  readonly #requests: RequestLog;
+  readonly #housekeeping: Housekeeping;
+  readonly #minutes: MinuteLog;
+  readonly #accounts: Accounts;
+  readonly #storedFile: StoredFile;
+  readonly #events: EventLog;
+  readonly #drained: DrainedFile;
+  readonly #keyWatch: KeyWatch;
   readonly #finished: FinishedRequests;
   readonly #runtime: Runtime;
-  readonly #workers: WorkerPool | null;
+  readonly #serving: Serving;
+  readonly #sharedLimits: SharedLimits;
   readonly #health: HealthWatch;
+  readonly #conditions = new Conditions(() => new Date());
+  readonly #loads: LoadWatch;
+  readonly #models: ModelWatch;
+  readonly #index: IndexKeeper;
+  readonly #discovery: Discovery;
+  readonly #peering: Peering;
   readonly #reload: Reload;
   readonly #source: ProcessSource;
   readonly #pages: AdminPages;
@@ -72,55 +116,134 @@ export class GatewayProcess {
     this.#tally.configure(config);
     snapshots.join({ apply: ({ config }) => this.#tally.configure(config) });
     this.#bulletin = new Bulletin(snapshots, this.#tally, () => this.#runtime.fleet);
+    this.#events = new EventLog(snapshots, this.#bulletin.feed);
     this.#recording = new Recording(snapshots, this.#bulletin);
+    const ages = new AgeClock();
+    this.#requests = new RequestLog(snapshots, this.#bulletin, ages);
+    this.#housekeeping = new Housekeeping(snapshots, () => new Date(), () => ages.now());
+    this.#accounts = new Accounts(
+      this.#usage,
+      snapshots,
+      this.#bulletin,
+      () => this.#runtime.reception.inFlight(),
+    );
+    this.#storedFile = new StoredFile(this.#shared, snapshots);
+    this.#keyWatch = new KeyWatch(snapshots, this.#bulletin);
+    const decisions = new Decisions();
+    const failing = new Failing(() => Date.now());
+    const felt = new FeltByClients(
+      () => Date.now(),
+      (name) => snapshots.config.instances.some((one) => one.fallback && one.name === name),
+    );
+    const firstTokens = new FirstTokens(() => performance.now());
+    firstTokens.configure(config);
+    snapshots.join({ apply: ({ config }) => firstTokens.configure(config) });
+    this.#minutes = new MinuteLog(
+      snapshots,
+      this.#bulletin.feed,
+      () => this.#runtime.fleet,
+      () => Date.now(),
+    );
     this.#finished = new FinishedRequests([
       this.#logs,
       this.#tally,
+      decisions,
+      failing,
+      felt,
+      firstTokens,
+      this.#minutes,
       this.#recording,
+      this.#requests,
       this.#bulletin,
     ]);
+    this.#sharedLimits = new SharedLimits(this.#usage, snapshots, this.#bulletin);
     this.#runtime = this.#makeRuntime();
     snapshots.join(this.#runtime);
-    const count = config.workers === "auto" ? navigator.hardwareConcurrency : config.workers;
-    const workers = Math.min(count, MAX_WORKERS);
-    this.#workers = workers > 1 ? this.#makeWorkers(workers) : null;
-    if (this.#workers !== null) snapshots.join(this.#workers);
+    this.#serving = this.#makeServing(config);
+    this.#drained = new DrainedFile(snapshots, this.#conditions);
     this.#health = new HealthWatch(snapshots, this.#runtime, this.#tally);
+    this.#loads = new LoadWatch(snapshots, this.#runtime);
+    this.#models = new ModelWatch(snapshots, this.#runtime);
+    this.#index = new IndexKeeper(this.#runtime.fleet, () => Date.now());
     const bulletin = this.#bulletin;
+    this.#discovery = new Discovery({ snapshots, bulletin, configFile: file.path, env });
+    this.#peering = new Peering({
+      snapshots,
+      fleet: this.#runtime.fleet,
+      bulletin,
+      figures: () => this.#source.figures(),
+    });
     this.#reload = new Reload({ file, overrides, snapshots, bulletin, tally: this.#tally, env });
     const seen = {
       snapshots,
       fleet: this.#runtime.fleet,
       records: () => this.#recording.stats(),
-      workers,
+      usage: () => this.#accounts.look(),
+      sharedState: () => this.#sharedLimits.look(),
+      discovery: () => this.#discovery.states,
+      peers: () => this.#peering.look(),
+      gateways: () => this.#peering.list(),
+      isolates: () => this.#serving.isolates,
     };
     this.#source = new ProcessSource({
       ...seen,
+      requests: this.#requests,
+      failing,
+      felt,
+      firstTokens,
+      minutes: this.#minutes,
+      conditions: this.#conditions,
       counts: new DashboardCounts(this.#tally),
       feed: bulletin.feed,
       reload: this.#reload,
-      actions: new Actions(snapshots, this.#reload, bulletin),
+      actions: new Actions(
+        snapshots,
+        this.#reload,
+        bulletin,
+        this.#runtime.reception,
+        this.#accounts,
+        (name) => this.#serving.move(name),
+        this.#conditions,
+      ),
+      drained: this.#drained,
+      asking: new Asking(snapshots, this.#runtime),
+      usageFiles: new DashboardUsage(snapshots),
+      keys: new DashboardKeys(this.#runtime.reception, () => this.#accounts.booked()),
     });
     const metrics = new MetricsPage({ ...seen, tally: this.#tally });
-    this.#pages = new AdminPages(snapshots, this.#source, metrics);
+    const choices = new ChoicesPage(snapshots, seen.fleet, decisions);
+    this.#pages = new AdminPages(snapshots, this.#source, metrics, choices, this.#peering);
   }
 
   /** Serves until a signal; resolves to the exit code. */
   async run(): Promise<number> {
     const { config } = this.#snapshots;
+    await this.#events.restore();
+    await this.#drained.restore();
+    await this.#accounts.restore();
+    await this.#discovery.start();
+    await this.#models.start();
+    await this.#index.restore(this.#snapshots.config);
+    await this.#storedFile.restore();
     let port: number;
     try {
       port = await this.#listen(config.host, config.port);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      console.error(`cannot listen on ${config.host}:${config.port}: ${reason}`);
+      console.error(await cannotListen(config.host, config.port, error));
       return 1;
     }
+    this.#peering.start(port);
     this.#health.start();
+    this.#keyWatch.look();
+    this.#loads.start();
     this.#reload.start();
-    console.error(readyLine(config, this.options.file.path, port));
+    // Before it says that it is there: who waits for that may send a signal at once.
+    const ended = endSignal();
+    console.error(readyLine(this.#snapshots.config, this.options.file.path, port));
+    const expired = config.tls === null ? null : expiryProblem(config.tls, Date.now());
+    if (expired !== null) logger.error("{expired}", { expired });
     this.#bulletin.note("started", "gateway", `version ${VERSION} with ${fleetInWords(config)}`);
-    const end = await endSignal();
+    const end = await ended;
     logger.info("{end}: running answers may finish within {seconds} s", {
       end: end === "stop" ? "stopping" : "handing over",
       seconds: this.#snapshots.config.drainTimeoutS,
@@ -133,53 +256,100 @@ export class GatewayProcess {
     // Always with SO_REUSEPORT, so that a successor can take over; two gateways that know nothing of
     // each other would share the port without a word, which is why it is first asked for without.
     if (!this.options.takeover && wanted !== 0) Deno.listen({ hostname, port: wanted }).close();
-    return this.#workers === null
-      ? this.#runtime.listen({ hostname, port: wanted, reusePort: true }).port
-      : await this.#workers.start(hostname, wanted);
+    return await this.#serving.start(hostname, wanted);
   }
 
   /** Lets running answers end, or cuts them at a second signal; what is read of them comes last. */
   async #close(end: "stop" | "hand_over"): Promise<void> {
     this.#pages.close();
-    const serving = this.#workers ?? this.#runtime;
+    const serving = this.#serving;
     await Promise.race([end === "stop" ? serving.drain() : serving.handOver(), endSignal()]);
-    await this.#workers?.close();
+    await serving.close();
+    await this.#index.save(this.#snapshots.config);
     this.#source.close();
     await this.#reload.close();
+    await this.#discovery.close();
+    await this.#peering.close();
     this.#health.close();
+    this.#keyWatch.close();
+    this.#loads.close();
+    this.#models.close();
     await this.#runtime.close();
+    await this.#sharedLimits.close();
     await this.#recording.close();
+    await this.#requests.close();
+    await this.#housekeeping.close();
+    await this.#minutes.close();
+    await this.#accounts.close();
+    await this.#storedFile.close();
+    await this.#drained.written();
     await this.#bulletin.close();
+    await this.#events.close();
     this.#logs.flush();
   }
 
   #makeRuntime(): Runtime {
     return new Runtime(this.#snapshots.current, {
+      module: Deno.mainModule,
       shared: this.#shared,
+      usage: this.#usage,
       now: () => performance.now(),
       onPoolEvent: this.#poolEvent,
       onFinished: this.#finished.tell,
       admin: this.#admin,
       tracing: this.#isTraced ? Tracing.open() : null,
+      onScarce: this.#scarce,
+      onModelMissing: (id) => this.#models.hurry(id),
       onError: (error) => logger.error("internal error: {error}", { error }),
     });
   }
 
-  #makeWorkers(count: number): WorkerPool {
-    return new WorkerPool({
+  #makeServing({ workers }: Config): Serving {
+    const runtime = this.#runtime;
+    if (workers === "auto" && canBeElastic(this.#snapshots.config)) {
+      const warden = new Warden(Deno.mainModule);
+      return new ElasticWorkers({
+        runtime,
+        pool: this.#makeWorkers(0, warden.make),
+        warden,
+        rules: () => elasticRules(this.#snapshots.config),
+        now: () => performance.now(),
+        onChange: (message) => {
+          logger.info("{message}", { message });
+          this.#bulletin.note("workers", "gateway", message);
+        },
+      });
+    }
+    const count = workers === "auto" ? 1 : workers;
+    return count > 1 ? this.#makeWorkers(count, madeHere) : new ServingAlone(runtime);
+  }
+
+  #makeWorkers(count: number, make: MakeIsolate): WorkerPool {
+    const pool = new WorkerPool({
       module: Deno.mainModule,
+      make,
       tracing: this.#isTraced,
       count,
       shared: this.#shared,
+      usage: this.#usage,
       now: () => performance.now(),
       snapshot: () => this.#snapshots.current,
       onFinished: this.#finished.tell,
       admin: this.#admin,
       onPoolEvent: this.#poolEvent,
+      onScarce: this.#scarce,
+      onModelMissing: (id) => this.#models.hurry(id),
       onError: (message) => logger.error("internal error in a worker: {message}", { message }),
       onDied: (worker, message) =>
-        this.#bulletin.raise("worker_died", `worker-${worker}`, `${message}; it is replaced`),
+        this.#bulletin.raise(
+          "worker_died",
+          `worker-${worker}`,
+          `${message}; it is replaced${count > 0 ? "" : " when it is needed"}`,
+        ),
+      onLeft: (worker) => logger.info("worker-{worker}: its last answer is out", { worker }),
     });
+    this.#snapshots.join(pool);
+    return pool;
   }
 
   /** A compiled executable could trace at any time: the environment of each start says whether it does. */
@@ -189,8 +359,11 @@ export class GatewayProcess {
 
   readonly #admin: AdminHandler = (request) => this.#pages.handle(request);
 
+  readonly #scarce = (what: Scarce): void => this.#bulletin.scarce(what);
+
   readonly #poolEvent = (event: PoolEvent): void => {
     this.#bulletin.poolEvent(event);
+    this.#conditions.poolEvent(event);
     this.#health.poolEvent(event);
   };
 }

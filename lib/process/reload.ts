@@ -1,11 +1,14 @@
 // From an edited file to the next snapshot, or to a report of what is wrong with it.
 
+import { expiryProblem } from "../config/certificate.ts";
+import { differencesOf } from "../config/compare.ts";
 import type { Config } from "../config/config.ts";
+import { loadConfig, type SourceText } from "../config/load.ts";
 import { maskSecrets } from "../config/mask.ts";
-import { formatProblem, type Problem } from "../config/parse.ts";
+import { formatProblem, parseText, type Problem } from "../config/parse.ts";
 import type { RawConfig } from "../config/schema.ts";
 import { type ConfigWatcher, watchConfig } from "../config/watch.ts";
-import type { ConfigView, ReloadReport } from "../dashboard/source.ts";
+import type { ConfigCheck, ConfigView, ReloadReport } from "../dashboard/source.ts";
 import { logger } from "../observe/log.ts";
 import type { Tally } from "../observe/tally.ts";
 import type { Bulletin } from "./bulletin.ts";
@@ -15,10 +18,13 @@ import { fleetInWords } from "./words.ts";
 
 /** A configuration file as it was read. */
 export interface ConfigFile {
-  readonly path: string;
+  /** null where the options came from the command line alone: then nothing is reloaded. */
+  readonly path: string | null;
   readonly text: string;
   /** As the file names them, with every default. */
   readonly options: RawConfig;
+  /** The other files that were read with it. */
+  readonly beside: readonly SourceText[];
 }
 
 export interface ReloadParts {
@@ -30,41 +36,50 @@ export interface ReloadParts {
   env(name: string): string | undefined;
 }
 
+const NO_FILE = "the gateway was started by --instance, without a file";
+
 /** Options that are read at the start only. */
 const FIXED = ["host", "port", "workers", "listener"] as const;
 
 export class Reload {
   #options: RawConfig;
+  /** Of the file that is in force. */
+  #text: string;
   #last: ReloadReport | null = null;
   /** Those who asked for a reload and wait for what comes of it. */
   #waiters: ((report: ReloadReport) => void)[] = [];
   #watcher: ConfigWatcher | null = null;
+  /** What is read at the start only is as it was then. */
+  readonly #started: Config;
 
   constructor(private readonly parts: ReloadParts) {
+    this.#started = parts.snapshots.file;
     this.#options = parts.file.options;
+    this.#text = parts.file.text;
   }
 
   /** Watches the file from now on, and SIGHUP. */
   start(): void {
     const { file, env } = this.parts;
-    const watcher = this.#watcher = watchConfig({
-      path: file.path,
-      env,
-      initialText: file.text,
-      onConfig: (next, options) => this.#take(next, options),
-      onProblems: (problems) => this.#refuse(problems),
-      onError: (error) => logger.error("configuration not reloaded: {error}", { error }),
-    });
-    if (Deno.build.os !== "windows") {
-      Deno.addSignalListener("SIGHUP", () => watcher.reloadNow());
+    if (file.path !== null) {
+      this.#watcher = watchConfig({
+        path: file.path,
+        env,
+        initialText: file.text,
+        beside: file.beside,
+        onConfig: (next, options, text) => this.#take(next, options, text),
+        onProblems: (problems) => this.#refuse(problems),
+        onError: (error) => logger.error("configuration not reloaded: {error}", { error }),
+      });
     }
+    if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", () => this.#readAgain());
   }
 
   /** Reads the file now; resolves when it has been taken or refused. */
   now(): Promise<ReloadReport> {
     return new Promise((resolve) => {
       this.#waiters.push(resolve);
-      this.#watcher?.reloadNow();
+      this.#readAgain();
     });
   }
 
@@ -72,7 +87,7 @@ export class Reload {
   view(): ConfigView {
     const { file, overrides, snapshots } = this.parts;
     return {
-      file: file.path,
+      file: file.path ?? NO_FILE,
       options: maskSecrets(this.#options),
       overrides,
       last_reload: this.#last,
@@ -80,15 +95,61 @@ export class Reload {
     };
   }
 
+  /** What was wrong with the file when it was read last; null where what it says is in force. */
+  get refused(): ReloadReport | null {
+    return this.#last === null || this.#last.ok ? null : this.#last;
+  }
+
+  /** The file as it is on the disk now, beside what is in force; null where there is no file. */
+  async compareFile(): Promise<ConfigCheck | null> {
+    const { path } = this.parts.file;
+    if (path === null) return null;
+    try {
+      return this.check(await Deno.readTextFile(path));
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      const problem = `${path}: the file cannot be read: ${error.message}`;
+      return { ok: false, problems: [problem], differences: [], needs_restart: [] };
+    }
+  }
+
+  /** What a reload would make of a text, which changes nothing. */
+  check(text: string): ConfigCheck {
+    const { file, env, overrides } = this.parts;
+    const name = file.path ?? "pasted";
+    const loaded = loadConfig(name, text, env);
+    const [before, after] = [parseText(name, this.#text), parseText(name, text)];
+    // A text that is none cannot be compared.
+    const differences = Array.isArray(before) || Array.isArray(after)
+      ? []
+      : differencesOf(before.value, after.value);
+    if (!loaded.ok) {
+      const problems = loaded.problems.map(formatProblem);
+      return { ok: false, problems, differences, needs_restart: [] };
+    }
+    const next = withOverrides(loaded.config, overrides);
+    const needsRestart = FIXED.filter((key) => next[key] !== this.#started[key]);
+    return { ok: true, problems: [], differences, needs_restart: needsRestart };
+  }
+
   async close(): Promise<void> {
     await this.#watcher?.close();
   }
 
-  #take(read: Config, options: RawConfig): void {
+  #readAgain(): void {
+    if (this.#watcher !== null) return this.#watcher.reloadNow();
+    logger.warning("nothing to reload: {reason}", { reason: NO_FILE });
+    this.#answer({ time: new Date().toISOString(), ok: false, problems: [NO_FILE] });
+  }
+
+  #take(read: Config, options: RawConfig, text: string): void {
     const { snapshots, bulletin, overrides } = this.parts;
     const next = withOverrides(read, overrides);
     warnOfFixed(snapshots.file, next);
+    const expired = next.tls === null ? null : expiryProblem(next.tls, Date.now());
+    if (expired !== null) logger.error("{expired}", { expired });
     this.#options = options;
+    this.#text = text;
     snapshots.load(next);
     const instances = fleetInWords(next);
     logger.info("configuration reloaded: {instances}", { instances });
@@ -113,11 +174,20 @@ export class Reload {
       problems: problems.map(formatProblem),
     };
     this.parts.tally.reload(report.ok, Date.now());
+    this.#answer(report);
+  }
+
+  #answer(report: ReloadReport): void {
     for (const resolve of this.#waiters.splice(0)) resolve(report);
   }
 }
 
 function warnOfFixed(before: Config, next: Config): void {
+  if ((before.tls === null) !== (next.tls === null)) {
+    logger.warning("tls was {change}: takes effect at the next start", {
+      change: next.tls === null ? "taken out" : "put in",
+    });
+  }
   for (const key of FIXED) {
     if (next[key] === before[key]) continue;
     logger.warning("{key} changed from {before} to {next}: takes effect at the next start", {

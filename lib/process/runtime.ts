@@ -1,20 +1,32 @@
 // One serving isolate: fleet, transports, forwarder and listener put together, and taken apart again.
 // Watching the file, writing records and telling people are left to whoever owns the process.
 
+import { Reception } from "../caller/reception.ts";
+import type { UsageMemory } from "../caller/usage/usage_memory.ts";
+import type { TlsConfig } from "../config/access.ts";
 import type { Config } from "../config/config.ts";
 import { DeadlineClock } from "../forward/deadline.ts";
 import { Forwarder } from "../forward/forward.ts";
+import { type Moved, Moving } from "../forward/moving.ts";
+import { Returning } from "../forward/returning.ts";
+import { Descriptors } from "../http/descriptors.ts";
 import { Slab } from "../http/memory.ts";
+import { CrossOrigin } from "../http/cors.ts";
+import type { Scarce } from "../http/scarcity.ts";
 import { FetchTransport } from "../forward/transport/fetch.ts";
 import { Http1Transport } from "../forward/transport/http1.ts";
 import type { Transport } from "../forward/transport.ts";
 import type { AdminHandler } from "../http/admin.ts";
 import type { Tracing } from "../observe/trace.ts";
+import { Guards } from "../policy/guard/guards.ts";
+import { PoliciesInForce } from "../policy/in_force.ts";
+import type { PolicyServices } from "../policy/services.ts";
 import { Fleet } from "../pool/fleet.ts";
 import { ModelCatalog } from "../pool/discovery/models.ts";
 import type { Verdict } from "../pool/health_check.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
+import type { Pool } from "../pool/pool.ts";
 import type { SharedState } from "../pool/shared_state.ts";
 import { Gateway, type GatewayParts } from "../server/gateway.ts";
 import { AddressCounts } from "../server/listener/address_counts.ts";
@@ -22,16 +34,25 @@ import { listenDenoServe } from "../server/listener/deno_serve.ts";
 import { listenHttp1 } from "../server/listener/http1.ts";
 import type { Handler, Listener } from "../server/listener.ts";
 import { askModels, hasResponse } from "../server/ask_instance.ts";
+import { askModel, askTokens } from "../server/ask_model.ts";
+import { PromptCounters } from "../server/prompt_counter.ts";
 import { StoredResponses } from "../server/stored_responses.ts";
 import type { Reloadable, Snapshot } from "./snapshots.ts";
+import { VERSION } from "./version.ts";
 
 /** What is still open once all requests are answered: last bytes on their way, dashboards. */
 const LAST_BYTES_MS = 500;
+/** How often one isolate says that a model is asked for which nobody is known for. */
+const MISSED_MS = 100;
 /** How long requests that were cut may take to say so, for their records. */
 const CUT_MS = 500;
 
 export interface RuntimeParts {
+  /** The module that isolates of plugins begin with; only the main isolate knows it by itself. */
+  module: string;
   shared: SharedState;
+  /** What callers have used; all workers share it. */
+  usage: UsageMemory;
   now(): number;
   onPoolEvent(event: PoolEvent): void;
   onFinished: GatewayParts["onFinished"];
@@ -39,6 +60,10 @@ export interface RuntimeParts {
   admin: AdminHandler;
   /** null where nothing is traced. */
   tracing: Tracing | null;
+  /** The system has refused a connection for want of this. */
+  onScarce(what: Scarce): void;
+  /** The instance of this id lacks a model that it is known for; null: nobody is known for the one asked for. */
+  onModelMissing(id: string | null): void;
   onError(error: unknown): void;
 }
 
@@ -46,24 +71,61 @@ export class Runtime implements Reloadable {
   readonly fleet: Fleet;
   readonly #catalog: ModelCatalog;
   readonly #clock = new DeadlineClock();
+  readonly #descriptors: Descriptors;
+  readonly #moving = new Moving();
   readonly #fetch: FetchTransport;
-  readonly #http1 = new Http1Transport();
+  readonly #http1: Http1Transport;
   readonly #gateway: Gateway;
+  readonly reception: Reception;
+  readonly policies: PoliciesInForce;
+  readonly #guards: Guards;
   readonly #parts: RuntimeParts;
   /** Origins behind a proxy, those of earlier snapshots too: the environment does not change. */
   readonly #proxied = new Set<string>();
   #config: Config;
   #listener: Listener | null = null;
+  #certificate: TlsConfig | null = null;
   #draining = false;
   #closed: Promise<void> | null = null;
 
   constructor(snapshot: Snapshot, parts: RuntimeParts) {
     this.#parts = parts;
-    this.#fetch = new FetchTransport((origin) => this.#proxied.has(origin));
     this.#config = snapshot.config;
+    // Deno.serve takes any client, and ends where there is no descriptor for one: none is counted then.
+    const isCounted = this.#config.listener === "http1";
+    const alone = <T>(look: () => T) => parts.shared.locked(look);
+    const descriptors = this.#descriptors = isCounted
+      ? new Descriptors(parts.onScarce, undefined, alone)
+      : new Descriptors(parts.onScarce, null);
+    this.#fetch = new FetchTransport((origin) => this.#proxied.has(origin), descriptors);
+    this.#http1 = new Http1Transport(Deno.connect, descriptors);
     this.fleet = new Fleet(parts.shared, parts.now, parts.onPoolEvent);
-    this.apply(snapshot);
+    this.reception = new Reception({
+      memory: parts.shared.limits,
+      usage: parts.usage,
+      now: parts.now,
+      wallMs: () => Date.now(),
+      onError: parts.onError,
+    });
     const transportFor = (instance: Instance) => this.transportFor(instance);
+    const asker = { fleet: this.fleet, transportFor };
+    const ask: PolicyServices["askModel"] = (model, body, ms) => askModel(asker, model, body, ms);
+    this.#guards = new Guards({
+      module: parts.module,
+      askModel: ask,
+      onError: parts.onError,
+    });
+    const counters = new PromptCounters((model, prompt) =>
+      askTokens(asker, model, prompt, this.#config.healthCheck.timeoutS * 1000)
+    );
+    this.policies = new PoliciesInForce({
+      counterOf: (model) => counters.of(model),
+      contextOf: (model) => longestContext(this.fleet.pool(model)),
+      askModel: ask,
+      guardOf: (policy) => this.#guards.get(policy),
+      now: () => new Date(),
+    }, (configs) => this.#guards.apply(configs));
+    this.apply(snapshot);
     const stored = new StoredResponses(
       parts.shared,
       (instance, responseId, client) =>
@@ -74,11 +136,21 @@ export class Runtime implements Reloadable {
           client,
           this.#config.healthCheck.timeoutS,
         ),
+      this.reception.limits.responses,
     );
     const catalog = this.#catalog = new ModelCatalog(
       this.fleet,
       (instance, timeoutS) => askModels(transportFor(instance), instance, timeoutS),
     );
+    let missedAt = -Infinity;
+    const missing = (id: string | null) => {
+      if (!this.fleet.instances.some(({ config }) => config.listsModels)) return;
+      // Clients may ask for what is not there as fast as they like; one that lacks a model is told of in any case.
+      const now = parts.now();
+      if (id === null && now - missedAt < MISSED_MS) return;
+      missedAt = now;
+      parts.onModelMissing(id);
+    };
     this.#gateway = new Gateway({
       fleet: this.fleet,
       forwarder: new Forwarder({
@@ -86,17 +158,24 @@ export class Runtime implements Reloadable {
         clock: this.#clock,
         slab: new Slab(),
         transportFor,
-        noteStored: (bytes, instance) => stored.noteIn(bytes, instance),
+        noteStored: (bytes, instance, owner) => stored.noteIn(bytes, instance, owner),
         learnContexts: (config) => catalog.refresh(config),
         random: Math.random,
+        returning: new Returning(() => performance.now()),
+        moving: this.#moving,
+        lacksModel: ({ config }) => missing(config.id),
       }),
       catalog,
+      noSuchModel: () => missing(null),
       config: () => this.#config,
       draining: () => this.#draining,
       onFinished: parts.onFinished,
       stored,
+      reception: this.reception,
+      policies: this.policies,
       admin: parts.admin,
       tracing: parts.tracing,
+      version: VERSION,
       uptimeS: () => parts.now() / 1000,
     });
   }
@@ -104,6 +183,11 @@ export class Runtime implements Reloadable {
   /** Asks an instance for its models: it learns its context, and whether it is what is configured. */
   verifyModels(instance: Instance): Promise<Verdict> {
     return this.#catalog.verify(instance, this.#config.healthCheck.timeoutS);
+  }
+
+  /** The names of models that an instance lists; null where it gives no list. */
+  listModels(instance: Instance): Promise<readonly string[] | null> {
+    return this.#catalog.look(instance, this.#config.healthCheck.timeoutS);
   }
 
   transportFor(instance: Instance): Transport {
@@ -117,17 +201,25 @@ export class Runtime implements Reloadable {
     return this.#gateway.handle;
   }
 
+  /** Has what runs at an instance go on elsewhere, as far as that can be. */
+  move(instance: string): Moved {
+    return this.#moving.leave(instance);
+  }
+
   /** Opens the door. Throws Deno.errors.AddrInUse and the like. */
   listen(options: { hostname: string; port: number; reusePort: boolean }): Listener {
     const { http, listener } = this.#config;
     const open = listener === "http1" ? listenHttp1 : listenDenoServe;
     this.#listener = open({
       ...options,
+      certificate: this.#certificate,
       headTimeoutS: http.headTimeoutS,
       bodyTimeoutS: http.bodyTimeoutS,
       idleTimeoutS: http.idleTimeoutS,
       maxConnectionsPerAddress: http.maxConnectionsPerAddress,
       addresses: new AddressCounts(this.#parts.shared),
+      descriptors: this.#descriptors,
+      errorFields: (seen) => CrossOrigin.fieldsOfError(seen, this.#config.cors),
       onError: this.#parts.onError,
     }, this.#gateway.handle);
     return this.#listener;
@@ -136,8 +228,26 @@ export class Runtime implements Reloadable {
   /** The next snapshot; requests under way keep theirs. */
   apply({ config, slots, proxied }: Snapshot): void {
     this.#config = config;
+    if (config.tls !== null) this.#renew(config.tls);
     for (const origin of proxied) this.#proxied.add(origin);
     this.fleet.apply(config, slots);
+    this.reception.apply(config.callers);
+    this.policies.apply(config.policies);
+    this.reception.share(config.sharedState);
+  }
+
+  #renew(certificate: TlsConfig): void {
+    const { cert, key, clientCa } = this.#certificate ?? {};
+    const isSame = certificate.cert === cert && certificate.key === key &&
+      certificate.clientCa === clientCa;
+    if (isSame) return;
+    this.#certificate = certificate;
+    try {
+      this.#listener?.renew(certificate);
+    } catch (error) {
+      // What the runtime does not like of it; clients go on with the one before.
+      this.#parts.onError(error);
+    }
   }
 
   /**
@@ -157,6 +267,27 @@ export class Runtime implements Reloadable {
     await within(this.#config.drainTimeoutS * 1000, this.#listener?.handOver());
   }
 
+  /** Other workers serve on: closes the door; resolves when that is done. */
+  async leave(): Promise<void> {
+    await this.#listener?.leave();
+  }
+
+  /** Resolves once all is answered, however long that takes, and accounted for; after `leave`. */
+  async left(): Promise<void> {
+    await this.#listener?.left();
+    await this.#gateway.idle();
+  }
+
+  /** Another worker serves beside this one: clients that are here already come to it, too. */
+  spread(): void {
+    this.#listener?.spread();
+  }
+
+  /** Requests under way in this isolate. */
+  get running(): number {
+    return this.#gateway.running;
+  }
+
   /** Cuts what is under way and ends; resolves once all requests are accounted for. Idempotent. */
   close(): Promise<void> {
     return this.#closed ??= this.#close();
@@ -167,10 +298,18 @@ export class Runtime implements Reloadable {
     await this.#listener?.close();
     await within(CUT_MS, this.#gateway.idle());
     this.fleet.close();
+    this.reception.close();
+    this.#guards.close();
     this.#clock.close();
     this.#http1.close();
     this.#fetch.close();
   }
+}
+
+/** Of the instances of a pool; null where none tells. */
+function longestContext(pool: Pool | undefined): number | null {
+  const lengths = pool?.instances.flatMap(({ contextLength }) => contextLength ?? []) ?? [];
+  return lengths.length === 0 ? null : Math.max(...lengths);
 }
 
 /** Waits for `work`, at most so long. */

@@ -1,9 +1,16 @@
 // The configuration in force, and the one list of those who hear of the next one. What the file says is
-// changed here by actions alone: a drained instance has weight 0 until the next reload.
+// changed here by actions, a drained instance has weight 0 until it is undrained, and by discovery, whose
+// instances stand beside those that the file names.
 
 import type { Config } from "../config/config.ts";
+import { placeId } from "../config/normalise_discovery.ts";
 import type { ActionResult } from "../dashboard/source.ts";
+import { type Target, withFound } from "../discover/target.ts";
 import type { SlotTable } from "../pool/fleet.ts";
+
+/** What one instance may list: no more is believed. */
+const MAX_DISCOVERED = 64;
+const MAX_NAME = 256;
 
 /** What an isolate needs to serve by a configuration. Immutable; can be cloned. */
 export interface Snapshot {
@@ -23,6 +30,10 @@ export interface Reloadable {
 export class Snapshots {
   readonly #parts: Reloadable[] = [];
   readonly #drained = new Set<string>();
+  /** What instances that say themselves what they serve have said, by id. */
+  readonly #discovered = new Map<string, readonly string[]>();
+  /** What discoveries have found, by what they ask. */
+  readonly #found = new Map<string, readonly Target[]>();
   /** As the file and the flags have it. */
   #file: Config;
   #current: Snapshot;
@@ -60,16 +71,56 @@ export class Snapshots {
     this.#parts.push(part);
   }
 
-  /** Takes what was read from the file; what was drained takes requests again. */
+  /** Takes what was read from the file; what was drained stays so, as long as it is there at all. */
   load(config: Config): void {
     this.#file = config;
-    this.#drained.clear();
+    const asked = new Set(config.discovery.map(placeId));
+    for (const id of this.#found.keys()) if (!asked.has(id)) this.#found.delete(id);
+    this.#forgetGone();
     this.#tell();
   }
 
-  /** Takes an instance out until the next reload. */
+  /** Drains what was drained before the start, as far as it is still there; returns those names. */
+  drainAgain(names: readonly string[]): readonly string[] {
+    for (const name of names) this.#drained.add(name);
+    this.#forgetGone();
+    this.#tell();
+    return names.filter((name) => this.#drained.has(name));
+  }
+
+  /** One that a discovery finds may be away for a while and come back: only who leaves the file is new then. */
+  #forgetGone(): void {
+    if (this.#file.discovery.length > 0) return;
+    const names = new Set(this.#file.instances.map(({ name }) => name));
+    for (const name of this.#drained) if (!names.has(name)) this.#drained.delete(name);
+  }
+
+  /** The instance of this id serves these models now, beside those that the file names. */
+  discovered(id: string, models: readonly string[]): void {
+    const listed = models.filter((model) => model.length <= MAX_NAME).slice(0, MAX_DISCOVERED)
+      .sort();
+    const before = this.#discovered.get(id) ?? [];
+    if (listed.join("\n") === before.join("\n")) return;
+    this.#discovered.set(id, listed);
+    this.#tell();
+  }
+
+  /** The discovery of this id (`placeId`) has found these; they count until it finds others. */
+  found(id: string, targets: readonly Target[]): void {
+    const before = this.#found.get(id);
+    this.#found.set(id, targets);
+    try {
+      this.#tell();
+    } catch (error) {
+      if (before === undefined) this.#found.delete(id);
+      else this.#found.set(id, before);
+      throw error;
+    }
+  }
+
+  /** Takes an instance out until it is undrained, or leaves the file. */
   drain(name: string): ActionResult {
-    const instance = this.#file.instances.find((one) => one.name === name);
+    const instance = this.#fleet.instances.find((one) => one.name === name);
     if (instance === undefined) return noInstance(name);
     if (instance.weight === 0) {
       return { ok: false, status: 409, message: `${name} has weight 0 in the configuration` };
@@ -80,7 +131,7 @@ export class Snapshots {
   }
 
   undrain(name: string): ActionResult {
-    if (!this.#file.instances.some((one) => one.name === name)) return noInstance(name);
+    if (!this.#fleet.instances.some((one) => one.name === name)) return noInstance(name);
     if (!this.#drained.delete(name)) {
       return { ok: false, status: 409, message: `${name} was not drained here` };
     }
@@ -88,8 +139,14 @@ export class Snapshots {
     return { ok: true };
   }
 
+  /** With what was found, before what was drained. */
+  get #fleet(): Config {
+    return withFound(this.#file, this.#found);
+  }
+
   #tell(): void {
-    this.#current = this.#snapshotOf(withDrained(this.#file, this.#drained));
+    const drained = withDrained(this.#fleet, this.#drained);
+    this.#current = this.#snapshotOf(withDiscovered(drained, this.#discovered));
     for (const part of this.#parts) part.apply(this.#current);
   }
 
@@ -104,6 +161,20 @@ export class Snapshots {
 
 function noInstance(name: string): ActionResult {
   return { ok: false, status: 404, message: `no instance is named ${name}` };
+}
+
+/** The same configuration with the models of instances that say themselves what they serve. */
+function withDiscovered(
+  config: Config,
+  discovered: ReadonlyMap<string, readonly string[]>,
+): Config {
+  if (!config.instances.some(({ listsModels }) => listsModels)) return config;
+  const instances = config.instances.map((one) =>
+    one.listsModels
+      ? { ...one, models: [...new Set([...one.models, ...discovered.get(one.id) ?? []])] }
+      : one
+  );
+  return Object.freeze({ ...config, instances });
 }
 
 /** The same configuration with weight 0 for the instances named. */

@@ -1,6 +1,7 @@
 // What the process says of itself when it starts and when its configuration changes.
 
 import type { Config } from "../config/config.ts";
+import { portHolder } from "./port_holder.ts";
 import { VERSION } from "./version.ts";
 
 /** "2 instances, 1 fallback" */
@@ -13,9 +14,24 @@ export function fleetInWords(config: Config): string {
 }
 
 /** The line that says where the gateway listens. */
-export function readyLine(config: Config, path: string, port: number): string {
+export function readyLine(config: Config, path: string | null, port: number): string {
   const host = config.host === "0.0.0.0" || config.host === "::" ? "127.0.0.1" : config.host;
   const shown = host.includes(":") ? `[${host}]` : host;
-  return `simple-ai-gateway ${VERSION} listening on http://${shown}:${port} ` +
-    `(${fleetInWords(config)}; config ${path})`;
+  const scheme = config.tls === null ? "http" : "https";
+  return `simple-ai-gateway ${VERSION} listening on ${scheme}://${shown}:${port} ` +
+    `(${fleetInWords(config)}; ${path === null ? "no config file" : `config ${path}`})`;
+}
+
+/** Why the door stays shut, and what to do about it. */
+export async function cannotListen(host: string, port: number, error: unknown): Promise<string> {
+  const at = `cannot listen on ${host.includes(":") ? `[${host}]` : host}:${port}`;
+  if (!(error instanceof Deno.errors.AddrInUse)) {
+    return `${at}: ${error instanceof Error ? error.message : error}`;
+  }
+  const holder = await portHolder(host, port);
+  const what = holder === null ? "the port is in use" : `${holder} has the port`;
+  const takeover = holder === null || holder.startsWith("another gateway")
+    ? "; --takeover listens beside a gateway that is to go"
+    : "";
+  return `${at}: ${what}; --port chooses another${takeover}`;
 }

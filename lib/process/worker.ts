@@ -1,24 +1,29 @@
 // One serving worker: a Runtime of its own on the shared port, everything that must stay in one place
 // sent to the main isolate.
 
+import { UsageMemory } from "../caller/usage/usage_memory.ts";
 import { Tracing } from "../observe/trace.ts";
 import { SharedState } from "../pool/shared_state.ts";
-import { relayedAdmin } from "./admin_relay.ts";
+import { AdminRelay } from "./admin_relay.ts";
+import { BusyMeter } from "./busy_meter.ts";
 import { Runtime } from "./runtime.ts";
+import type { Introduction } from "./warden_isolate.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
 import { ReportBatches } from "./worker_reports.ts";
 
-/** The part of a worker's global scope that is used here. */
+/** The part of a worker's global scope, or of a port, that is used here. */
 export interface WorkerScope {
-  onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
+  onmessage: ((event: MessageEvent<ToWorker | Introduction>) => void) | null;
   postMessage(message: FromWorker, transfer?: Transferable[]): void;
 }
 
-/** Makes the isolate that `scope` belongs to a serving worker. */
+/** Makes the isolate that `scope` belongs to a serving worker; it talks to the one that has made it. */
 export function runWorker(scope: WorkerScope): void {
   let worker: ServingWorker | null = null;
   scope.onmessage = ({ data }) => {
-    if (data.kind === "start") worker = new ServingWorker(scope, data);
+    // A warden has made it, for the isolate behind the port.
+    if (data.kind === "talk") runWorker(data.port);
+    else if (data.kind === "start") worker = new ServingWorker(scope, data);
     else worker?.take(data);
   };
   scope.postMessage({ kind: "loaded" });
@@ -27,21 +32,29 @@ export function runWorker(scope: WorkerScope): void {
 class ServingWorker {
   readonly #runtime: Runtime;
   readonly #reports: ReportBatches;
+  readonly #relay: AdminRelay;
+  /** Only where somebody looks. */
+  #meter: BusyMeter | null = null;
 
   constructor(private readonly scope: WorkerScope, start: ToWorker & { kind: "start" }) {
     const behind = start.now - performance.now();
     const reports = this.#reports = new ReportBatches((batch, transfer) =>
       scope.postMessage({ kind: "finished", batch }, transfer)
     );
+    const relay = this.#relay = new AdminRelay((request, port) =>
+      scope.postMessage({ kind: "admin", request, port }, [port])
+    );
     this.#runtime = new Runtime(start, {
+      module: start.module,
       shared: new SharedState(start.buffer, start.worker),
+      usage: new UsageMemory(start.usage, start.worker),
       now: () => performance.now() + behind,
       onPoolEvent: (event) => scope.postMessage({ kind: "pool_event", event }),
       onFinished: (report, content) => reports.add(report, content),
-      admin: relayedAdmin((request, port) =>
-        scope.postMessage({ kind: "admin", request, port }, [port])
-      ),
+      admin: relay.handle,
       tracing: start.tracing ? Tracing.open() : null,
+      onScarce: (what) => scope.postMessage({ kind: "scarce", what }),
+      onModelMissing: (instance) => scope.postMessage({ kind: "model_missing", instance }),
       onError: (error) =>
         scope.postMessage({
           kind: "error",
@@ -62,6 +75,20 @@ class ServingWorker {
     switch (message.kind) {
       case "apply":
         return this.#runtime.apply(message);
+      case "move":
+        this.scope.postMessage({ kind: "moved", moved: this.#runtime.move(message.instance) });
+        return;
+      case "look": {
+        this.#meter ??= new BusyMeter();
+        const share = this.#meter.share();
+        this.scope.postMessage({ kind: "busy", share, running: this.#runtime.running });
+        return;
+      }
+      case "spread":
+        return this.#runtime.spread();
+      case "leave":
+        this.#leave();
+        return;
       case "drain":
         this.#end(this.#runtime.drain());
         return;
@@ -78,5 +105,14 @@ class ServingWorker {
     await ended;
     this.#reports.flush();
     this.scope.postMessage({ kind: "drained" });
+  }
+
+  async #leave(): Promise<void> {
+    await this.#runtime.leave();
+    this.#relay.endStreams();
+    await this.#runtime.left();
+    await this.#runtime.close();
+    this.#reports.flush();
+    this.scope.postMessage({ kind: "left" });
   }
 }

@@ -1,7 +1,9 @@
 // What the main isolate and its workers say to each other. Everything in it can be cloned or
 // transferred.
 
+import type { Moved } from "../forward/moving.ts";
 import type { AdminRequest } from "../http/admin.ts";
+import type { Scarce } from "../http/scarcity.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
 import type { Snapshot } from "./snapshots.ts";
 import type { SentReport } from "./worker_reports.ts";
@@ -9,7 +11,11 @@ import type { SentReport } from "./worker_reports.ts";
 export type ToWorker =
   | Snapshot & {
     kind: "start";
+    /** The program, with which isolates begin. */
+    module: string;
     buffer: SharedArrayBuffer;
+    /** What callers have used. */
+    usage: SharedArrayBuffer;
     worker: number;
     /** The main isolate's clock when this was sent, in milliseconds. */
     now: number;
@@ -19,6 +25,14 @@ export type ToWorker =
     tracing: boolean;
   }
   | Snapshot & { kind: "apply" }
+  /** What runs at this instance goes on elsewhere; answered by `moved`. */
+  | { kind: "move"; instance: string }
+  /** Answered by `busy`. */
+  | { kind: "look" }
+  /** Another worker has joined, and clients that are here already are to come to it, too. */
+  | { kind: "spread" }
+  /** Take no more clients; answered by `left` when all of them have their answers. */
+  | { kind: "leave" }
   | { kind: "drain" }
   | { kind: "hand_over" }
   /** Cut what is under way; answered by `drained` as well. */
@@ -31,7 +45,16 @@ export type FromWorker =
   | { kind: "failed"; message: string }
   | { kind: "finished"; batch: SentReport[] }
   | { kind: "pool_event"; event: PoolEvent }
+  /** The system has refused a connection for want of this. */
+  | { kind: "scarce"; what: Scarce }
+  /** The id of an instance that lacks a model; null for a model that nobody is known for. */
+  | { kind: "model_missing"; instance: string | null }
   /** To be answered through `port` (admin_relay.ts). */
   | { kind: "admin"; request: AdminRequest; port: MessagePort }
+  | { kind: "moved"; moved: Moved }
+  /** The share of its time, 0 to 1, that it was at work since the last look; requests under way. */
+  | { kind: "busy"; share: number; running: number }
   | { kind: "error"; message: string }
-  | { kind: "drained" };
+  | { kind: "drained" }
+  /** The last that is heard of it. */
+  | { kind: "left" };

@@ -1,7 +1,9 @@
-// Recorded conversations, the newest first, for people who look into them: files are read backwards in
-// pieces, so that neither their size nor a search costs more than its limit.
+// Recorded conversations, the newest first, for people who look into them: files are read backwards, so
+// that neither their size nor a search costs more than its limit.
 
 import { join } from "node:path";
+import { hourFile, hoursOf } from "../observe/hour_files.ts";
+import { type Line, lineAt, linesBackwards } from "../observe/lines_backwards.ts";
 import { isObject, type Json, objectsIn, textOf } from "../sse/assemble/answer.ts";
 import { messagesIn, toolsIn } from "./export/recorded.ts";
 import { metaIn } from "./meta_in.ts";
@@ -62,13 +64,9 @@ export interface RecordDetail {
 }
 
 const PAGE = 50;
-const PIECE = 64 * 1024;
 /** Bytes read for one page; a search may go on with the cursor. */
 const MAX_SCANNED = 16 * 1024 * 1024;
-/** Longer lines (pictures) are named and not shown. */
-const MAX_LINE = 4 * 1024 * 1024;
 const SHOWN_CHARS = 240;
-const LF = 10;
 
 /** One page of the records below `dataDir`. */
 export async function browse(dataDir: string, query: BrowseQuery): Promise<BrowsePage> {
@@ -114,22 +112,12 @@ export async function readRecord(dataDir: string, place: string): Promise<Record
 }
 
 /** Hours that have a file, the newest first. */
-export async function hoursIn(dataDir: string, folder: RecordFolder): Promise<string[]> {
-  const hours: string[] = [];
-  try {
-    for await (const { name, isFile } of Deno.readDir(join(dataDir, folder))) {
-      const hour = /^(\d{8}_\d{2})\.jsonl$/.exec(name)?.[1];
-      if (isFile && hour !== undefined) hours.push(hour);
-    }
-  } catch (error) {
-    // Nothing was ever recorded here.
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-  return hours.sort().reverse();
+export function hoursIn(dataDir: string, folder: RecordFolder): Promise<string[]> {
+  return hoursOf(join(dataDir, folder));
 }
 
 export function fileOf(dataDir: string, folder: RecordFolder, hour: string): string {
-  return join(dataDir, folder, `${hour}.jsonl`);
+  return hourFile(join(dataDir, folder), hour);
 }
 
 function splitCursor(cursor: string): [hour: string, offset: number] {
@@ -144,107 +132,6 @@ function lineFilter({ text, model }: BrowseQuery): (line: string) => boolean {
   return (line) =>
     (model === "" || line.includes(modelNeedle)) &&
     (needle === "" || line.toLowerCase().includes(needle));
-}
-
-interface Line {
-  offset: number;
-  length: number;
-  /** null for one that is too long. */
-  bytes: Uint8Array | null;
-}
-
-/** The whole lines of a file that end at `end` or before, the last first. */
-async function* linesBackwards(path: string, end: number | null): AsyncGenerator<Line> {
-  using file = await open(path);
-  if (file === null) return;
-  let position = end ?? (await file.stat()).size;
-  /** Pieces of the line whose begin is not found yet, the first piece last. */
-  let carry: Uint8Array[] = [];
-  let length = 0;
-  // What follows the last line feed is a line that is being written.
-  let whole = false;
-  const take = (piece: Uint8Array) => {
-    length += piece.length;
-    if (length <= MAX_LINE) carry.push(piece);
-    else carry = [];
-  };
-  const line = (offset: number): Line => {
-    const bytes = length > MAX_LINE ? null : joined(carry, length);
-    const found = { offset, length, bytes };
-    carry = [];
-    length = 0;
-    return found;
-  };
-  while (position > 0) {
-    const start = Math.max(0, position - PIECE);
-    const piece = await readAt(file, start, position - start);
-    let until = piece.length;
-    for (
-      let at = piece.lastIndexOf(LF);
-      at >= 0;
-      at = at === 0 ? -1 : piece.lastIndexOf(LF, at - 1)
-    ) {
-      if (whole) {
-        take(piece.subarray(at + 1, until));
-        if (length > 0) yield line(start + at + 1);
-      } else {
-        carry = [];
-        length = 0;
-      }
-      whole = true;
-      until = at;
-    }
-    if (whole) take(piece.subarray(0, until));
-    position = start;
-  }
-  if (whole && length > 0) yield line(0);
-}
-
-async function lineAt(path: string, offset: number): Promise<Uint8Array | null> {
-  using file = await open(path);
-  if (file === null) return null;
-  const pieces: Uint8Array[] = [];
-  for (let length = 0; length <= MAX_LINE;) {
-    const piece = await readAt(file, offset + length, PIECE);
-    if (piece.length === 0) return null;
-    const end = piece.indexOf(LF);
-    pieces.unshift(end < 0 ? piece : piece.subarray(0, end));
-    length += end < 0 ? piece.length : end;
-    if (end >= 0) return joined(pieces, length);
-  }
-  return null;
-}
-
-async function open(path: string): Promise<Deno.FsFile | null> {
-  try {
-    return await Deno.open(path);
-  } catch (error) {
-    // Moved away or deleted since the folder was listed.
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
-}
-
-/** Up to `length` bytes from `start`; fewer at the end of the file. */
-async function readAt(file: Deno.FsFile, start: number, length: number): Promise<Uint8Array> {
-  const piece = new Uint8Array(length);
-  await file.seek(start, Deno.SeekMode.Start);
-  let filled = 0;
-  while (filled < length) {
-    const count = await file.read(piece.subarray(filled));
-    if (count === null) break;
-    filled += count;
-  }
-  return piece.subarray(0, filled);
-}
-
-/** Pieces that were found from the end to the begin. */
-function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
-  if (pieces.length === 1) return pieces[0];
-  const whole = new Uint8Array(length);
-  let at = length;
-  for (const piece of pieces) whole.set(piece, at -= piece.length);
-  return whole;
 }
 
 const decoder = new TextDecoder();

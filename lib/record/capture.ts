@@ -2,7 +2,7 @@
 // about them. Nothing in it has been decoded yet.
 
 import type { Api } from "../api/api.ts";
-import type { Report, RequestOutcome } from "../observe/report.ts";
+import type { Charged, Report, RequestOutcome } from "../observe/report.ts";
 import type { EventStore } from "../sse/event_store.ts";
 
 /** aborted: the client left. truncated: the answer broke off. failed: there was none. */
@@ -26,6 +26,8 @@ export interface Capture {
   model: string;
   /** Name of the instance that answered; "" when none did. */
   instance: string;
+  /** Why that one was chosen, where that is known. */
+  route?: string;
   /** As the client sent it. */
   requestBody: Uint8Array;
   stream: boolean;
@@ -39,6 +41,15 @@ export interface Capture {
   /** Address of the client. */
   client: string;
   userAgent?: string;
+  /** Names of the key and group that it was made for, where there are any. */
+  key?: string;
+  group?: string;
+  /** What was said is not to be recorded, only that it was. */
+  wordless?: true;
+  /** What that key was charged. */
+  charged?: Charged;
+  /** What policies did, where any did something. */
+  policies?: Report["policies"];
   attempts: readonly { instance: string; status?: number; error?: string }[];
   resumed?: readonly { from: string; to: string; way: string; atChars: number }[];
 }
@@ -59,6 +70,7 @@ export function captureOf(report: RecordedReport, { requestBody, response }: Con
     error: report.error === "" ? undefined : report.error,
     model: report.model,
     instance: report.instance,
+    route: report.receipt === "" ? undefined : report.receipt,
     requestBody,
     stream: report.stream,
     status: report.status,
@@ -68,6 +80,11 @@ export function captureOf(report: RecordedReport, { requestBody, response }: Con
     durationMs: report.durationMs,
     client: report.client,
     userAgent: report.userAgent,
+    key: report.caller === null ? undefined : report.caller.key,
+    group: report.caller === null ? undefined : report.caller.group || undefined,
+    wordless: report.caller === null || report.caller.recordsWords ? undefined : true,
+    charged: report.caller === null ? undefined : report.caller.charged,
+    policies: report.policies.length === 0 ? undefined : report.policies,
     attempts: report.attempts,
     resumed: report.resumes.length === 0 ? undefined : report.resumes,
   };

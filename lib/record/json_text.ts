@@ -9,7 +9,7 @@ const LINE_ENDS = /[\u0085\u2028\u2029]/g;
 
 /** `json` with U+FFFD for each escape of half a surrogate pair. */
 export function wellFormedJson(json: string): string {
-  if (!SURROGATE.test(json)) return json;
+  if (!json.includes("\\u") || !SURROGATE.test(json)) return json;
   return json.replace(ESCAPE, (found, half) => half === undefined ? found : "\\ufffd");
 }
 
@@ -21,9 +21,15 @@ export function jsonText(value: unknown): string {
 
 /** A record on one line. */
 export function recordLine(record: object): string {
-  const json = jsonText(record).replace(
-    LINE_ENDS,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-  return `${json}\n`;
+  const json = jsonText(record);
+  return hasLineEnd(json) ? `${json.replace(LINE_ENDS, escaped)}\n` : `${json}\n`;
+}
+
+/** Faster than the expression: most texts have no character beyond Latin-1, which is known of each. */
+function hasLineEnd(json: string): boolean {
+  return json.includes("\u2028") || json.includes("\u2029") || json.includes("\u0085");
+}
+
+function escaped(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

@@ -70,11 +70,16 @@ export function metaOf(
 ): Json {
   return {
     instance: capture.instance,
+    route: capture.route,
     api: capture.api,
     request_id: capture.id,
     stream: capture.stream,
     client: capture.client,
+    key: capture.key,
+    group: capture.group,
+    charged: capture.charged,
     user_agent: capture.userAgent,
+    policies: capture.policies,
     prompt,
     sampling: samplingOf(body),
     usage: answer.usage ?? undefined,

@@ -23,8 +23,10 @@ export interface Records {
 
 const decoder = new TextDecoder();
 const MAX_NAME_CHARS = 200;
+const WORDLESS = "the key says that its words are not recorded";
 
 export function recordsOf(capture: Capture, answer: Answer, format: RecordFormat): Records {
+  if (capture.wordless) return wordlessRecord(capture, answer, format);
   const dialect = dialectOf(capture.api);
   const body = requestOf(capture);
   // Without any answer there is still the request, which is what one looks for after a failure.
@@ -45,6 +47,21 @@ export function recordsOf(capture: Capture, answer: Answer, format: RecordFormat
     }, format);
   });
   return { complete: fault === undefined, lines };
+}
+
+/** That there was a conversation, how it ended and what it took; not a word of it, so nobody can train on it. */
+function wordlessRecord(capture: Capture, answer: Answer, format: RecordFormat): Records {
+  const fault = faultOf(capture, answer) ?? { outcome: "unfit", error: WORDLESS } as const;
+  const line = formed({
+    id: capture.id,
+    messages: [],
+    tools: [],
+    model: shortName(capture.model),
+    created: secondsOf(answer.created) ?? Math.floor(capture.startedAtMs / 1000),
+    // Of the request's own fields some hold words as well.
+    meta: metaOf(capture, answer, answer.choices[0], {}, undefined, fault),
+  }, format);
+  return { complete: false, lines: [line] };
 }
 
 /** The record of what was not parsed, since that would cost too much: request and answer as their text. */
@@ -68,7 +85,7 @@ export function unparsedRecord(
     : { outcome: capture.outcome, error: capture.error ?? error };
   const line = formed({
     id: capture.id,
-    messages: [
+    messages: capture.wordless ? [] : [
       { role: "user", content: texts.request },
       { role: "assistant", content: texts.answer },
     ],

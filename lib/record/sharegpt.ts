@@ -40,13 +40,15 @@ export function sharegptRecord(conversation: Conversation): SharegptRecord {
     tools: offered.length === 0 ? "" : jsonText(offered),
     model,
     created,
-    meta: jsonText({ ...meta, ...shownMedia(media) }),
+    meta: jsonText(withMedia(meta, media)),
   };
 }
 
-function shownMedia(media: Media): { media?: Partial<Media> } {
+function withMedia(meta: Json, media: Media): Json {
+  const { images, audios, videos } = media;
+  if (images.length + audios.length + videos.length === 0) return meta;
   const lists = Object.entries(media).filter(([, list]) => list.length > 0);
-  return lists.length === 0 ? {} : { media: Object.fromEntries(lists) };
+  return { ...meta, media: Object.fromEntries(lists) };
 }
 
 /** LLaMA-Factory reads `parameters` of each tool; OpenAI lets it be missing. */
@@ -94,7 +96,8 @@ function turnsIn(message: Message, media: Media): Turn[] {
 function modelTurns(message: Message, text: string): Turn[] {
   const reasoning = textOf(message.reasoning) || textOf(message.reasoning_content);
   const calls = callsIn(message);
-  const said = text || textOf(message.refusal);
+  // A spoken answer has its words beside the sound.
+  const said = text || textOf(message.refusal) || transcriptIn(message.audio);
   if (calls.length === 0) {
     // As the model wrote it: where the server cut its output in two it is whole again.
     const thought = reasoning === "" ? "" : `<think>${reasoning}</think>`;
@@ -110,6 +113,10 @@ function modelTurns(message: Message, text: string): Turn[] {
     ? ""
     : `<think>\n${reasoning.replace(/^\n+|\n+$/g, "")}\n</think>\n\n`;
   return [{ from: "function_call", value: thought + value }];
+}
+
+function transcriptIn(audio: unknown): string {
+  return isObject(audio) ? textOf(audio.transcript) : "";
 }
 
 /** Each call as the text `{"name": …, "arguments": …}`. */

@@ -2,11 +2,13 @@
 // to the handler.
 
 import type { AdminConfig } from "../config/config.ts";
-import type { AdminHandler } from "../http/admin.ts";
+import { type AdminHandler, DECISIONS, EXPLAIN } from "../http/admin.ts";
 import { type ClientReply, type ClientRequest, RequestError } from "../http/client.ts";
 import { header, type HeaderList } from "../http/message.ts";
 
 const MAX_BODY_BYTES = 1024 * 1024;
+/** Of a request that is to be explained. */
+const MAX_EXPLAINED_BYTES = 32 * 1024 * 1024;
 
 export type Access =
   /** `trusted`: it brought the token. */
@@ -27,15 +29,17 @@ const NO_TOKEN = "Only users of this host, without a proxy between, see this wit
 
 /**
  * Decides on one request. A token that is set is needed by everybody. Without one, only who is surely a
- * user of this host may look, and sees no records: those are other people's words. `admin.local` says
- * that users of this host may see all. Pages of other origins are refused, actions need the token.
+ * user of this host may look, and sees neither records nor keys: those are other people's words, and what
+ * they use. `admin.local` says that users of this host may see all. Pages of other origins are refused, actions need the token.
  */
 export function adminAccess(
   request: { method: string; target: string; headers: HeaderList; remoteAddress: string },
   config: AdminConfig,
 ): Access {
   const { headers, method } = request;
-  const reading = method === "GET" || method === "HEAD";
+  // A question that changes nothing; its method only carries a body.
+  const asks = method === "POST" && isAt(EXPLAIN, request.target);
+  const reading = method === "GET" || method === "HEAD" || asks;
   const metrics = /^\/metrics(\?|$)/.test(request.target);
   if (metrics && config.publicMetrics && reading) return { kind: "granted", trusted: false };
   if (!config.enabled) return { kind: "refused", status: 404, message: "Not Found" };
@@ -63,8 +67,9 @@ export function adminAccess(
       ? { kind: "refused", status: 403, message: NO_TOKEN }
       : { kind: "refused", status: 401, message: "admin.token is needed as a bearer token" };
   }
-  if (!config.local && isRecords(request.target)) {
-    const message = "Records are shown with admin.token, or to users of this host by admin.local";
+  if (!config.local && isAboutClients(request.target)) {
+    const message =
+      "Records, requests and keys are shown with admin.token, or to users of this host by admin.local";
     return { kind: "refused", status: 403, message };
   }
   return { kind: "granted", trusted: false };
@@ -81,16 +86,19 @@ function isDirect(request: { headers: HeaderList; remoteAddress: string }): bool
   const host = header(headers, "host");
   if (!isLoopback(remoteAddress) || !isLoopbackHost(host)) return false;
   if (!headers.every(([name]) => DIRECT_FIELDS.test(name))) return false;
-  if ((header(headers, "connection") ?? "keep-alive").toLowerCase() !== "keep-alive") return false;
+  const connection = header(headers, "connection");
+  // Browsers always send it; nginx that keeps its connections (`Connection ""`) takes it away.
+  if (connection === undefined && headers.some(([name]) => name.startsWith("sec-"))) return false;
+  if ((connection ?? "keep-alive").toLowerCase() !== "keep-alive") return false;
   const referer = header(headers, "referer");
   if (referer !== undefined && !sameHost(referer, host)) return false;
   const site = header(headers, "sec-fetch-site");
   return site === undefined || site === "none" || site === "same-origin";
 }
 
-/** What people asked and were answered. */
-function isRecords(target: string): boolean {
-  return /^\/dashboard\/api\/records?(\?|$|\/)/.test(target);
+/** What people asked and were answered, and how much each of them uses. */
+function isAboutClients(target: string): boolean {
+  return /^\/dashboard\/api\/(records?|requests?|failing|keys|usage)(\?|$|\/)/.test(target);
 }
 
 /** Whether the one who asks may know where the instances are. */
@@ -115,7 +123,7 @@ export async function answerAdmin(
     method,
     target,
     headers,
-    body: await client.readBody(MAX_BODY_BYTES),
+    body: await client.readBody(isAt(EXPLAIN, target) ? MAX_EXPLAINED_BYTES : MAX_BODY_BYTES),
     trusted: access.trusted,
   });
   const replyHeaders: HeaderList = [...answer.headers, ["x-request-id", id]];
@@ -136,15 +144,20 @@ export async function answerAdmin(
 }
 
 function isAsset(target: string): boolean {
-  return !target.startsWith("/dashboard/api/") && !target.startsWith("/metrics");
+  return !target.startsWith("/dashboard/api/") && !target.startsWith("/metrics") &&
+    !isAt(EXPLAIN, target) && !isAt(DECISIONS, target);
 }
 
-function bearer(value: string | undefined): string | null {
+export function isAt(path: string, target: string): boolean {
+  return target.split("?", 1)[0] === path;
+}
+
+export function bearer(value: string | undefined): string | null {
   return value === undefined ? null : /^bearer +(\S+) *$/i.exec(value)?.[1] ?? null;
 }
 
 /** In a time that depends on the length of `given` only. */
-function equalText(given: string, expected: string): boolean {
+export function equalText(given: string, expected: string): boolean {
   let difference = given.length ^ expected.length;
   for (let i = 0; i < given.length; i++) {
     difference |= given.charCodeAt(i) ^ expected.charCodeAt(i % expected.length);

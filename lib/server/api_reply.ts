@@ -1,11 +1,17 @@
 // The answer to a request of the API, whichever part of the gateway or instance writes it: pages of other
 // origins may read it where the gateway says so, and no proxy on the way holds a stream back.
 
+import type { Visit } from "../caller/visit.ts";
 import type { ClientReply } from "../http/client.ts";
 import type { CrossOrigin } from "../http/cors.ts";
 import { header, type HeaderList } from "../http/message.ts";
 
 export class ApiReply implements ClientReply {
+  /** Of a known caller, whose limits the head tells. */
+  visit: Visit | null = null;
+  /** What policies did so far and clients are told; null where none is in force. */
+  policies: (() => string) | null = null;
+
   constructor(
     private readonly reply: ClientReply,
     /** null where no page asks. */
@@ -39,13 +45,16 @@ export class ApiReply implements ClientReply {
 
   /** An instance allows what it likes; who may call the gateway is the gateway's to say. */
   #fields(headers: HeaderList): HeaderList {
-    const kept = headers.some(isCors) ? headers.filter((field) => !isCors(field)) : headers;
-    return this.crossOrigin === null ? kept : [...kept, ...this.crossOrigin.fields(kept)];
+    const plain = headers.some(isCors) ? headers.filter((field) => !isCors(field)) : headers;
+    const kept = this.visit === null ? plain : this.visit.withLimits(plain);
+    const policy = this.policies === null ? "" : this.policies();
+    const told: HeaderList = policy === "" ? kept : [...kept, ["x-gateway-policy", policy]];
+    return this.crossOrigin === null ? told : [...told, ...this.crossOrigin.fields(told)];
   }
 }
 
-function isCors([name]: readonly [string, string]): boolean {
-  return name.startsWith("access-control-");
+function isCors(field: readonly [string, string]): boolean {
+  return field[0].startsWith("access-control-");
 }
 
 /** nginx holds a stream back in its buffers unless it is told; what the instance says goes before. */

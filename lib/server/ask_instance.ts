@@ -4,6 +4,7 @@
 import { requestHeaders } from "../forward/header_rules.ts";
 import { targetUrl } from "../forward/target.ts";
 import { readFrom, type Transport, UpstreamError } from "../forward/transport.ts";
+import { fairTimer } from "../forward/transport/fair_timer.ts";
 import { joined } from "../http/joined.ts";
 import type { ModelEntry, ModelsAnswer } from "../pool/discovery/models.ts";
 import type { HeaderList } from "../http/message.ts";
@@ -17,9 +18,11 @@ export interface OwnAnswer {
   body: Uint8Array;
 }
 
+const JSON_BODY = [["content-type", "application/json"]] as const;
+
 /**
- * GET `url` with the instance's own key, or else with what `client` brings. Throws UpstreamError, also
- * when the time is over.
+ * GET `url`, or POST it with a JSON body, with the instance's own key, or else with what `client` brings.
+ * Throws UpstreamError, also when the time is over.
  */
 export async function askInstance(
   transport: Transport,
@@ -27,21 +30,25 @@ export async function askInstance(
   url: string,
   timeoutS: number,
   client: HeaderList = [],
+  body: Uint8Array | null = null,
 ): Promise<OwnAnswer> {
+  const given = body === null ? client : [...client, ...JSON_BODY];
+  const method = body === null ? "GET" : "POST";
   const call = transport.start({
-    method: "GET",
+    method,
     url,
-    headers: requestHeaders(client, instance.config.apiKey, "gateway"),
-    body: [],
+    headers: requestHeaders(given, instance.config.apiKey, "gateway"),
+    body: body === null ? [] : [body],
     connectTimeoutS: timeoutS,
   });
   const path = new URL(url).pathname;
   const late = new UpstreamError(
     "head",
     "timeout",
-    `no answer to GET ${path} within ${timeoutS} s`,
+    `no answer to ${method} ${path} within ${timeoutS} s`,
   );
-  const timer = setTimeout(() => call.abort(late), timeoutS * 1000);
+  // A loop that was held up says nothing of the instance.
+  const stop = fairTimer(timeoutS * 1000, () => call.abort(late));
   try {
     const { status } = await call.head;
     const pieces: Uint8Array[] = [];
@@ -54,8 +61,29 @@ export async function askInstance(
     }
     return { status, body: joined(pieces) };
   } finally {
-    clearTimeout(timer);
+    stop();
     call.abort(new Error("no longer needed"));
+  }
+}
+
+/** More text than this is no server's metrics. */
+const MAX_METRICS_BYTES = 2 * 1024 * 1024;
+
+/** The text of the instance's metrics; null where there is none. */
+export async function askMetrics(
+  transport: Transport,
+  instance: Instance,
+  path: string,
+  timeoutS: number,
+): Promise<string | null> {
+  try {
+    const url = targetUrl(instance.config, path);
+    const { status, body } = await askInstance(transport, instance, url, timeoutS);
+    if (status !== 200 || body.length > MAX_METRICS_BYTES) return null;
+    return new TextDecoder().decode(body);
+  } catch (error) {
+    if (error instanceof UpstreamError) return null;
+    throw error;
   }
 }
 

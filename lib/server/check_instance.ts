@@ -49,7 +49,11 @@ export class InstanceCheck {
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
       this.#ways.delete(instance.config.id);
-      const kind = error.fault === "refused" ? "unreachable" : "failed";
+      const kind = error.fault === "scarce"
+        ? "unknown"
+        : error.fault === "refused"
+        ? "unreachable"
+        : "failed";
       return { kind, message: error.message };
     }
     const text = async (path: string): Promise<string | null> => {

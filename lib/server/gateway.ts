@@ -1,98 +1,131 @@
 // One request's way through the gateway: route, read, (who is calling, what may be said), forward,
 // then account for it. Each step is a file of its own; this one is only their order.
 
-import type { Config } from "../config/config.ts";
-import type { Forwarder } from "../forward/forward.ts";
 import { Account } from "../forward/account.ts";
+import type { Forwarder } from "../forward/forward.ts";
 import type { ForwardRequest } from "../forward/request.ts";
-import type { AdminHandler } from "../http/admin.ts";
-import { isInference, lends } from "../forward/lending.ts";
+import { streamErrorEvent } from "../forward/stream_error.ts";
+import { Door } from "../caller/address/door.ts";
+import type { Reception } from "../caller/reception.ts";
+import { Refusal } from "../caller/refusal.ts";
+import { NOTHING_SPENT, type Visit } from "../caller/visit.ts";
+import type { Config } from "../config/config.ts";
 import { type ClientReply, type ClientRequest, RequestError } from "../http/client.ts";
 import { CrossOrigin } from "../http/cors.ts";
-import type { HeaderList } from "../http/message.ts";
-import type { Fleet } from "../pool/fleet.ts";
 import type { Report } from "../observe/report.ts";
 import type { RequestTrace, Tracing } from "../observe/trace.ts";
-import type { ModelCatalog } from "../pool/discovery/models.ts";
+import { PolicyTrail } from "../policy/trail.ts";
 import { Content, isRecorded } from "../record/capture.ts";
-import { type Api, errorBodyAt } from "../api/dialects.ts";
-import { answerAdmin, seesAddresses } from "./admin.ts";
 import { ApiReply } from "./api_reply.ts";
-import { healthReport, withoutAddresses } from "./health.ts";
-import { readPlainBody } from "./plain_body.ts";
-import { UNKNOWN_PROMPT } from "../pool/prefix/chain.ts";
-import { forwardRequest, quotedName, readFields } from "./read.ts";
+import { spentOf } from "./caller_terms.ts";
+import { Intake, type IntakeParts } from "./intake.ts";
+import { noSuchPath } from "./not_found.ts";
+import { OwnAnswers, type OwnAnswersParts, ownHeaders } from "./own_answers.ts";
+import { refusalReply } from "./refusal_reply.ts";
 import { Arrival, reportOf } from "./reporting.ts";
 import { requestIds } from "./request_id.ts";
-import { type Route, routeLabel, routeOf } from "./routes.ts";
-import type { StoredResponses } from "./stored_responses.ts";
+import { asksForKey, type Route, routeLabel, routeOf } from "./routes.ts";
 
-export interface GatewayParts {
-  fleet: Fleet;
-  forwarder: Forwarder;
-  catalog: ModelCatalog;
+export interface GatewayParts extends IntakeParts, OwnAnswersParts {
+  readonly forwarder: Forwarder;
   /** The snapshot in force; a request keeps the one that it began with. */
   config(): Config;
-  draining(): boolean;
   /** A request is over; `content` is null where nothing of it is to be recorded. */
   onFinished(report: Report, content: Content | null): void;
-  stored: StoredResponses;
-  admin: AdminHandler;
+  readonly reception: Reception;
   /** null where nothing is traced. */
-  tracing: Tracing | null;
-  /** Seconds since the process started. */
-  uptimeS(): number;
+  readonly tracing: Tracing | null;
 }
 
-const encoder = new TextEncoder();
 const ALLOWED = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-/** What is passed on; TRACE and what nobody has heard of stop here. */
-const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
 
 export class Gateway {
   readonly #parts: GatewayParts;
+  readonly #intake: Intake;
+  readonly #own: OwnAnswers;
   readonly #newId = requestIds();
   /** Requests under way, dashboards that watch left out. */
   #running = 0;
-  #whenIdle: (() => void) | null = null;
+  #whenIdle: (() => void)[] = [];
+  /** Of the configuration in force. */
+  #door: Door;
+  #addresses: Config["addresses"];
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
+    this.#intake = new Intake(parts);
+    this.#own = new OwnAnswers(parts);
+    this.#addresses = parts.config().addresses;
+    this.#door = new Door(this.#addresses);
   }
 
   /** The listener's handler. */
-  readonly handle = async (client: ClientRequest, given: ClientReply): Promise<void> => {
+  readonly handle = async (sender: ClientRequest, given: ClientReply): Promise<void> => {
+    const door = this.#doorNow();
+    let client = door.faceOf(sender);
     const id = this.#newId(client.headers);
     const arrival = new Arrival(id, client, performance.now(), Date.now());
     let request: ForwardRequest | null = null;
     let account: Account | null = null;
-    const route = routeOf(client.target, client.method);
+    let visit: Visit | null = null;
+    const { reception } = this.#parts;
+    const { access } = reception;
+    const route = routeOf(client.target, client.method, access !== null);
     const crossOrigin = CrossOrigin.of(client.headers, this.#parts.config().cors);
-    const reply = route.kind === "admin" ? given : new ApiReply(given, crossOrigin);
+    const trail = this.#parts.policies.isEmpty ? null : new PolicyTrail();
+    const apiReply = new ApiReply(given, crossOrigin);
+    const reply = route.kind === "admin" ? given : apiReply;
+    if (trail !== null) apiReply.policies = () => this.#parts.policies.told(trail);
     const counts = route.kind !== "admin";
     if (counts) this.#running++;
     const trace = this.#begunTrace(route, id, client);
     try {
-      const read = route.kind !== "admin" && await isForBrowser(id, client, given, crossOrigin)
-        ? null
-        : await this.#read(route, id, client, reply);
+      // Orchestrators ask for health from addresses that nobody lists, and are told no secrets.
+      if (route.kind !== "health") door.admit(client);
+      if (route.kind !== "admin") {
+        refuseForeignPage(crossOrigin);
+        if (client.method === "OPTIONS") return await tellOptions(id, client, given, crossOrigin);
+      }
+      if (access !== null && asksForKey(route)) {
+        visit = await reception.receive(access, client, id, this.#parts.config().queue);
+        apiReply.visit = visit;
+        client = visit.client;
+      }
+      // The usual request passes through as few promises as can be.
+      const read = route.kind === "proxy"
+        ? await this.#intake.proxied(id, client, route, visit, trail)
+        : await this.#read(route, id, client, reply, visit, trail);
       if (read === null) return;
       request = read;
       request.trace = trace;
       account = await this.#parts.forwarder.forward(request, reply, this.#parts.config());
+      const isCut = visit !== null && visit.isCut && account.outcome === "aborted";
+      if (isCut && !sender.gone) await endCut(request, reply, account);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      account = Account.rejected(error.status, error.message);
+      const reason = error instanceof Refusal ? error.facts.reason : "";
+      account = Account.rejected(error.status, error.message, reason);
       await sendError(reply, id, client.target, error);
     } finally {
+      if (visit !== null) settle(visit, request, account);
       if (account !== null) {
-        const report = reportOf(arrival, request, account, performance.now());
+        // The client has its answer; who only watched it may still be at it.
+        if (trail !== null && trail.pending.length > 0) await Promise.all(trail.pending);
+        const report = reportOf(arrival, request, account, visit, performance.now(), trail);
         trace?.end(report);
-        this.#parts.onFinished(report, this.#contentOf(report, request, account));
+        const isKept = visit === null || visit.caller.key.record !== false;
+        this.#parts.onFinished(report, isKept ? this.#contentOf(report, request, account) : null);
       } else trace?.fail();
-      if (counts && --this.#running === 0) this.#whenIdle?.();
+      if (counts && --this.#running === 0) this.#tellIdle();
     }
   };
+
+  #doorNow(): Door {
+    const { addresses } = this.#parts.config();
+    if (addresses === this.#addresses) return this.#door;
+    this.#addresses = addresses;
+    return this.#door = new Door(addresses);
+  }
 
   #contentOf(report: Report, request: ForwardRequest | null, account: Account): Content | null {
     if (request === null || !this.#parts.config().record.enabled || !isRecorded(report)) {
@@ -116,154 +149,66 @@ export class Gateway {
     return this.#running === 0;
   }
 
+  /** Requests under way, dashboards that watch left out. */
+  get running(): number {
+    return this.#running;
+  }
+
   /** Resolves once no request is under way. */
   idle(): Promise<void> {
     if (this.isIdle) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#whenIdle = resolve;
-    });
+    return new Promise((resolve) => this.#whenIdle.push(resolve));
+  }
+
+  #tellIdle(): void {
+    for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
   /** Reads what is to be forwarded; null when the gateway has answered by itself. */
   async #read(
-    route: Route,
+    route: Exclude<Route, { kind: "proxy" }>,
     id: string,
     client: ClientRequest,
     reply: ClientReply,
+    visit: Visit | null,
+    trail: PolicyTrail | null,
   ): Promise<ForwardRequest | null> {
     switch (route.kind) {
       case "bad_path":
         throw new RequestError(400, `Malformed path: ${route.message}`);
       case "not_found":
-        throw new RequestError(404, "Not Found");
+        throw noSuchPath(client.target, client.method);
       case "health":
-        await this.#health(id, client, reply);
+        await this.#own.health(id, client, reply);
         return null;
       case "admin":
-        await answerAdmin(id, client, reply, this.#parts.config().admin, this.#parts.admin);
+        await this.#own.admin(id, client, reply);
         return null;
       case "models":
-        await this.#models(id, client, reply, route.id);
+        await this.#own.models(id, client, reply, route.id, visit);
+        return null;
+      case "key":
+        await this.#own.key(id, client, reply, visit!);
         return null;
       case "stored_response":
-        return await this.#readStored(id, client, route.id);
-      case "proxy":
-        return await this.#readProxied(id, client, route.api);
+        return await this.#intake.stored(id, client, route.id, visit, trail);
     }
-  }
-
-  async #readProxied(
-    id: string,
-    client: ClientRequest,
-    api: Api | null,
-  ): Promise<ForwardRequest> {
-    const config = this.#parts.config();
-    this.#refuseWhileDraining();
-    if (!METHODS.has(client.method)) throw new RequestError(405, "Method Not Allowed");
-    const body = await readPlainBody(client, config.http.maxBodyBytes);
-    const fields = await readFields(client, body, api);
-    const model = fields.model ?? this.#onlyModel();
-    const pool = this.#parts.fleet.pool(model);
-    if (pool === undefined) {
-      throw new RequestError(404, `The model \`${quotedName(model)}\` does not exist.`, "model");
-    }
-    const path = client.target.split("?", 1)[0];
-    const lent = isInference(client.method, path);
-    if (!lent && !pool.instances.some((instance) => lends(instance.config, path))) {
-      throw new RequestError(
-        404,
-        `${client.method} ${path} is not passed to instances with an own api_key (passthrough)`,
-      );
-    }
-    // Who is calling (keys, limits) and what may be said (policies) belong here: the request is known
-    // as a whole, and nothing has been chosen or sent.
-    const { previousResponseId } = fields;
-    const keeper = previousResponseId === null
-      ? null
-      : await this.#parts.stored.keeperOf(previousResponseId, pool.instances, client.headers);
-    const given = { ...fields, model };
-    const answered = client.method === "POST" ? api : null;
-    const request = forwardRequest(id, client, body, answered, given, keeper?.name ?? null);
-    request.isInference = lent;
-    return request;
-  }
-
-  #refuseWhileDraining(): void {
-    if (this.#parts.draining()) throw new RequestError(503, "The gateway is shutting down");
-  }
-
-  /** A request that names no model can only mean the one there is. */
-  #onlyModel(): string {
-    const { models } = this.#parts.fleet;
-    if (models.length === 1) return models[0];
-    throw new RequestError(
-      400,
-      `The request must name a \`model\`, one of: ${models.join(", ")}`,
-    );
-  }
-
-  async #readStored(id: string, client: ClientRequest, responseId: string) {
-    this.#refuseWhileDraining();
-    const body = await readPlainBody(client, this.#parts.config().http.maxBodyBytes);
-    const { fleet, stored } = this.#parts;
-    const instance = await stored.keeperOf(responseId, fleet.instances, client.headers);
-    if (instance === null) {
-      throw new RequestError(404, `Response with id '${responseId}' not found.`, "response_id");
-    }
-    const fields = {
-      model: instance.config.models[0],
-      modelSpans: [],
-      jsonBody: true,
-      stream: false,
-      choices: 1,
-      previousResponseId: null,
-      wantsIds: false,
-      isHeldBack: false,
-      prompt: UNKNOWN_PROMPT,
-    };
-    // An answer that was made in the background is read, and recorded, when it is fetched whole.
-    const api = body.length === 0 && fetchesAnswer(client, responseId) ? "responses" : null;
-    return forwardRequest(id, client, body, api, fields, instance.name);
-  }
-
-  async #health(id: string, client: ClientRequest, reply: ClientReply): Promise<void> {
-    onlyGet(client);
-    const { fleet, config, draining } = this.#parts;
-    const uptimeS = this.#parts.uptimeS();
-    const snapshot = config();
-    const { httpStatus, report } = healthReport(fleet, snapshot, uptimeS, draining());
-    const shown = seesAddresses(client, snapshot.admin) ? report : withoutAddresses(report);
-    await sendJson(reply, id, httpStatus, shown);
-  }
-
-  async #models(
-    id: string,
-    client: ClientRequest,
-    reply: ClientReply,
-    model: string | null,
-  ): Promise<void> {
-    onlyGet(client);
-    const list = await this.#parts.catalog.list(this.#parts.config());
-    if (model === null) return await sendJson(reply, id, 200, list);
-    const entry = list.data.find((other) => other.id === model);
-    if (entry === undefined) {
-      throw new RequestError(404, `The model \`${model}\` does not exist.`, "model");
-    }
-    await sendJson(reply, id, 200, entry);
   }
 }
 
-/** Answers what only browsers ask, and refuses pages that may not call; true when it has answered. */
-async function isForBrowser(
+/** Throws RequestError for a page that may not call. */
+function refuseForeignPage(crossOrigin: CrossOrigin | null): void {
+  if (crossOrigin?.allowed !== null) return;
+  throw new RequestError(403, "Pages of this origin may not call the API (cors.origins)");
+}
+
+/** Answers what only browsers ask. */
+async function tellOptions(
   id: string,
   client: ClientRequest,
   reply: ClientReply,
   crossOrigin: CrossOrigin | null,
-): Promise<boolean> {
-  if (crossOrigin?.allowed === null) {
-    throw new RequestError(403, "Pages of this origin may not call the API (cors.origins)");
-  }
-  if (client.method !== "OPTIONS") return false;
+): Promise<void> {
   const { headers } = client;
   const own = [["allow", ALLOWED], ["x-request-id", id]] as const;
   const told = crossOrigin?.fields(own) ?? [];
@@ -271,36 +216,28 @@ async function isForBrowser(
     ? CrossOrigin.preflight(headers)
     : [];
   await reply.send(204, [...own, ...told, ...more], new Uint8Array(0));
-  return true;
 }
 
-/** Whether it asks for the response as one body: not for its parts, nor for its events once more. */
-function fetchesAnswer({ method, target }: ClientRequest, responseId: string): boolean {
-  const [path, query = ""] = target.split("?", 2);
-  return method === "GET" && path === `/v1/responses/${responseId}` &&
-    !new URLSearchParams(query).has("stream");
-}
-
-function onlyGet(client: ClientRequest): void {
-  if (client.method !== "GET" && client.method !== "HEAD") {
-    throw new RequestError(405, "Method Not Allowed");
-  }
-}
-
-function ownHeaders(id: string): HeaderList {
-  return [["content-type", "application/json"], ["x-request-id", id]];
-}
-
-async function sendJson(reply: ClientReply, id: string, status: number, value: unknown) {
-  await reply.send(status, ownHeaders(id), encoder.encode(JSON.stringify(value)));
-}
-
-async function sendError(
-  reply: ClientReply,
-  id: string,
-  target: string,
-  { status, message, param }: RequestError,
-) {
+async function sendError(reply: ClientReply, id: string, target: string, error: RequestError) {
   if (reply.begun) return reply.cut();
-  await reply.send(status, ownHeaders(id), errorBodyAt(target, status, message, param));
+  const { headers, body } = refusalReply(target, error);
+  await reply.send(error.status, [...ownHeaders(id), ...headers], body);
+}
+
+/** The end of a request whose key was taken away in its middle. Throws Refusal where nothing went out yet. */
+async function endCut(request: ForwardRequest, reply: ClientReply, account: Account) {
+  const message = "The key of this request was taken away.";
+  if (!reply.begun) throw new Refusal({ status: 403, reason: "key_disabled", message });
+  account.error = message;
+  if (!request.stream) return reply.cut();
+  await reply.write(streamErrorEvent(request.api, 403, message));
+  await reply.end();
+}
+
+/** The one end of a visit, however the request ended. */
+function settle(visit: Visit, request: ForwardRequest | null, account: Account | null): void {
+  using _ = visit;
+  if (account === null) return;
+  const spent = request === null ? NOTHING_SPENT : spentOf(request, account, visit.estimatedPrompt);
+  visit.settle(spent, account.outcome);
 }

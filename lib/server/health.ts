@@ -20,6 +20,8 @@ export interface InstanceReport {
 
 export interface HealthReport {
   status: ServiceStatus | "draining";
+  version: string;
+  pid: number;
   strategy: string;
   uptime_seconds: number;
   waiting: number;
@@ -43,14 +45,16 @@ export function instanceReport(instance: Instance): InstanceReport {
 export function healthReport(
   fleet: Fleet,
   config: Config,
-  uptimeS: number,
-  draining: boolean,
+  process: { version: string; uptimeS: number; draining: boolean },
 ): { httpStatus: 200 | 503; report: HealthReport } {
+  const { version, uptimeS, draining } = process;
   const status = draining ? "draining" : serviceStatus(fleet.instances);
   return {
     httpStatus: status === "ok" || status === "degraded" ? 200 : 503,
     report: {
       status,
+      version,
+      pid: Deno.pid,
       strategy: config.strategy,
       uptime_seconds: Math.round(uptimeS * 10) / 10,
       waiting: fleet.waiting,
@@ -59,7 +63,7 @@ export function healthReport(
   };
 }
 
-/** The report for who may not know where the instances are. */
-export function withoutAddresses(report: HealthReport) {
+/** The report for who may not know where the instances are, and what serves here. */
+export function forStrangers({ version: _, pid: __, ...report }: HealthReport) {
   return { ...report, instances: report.instances.map(({ url: _, ...rest }) => rest) };
 }

@@ -14,7 +14,7 @@ const MAX_DEPTH = 256;
 /** How often a wanted key may stand in one object. */
 const MAX_REPEATED = 100;
 /** What is looked at in one go: some five milliseconds at worst. */
-export const SLICE_BYTES = 256 * 1024;
+export const SLICE_BYTES = 128 * 1024;
 
 const QUOTE = 34;
 const OPEN_OBJECT = 123;

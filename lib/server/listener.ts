@@ -1,7 +1,10 @@
 // The door to clients, whatever opens it: listener/http1.ts and listener/deno_serve.ts implement it.
 // What a request means is left to the handler.
 
+import type { TlsConfig } from "../config/access.ts";
 import type { ClientReply, ClientRequest } from "../http/client.ts";
+import type { HeaderList } from "../http/message.ts";
+import type { Descriptors } from "../http/descriptors.ts";
 import type { AddressCounts } from "./listener/address_counts.ts";
 
 export { type ClientReply, type ClientRequest, RequestError } from "../http/client.ts";
@@ -20,6 +23,20 @@ export interface Listener {
    * is answered, as the connection's last. Resolves when all connections have ended.
    */
   handOver(): Promise<void>;
+  /**
+   * Other workers listen on the port: no new connections in a moment; a request on one that stands is
+   * answered, as the connection's last. Resolves when the door is closed.
+   */
+  leave(): Promise<void>;
+  /** Resolves when all connections have ended, however long that takes; after `leave`. */
+  left(): Promise<void>;
+  /** Another worker has joined: each connection that stands ends with its next answer. */
+  spread(): void;
+  /**
+   * New connections meet this certificate from now on; those that stand stay. Throws where it cannot be
+   * served with, and the one before stays. Nothing without TLS.
+   */
+  renew(certificate: TlsConfig): void;
   /** Ends everything at once. */
   close(): Promise<void>;
 }
@@ -29,6 +46,8 @@ export interface ListenOptions {
   port: number;
   /** Share the port with other workers or processes (SO_REUSEPORT). */
   reusePort: boolean;
+  /** null for plain HTTP. */
+  certificate: TlsConfig | null;
   /** How long a head, or the next piece of a body, may take. */
   headTimeoutS: number;
   bodyTimeoutS: number;
@@ -38,5 +57,9 @@ export interface ListenOptions {
   maxConnectionsPerAddress: number;
   /** Where they are counted, for all workers. */
   addresses: AddressCounts;
+  /** Of this process: a client that there is none for is turned away. */
+  descriptors: Descriptors;
+  /** What an error of the listener's own says beside itself to who sent these fields, as far as they were read. */
+  errorFields(seen: HeaderList): HeaderList;
   onError(error: unknown): void;
 }

@@ -11,6 +11,7 @@ const MAX_PARTS = 1000;
 
 /** The boundary of a multipart content type, or null when it is none. */
 export function boundaryOf(contentType: string): string | null {
+  if (!/^m/i.test(contentType)) return null;
   const match = /^multipart\/form-data\s*;(?:.*;)?\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i
     .exec(contentType);
   return match === null ? null : match[1] ?? match[2];

@@ -1,63 +1,126 @@
 // A request's body as everybody behind here reads it: without the coding that it was sent in, and without
 // the mark that some editors put before JSON.
 
-import { promisify } from "node:util";
+import type { Transform } from "node:stream";
 import zlib from "node:zlib";
 import { type ClientRequest, RequestError } from "../http/client.ts";
-import { header } from "../http/message.ts";
+import { header, type HeaderList } from "../http/message.ts";
+import { joinedInTurns, Turns } from "../http/turns.ts";
+import { SLICE_BYTES } from "./json_fields.ts";
 
-type Decode = (body: Uint8Array, options: { maxOutputLength: number }) => Promise<Uint8Array>;
+const OPEN_OBJECT = 123;
 
-const inflate = promisify(zlib.inflate) as Decode;
-const inflateRaw = promisify(zlib.inflateRaw) as Decode;
+/** Bytes that a decoder gives at once. */
+const OPTIONS = { chunkSize: 64 * 1024 };
 
-const DECODERS: Readonly<Record<string, Decode>> = {
-  "gzip": promisify(zlib.gunzip) as Decode,
-  "x-gzip": promisify(zlib.gunzip) as Decode,
+// A Map, since a client may name any word, `constructor` too.
+const DECODERS: ReadonlyMap<string, (body: Uint8Array) => Transform> = new Map(Object.entries({
+  "gzip": () => zlib.createGunzip(OPTIONS),
+  "x-gzip": () => zlib.createGunzip(OPTIONS),
   // The standard means zlib's form; there are clients that send the bare one (RFC 9110, section 8.4.1.2).
-  "deflate": (body, options) =>
+  "deflate": (body: Uint8Array) =>
     (body[0] & 15) === 8 && (body[0] * 256 + body[1]) % 31 === 0
-      ? inflate(body, options)
-      : inflateRaw(body, options),
-  "br": promisify(zlib.brotliDecompress) as Decode,
-  "zstd": promisify(zlib.zstdDecompress) as Decode,
-};
+      ? zlib.createInflate(OPTIONS)
+      : zlib.createInflateRaw(OPTIONS),
+  "br": () => zlib.createBrotliDecompress(OPTIONS),
+  "zstd": () => zlib.createZstdDecompress(OPTIONS),
+}));
 
 /** Reads the body. Throws RequestError: as ClientRequest.readBody, and 415 for codings not known here. */
 export async function readPlainBody(client: ClientRequest, limit: number): Promise<Uint8Array> {
-  const coding = (header(client.headers, "content-encoding") ?? "").trim().toLowerCase();
-  const decode = coding === "" || coding === "identity" ? null : DECODERS[coding];
-  if (decode === undefined) {
-    const known = Object.keys(DECODERS).filter((name) => name !== "x-gzip").join(", ");
-    throw new RequestError(
-      415,
-      `The request body has Content-Encoding \`${coding.slice(0, 50)}\`; understood are ${known}`,
-    );
-  }
+  const coding = bodyCoding(client.headers);
   const sent = await client.readBody(limit);
-  const body = decode === null || sent.length === 0
-    ? sent
-    : await decoded(sent, decode, coding, limit);
-  return hasByteOrderMark(body) ? body.subarray(3) : body;
+  return isPlainBody(sent, coding) ? sent : await plainBody(sent, coding, limit);
 }
 
-async function decoded(
-  body: Uint8Array,
-  decode: Decode,
+/** The coding that a request's head names; "" for none. Throws RequestError (415) for one not known here. */
+export function bodyCoding(headers: HeaderList): string {
+  const named = header(headers, "content-encoding");
+  if (named === undefined) return "";
+  const coding = named.toLowerCase().split(",")
+    .map((one) => one.trim()).filter((one) => one !== "" && one !== "identity").join(", ");
+  if (coding === "" || DECODERS.has(coding)) return coding;
+  const known = [...DECODERS.keys()].filter((name) => name !== "x-gzip").join(", ");
+  throw new RequestError(
+    415,
+    `The request body has Content-Encoding \`${coding.slice(0, 50)}\`; understood are ${known}`,
+  );
+}
+
+/** Whether the body is as everybody behind here reads it. */
+export function isPlainBody(body: Uint8Array, coding: string): boolean {
+  return (coding === "" || body.length === 0) && !hasByteOrderMark(body) && utf16Of(body) === null;
+}
+
+/** The plain body of one that is not. Throws RequestError. */
+export async function plainBody(
+  sent: Uint8Array,
   coding: string,
   limit: number,
 ): Promise<Uint8Array> {
+  const body = coding === "" || sent.length === 0
+    ? sent
+    : await decoded(sent, DECODERS.get(coding)!, coding, limit);
+  if (hasByteOrderMark(body)) return body.subarray(3);
+  const wide = utf16Of(body);
+  return wide === null ? body : await fromUtf16(body, wide);
+}
+
+/** Piece by piece: all at once would hold everybody up, and a small body may become a huge one. */
+async function decoded(
+  body: Uint8Array,
+  decode: (body: Uint8Array) => Transform,
+  coding: string,
+  limit: number,
+): Promise<Uint8Array> {
+  const decoder = decode(body);
+  const pieces: Uint8Array[] = [];
+  const turns = new Turns();
+  let size = 0;
   try {
-    return await decode(body, { maxOutputLength: limit });
-  } catch (error) {
-    if ((error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE") {
-      throw new RequestError(
-        413,
-        `The request body is larger than ${limit} bytes once decoded (max_body_bytes)`,
-      );
+    decoder.end(body);
+    for await (const piece of decoder as AsyncIterable<Uint8Array>) {
+      size += piece.length;
+      if (size > limit) break;
+      pieces.push(piece);
+      await turns.next();
     }
+  } catch {
     throw new RequestError(400, `The request body is not valid ${coding} (Content-Encoding)`);
   }
+  if (size > limit) {
+    throw new RequestError(
+      413,
+      `The request body is larger than ${limit} bytes once decoded (max_body_bytes)`,
+    );
+  }
+  return await joinedInTurns(pieces);
+}
+
+/** A JSON object in UTF-16, as Python's reader, and so vLLM, takes it, with a mark or without. */
+function utf16Of(body: Uint8Array): "utf-16le" | "utf-16be" | null {
+  // By index: taking a list of bytes apart goes through an iterator.
+  const first = body[0];
+  const second = body[1];
+  if (first === 0xff && second === 0xfe) return body[2] === 0 && body[3] === 0 ? null : "utf-16le";
+  if (first === 0xfe && second === 0xff) return "utf-16be";
+  if (first === OPEN_OBJECT && second === 0 && body[2] !== 0) return "utf-16le";
+  return first === 0 && second === OPEN_OBJECT ? "utf-16be" : null;
+}
+
+/** The same in UTF-8; others run while it is at it. */
+async function fromUtf16(body: Uint8Array, label: string): Promise<Uint8Array> {
+  const decoder = new TextDecoder(label);
+  const encoder = new TextEncoder();
+  const pieces: Uint8Array[] = [];
+  const turns = new Turns();
+  for (let at = 0; at < body.length; at += SLICE_BYTES) {
+    await turns.next();
+    const isLast = at + SLICE_BYTES >= body.length;
+    const text = decoder.decode(body.subarray(at, at + SLICE_BYTES), { stream: !isLast });
+    pieces.push(encoder.encode(text));
+  }
+  return await joinedInTurns(pieces);
 }
 
 function hasByteOrderMark(body: Uint8Array): boolean {

@@ -3,6 +3,7 @@
 
 import type { BodyFields, Dialect } from "../api/dialect.ts";
 import { stringEnd } from "../http/json_string.ts";
+import { emptyList } from "../http/memory.ts";
 import type { Part, Prompt } from "../pool/prefix/chain.ts";
 import type { Field, Fields } from "./json_fields.ts";
 
@@ -24,18 +25,30 @@ export function promptOf(
   { value }: BodyFields,
   { promptFields }: Dialect,
 ): Prompt {
-  const found = promptFields.map((name) => fields.get(name)?.at(-1)).filter((field) =>
-    field !== undefined
-  );
+  // Without lists in between: it is on the way of every request.
+  const found: Field[] = emptyList();
+  for (const name of promptFields) {
+    const field = fields.get(name)?.at(-1);
+    if (field !== undefined) found.push(field);
+  }
+  const isCompletion = promptFields[0] === "prompt" && found.length === 1;
+  const { parts, moreBytes, ids } = isCompletion ? firstPrompt(body, found[0]) : whole(found);
   const salt = value(SALT);
-  const answer = ANSWER_FIELDS.map(value).find((tokens) => typeof tokens === "number") ?? 0;
-  return {
-    ...(promptFields[0] === "prompt" && found.length === 1
-      ? firstPrompt(body, found[0])
-      : { parts: found, moreBytes: 0, ids: null }),
-    salt: typeof salt === "string" ? salt : "",
-    answerTokens: Number.isFinite(answer) && Number(answer) > 0 ? Number(answer) : 0,
-  };
+  const answerTokens = answerTokensIn(value);
+  return { parts, moreBytes, ids, salt: typeof salt === "string" ? salt : "", answerTokens };
+}
+
+function whole(parts: readonly Part[]): Pick<Prompt, "parts" | "moreBytes" | "ids"> {
+  return { parts, moreBytes: 0, ids: null };
+}
+
+/** The first field that is a number counts. */
+function answerTokensIn(value: BodyFields["value"]): number {
+  for (const name of ANSWER_FIELDS) {
+    const tokens = value(name);
+    if (typeof tokens === "number") return Number.isFinite(tokens) && tokens > 0 ? tokens : 0;
+  }
+  return 0;
 }
 
 /** A prompt is a text or a list of token ids; a list of these is several prompts. */

@@ -1,8 +1,11 @@
 // From a client's request to what forwarding needs to know of it: model, stream, number of answers.
 
+import type { Caller } from "../caller/caller.ts";
+import type { SessionConfig } from "../config/routing.ts";
 import { ForwardRequest } from "../forward/request.ts";
 import type { Span } from "../forward/target.ts";
 import { type ClientRequest, RequestError } from "../http/client.ts";
+import { latin1Text } from "../http/latin1.ts";
 import { header } from "../http/message.ts";
 import { type Prompt, UNKNOWN_PROMPT } from "../pool/prefix/chain.ts";
 import type { BodyFields } from "../api/dialect.ts";
@@ -15,11 +18,16 @@ import {
   topLevelFields,
   topLevelFieldsInSlices,
 } from "./json_fields.ts";
+import { answerFormOf, FORM_FIELDS } from "./answer_form.ts";
+import type { AnswerForm } from "../policy/answer/rules.ts";
 import { PROMPT_FIELDS, promptOf } from "./prompt.ts";
+import { sessionInBody } from "./session.ts";
 import { boundaryOf, formFields } from "./multipart.ts";
 
 const decoder = new TextDecoder();
 const OPEN_LIST = 91;
+const QUOTE = 34;
+const BACKSLASH = 92;
 /** A name, a number or an id in more bytes than these is none. */
 const MAX_FIELD_BYTES = 4096;
 /** What is quoted of a name that no model has. */
@@ -28,11 +36,13 @@ const QUOTED_CHARS = 200;
 const HOLDING = ["tools", "response_format", "structured_outputs", "guided_json", "text"];
 const WANTED = new Set([
   ...HOLDING,
+  ...FORM_FIELDS,
   ...PROMPT_FIELDS,
   "model",
   "stream",
   "previous_response_id",
   "return_token_ids",
+  "stream_options",
   ...Object.values(dialects).flatMap((dialect) => [
     ...dialect.choiceFields,
     ...dialect.promptFields,
@@ -52,10 +62,17 @@ export interface RequestFields {
   wantsIds: boolean;
   /** The answer has tools or a schema to meet. */
   isHeldBack: boolean;
+  /** What the request fixes of the answer's form. */
+  form?: AnswerForm;
   prompt: Prompt;
+  /** The session that the body names; null where it names none. */
+  session: string | null;
+  /** Where `stream_options` stand. */
+  streamOptions?: readonly Span[];
 }
 
-const NO_FIELDS: RequestFields = {
+/** Of a request that says nothing. */
+export const NO_FIELDS: RequestFields = {
   model: null,
   modelSpans: [],
   jsonBody: true,
@@ -65,14 +82,22 @@ const NO_FIELDS: RequestFields = {
   wantsIds: false,
   isHeldBack: false,
   prompt: UNKNOWN_PROMPT,
+  session: null,
 };
 
-/** Reads the fields that routing needs; others run while it is at it. Throws RequestError (400, 415). */
-export async function readFields(
-  request: ClientRequest,
+/** The same of a request whose model is known. */
+export type NamedFields = RequestFields & { model: string };
+
+/**
+ * Reads the fields that routing needs; at once in a small body, and others run while it is at a large one.
+ * Throws RequestError (400, 415).
+ */
+export function readFields(
+  request: Pick<ClientRequest, "method" | "target" | "headers">,
   body: Uint8Array,
   api: Api | null,
-): Promise<RequestFields> {
+  session: SessionConfig | null = null,
+): RequestFields | Promise<RequestFields> {
   if (body.length === 0) {
     if (request.method !== "POST") return { ...NO_FIELDS, model: modelInQuery(request.target) };
     throw new RequestError(400, "The request has no body");
@@ -80,7 +105,13 @@ export async function readFields(
   const type = header(request.headers, "content-type") ?? "";
   const boundary = boundaryOf(type);
   if (boundary !== null) return readForm(body, boundary);
-  return await readJson(body, api);
+  const wanted = wantedFor(session);
+  if (body.length > SLICE_BYTES) return readLongJson(body, api, session, wanted);
+  try {
+    return fieldsOf(body, topLevelFields(body, wanted), api, session);
+  } catch (error) {
+    throw inWords(error);
+  }
 }
 
 /** Where there is no body to name it in. */
@@ -89,16 +120,43 @@ function modelInQuery(target: string): string | null {
   return at < 0 ? null : new URLSearchParams(target.slice(at)).get("model");
 }
 
-async function readJson(body: Uint8Array, api: Api | null): Promise<RequestFields> {
-  let fields: Fields;
-  try {
-    fields = body.length > SLICE_BYTES
-      ? await topLevelFieldsInSlices(body, WANTED)
-      : topLevelFields(body, WANTED);
-  } catch (error) {
-    if (!(error instanceof JsonSyntaxError)) throw error;
-    throw new RequestError(400, `The request body is not valid JSON: ${error.message}`);
+const wantedWith = new WeakMap<SessionConfig, ReadonlySet<string>>();
+
+/** All fields that are looked for, those that name a session among them. */
+function wantedFor(session: SessionConfig | null): ReadonlySet<string> {
+  if (session === null) return WANTED;
+  let wanted = wantedWith.get(session);
+  if (wanted === undefined) {
+    wantedWith.set(session, wanted = new Set([...WANTED, ...session.body]));
   }
+  return wanted;
+}
+
+async function readLongJson(
+  body: Uint8Array,
+  api: Api | null,
+  session: SessionConfig | null,
+  wanted: ReadonlySet<string>,
+): Promise<RequestFields> {
+  try {
+    return fieldsOf(body, await topLevelFieldsInSlices(body, wanted), api, session);
+  } catch (error) {
+    throw inWords(error);
+  }
+}
+
+function inWords(error: unknown): unknown {
+  return error instanceof JsonSyntaxError
+    ? new RequestError(400, `The request body is not valid JSON: ${error.message}`)
+    : error;
+}
+
+function fieldsOf(
+  body: Uint8Array,
+  fields: Fields,
+  api: Api | null,
+  session: SessionConfig | null,
+): RequestFields {
   const { value, list } = bodyFields(body, fields);
   const model = value("model");
   if (model !== undefined && model !== null && typeof model !== "string") {
@@ -113,10 +171,13 @@ async function readJson(body: Uint8Array, api: Api | null): Promise<RequestField
     choices: api === null ? 1 : dialectOf(api).choicesOf({ value, list }),
     previousResponseId: typeof previous === "string" ? previous : null,
     wantsIds: laxTrue(value("return_token_ids")),
+    streamOptions: fields.get("stream_options"),
     isHeldBack: HOLDING.some((name) => fields.has(name)),
+    form: answerFormOf(fields, value),
     prompt: api === null
       ? { ...UNKNOWN_PROMPT, moreBytes: body.length }
       : promptOf(body, fields, { value, list }, dialectOf(api)),
+    session: session === null ? null : sessionInBody(session, value),
   };
 }
 
@@ -138,6 +199,8 @@ function bodyFields(body: Uint8Array, fields: Fields): BodyFields {
     if (span.end - span.start > MAX_FIELD_BYTES) {
       return name === "model" ? tooLong(body, span.start + 1) : null;
     }
+    const simple = simpleValue(body, span.start, span.end);
+    if (simple !== undefined) return simple;
     try {
       return JSON.parse(decoder.decode(body.subarray(span.start, span.end)));
     } catch {
@@ -152,6 +215,31 @@ function bodyFields(body: Uint8Array, fields: Fields): BodyFields {
     return { items: field.items, first: String.fromCharCode(body[at]) };
   };
   return { value, list };
+}
+
+/**
+ * The literal or the string of plain characters that stands there, without a parser's help: of most fields
+ * that is all. undefined for anything else.
+ */
+function simpleValue(body: Uint8Array, start: number, end: number): string | boolean | undefined {
+  if (body[start] === QUOTE && body[end - 1] === QUOTE && end - start >= 2) {
+    for (let at = start + 1; at < end - 1; at++) {
+      const byte = body[at];
+      if (byte < 32 || byte >= 127 || byte === BACKSLASH || byte === QUOTE) return undefined;
+    }
+    return latin1Text(body, start + 1, end - 1);
+  }
+  const length = end - start;
+  if (length === 4 && isText(body, start, "true")) return true;
+  if (length === 5 && isText(body, start, "false")) return false;
+  return undefined;
+}
+
+function isText(bytes: Uint8Array, start: number, text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    if (bytes[start + i] !== text.charCodeAt(i)) return false;
+  }
+  return true;
 }
 
 function readForm(body: Uint8Array, boundary: string): RequestFields {
@@ -172,22 +260,26 @@ function readForm(body: Uint8Array, boundary: string): RequestFields {
   };
 }
 
-/** `x-priority`: a whole number, higher first; anything else counts as 0. */
-export function priorityOf(request: ClientRequest): number {
-  const value = Number(header(request.headers, "x-priority") ?? 0);
+/** `x-priority`: a whole number, higher first; anything else counts as 0. null where there is none. */
+function wishedPriority(request: ClientRequest): number | null {
+  const given = header(request.headers, "x-priority");
+  if (given === undefined) return null;
+  const value = Number(given);
   return Number.isInteger(value) && Math.abs(value) <= 1000 ? value : 0;
 }
 
-/** Everything that forwarding needs, put together. */
+/** Everything that forwarding needs, put together. `caller` is null where anyone may ask. */
 export function forwardRequest(
   id: string,
   client: ClientRequest,
   body: Uint8Array,
   api: Api | null,
-  fields: RequestFields & { model: string },
+  fields: NamedFields,
   stickyTo: string | null,
+  caller: Caller | null,
 ): ForwardRequest {
-  return new ForwardRequest(
+  const wish = wishedPriority(client);
+  const request = new ForwardRequest(
     id,
     client,
     client.target,
@@ -198,10 +290,12 @@ export function forwardRequest(
     api,
     fields.stream,
     fields.choices,
-    priorityOf(client),
+    caller === null ? wish ?? 0 : caller.priority(wish),
     stickyTo,
     fields.wantsIds,
     fields.isHeldBack,
     fields.prompt,
   );
+  request.streamOptions = fields.streamOptions ?? [];
+  return request;
 }

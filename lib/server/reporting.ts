@@ -1,11 +1,16 @@
 // The report of a request, made where it ended. What is read from it is in the rooms of its readers.
 
-import type { Account } from "../forward/account.ts";
+import type { Account, AttemptLog } from "../forward/account.ts";
 import type { ForwardRequest } from "../forward/request.ts";
 import type { ClientRequest } from "../http/client.ts";
 import { header } from "../http/message.ts";
-import type { Report } from "../observe/report.ts";
+import { NOTHING_SPENT, type Visit } from "../caller/visit.ts";
+import type { Report, ReportedAttempt, ReportedCaller } from "../observe/report.ts";
+import type { PolicyTrail } from "../policy/trail.ts";
 import { routeLabel } from "./routes.ts";
+
+const NO_HITS: Report["policies"] = [];
+const NOTHING_CHARGED = { ...NOTHING_SPENT, cost: 0 };
 
 /** A request as it came in. */
 export class Arrival {
@@ -18,12 +23,17 @@ export class Arrival {
   ) {}
 }
 
-/** `request` is null where it was refused before it was read; `now` is performance.now() of its end. */
+/**
+ * `request` is null where it was refused before it was read, `visit` where nobody is known to have made it;
+ * `now` is performance.now() of its end.
+ */
 export function reportOf(
   arrival: Arrival,
   request: ForwardRequest | null,
   account: Account,
+  visit: Visit | null,
   now: number,
+  trail: PolicyTrail | null,
 ): Report {
   const { client, at } = arrival;
   const { firstByteAt, usage } = account;
@@ -34,7 +44,7 @@ export function reportOf(
     path,
     route: routeLabel(path),
     api: request === null ? null : request.api,
-    model: request === null ? "" : request.model,
+    model: request !== null ? request.model : visit !== null ? visit.model : "",
     client: client.remoteAddress,
     userAgent: header(client.headers, "user-agent"),
     stream: request === null ? false : request.stream,
@@ -43,14 +53,50 @@ export function reportOf(
     status: account.status,
     error: account.error,
     instance: account.instance,
-    attempts: account.attempts,
+    receipt: account.route,
+    attempts: account.attempts.map((attempt) => reportedAttempt(attempt, at)),
     resumes: account.resumed,
     startedAtMs: arrival.atMs,
     firstByteMs: firstByteAt === null ? null : tenths(firstByteAt - at),
     durationMs: tenths(now - at),
+    waitedMs: tenths(account.waitedMs),
     promptTokens: usage === null ? null : usage.promptTokens,
     completionTokens: usage === null ? null : usage.completionTokens,
     pieces: account.pieces,
+    policies: trail === null ? NO_HITS : trail.hits,
+    policyFaults: trail === null ? undefined : faultsOf(trail),
+    caller: visit === null ? null : callerOf(visit),
+    turnedAway: visit === null ? account.reason : "",
+  };
+}
+
+function faultsOf({ faults, unscanned }: PolicyTrail): Report["policyFaults"] {
+  const unread = unscanned.map(({ policy }) => ({ policy, reason: "unscanned" }));
+  return [...faults, ...unread];
+}
+
+function reportedAttempt(log: AttemptLog, at: number): ReportedAttempt {
+  const { startedAt, firstAt, endedAt } = log;
+  return {
+    instance: log.instance,
+    outcome: log.outcome,
+    status: log.status,
+    error: log.error,
+    startMs: tenths(startedAt - at),
+    firstMs: firstAt === undefined ? undefined : tenths(firstAt - at),
+    endMs: tenths(endedAt - at),
+  };
+}
+
+function callerOf({ caller, limited, queued, charged, estimatedPrompt }: Visit): ReportedCaller {
+  return {
+    key: caller.name,
+    group: caller.group === null ? "" : caller.group.name,
+    recordsWords: caller.key.record === true,
+    limited: limited ?? "",
+    queued,
+    charged: charged ?? NOTHING_CHARGED,
+    estimatedPrompt,
   };
 }
 

@@ -1,12 +1,16 @@
 // What a path means. An allowlist: what is not named here is not there.
 
-import { type Api, apiAt, dialects } from "../api/dialects.ts";
+import { type Api, apiAt } from "../api/dialects.ts";
+import { DECISIONS, EXPLAIN, PEERS } from "../http/admin.ts";
+import { INFERENCE, QUESTIONS, ROOT_PATHS } from "../api/paths.ts";
 
 export type Route =
   | { kind: "health" }
-  /** What the process as a whole answers: metrics and dashboard. */
+  /** What the process as a whole answers: metrics, dashboard and what is asked of its choices. */
   | { kind: "admin" }
   | { kind: "models"; id: string | null }
+  /** What a caller may use, and has used. */
+  | { kind: "key" }
   /** To an instance, by model. `api` is set where answers are understood and recorded. */
   | { kind: "proxy"; path: string; api: Api | null }
   /** To the instance that keeps a stored response. */
@@ -14,53 +18,36 @@ export type Route =
   | { kind: "not_found" }
   | { kind: "bad_path"; message: string };
 
-/** Paths of an instance's server outside /v1 and /v2 that clients may use. */
-const ROOT_PATHS = new Set([
-  "/tokenize",
-  "/detokenize",
-  "/pooling",
-  "/classify",
-  "/score",
-  "/rerank",
-  "/generative_scoring",
-  "/tokenizer_info",
-  "/version",
-  "/ping",
-]);
-
 /** Paths under /v1 that administer an instance, and what is below them; never for clients. */
 const FORBIDDEN = /^\/v1\/(load_lora_adapter|unload_lora_adapter|realtime|internal)(\/|$)/;
 
 const MODELS = "/v1/models/";
+const ADMIN_PATHS = new Set(["/metrics", "/dashboard", EXPLAIN, DECISIONS, PEERS]);
 
 /** Paths that a metric may name. */
-const KNOWN_PATHS = new Map(
-  [
-    ...Object.values(dialects).map((dialect) => dialect.path),
-    ...ROOT_PATHS,
-    "/v1/embeddings",
-    "/v1/rerank",
-    "/v2/rerank",
-    "/v1/score",
-    "/v1/messages/count_tokens",
-    "/v1/audio/transcriptions",
-    "/v1/audio/translations",
-    "/v1/audio/speech",
-    "/v1/images/generations",
-    "/v1/models",
-    "/health",
-  ].map((path) => [path, path]),
-);
+const KNOWN_PATHS = new Set([...INFERENCE, ...QUESTIONS, "/v1/models", "/health"]);
 
 /** A path as one of few names: itself where it is a known one, else "other". */
 export function routeLabel(path: string): string {
-  const known = KNOWN_PATHS.get(path);
-  if (known !== undefined) return known;
+  if (KNOWN_PATHS.has(path)) return path;
   return path.startsWith("/v1/responses/") ? "/v1/responses/{id}" : "other";
 }
 
-/** Finds the route of a request's target (path and query). */
-export function routeOf(target: string, method = "GET"): Route {
+/** Routes that are for known callers alone, where there are any. */
+export function asksForKey(route: Route): boolean {
+  switch (route.kind) {
+    case "proxy":
+    case "stored_response":
+    case "models":
+    case "key":
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Finds the route of a request's target (path and query). `hasKeys`: callers are known by keys. */
+export function routeOf(target: string, method = "GET", hasKeys = false): Route {
   const query = target.indexOf("?");
   const path = query < 0 ? target : target.slice(0, query);
   // Ids have slashes and per cent signs; the gateway reads them, no instance does.
@@ -69,9 +56,9 @@ export function routeOf(target: string, method = "GET"): Route {
   const api = apiAt(path);
   if (api !== null) return { kind: "proxy", path, api };
   if (path === "/health") return { kind: "health" };
-  if (path === "/metrics" || path === "/dashboard" || path.startsWith("/dashboard/")) {
-    return { kind: "admin" };
-  }
+  if (path === "/" && (method === "GET" || method === "HEAD")) return { kind: "admin" };
+  if (ADMIN_PATHS.has(path) || path.startsWith("/dashboard/")) return { kind: "admin" };
+  if (hasKeys && path === "/v1/key") return { kind: "key" };
   if (path === "/v1/models") return { kind: "models", id: null };
   if (path.startsWith(MODELS)) {
     return { kind: "models", id: decodeURIComponent(path.slice(MODELS.length)) };

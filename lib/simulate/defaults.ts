@@ -26,4 +26,5 @@ export const DEFAULTS: EngineOptions = {
   lateHead: false,
   devMode: false,
   cacheBlocks: 20_000,
+  prefillTokensPerSecond: 0,
 };

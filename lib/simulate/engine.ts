@@ -6,6 +6,8 @@ import type { Exchange } from "./exchange.ts";
 import { Generation, type Job } from "./generation.ts";
 import { Metrics } from "./metrics.ts";
 import type { Speech } from "./model.ts";
+import { Blocks } from "./blocks.ts";
+import { Prefill } from "./prefill.ts";
 import type { Pacer } from "./pacing.ts";
 import { BLOCK_SIZE, PrefixCache } from "./prefix_cache.ts";
 import type { ReasoningParserName } from "./parsers.ts";
@@ -53,6 +55,12 @@ export interface EngineOptions extends Speech {
   devMode: boolean;
   /** Size of the prefix cache in blocks of 16 tokens; 0 for none. */
   cacheBlocks: number;
+  /**
+   * Tokens of prompts that the engine computes in a second, one prompt after another, in place of `ttftS`;
+   * 0 for prompts that do not hinder each other. With it requests that need more blocks than there are
+   * lose theirs and are computed anew.
+   */
+  prefillTokensPerSecond: number;
 }
 
 export class Engine {
@@ -65,11 +73,15 @@ export class Engine {
   halted = false;
   #queue: (() => void)[] = [];
   #jobs = new Set<Generation>();
-  #cachedBlocksInUse = 0;
   #jsonBytes = new Map<string, Uint8Array>();
+  readonly prefill: Prefill | null;
+  readonly blocks: Blocks;
 
   constructor(readonly options: EngineOptions, private readonly pacer: Pacer) {
     this.cache = new PrefixCache(options.cacheBlocks);
+    const { prefillTokensPerSecond } = options;
+    this.prefill = prefillTokensPerSecond > 0 ? new Prefill(prefillTokensPerSecond) : null;
+    this.blocks = new Blocks(this.prefill === null ? 0 : options.cacheBlocks);
     this.encode = options.byteTokens ? encodeBytes : encode;
   }
 
@@ -117,12 +129,10 @@ export class Engine {
     let cancel = () => {};
     let over = false;
     let running = false;
-    const blocks = Math.ceil(Math.max(...job.answers.map(({ ids }) => ids.length)) / BLOCK_SIZE);
     const begin = () => {
       if (over || running) return;
       running = true;
       this.metrics.running++;
-      this.#cachedBlocksInUse += blocks;
       cancel = generation.run(this.pacer);
     };
     exchange.reply.onAbort(() => {
@@ -134,7 +144,6 @@ export class Engine {
       cancel();
       if (running) {
         this.metrics.running--;
-        this.#cachedBlocksInUse -= blocks;
         this.#next();
       } else {
         this.metrics.waiting--;
@@ -154,9 +163,10 @@ export class Engine {
     return this.metrics.text(this.model, sleepState, {
       queries: this.cache.queries,
       hits: this.cache.hits,
-      usage: Math.min(1, this.#cachedBlocksInUse / Math.max(1, this.cache.capacity)),
+      usage: Math.min(1, this.blocks.inUse / Math.max(1, this.cache.capacity)),
       blocks: this.cache.capacity,
       blockSize: BLOCK_SIZE,
+      preemptions: this.blocks.preemptions,
     });
   }
 

@@ -3,11 +3,13 @@
 
 import { Choice, type Limits, type Reading } from "./choice.ts";
 import type { ApiError } from "./errors.ts";
+import type { Blocks, Holder } from "./blocks.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Metrics } from "./metrics.ts";
 import { scramble } from "./model.ts";
-import type { Pacer } from "./pacing.ts";
+import type { Paced, Pacer } from "./pacing.ts";
 import { plan, type PlanOptions } from "./plan.ts";
+import type { Prefill } from "./prefill.ts";
 import type { PrefixCache } from "./prefix_cache.ts";
 import { joined, type Step } from "./step.ts";
 
@@ -40,10 +42,13 @@ export interface Generator {
   /** It stands still for now. */
   readonly halted: boolean;
   readonly options: { readonly streamInterval: number; readonly coalesce: number };
+  /** Computes prompts one after another; null where each takes its own time. */
+  readonly prefill: Prefill | null;
+  readonly blocks: Blocks;
 }
 
 /** The answers to one request, from their prompts to their ends. */
-export class Generation {
+export class Generation implements Holder {
   #choices: Choice[] = [];
   /** Tokens of each answer that have not left yet. */
   #kept: (Step | null)[] = [];
@@ -52,6 +57,11 @@ export class Generation {
   #over = false;
   #cached = 0;
   #lastMs = 0;
+  /** Its blocks are gone, and no token is made until they are there again. */
+  #isPreempted = false;
+  #isComputed = false;
+  /** Takes what is to be computed for it out of the line. */
+  #leaveLine = () => {};
 
   constructor(
     private readonly engine: Generator,
@@ -80,17 +90,54 @@ export class Generation {
     this.#sent = this.#choices.map(() => 0);
     const ttftMs = exchange.ttftS * 1000 * (total === 0 ? 1 : (total - this.#cached) / total);
     const intervalMs = exchange.tokensPerSecond > 0 ? 1000 / exchange.tokensPerSecond : 0;
-    const running = pacer.start(
-      {
-        step: () => this.#step(),
-        blocked: () =>
-          engine.halted || (engine.options.coalesce === 0 && exchange.reply.backlogged),
-        flush: () => job.flush(),
-      },
-      ttftMs,
-      intervalMs,
-    );
-    return () => running.cancel();
+    const paced: Paced = {
+      step: () => this.#step(),
+      blocked: () =>
+        engine.halted || this.#isPreempted ||
+        (engine.options.coalesce === 0 && exchange.reply.backlogged),
+      flush: () => job.flush(),
+    };
+    let running: { cancel(): void } | null = null;
+    if (engine.prefill === null) running = pacer.start(paced, ttftMs, intervalMs);
+    else {
+      this.#compute(engine.prefill, total - this.#cached, () => {
+        for (const { ids } of job.answers) cache.store(ids, job.cacheSalt);
+        running = pacer.start(paced, 0, intervalMs);
+      });
+    }
+    engine.blocks.hold(this);
+    return () => {
+      running?.cancel();
+      this.#leaveLine();
+      engine.blocks.release(this);
+    };
+  }
+
+  get tokens(): number {
+    let tokens = 0;
+    for (const { ids } of this.job.answers) tokens += ids.length;
+    for (const { ids } of this.#choices) tokens += ids.length;
+    return tokens;
+  }
+
+  /** What of it is not computed yet is so in any case; what is, once more. */
+  preempt(): void {
+    this.#isPreempted = true;
+    if (!this.#isComputed) return;
+    this.#isComputed = false;
+    this.#compute(this.engine.prefill!, this.tokens, () => {});
+  }
+
+  #compute(prefill: Prefill, tokens: number, done: () => void): void {
+    this.#leaveLine = prefill.compute(tokens, () => {
+      this.#isComputed = !this.#isPreempted;
+      if (this.#isComputed) return done();
+      this.engine.blocks.holdAgain(this, () => {
+        this.#isPreempted = false;
+        this.#isComputed = true;
+        done();
+      });
+    });
   }
 
   abort(): void {
@@ -144,7 +191,10 @@ export class Generation {
         metrics.observe("request_generation_tokens", choice.ids.length);
       }
     }
-    if (left) return false;
+    if (left) {
+      this.engine.blocks.fit();
+      return false;
+    }
     this.#over = true;
     metrics.observe("e2e_request_latency_seconds", (now - this.arrivedMs) / 1000);
     this.#choices.forEach((choice, index) =>

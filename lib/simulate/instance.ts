@@ -132,6 +132,7 @@ class Instance implements Controlled {
   async #close(): Promise<void> {
     clearTimeout(this.#returning);
     this.#life.close();
+    this.#engine.prefill?.close();
     this.#pacer.close();
     await this.#server?.close();
   }

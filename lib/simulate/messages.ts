@@ -158,7 +158,8 @@ function toolId(id: string, index: number): string {
 
 function usage(counts: Counts, output: number): Json {
   return {
-    input_tokens: counts.prompt,
+    // As Anthropic and vLLM count: what was found in the cache is beside it.
+    input_tokens: counts.prompt - counts.cached,
     output_tokens: output,
     cache_read_input_tokens: counts.cached,
   };

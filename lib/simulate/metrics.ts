@@ -53,7 +53,14 @@ export class Metrics {
   text(
     model: string,
     sleepState: "awake" | "weights_offloaded",
-    cache: { queries: number; hits: number; usage: number; blocks: number; blockSize: number },
+    cache: {
+      queries: number;
+      hits: number;
+      usage: number;
+      blocks: number;
+      blockSize: number;
+      preemptions: number;
+    },
   ): string {
     const labels = `engine="0",model_name="${model.replace(/(["\\])/g, "\\$1")}"`;
     let text = "";
@@ -94,7 +101,7 @@ export class Metrics {
     counter("prompt_tokens", this.promptTokens);
     counter("prompt_tokens_cached", this.promptTokensCached);
     counter("generation_tokens", this.generationTokens);
-    counter("num_preemptions", 0);
+    counter("num_preemptions", cache.preemptions);
     family("admission_rejections", "counter", [
       ["_total", ',reason="max_num_queued_reqs"', this.rejections],
       ["_total", ',reason="max_num_queued_tokens"', 0],

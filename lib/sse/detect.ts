@@ -3,6 +3,7 @@
 
 /** The media type in a Content-Type without its parameters, in lower case; it has no case of its own. */
 export function mediaType(contentType: string | null | undefined): string {
+  if (contentType === "application/json") return contentType;
   return (contentType ?? "").split(/[;,]/, 1)[0].trim().toLowerCase();
 }
 

@@ -31,6 +31,12 @@ export function usageFrom(bytes: Uint8Array, start: number, end: number): Uint8A
   return bytes.slice(last, Math.min(end, last + MAX_USAGE_BYTES));
 }
 
+/** Whether an event holds no choice, so that figures are all that it says. */
+export function hasOnlyFigures(bytes: Uint8Array, start: number, end: number): boolean {
+  const data = dataOf(bytes, start, end);
+  return /"choices"\s*:\s*\[\s*\]/.test(data) || !data.includes('"choices"');
+}
+
 /** Whether the data of the one event in `bytes` is JSON to its end. */
 export function hasWholeData(bytes: Uint8Array): boolean {
   const data = readEvent(bytes, 0, bytes.length)?.data;

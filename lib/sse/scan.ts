@@ -10,7 +10,14 @@ import { bodyIsNone, meaningOf, meaningOfJson } from "./meaning.ts";
 import { shallowJson } from "./shallow.ts";
 
 export * from "./flags.ts";
-export { choicesEnding, dataOf, find, hasWholeData, usageFrom } from "./event_data.ts";
+export {
+  choicesEnding,
+  dataOf,
+  find,
+  hasOnlyFigures,
+  hasWholeData,
+  usageFrom,
+} from "./event_data.ts";
 export { anyEventEnd, eventEnd, missingEnd } from "./framing.ts";
 
 const LF = 10;
@@ -62,21 +69,8 @@ export class Scanner {
 
   /** Flags of the event bytes[start, end). */
   inspect(bytes: Uint8Array, start: number, end: number): number {
-    this.#textAt = 0;
-    const close = closingBrace(bytes, end);
-    if (close < 0) return inspectClosely(bytes, start, end);
-    const isNamed = bytes[start] === 101 /* e */;
-    const open = isNamed ? namedData(bytes, start, close) : objectAfterField(bytes, start);
-    if (open < 0) return inspectClosely(bytes, start, end);
-    const flags = this.#scanKeys(bytes, start, open, close);
-    const closely = isNamed ? CLOSELY : CLOSELY | TYPED;
-    if ((flags & closely) !== 0 || (flags & SAYS) === 0) {
-      this.#textAt = 0;
-      return inspectClosely(bytes, start, end);
-    }
-    const known = flags & USAGE;
-    if (known !== PLAIN) this.#textAt = 0;
-    return known;
+    const flags = this.usual(bytes, start, end);
+    return flags === CLOSELY ? inspectClosely(bytes, start, end) : flags;
   }
 
   /**
@@ -90,12 +84,43 @@ export class Scanner {
     prefix: number,
     suffix: number,
   ): number {
+    const flags = this.usualChange(bytes, start, end, prefix, suffix);
+    return flags === CLOSELY ? inspectClosely(bytes, start, end) : flags;
+  }
+
+  /** Flags of bytes[start, end) where its keys tell them, as they do of most events; else CLOSELY alone. */
+  usual(bytes: Uint8Array, start: number, end: number): number {
+    this.#textAt = 0;
+    const close = closingBrace(bytes, end);
+    if (close < 0) return CLOSELY;
+    const isNamed = bytes[start] === 101 /* e */;
+    const open = isNamed ? namedData(bytes, start, close) : objectAfterField(bytes, start);
+    if (open < 0) return CLOSELY;
+    const flags = this.#scanKeys(bytes, start, open, close);
+    const closely = isNamed ? CLOSELY : CLOSELY | TYPED;
+    if ((flags & closely) !== 0 || (flags & SAYS) === 0) {
+      this.#textAt = 0;
+      return CLOSELY;
+    }
+    const known = flags & USAGE;
+    if (known !== PLAIN) this.#textAt = 0;
+    return known;
+  }
+
+  /** The same for an event that shares bytes with the one before. */
+  usualChange(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    prefix: number,
+    suffix: number,
+  ): number {
     const textAt = this.#textAt;
     if (textAt === 0 || prefix < textAt || bytes[start + textAt] === QUOTE) {
-      return this.inspect(bytes, start, end);
+      return this.usual(bytes, start, end);
     }
     const close = closingBrace(bytes, end);
-    if (close < 0) return this.inspect(bytes, start, end);
+    if (close < 0) return this.usual(bytes, start, end);
     // A key that ends before the change may have its value in it.
     let from = start + prefix;
     while (bytes[from - 1] === 32 || bytes[from - 1] === 58 || bytes[from - 1] === 9) from--;
@@ -104,7 +129,7 @@ export class Scanner {
     // What kind of event it is stands before the text, and with it whether a `type` matters.
     const same = bytes[start] === 101 /* e */ ? flags & ~(SAYS | TYPED) : flags & ~SAYS;
     this.#textAt = textAt;
-    return same === PLAIN ? PLAIN : this.inspect(bytes, start, end);
+    return same === PLAIN ? PLAIN : this.usual(bytes, start, end);
   }
 
   /** Flags of the keys that begin in bytes[from, until); CLOSELY for what must be looked into. */

@@ -96,6 +96,7 @@ Deno.test("rules have defaults, one by one", () => {
   assert.deepEqual(loaded.config.alertRules, {
     windowS: 60,
     errorRate: 0.5,
+    refusedRate: 0.5,
     firstTokenS: null,
     minRequests: 20,
     diskFreeBytes: 1_000_000_000,

@@ -82,6 +82,18 @@ Deno.test("alerts that keep coming are summed up once in each window", async () 
   assert.ok(sizes.length <= 7, `60 alerts in ${sizes.length} messages`);
 });
 
+Deno.test("alerts wait no longer for a time of day that is set back", async () => {
+  const receiver = new Receiver();
+  const { clock, delivery } = stand(receiver);
+  for (const one of instances(40)) delivery.offer(one);
+  await clock.advance(1000);
+  assert.equal(receiver.notices.length, 1);
+  clock.setBack(3_600_000);
+  delivery.offer(alert({ subject: "gpu-late" }));
+  await clock.advance(31_000);
+  assert.equal(receiver.notices.length, 2);
+});
+
 Deno.test("what was not taken is tried again, later each time, and told in the log only", async () => {
   const receiver = new Receiver();
   const { clock, delivery, failures } = stand(receiver);

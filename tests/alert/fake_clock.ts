@@ -6,8 +6,19 @@ export class FakeClock implements Clock {
   #ms = Date.UTC(2026, 4, 4, 9, 20, 30);
   #waits: { until: number; end: () => void }[] = [];
 
+  #setBackMs = 0;
+
   now(): Date {
-    return new Date(this.#ms);
+    return new Date(this.#ms - this.#setBackMs);
+  }
+
+  passedMs(): number {
+    return this.#ms;
+  }
+
+  /** Somebody sets the time of day. */
+  setBack(ms: number): void {
+    this.#setBackMs += ms;
   }
 
   wait(ms: number, signal: AbortSignal): Promise<void> {

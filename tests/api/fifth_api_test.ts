@@ -57,6 +57,7 @@ const toy: Dialect = {
   }),
   assembler: () => new ToyAssembler(),
   texts: (data) => textAt(partOf(0, "content"), data.word, ["word"]),
+  holdsAnswer: ({ words }) => typeof words === "string",
   usageIn: () => null,
   errorEvent: (_, words) => namedEvents([{ type: "sorry", words }]),
   errorBody: (_, words) => new TextEncoder().encode(JSON.stringify({ sorry: words })),

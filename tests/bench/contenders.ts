@@ -11,6 +11,11 @@ export interface Contender {
   pid: number | null;
   /** Milliseconds from its start to its first answer. */
   startMs: number;
+  /**
+   * Chunks that all its streams of one turn have together, for one that is too slow to end longer streams in
+   * the time of a run; no limit where it is missing.
+   */
+  chunksATurn?: number;
   stop(): Promise<void>;
 }
 
@@ -24,14 +29,23 @@ export function freePort(): number {
   return port;
 }
 
+interface StartOptions {
+  cwd?: string;
+  env?: Record<string, string>;
+  /** What a client brings as its key. */
+  bearer?: string;
+  /** How long until its first answer, in seconds. */
+  patienceS?: number;
+}
+
 /** Starts a program and waits until it answers. null when it is not installed. */
-async function start(
+export async function start(
   name: string,
   command: string,
   args: string[],
   port: number,
   folder: string,
-  cwd: string = ROOT,
+  { cwd = ROOT, env = {}, bearer = "none", patienceS = 30 }: StartOptions = {},
 ): Promise<Contender | null> {
   const begun = performance.now();
   const log = await Deno.open(join(folder, `${name}.log`), { create: true, write: true });
@@ -40,6 +54,7 @@ async function start(
     child = new Deno.Command(command, {
       args,
       cwd,
+      env,
       stdin: "null",
       stdout: "null",
       stderr: "piped",
@@ -52,9 +67,13 @@ async function start(
   const logged = child.stderr.pipeTo(log.writable);
   let ended = false;
   child.status.then(() => ended = true);
-  while (!await answers(port)) {
+  while (!await answers(port, bearer)) {
     if (ended) throw new Error(`${name} ended at once; see ${folder}/${name}.log`);
-    if (performance.now() - begun > 30_000) throw new Error(`${name} does not answer`);
+    if (performance.now() - begun > patienceS * 1000) {
+      child.kill("SIGKILL");
+      await child.status;
+      throw new Error(`${name} does not answer; see ${folder}/${name}.log`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
   return {
@@ -64,17 +83,19 @@ async function start(
     startMs: performance.now() - begun,
     async stop() {
       child.kill("SIGTERM");
+      const patience = setTimeout(() => child.kill("SIGKILL"), 10_000);
       await child.status;
+      clearTimeout(patience);
       await logged;
     },
   };
 }
 
-async function answers(port: number): Promise<boolean> {
+async function answers(port: number, bearer: string): Promise<boolean> {
   try {
     const response = await fetch(`http://127.0.0.1:${port}/v1/chat/completions?json`, {
       method: "POST",
-      headers: { "content-type": "application/json" },
+      headers: { "content-type": "application/json", authorization: `Bearer ${bearer}` },
       body: '{"model":"bench","messages":[]}',
     });
     await response.body?.cancel();
@@ -136,6 +157,8 @@ backend instances
 }
 
 export interface GatewayOptions {
+  /** What a client brings as its key. */
+  bearer?: string;
   /** A compiled gateway; main.ts where there is none. */
   executable?: string;
   /** Options of its configuration. */
@@ -160,6 +183,7 @@ export async function startGateway(
       instances: [{ url: `http://127.0.0.1:${upstream}/v1`, model_name: "bench" }],
       data_dir: join(folder, `${name}-data`),
       health_check: false,
+      workers: 1,
       ...options.config,
     }),
   );
@@ -167,14 +191,22 @@ export async function startGateway(
   const [command, args] = options.executable === undefined
     ? [Deno.execPath(), ["run", "-A", V8_FLAGS, "main.ts", ...serve]]
     : [options.executable, serve];
-  const contender = await start(name, command, args, port, folder, options.root);
+  const { root, bearer } = options;
+  const contender = await start(name, command, args, port, folder, { cwd: root, bearer });
   if (contender === null) throw new Error(`cannot start ${command}`);
   return contender;
 }
 
-/** The instance that all others stand before. */
-export async function startUpstream(program: string): Promise<Contender> {
-  const child = new Deno.Command(program, { args: ["0"], stdin: "null", stdout: "piped" }).spawn();
+/**
+ * The instance that all others stand before. `row` is what it answers where a contender does not pass the
+ * client's query on.
+ */
+export async function startUpstream(
+  program: string,
+  row?: { chunks: number; paceMs: number },
+): Promise<Contender> {
+  const args = ["0", ...(row === undefined ? [] : [row.chunks, row.paceMs].map(String))];
+  const child = new Deno.Command(program, { args, stdin: "null", stdout: "piped" }).spawn();
   const reader = child.stdout.getReader();
   const { value } = await reader.read();
   const port = Number(new TextDecoder().decode(value));

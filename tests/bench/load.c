@@ -1,6 +1,7 @@
 // The clients of the benchmark: N keep-alive connections that ask for one answer after the other, for S
 // seconds, in one thread with epoll. Checks that each answer is whole and each stream's chunks are all
-// there, in order. Prints one line of JSON; exits 1 when an answer was wrong.
+// there, in order. Prints one line of JSON, "first" being the time to the first chunk with text or to the end
+// of an answer without a stream; exits 1 when an answer was wrong.
 // Usage: load PORT CONNECTIONS SECONDS json|stream CHUNKS PACE_MS PROMPT_BYTES
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -18,7 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BUFFER = 65536, SAMPLES = 1 << 21 };
+// Some proxies put hundreds of chunks together as one.
+enum { BUFFER = 1 << 20, SAMPLES = 1 << 21 };
 
 struct client {
   int fd;
@@ -30,11 +32,13 @@ struct client {
   uint64_t begun;
   bool head, first;     // the head, the first chunk with text have come
   bool finished;        // a finish reason has come
+  bool closes;          // the answer is the connection's last
   long body_left;       // of a body with content-length; -1 for chunked
   long chunk;           // number that the next chunk must have
 };
 
 static int epoll;
+static struct sockaddr_in address;
 static char *request;
 static size_t request_length;
 static bool streams;
@@ -63,6 +67,18 @@ static void send_more(struct client *c) {
   epoll_ctl(epoll, EPOLL_CTL_MOD, c->fd, &e);
 }
 
+// Connects; false where nobody listens.
+static bool open_connection(struct client *c) {
+  int on = 1;
+  c->fd = socket(AF_INET, SOCK_STREAM, 0);
+  if (connect(c->fd, (void *)&address, sizeof address)) return perror("connect"), false;
+  fcntl(c->fd, F_SETFL, O_NONBLOCK);
+  setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
+  epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &e);
+  return true;
+}
+
 static void ask(struct client *c) {
   c->head = c->first = c->finished = false;
   c->chunk = 0;
@@ -78,17 +94,24 @@ static void fail(struct client *c, const char *why) {
   c->fd = -1;
 }
 
+static void sample(float *list, long *count, double value) {
+  if (*count < SAMPLES) list[(*count)++] = value;
+}
+
 static void answered(struct client *c) {
   requests++;
+  if (!streams) sample(first_ms, &firsts, (now_ns() - c->begun) / 1e6);
   if (stopping) {
     close(c->fd);
     c->fd = -1;
     running--;
-  } else ask(c);
-}
-
-static void sample(float *list, long *count, double value) {
-  if (*count < SAMPLES) list[(*count)++] = value;
+    return;
+  }
+  if (c->closes) {
+    close(c->fd);
+    if (!open_connection(c)) return fail(c, "no new connection");
+  }
+  ask(c);
 }
 
 // Looks at one event of a stream; false when it is not the one that must come.
@@ -153,6 +176,8 @@ static bool take_head(struct client *c) {
   if (strncmp(c->in + 8, " 200", 4) != 0) return fail(c, "status"), false;
   char *field = strcasestr(c->in, "\r\ncontent-length:");
   c->body_left = field && field < end ? atol(field + 17) : -1;
+  char *closes = strcasestr(c->in, "\r\nconnection: close");
+  c->closes = closes && closes < end;
   if ((c->body_left < 0) != streams) return fail(c, "framing"), false;
   int head = end - c->in + 4;
   memmove(c->in, c->in + head, c->length - head);
@@ -188,12 +213,18 @@ static int ascending(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static double at(float *list, long count, double share) {
-  return count == 0 ? 0 : list[(long)((count - 1) * share)];
+// null where nothing was timed: a gateway may leave the time of sending out of its chunks.
+static const char *at(float *list, long count, double share) {
+  static char texts[4][32];
+  static int turn;
+  char *text = texts[turn++ % 4];
+  if (count == 0) return "null";
+  snprintf(text, sizeof texts[0], "%.3f", list[(long)((count - 1) * share)]);
+  return text;
 }
 
 int main(int argc, char **argv) {
-  if (argc < 8) return fprintf(stderr, "load PORT CONNECTIONS SECONDS json|stream CHUNKS PACE PROMPT\n"), 2;
+  if (argc < 8) return fprintf(stderr, "load PORT CONNECTIONS SECONDS json|stream CHUNKS PACE PROMPT [KEY]\n"), 2;
   int connections = atoi(argv[2]);
   double seconds = atof(argv[3]);
   streams = strcmp(argv[4], "stream") == 0;
@@ -209,25 +240,20 @@ int main(int argc, char **argv) {
   char query[64] = "json";
   if (streams) sprintf(query, "chunks=%ld&pace=%s", chunks_wanted, argv[6]);
   request_length = sprintf(request, "POST /v1/chat/completions?%s HTTP/1.1\r\nhost: bench\r\n"
-    "authorization: Bearer none\r\ncontent-type: application/json\r\nuser-agent: bench\r\n"
-    "accept: application/json\r\ncontent-length: %zu\r\n\r\n", query, length);
+    "authorization: Bearer %.200s\r\ncontent-type: application/json\r\nuser-agent: bench\r\n"
+    "accept: application/json\r\ncontent-length: %zu\r\n\r\n", query, argc > 8 ? argv[8] : "none", length);
   memcpy(request + request_length, body, length);
   request_length += length;
 
   epoll = epoll_create1(0);
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   address.sin_port = htons(atoi(argv[1]));
   uint64_t end = now_ns() + (uint64_t)(seconds * 1e9);
   struct client **all = calloc(connections, sizeof *all);
   for (int i = 0; i < connections; i++) {
     struct client *c = calloc(1, sizeof *c);
-    int on = 1;
-    c->fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(c->fd, (void *)&address, sizeof address)) return perror("connect"), 1;
-    fcntl(c->fd, F_SETFL, O_NONBLOCK);
-    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
-    epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &e);
+    if (!open_connection(c)) return 1;
     running++;
     all[i] = c;
   }
@@ -258,8 +284,8 @@ int main(int argc, char **argv) {
   struct rusage own;
   getrusage(RUSAGE_SELF, &own);
   double cpu = own.ru_utime.tv_sec + own.ru_stime.tv_sec + (own.ru_utime.tv_usec + own.ru_stime.tv_usec) / 1e6;
-  printf("{\"requests\":%ld,\"chunks\":%ld,\"bytes\":%ld,\"wrong\":%ld,\"first_p50_ms\":%.3f,"
-    "\"first_p99_ms\":%.3f,\"delay_p50_ms\":%.3f,\"delay_p99_ms\":%.3f,\"cpu_s\":%.3f}\n",
+  printf("{\"requests\":%ld,\"chunks\":%ld,\"bytes\":%ld,\"wrong\":%ld,\"first_p50_ms\":%s,"
+    "\"first_p99_ms\":%s,\"delay_p50_ms\":%s,\"delay_p99_ms\":%s,\"cpu_s\":%.3f}\n",
     requests, chunks, bytes, wrong, at(first_ms, firsts, 0.5), at(first_ms, firsts, 0.99),
     at(delay_ms, delays, 0.5), at(delay_ms, delays, 0.99), cpu);
   return wrong > 0;

@@ -16,7 +16,8 @@ async function said(command: string, args: string[]): Promise<string> {
   }
 }
 
-async function machine(): Promise<string[]> {
+/** The machine as lines of a list. */
+export async function machine(): Promise<string[]> {
   const cpu = (await Deno.readTextFile("/proc/cpuinfo")).match(/model name\s*: (.*)/)?.[1];
   const memory = Number((await Deno.readTextFile("/proc/meminfo")).match(/MemTotal:\s+(\d+)/)![1]);
   return [

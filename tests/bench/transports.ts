@@ -2,6 +2,7 @@
 // other end in a process of its own, alternating runs. `deno run -A tests/bench/transports.ts`
 // prints the tables of docs/decisions/http1.md.
 
+import { Descriptors } from "../../lib/http/descriptors.ts";
 import http from "node:http";
 import { setImmediate } from "node:timers";
 import process from "node:process";
@@ -121,11 +122,14 @@ function runServer(kind: string): void {
     hostname: "127.0.0.1",
     port: 0,
     reusePort: false,
+    certificate: null,
     headTimeoutS: 10,
     bodyTimeoutS: 30,
     idleTimeoutS: 75,
     maxConnectionsPerAddress: 0,
     addresses: new AddressCounts(SharedState.create()),
+    errorFields: () => [],
+    descriptors: new Descriptors(() => {}),
     onError: console.error,
   }, async (request, reply) => {
     if (request.target === "/cpu") {

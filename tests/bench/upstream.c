@@ -3,9 +3,11 @@
 //   POST …?json                 a JSON answer of about 600 bytes
 //   POST …?chunks=N&pace=MS     an event stream of N chunks, one each MS milliseconds; 0 for as
 //                               fast as it is taken
+// Without either it is a stream of CHUNKS and PACE_MS where the body says "stream": true, for gateways that
+// do not pass the query on.
 // A body that begins with "return_token_ids" gets a token id with each chunk, as from vLLM.
 // Each chunk carries its number in its text and, in "sent_ns", when it was sent (CLOCK_MONOTONIC).
-// Usage: upstream PORT
+// Usage: upstream PORT [CHUNKS PACE_MS]
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -34,6 +36,7 @@ struct connection {
   int out_start, out_end;
   long chunk, chunks;  // of the stream under way; chunks is 0 when there is none
   bool ids;            // the request asked for token ids
+  bool asks_stream;    // its body says "stream": true
   int pace_ms;
   uint64_t due;        // when its next chunk is
   struct connection *next, *before;  // list of paced streams
@@ -42,6 +45,8 @@ struct connection {
 
 static int epoll;
 static struct connection *paced;
+static long usual_chunks;  // of a stream whose path does not tell; 0 where the body is not looked at
+static int usual_pace_ms;
 
 static uint64_t now_ns(void) {
   struct timespec t;
@@ -142,7 +147,8 @@ static bool pump(struct connection *c) {
 
 static bool answer(struct connection *c) {
   char *chunks = strstr(c->path, "chunks=");
-  if (chunks == NULL) {
+  bool told = chunks || strstr(c->path, "json");
+  if (!chunks && (told || !c->asks_stream)) {
     char body[1024], text[1536];
     int length = sprintf(body,
       "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion\",\"created\":1700000000,"
@@ -154,15 +160,20 @@ static bool answer(struct connection *c) {
     return flush(c);
   }
   char *pace = strstr(c->path, "pace=");
-  c->chunks = atol(chunks + 7);
+  c->chunks = chunks ? atol(chunks + 7) : usual_chunks;
   c->chunk = 0;
-  c->pace_ms = pace ? atoi(pace + 5) : 0;
+  c->pace_ms = pace ? atoi(pace + 5) : chunks ? 0 : usual_pace_ms;
   begin_stream(c);
   if (!flush(c)) return false;
   if (c->pace_ms == 0) return pump(c);
   c->due = now_ns() + c->pace_ms * 1000000ull;
   list(c);
   return true;
+}
+
+// Whether these bytes of a body ask for a stream.
+static bool streamed(const char *bytes, ssize_t length) {
+  return usual_chunks && (memmem(bytes, length, "\"stream\":true", 13) || memmem(bytes, length, "\"stream\": true", 14));
 }
 
 // Reads requests; false when the connection is gone.
@@ -172,6 +183,7 @@ static bool take(struct connection *c) {
       static char waste[65536];
       ssize_t n = recv(c->fd, waste, c->body_left < (long)sizeof waste ? c->body_left : (long)sizeof waste, 0);
       if (n <= 0) return n < 0 && errno == EAGAIN;
+      c->asks_stream |= streamed(waste, n);
       c->body_left -= n;
       if (c->body_left == 0 && !answer(c)) return false;
       continue;
@@ -189,6 +201,7 @@ static bool take(struct connection *c) {
     char *field = strcasestr(c->in, "\r\ncontent-length:");
     long length = field && field < end ? atol(field + 17) : 0;
     c->ids = strncmp(end + 4, "{\"return_token_ids\":true", 24) == 0;
+    c->asks_stream = streamed(end + 4, c->in + c->in_length - end - 4);
     c->body_left = length - (c->in + c->in_length - end - 4);
     c->in_length = 0;
     if (c->body_left < 0) return false;  // pipelining is not for a benchmark
@@ -199,6 +212,7 @@ static bool take(struct connection *c) {
 int main(int argc, char **argv) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   address.sin_port = htons(argc > 1 ? atoi(argv[1]) : 0);
+  if (argc > 3) usual_chunks = atol(argv[2]), usual_pace_ms = atoi(argv[3]);
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   socklen_t size = sizeof address;

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ROOT, startProcess, temporaryFolder } from "../support/processes.ts";
 import { startFleet } from "../faults/fleet.ts";
+import { waitFor } from "../support/wait.ts";
 
 function command(...args: string[]) {
   return startProcess(Deno.execPath(), {
@@ -49,6 +50,35 @@ Deno.test("logs shows records one a line, by time, filtered by model, instance a
   assert.deepEqual((await ran(...dir, "--since", "2099-01-01")).lines, []);
   const json = (await ran(...dir, "--json")).lines.map((line) => JSON.parse(line));
   assert.deepEqual(json.map(({ model }) => model), ["demo", "other"]);
+});
+
+Deno.test("logs --errors tells of what left no record: refused requests, and failovers", async () => {
+  await using fleet = await startFleet();
+  const dir = ["--data-dir", fleet.gateway.dataDir];
+  for (let n = 0; n < 2; n++) await (await fleet.chat({ model: "nobody's" })).text();
+  await (await fleet.chat({ messages: 3 })).text();
+  await fleet.simulators.fail(0, "500", { count: 1 });
+  await fleet.simulators.fail(1, "500", { count: 1 });
+  await (await fleet.chat()).text();
+  await fleet.records(1, 0);
+  let errors = await ran(...dir, "--errors");
+  await waitFor(async () => {
+    errors = await ran(...dir, "--errors");
+    return /failover/.test(errors.err);
+  }, "the lines of the requests");
+  assert.equal(errors.code, 0);
+  assert.deepEqual(errors.lines, [], "they are no records");
+  assert.match(
+    errors.err,
+    /^3 requests were refused \(4xx\): simple-ai-gateway requests --status 4xx$/m,
+  );
+  assert.match(
+    errors.err,
+    /^1 requests were answered after a failover: .* --outcome failed_over$/m,
+  );
+  assert.doesNotMatch((await ran(...dir)).err, /4xx/, "without --errors nobody asked");
+  const later = await ran(...dir, "--errors", "--since", "2099-01-01");
+  assert.doesNotMatch(later.err, /4xx/);
 });
 
 Deno.test("logs --follow goes on with what is written, and finds the folder by the config", async () => {

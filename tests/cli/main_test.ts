@@ -59,5 +59,53 @@ Deno.test("where there is no configuration, the error says what to do", async ()
     assert.equal(code, 1);
     assert.match(err, /^config\.jsonc:1:1: the file does not exist$/m);
     assert.match(err, /`simple-ai-gateway init` writes one/);
+    assert.match(err, /`serve --instance URL` serves without, and `dev`/);
   }
+});
+
+Deno.test("a syntax error says what is missing, below the line that it is missing in", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/bad.json`;
+  for (
+    const [text, said] of [
+      [
+        '{\n  "port": 1\n  "host": "h"\n}',
+        /:3:3: syntax: a comma is missing before this\n {4}"host": "h"\n {4}\^$/,
+      ],
+      ['{"a": [1 2]}', /:1:10: syntax: a comma is missing before this\n.*\n {11}\^$/],
+      ['{"port" 1}', /:1:9: syntax: a colon is missing before this\n/],
+      ['{"a": {"b": 1}, "port" {}}', /:1:24: syntax: a colon is missing before this\n/],
+      ['{"a": [1, "b" {}]}', /:1:15: syntax: a comma is missing before this\n/],
+      ['{"a": [[1], "b" 2]}', /:1:17: syntax: a comma is missing before this\n/],
+      // A line that may hold a secret is not shown again.
+      ['{"api_key": "sk-1" "port": 1}', /:1:20: syntax: a comma is missing before this$/],
+      [`{"x": "${"y".repeat(300)}" "port": 1}`, /missing before this\n {2}.{30,80}\n +\^$/],
+    ] as const
+  ) {
+    await Deno.writeTextFile(path, text);
+    const { code, err } = await ran(["check", "--config", path]);
+    assert.equal(code, 1);
+    assert.match(err, said);
+  }
+});
+
+Deno.test("an option that is the beginning of another is answered with that", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/bad.json`;
+  await Deno.writeTextFile(path, '{"instances": [{"url": "http://127.0.0.1:2", "model": "m"}]}');
+  const { err } = await ran(["check", "--config", path]);
+  assert.match(err, /instances\[0\]\.model: unknown option; did you mean `model_name`\?/);
+});
+
+Deno.test("where there are no records or no gateway, the command says where it looked", async () => {
+  await using folder = await temporaryFolder();
+  const none = await ran(["export"], folder.path);
+  assert.equal(none.code, 1);
+  assert.match(none.err, /^no records: there is no folder data\/requests_responses; --data-dir/);
+  const away = await ran(["status", "--url", "http://127.0.0.1:2"], folder.path);
+  assert.equal(away.code, 1);
+  assert.match(
+    away.err,
+    /^no gateway answers at http:\/\/127\.0\.0\.1:2: [^:]+; --url names another$/m,
+  );
 });

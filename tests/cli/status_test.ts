@@ -45,6 +45,10 @@ Deno.test("status exits with 2 when no instance can serve, with 1 when no gatewa
   const down = await ran("status", "--url", fleet.gateway.url);
   assert.equal(down.code, 2, down.err);
   assert.match(down.out, /sim-0 +down/);
+  assert.match(down.out, /^No instance can serve$/m);
+  assert.match(down.out, /^Clients get errors/m);
+  assert.match(down.out, /- sim-0: down for \d+s, since \d{4}-.*refused/);
+  assert.match(down.out, /see whether its server runs/);
   await fleet.gateway.stop();
   const gone = await ran("status", "--url", fleet.gateway.url);
   assert.equal(gone.code, 1);

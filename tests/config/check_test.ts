@@ -42,7 +42,7 @@ Deno.test("check --print shows the effective configuration without its keys", as
   assert.equal(shown.port, 9999);
   assert.deepEqual(shown.timeouts, {
     connect: 2,
-    first_byte: 300,
+    first_byte: "auto",
     idle: 60,
     answer: 600,
     total: null,

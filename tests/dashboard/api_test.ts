@@ -110,6 +110,60 @@ Deno.test("actions need the token, by POST and from the page itself", async () =
   );
 });
 
+Deno.test("the address alone leads to the dashboard, where there is one", async () => {
+  await using fleet = await startGuarded();
+  const led = await fetch(`${fleet.gateway.url}/`);
+  assert.equal(led.status, 200);
+  assert.equal(led.url, `${fleet.gateway.url}/dashboard/`);
+  assert.match(await led.text(), /<title>/);
+  const posted = await fetch(`${fleet.gateway.url}/`, { method: "POST", body: "{}" });
+  assert.equal(posted.status, 404);
+  await posted.body?.cancel();
+  const text = await Deno.readTextFile(fleet.gateway.configPath);
+  const config = JSON.parse(text);
+  config.admin.enabled = false;
+  await fleet.gateway.writeConfig(config);
+  await waitFor(async () => {
+    const { status, body } = await fetch(`${fleet.gateway.url}/`);
+    await body?.cancel();
+    return status === 404;
+  }, "no dashboard, nothing at /");
+});
+
+Deno.test("a file that was refused is compared with what is in force, and a text is only tried", async () => {
+  await using fleet = await startGuarded();
+  const same = await get(fleet, "config_file");
+  assert.deepEqual(same.file, { ok: true, problems: [], differences: [], needs_restart: [] });
+  const text = await Deno.readTextFile(fleet.gateway.configPath);
+  const config = JSON.parse(text);
+  config.instances[0].weight = -1;
+  config.instances[1].api_key = "sk-third-secret";
+  await fleet.gateway.writeConfig(config);
+  await waitFor(async () => (await get(fleet, "fleet")).refused !== null, "the refusal");
+  const { file } = await get(fleet, "config_file");
+  assert.equal(file.ok, false);
+  assert.match(file.problems[0], /weight/);
+  // deno-lint-ignore no-explicit-any -- as above
+  const paths = file.differences.map((one: any) => one.path);
+  assert.deepEqual(paths, ["instances[sim-0].weight", "instances[sim-1].api_key"]);
+  assert.doesNotMatch(JSON.stringify(file), /secret/);
+  config.instances[0].weight = 2;
+  const check = (body: string, headers: HeadersInit = bearer) =>
+    fetch(`${fleet.gateway.url}/dashboard/api/check`, { method: "POST", headers, body });
+  const fine = await (await check(JSON.stringify({ ...config, host: "127.0.0.9" }))).json();
+  assert.equal(fine.ok, true, JSON.stringify(fine));
+  assert.equal(fine.differences.length, 3);
+  const bad = await (await check("{ instances: [ }")).json();
+  assert.equal(bad.ok, false);
+  assert.deepEqual(bad.differences, []);
+  const refused = await check(text, {});
+  assert.equal(refused.status, 401);
+  await refused.body?.cancel();
+  const { instances } = await get(fleet, "fleet");
+  // deno-lint-ignore no-explicit-any -- as above
+  assert.deepEqual(instances.map((one: any) => one.weight), [1, 1], "nothing was changed");
+});
+
 Deno.test("an action without a configured token is refused", async () => {
   await using fleet = await startFleet();
   const { status, body } = await act(fleet, "reload", {}, {});
@@ -198,12 +252,12 @@ Deno.test("what cannot be drained is said with its reason", async () => {
   assert.match(body.error.message, /not drained/);
 });
 
-Deno.test("a reload takes back what was drained, and a bad file changes nothing", async () => {
+Deno.test("a reload leaves drained what was drained, and a bad file changes nothing", async () => {
   await using fleet = await startGuarded();
   await act(fleet, "drain", { instance: "sim-0" });
   const good = await act(fleet, "reload");
   assert.equal(good.body.ok, true);
-  assert.deepEqual((await get(fleet, "config")).drained, []);
+  assert.deepEqual((await get(fleet, "config")).drained, ["sim-0"]);
   const text = await Deno.readTextFile(fleet.gateway.configPath);
   await fleet.gateway.writeConfig(text.replace('"instances"', '"instnaces"'));
   const bad = await act(fleet, "reload");

@@ -4,74 +4,26 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import axe from "npm:axe-core@4.14.1";
-import type { Browser, Page } from "npm:playwright-core@1.65.1";
-import { type Fleet, type FleetOptions, startFleet } from "../faults/fleet.ts";
+import type { Page } from "npm:playwright-core@1.65.1";
+import { bearer, makeKey } from "../e2e/access/keyed.ts";
+import { chatBody, startFleet } from "../faults/fleet.ts";
+import { startTogether } from "../peers/gateways.ts";
 import { waitFor } from "../support/wait.ts";
-import {
-  browserPath,
-  openPage,
-  type PageOptions,
-  startBrowser,
-  type WatchedPage,
-} from "./browser.ts";
-
-const TOKEN = "correct-horse-battery";
-const absent = browserPath() === null && Deno.env.get("CI") === undefined;
-
-/** One browser for all tests; each has contexts of its own in it. */
-let shared: ReturnType<typeof startBrowser> | null = null;
-Deno.test.afterAll(async () => {
-  await (await shared)?.[Symbol.asyncDispose]();
-});
-
-/** A test in the browser, which has no page open when it begins. */
-function pageTest(name: string, body: (browser: Browser) => Promise<void>): void {
-  Deno.test({
-    name: absent ? `${name} (skipped: no Chromium on this machine)` : name,
-    // Without a browser there is nothing to test; CI does not skip.
-    ignore: absent,
-    // Playwright keeps its connection to the browser process in ways that Deno's sanitizers count.
-    sanitizeOps: false,
-    sanitizeResources: false,
-    async fn() {
-      shared ??= startBrowser();
-      const { browser } = await shared;
-      try {
-        await body(browser);
-      } finally {
-        for (const context of browser.contexts()) await context.close();
-      }
-    },
-  });
-}
-
-function start(options: FleetOptions = {}): Promise<Fleet> {
-  return startFleet({
-    ...options,
-    config: { admin: { token: TOKEN, local: true }, ...options.config },
-  });
-}
-
-async function open(
-  browser: Browser,
-  fleet: Fleet,
-  view = "fleet",
-  options: PageOptions = {},
-): Promise<WatchedPage> {
-  const watched = await openPage(browser, `${fleet.gateway.url}/dashboard/#/${view}`, options);
-  await watched.page.waitForSelector(".connection.live");
-  return watched;
-}
+import { openPage } from "./browser.ts";
+import { openView as open, pageTest, seen, startOpen as start, TOKEN } from "./page_stand.ts";
 
 const text = (page: Page, selector: string) => page.locator(selector).innerText();
 
-function seen(page: Page, selector: string, pattern: RegExp, deadlineMs = 15_000): Promise<void> {
-  return waitFor(
-    async () => pattern.test((await page.locator(selector).allInnerTexts()).join("\n")),
-    `${pattern} in ${selector}`,
-    deadlineMs,
-  );
-}
+/** A page of keys with rows in it, for clients that bring none. */
+const KEYED = {
+  keys: [
+    makeKey("web", { group: "search", note: "the shop", budget: [{ period: "day", tokens: 9 }] })
+      .line,
+  ],
+  groups: [{ name: "search", requests_per_minute: 100 }],
+  limits: { requests_per_minute: 4 },
+  access: { without_key: "web" },
+};
 
 async function signIn(page: Page, token = TOKEN): Promise<void> {
   await page.getByRole("button", { name: "Sign in", exact: true }).first().click();
@@ -96,9 +48,28 @@ pageTest("the fleet view shows each instance's figures as they are", async (brow
     assert.equal(await page.locator(`${row} canvas`).count(), 1);
   }
   assert.match(await text(page, "tr[data-model=demo]"), /2 of 2/);
-  assert.match(await text(page, ".totals .status"), /All instances serve/);
+  assert.match(await text(page, ".totals .status"), /All 2 instances serve/);
   assert.deepEqual(complaints, []);
 });
+
+pageTest(
+  "the fleet view of a gateway shows all gateways, where there are others",
+  async (browser) => {
+    const instances = [{ url: "http://127.0.0.1:2000", model_name: "m" }];
+    const config = { instances, health_check: false, admin: { token: TOKEN, local: true } };
+    await using together = await startTogether([config, config]);
+    const [first, second] = together.gateways;
+    const watched = await openPage(browser, `${first.url}/dashboard/#/fleet`);
+    await seen(watched.page, "table.gateways tbody", new RegExp(`:${second.port}\\b`));
+    assert.equal(await watched.page.locator("tr[data-gateway]").count(), 2);
+    await second.stop();
+    await waitFor(
+      async () => await watched.page.locator("tr[data-gateway]").count() === 1,
+      "the gateway that has ended to be gone",
+    );
+    assert.deepEqual(watched.complaints, []);
+  },
+);
 
 pageTest(
   "an instance that dies and returns is seen without a reload of the page",
@@ -111,11 +82,11 @@ pageTest(
     await fleet.simulators.fail(0, "engine-dead", { count: 1 });
     for (let i = 0; i < 2; i++) await (await fleet.chat()).text();
     await seen(page, "tr[data-instance=sim-0] .chip", /down/);
-    await seen(page, ".totals .status", /Some instances are out/);
+    await seen(page, ".totals .status", /Only 1 of 2 instances serve/);
     await seen(page, "[aria-live=polite]", /sim-0: (down|failover)/);
     await fleet.simulators.reset(0);
     await seen(page, "tr[data-instance=sim-0] .chip", /healthy/);
-    await seen(page, ".totals .status", /All instances serve/);
+    await seen(page, ".totals .status", /All 2 instances serve/);
     await page.getByRole("link", { name: "Events" }).click();
     await seen(page, ".events li[data-kind=instance_down]", /down\s+sim-0/);
     await seen(page, ".events li[data-kind=instance_recovered]", /recovered\s+sim-0/);
@@ -123,6 +94,71 @@ pageTest(
     await seen(page, ".events", /down/);
     assert.equal(await page.locator("li[data-kind=instance_recovered]").count(), 0);
     assert.deepEqual(complaints, []);
+  },
+);
+
+pageTest(
+  "the page of keys asks for the token, and shows bars and top users with it",
+  async (browser) => {
+    const web = makeKey("web", { group: "search", budget: [{ period: "day", tokens: 60 }] });
+    const keys = [web.line, makeKey("batch").line];
+    await using fleet = await start({
+      count: 1,
+      config: {
+        keys,
+        groups: [{ name: "search", requests_per_minute: 100 }],
+        limits: { requests_per_minute: 4 },
+        admin: { token: TOKEN },
+      },
+    });
+    const post = async () => {
+      const response = await fetch(`${fleet.gateway.url}/v1/chat/completions`, {
+        method: "POST",
+        headers: { ...bearer(web.key).headers, "content-type": "application/json" },
+        body: JSON.stringify(chatBody()),
+      });
+      assert.equal(response.status, 200, await response.text());
+    };
+    for (let i = 0; i < 2; i++) await post();
+    const { page, complaints } = await openPage(browser, `${fleet.gateway.url}/dashboard/#/keys`);
+    await page.waitForSelector("form.sign-in");
+    assert.equal(await page.locator("tr[data-key]").count(), 0);
+    await page.locator("#token").fill(TOKEN);
+    await page.keyboard.press("Enter");
+    await seen(
+      page,
+      "tr[data-key=web] [data-limit=requests_per_minute]",
+      /[12] of 4 requests\/min/,
+    );
+    await seen(
+      page,
+      "tr[data-key=search] [data-limit=requests_per_minute]",
+      /\d of 100 requests\/min/,
+    );
+    await seen(page, "tr[data-key=web] [data-budget=day]", /of 60 tokens/);
+    assert.match(await text(page, "[data-user=web]"), /web\s+100 % · .* tokens · 2 requests/);
+    const width = (row: string) =>
+      page.evaluate(`document.querySelector("${row} .bar span").style.width`) as Promise<string>;
+    // It fills up while the browser starts.
+    assert.match(await width("tr[data-key=web] [data-limit=requests_per_minute]"), /^(25|50)%$/);
+    // More than there was, without a reload of the page.
+    await post();
+    await seen(page, "tr[data-key=web] .day", /3 requests/);
+    assert.ok(await page.locator("tr[data-key=web] .bar.full").count() > 0, "the day's budget");
+    await page.getByText("This month").first().click();
+    await seen(page, "[data-user=web]", /3 requests/);
+    await seen(page, "tr[data-used-by=web]", /web[^]*\b[23]\b/);
+    await page.locator(".usage").getByText("Model", { exact: true }).click();
+    await seen(page, "tr[data-used-by=demo]", /demo/);
+    const downloading = page.waitForEvent("download");
+    await page.locator(".usage").getByRole("button", { name: "CSV" }).click();
+    const path = await (await downloading).path();
+    assert.match(await Deno.readTextFile(path), /^model,requests,prompt[^]*\r\ndemo,/);
+    await page.getByRole("searchbox").fill("batch");
+    await waitFor(async () => await page.locator("tr[data-key=web]").count() === 0, "the search");
+    await seen(page, "table.keys .name", /batch/);
+    const refused = complaints.filter((one) => !one.includes("401"));
+    assert.deepEqual(refused, []);
   },
 );
 
@@ -191,7 +227,7 @@ pageTest("nothing in a record, a model's name or an error runs as script", async
     await page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true");
   }
   assert.match(await text(page, ".reader"), /window\.stolen=1/);
-  for (const view of ["fleet", "events", "config", "playground"]) {
+  for (const view of ["fleet", "requests", "events", "config", "playground"]) {
     await page.goto(`${fleet.gateway.url}/dashboard/#/${view}`);
     await page.waitForSelector("main h1");
   }
@@ -243,8 +279,8 @@ pageTest("records are searched and read, with reasoning apart", async (browser) 
   assert.match(await text(page, ".message.user"), /What is a lease\?/);
   assert.notEqual((await text(page, ".message.assistant .reasoning .said-text")).trim(), "");
   assert.doesNotMatch(await text(page, ".reader"), /<think>/);
-  const focused = await page.evaluate("document.activeElement.className");
-  assert.equal(focused, "record-id", "the reader's place moved to the conversation");
+  // The reader's place moves to the conversation once that is drawn.
+  await page.waitForFunction("document.activeElement.className === 'record-id'");
   await page.getByLabel("Search").fill("no such words");
   await page.keyboard.press("Enter");
   await seen(page, ".list", /Nothing found/);
@@ -264,10 +300,17 @@ pageTest(
     const config = await Deno.readTextFile(fleet.gateway.configPath);
     await fleet.gateway.writeConfig(config.replace("error_threshold", "eror_threshold"));
     await page.getByRole("button", { name: "Reload now" }).click();
+    await seen(page, ".banner", /refused at .* stays in force[^]*eror_threshold/);
     await seen(page, ".problems", /config\.jsonc:\d+:\d+: eror_threshold: unknown option/);
+    await seen(page, ".on-disk", /would be refused[^]*eror_threshold: added: 1000/);
+    await page.locator("form textarea").fill(config.replace('"error_threshold"', '"port"'));
+    await page.getByRole("button", { name: "Check", exact: true }).click();
+    await seen(page, ".pasted-found", /port: added: 1000/);
     await fleet.gateway.writeConfig(config);
     await page.getByRole("button", { name: "Reload now" }).click();
+    await seen(page, ".on-disk", /What the file says is in force/);
     await seen(page, ".facts", /Taken over at \d\d:\d\d:\d\d/);
+    await page.waitForSelector(".banner", { state: "detached" });
     assert.deepEqual(complaints, []);
   },
 );
@@ -283,7 +326,7 @@ pageTest("drain and undrain ask for the token, then act", async (browser) => {
   await page.locator("#token").fill(TOKEN);
   await page.keyboard.press("Enter");
   await page.waitForSelector("dialog", { state: "detached" });
-  await page.getByRole("button", { name: "Drain sim-0", exact: true }).click();
+  // What asked for the token is done with it, without a second press.
   await seen(page, "tr[data-instance=sim-0] .chip", /draining/);
   await seen(page, ".said", /sim-0 gets no new requests/);
   const before = await fleet.counts();
@@ -292,6 +335,20 @@ pageTest("drain and undrain ask for the token, then act", async (browser) => {
   await page.getByRole("button", { name: "Undrain sim-0", exact: true }).click();
   await seen(page, "tr[data-instance=sim-0] .chip", /healthy/);
   assert.deepEqual(complaints, []);
+});
+
+pageTest("who does not give the token has done nothing", async (browser) => {
+  await using fleet = await start();
+  const { page } = await open(browser, fleet);
+  await page.getByRole("button", { name: "Drain sim-0", exact: true }).click();
+  await page.waitForSelector("dialog[open]");
+  await page.keyboard.press("Escape");
+  await page.waitForSelector("dialog", { state: "detached" });
+  await signIn(page);
+  await page.getByRole("button", { name: "Sign out" }).waitFor();
+  await page.getByRole("button", { name: "Drain sim-1", exact: true }).click();
+  await seen(page, "tr[data-instance=sim-1] .chip", /draining/);
+  await seen(page, "tr[data-instance=sim-0] .chip", /healthy/);
 });
 
 pageTest("without a token in the configuration it is said how to get one", async (browser) => {
@@ -355,10 +412,43 @@ pageTest("the playground streams through the gateway, and stops it", async (brow
   assert.deepEqual(complaints.filter((one) => !/status of 400/.test(one)), []);
 });
 
+pageTest(
+  "what the playground sends can be copied as code, and one instance asked alone",
+  async (browser) => {
+    await using fleet = await start();
+    const { page, complaints } = await open(browser, fleet, "playground");
+    const code = () => text(page, ".playground-code pre");
+    await page.locator(".chat textarea").fill(`it's "quoted" $HOME \\ done`);
+    await seen(page, ".playground-code pre", /^curl -N .*done/s);
+    const curl = await new Deno.Command("bash", { args: ["-c", `${await code()} -s`] }).output();
+    assert.match(new TextDecoder().decode(curl.stdout), /^data: \{[^]*\[DONE\]/);
+    const sent = [...await fleet.asked(0), ...await fleet.asked(1)].at(-1)!;
+    assert.match(JSON.stringify(sent), /it's .*quoted.* \$HOME /);
+    await page.locator(".playground-code").getByText("Python").click();
+    const python = await code();
+    assert.match(python, /base_url="http:\/\/127\.0\.0\.1:\d+\/v1"[^]*stream=True/);
+    await page.locator(".playground-code").getByText("Node").click();
+    assert.match(await code(), /baseURL: "http[^]*"stream": true/);
+    const before = await fleet.counts();
+    await page.getByLabel("Only this instance").selectOption("sim-1");
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.waitForSelector("dialog[open]");
+    await page.locator("#token").fill(TOKEN);
+    await page.keyboard.press("Enter");
+    await seen(page, ".message.assistant .said-text", /\w+/);
+    await seen(page, "[data-fact=answered_by]", /sim-1/);
+    assert.deepEqual(await fleet.counts(), [before[0], before[1] + 1]);
+    await page.getByText("The answer as it came").click();
+    await seen(page, ".raw pre", /"object":\s*"chat.completion"/);
+    assert.deepEqual(complaints, []);
+  },
+);
+
 pageTest("a phone shows every view without sideways scrolling", async (browser) => {
   const long = "a-name-that-is-very-long-indeed-".repeat(3);
   await using fleet = await start({
     each: (index) => ({ name: index === 0 ? long : "gpu-1", max_concurrency: 4096 }),
+    config: KEYED,
   });
   await (await fleet.chat({ messages: [{ role: "user", content: "x".repeat(3000) }] })).text();
   await fleet.records(1, 0);
@@ -369,8 +459,7 @@ pageTest("a phone shows every view without sideways scrolling", async (browser) 
         height: 740,
         locale,
       });
-      const views = ["fleet", "events", "records", "config", "playground"];
-      for (const view of views) {
+      for (const view of ["fleet", "events", "records", "keys", "config", "playground"]) {
         await page.goto(`${fleet.gateway.url}/dashboard/#/${view}`);
         await page.waitForSelector("main h1");
         if (view === "records") {
@@ -395,7 +484,7 @@ pageTest(
     const { page, complaints } = await open(browser, fleet);
     await page.waitForSelector("tr[data-instance=sim-1]");
     const reached: string[] = [];
-    for (let i = 0; i < 11; i++) {
+    for (let i = 0; i < 15; i++) {
       await page.keyboard.press("Tab");
       const [name, outline] = await page.evaluate(`[
       document.activeElement.getAttribute("aria-label") ?? document.activeElement.innerText,
@@ -442,7 +531,7 @@ pageTest("landmarks, names and roles are there for a screen reader", async (brow
 });
 
 pageTest("axe finds no fault in any view, light or dark, wide or narrow", async (browser) => {
-  await using fleet = await start({ simulate: ["--reasoning", "8"] });
+  await using fleet = await start({ simulate: ["--reasoning", "8"], config: KEYED });
   await (await fleet.chat()).text();
   await fleet.records(1, 0);
   for (
@@ -458,7 +547,7 @@ pageTest("axe finds no fault in any view, light or dark, wide or narrow", async 
       viewport: { width, height: 800 },
     });
     const page = await context.newPage();
-    for (const view of ["fleet", "events", "records", "config", "playground"]) {
+    for (const view of ["fleet", "events", "records", "keys", "config", "playground"]) {
       await page.goto(`${fleet.gateway.url}/dashboard/#/${view}`);
       await page.waitForSelector(".connection.live");
       await page.waitForSelector("main h1");

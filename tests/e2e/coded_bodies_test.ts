@@ -1,6 +1,7 @@
 // Bodies that are not as they look: compressed ones, in both directions, and JSON behind a mark.
 
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import zlib from "node:zlib";
 import { startGateway } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";
@@ -55,7 +56,7 @@ Deno.test("a compressed request arrives plain, whatever its coding", async () =>
 Deno.test("a coding that nobody here knows is 415, and named", async () => {
   await using instance = startEcho();
   await using gateway = await gatewayFor(instance.url);
-  for (const coding of ["compress", "gzip, br", "aes128gcm"]) {
+  for (const coding of ["compress", "gzip, br", "aes128gcm", "constructor", "__proto__"]) {
     const response = await post(gateway.url, coding, zlib.gzipSync(BODY));
     assert.equal(response.status, 415, coding);
     const { error } = await response.json();
@@ -63,6 +64,66 @@ Deno.test("a coding that nobody here knows is 415, and named", async () => {
     assert.match(error.message, /gzip, deflate, br, zstd/);
   }
   assert.equal(instance.asked.length, 0);
+});
+
+Deno.test("identity beside a coding, and several members in one body, are what they say", async () => {
+  await using instance = startEcho();
+  await using gateway = await gatewayFor(instance.url);
+  const half = BODY.length >> 1;
+  const members = [BODY.slice(0, half), BODY.slice(half)].map((part) => zlib.gzipSync(part));
+  for (
+    const [coding, body] of [
+      ["identity", new TextEncoder().encode(BODY)],
+      ["identity, gzip", zlib.gzipSync(BODY)],
+      [" Gzip , identity", zlib.gzipSync(BODY)],
+      ["gzip", Buffer.concat(members)],
+    ] as const
+  ) {
+    const response = await post(gateway.url, coding, body.slice());
+    await response.body?.cancel();
+    assert.equal(response.status, 200, coding);
+    assert.equal(instance.asked.at(-1)!.body, BODY, coding);
+  }
+});
+
+Deno.test("a coded body that is cut short is 400, whatever its coding", async () => {
+  await using instance = startEcho();
+  await using gateway = await gatewayFor(instance.url);
+  for (const [coding, encode] of CODINGS) {
+    const whole = encode(BODY);
+    const response = await post(gateway.url, coding, whole.slice(0, whole.length - 5));
+    await response.body?.cancel();
+    assert.equal(response.status, 400, coding);
+  }
+  assert.equal(instance.asked.length, 0);
+});
+
+Deno.test("JSON in UTF-16 is read as vLLM reads it, and arrives in UTF-8", async () => {
+  await using instance = startEcho();
+  await using gateway = await gatewayFor(instance.url);
+  // Longer than what is looked at in one go, so that a character stands across two pieces.
+  const long = JSON.stringify({ model: "demo", messages: [], user: `x${"你😀".repeat(200_000)}` });
+  for (const text of [BODY, long]) {
+    for (const mark of ["\ufeff", ""]) {
+      for (const big of [false, true]) {
+        const units = mark + text;
+        const bytes = new DataView(new ArrayBuffer(units.length * 2));
+        for (let i = 0; i < units.length; i++) bytes.setUint16(2 * i, units.charCodeAt(i), !big);
+        const response = await fetch(gateway.url + CHAT, {
+          method: "POST",
+          headers: { "content-type": "application/json; charset=utf-16" },
+          body: bytes.buffer,
+        });
+        await response.body?.cancel();
+        assert.equal(response.status, 200, `mark ${mark !== ""}, big ${big}`);
+        assert.ok(instance.asked.at(-1)!.body === text);
+      }
+    }
+  }
+  const wider = new Uint8Array([0xff, 0xfe, 0, 0, 123, 0, 0, 0, 125, 0, 0, 0]);
+  const response = await fetch(gateway.url + CHAT, { method: "POST", body: wider });
+  await response.body?.cancel();
+  assert.equal(response.status, 400);
 });
 
 Deno.test("what is not in the coding that it names is 400", async () => {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type GatewayProcess, startGateway } from "../support/processes.ts";
+import { rawRequest } from "../support/raw_http.ts";
 import { completion, startEcho } from "./echo_instance.ts";
 
 const PAGE = "https://app.example.com";
@@ -44,6 +45,43 @@ Deno.test("preflights are answered by the gateway, whatever the path and the mod
       "authorization, content-type, x-stainless-os",
     );
     assert.equal(response.headers.get("access-control-allow-credentials"), null);
+  }
+  assert.equal(instance.asked.length, 0);
+});
+
+Deno.test("odd preflights are answered within the rules, and never with what the instance says", async () => {
+  await using instance = startEcho();
+  await using gateway = await gatewayFor(instance.url, { cors: { origins: [PAGE] } });
+  const ask = async (headers: Record<string, string>) => {
+    const response = await fetch(`${gateway.url}/v1/chat/completions`, {
+      method: "OPTIONS",
+      headers: { origin: PAGE, "access-control-request-method": "POST", ...headers },
+    });
+    await response.body?.cancel();
+    return response;
+  };
+  const field = "access-control-allow-private-network";
+  const within = await ask({ "access-control-request-private-network": "true" });
+  assert.equal(within.headers.get(field), "true");
+  assert.equal((await ask({})).headers.get(field), null);
+  const stranger = await ask({
+    origin: "https://evil.example",
+    "access-control-request-private-network": "true",
+  });
+  assert.deepEqual([stranger.status, stranger.headers.get(field)], [403, null]);
+  for (const method of ["PROPFIND", "TRACE", "post", "POST, GET", "*"]) {
+    const response = await ask({ "access-control-request-method": method });
+    assert.equal(response.status, 204, method);
+    const methods = response.headers.get("access-control-allow-methods")!.split(", ");
+    assert.ok(methods.includes("POST") && !methods.includes(method), method);
+  }
+  for (const names of ["a b", "x\u00e4", "(", "a;b", ",", "a, , b"]) {
+    const response = await ask({ "access-control-request-headers": names });
+    assert.equal(response.status, 204, names);
+    assert.equal(response.headers.get("access-control-allow-headers"), "*", names);
+  }
+  for (const origin of ["null", "file://", "https://app.example.com.evil.example", PAGE + "/"]) {
+    assert.equal((await ask({ origin })).status, 403, origin);
   }
   assert.equal(instance.asked.length, 0);
 });
@@ -92,6 +130,63 @@ Deno.test("every answer tells the page that it may read it, errors and early hea
   await check(early, 200);
   release();
 });
+
+/** What the listener refuses by itself, before there is a request. */
+const UNREAD: readonly [status: number, what: string, rest: string][] = [
+  [431, "a head that is too large", `x-much: ${"a".repeat(70_000)}\r\n\r\n`],
+  [431, "more fields than there may be", `${"x-field: 1\r\n".repeat(2000)}\r\n`],
+  [400, "a field without a name", ": nothing\r\n\r\n"],
+  [400, "two lengths", "content-length: 3\r\ncontent-length: 4\r\n\r\nabcd"],
+  [400, "a body that is not chunked as it says", "transfer-encoding: chunked\r\n\r\nzz\r\n"],
+  [408, "a body that does not come", "content-length: 30\r\n\r\n{"],
+];
+
+const listed = { cors: { origins: [PAGE] } };
+
+for (const [origins, config] of [["any page", {}], ["the pages listed", listed]] as const) {
+  Deno.test({
+    name: `errors about a head or a body that is none can be read by ${origins}`,
+    // Deno.serve answers such requests by itself, with a bare 400.
+    ignore: Deno.env.get("TEST_LISTENER") === "deno_serve",
+    async fn() {
+      await using instance = startEcho(() => completion());
+      await using gateway = await gatewayFor(instance.url, { ...config, body_timeout: 0.3 });
+      const ask = (line: string, origin: string, rest: string) =>
+        rawRequest({
+          port: gateway.port,
+          parts: [`${line} HTTP/1.1\r\nHost: gateway.example\r\nOrigin: ${origin}\r\n${rest}`],
+          until: ({ status }) => status !== null,
+        });
+      const post = "POST /v1/chat/completions";
+      for (const [status, what, rest] of UNREAD) {
+        const answer = await ask(post, PAGE, rest);
+        assert.equal(answer.status, status, what);
+        const told = answer.headers["access-control-allow-origin"];
+        assert.equal(told, "cors" in config ? PAGE : "*", what);
+        const foreign = await ask(post, "https://evil.example", rest);
+        assert.equal(
+          foreign.headers["access-control-allow-origin"],
+          "cors" in config ? undefined : "*",
+          what,
+        );
+      }
+      const socket = await ask(
+        "GET /v1/realtime",
+        PAGE,
+        "connection: upgrade\r\nupgrade: websocket\r\n\r\n",
+      );
+      assert.equal(socket.status, 501);
+      assert.notEqual(socket.headers["access-control-allow-origin"], undefined);
+      // Nothing of its head was read: only where any page may ask it may read the answer.
+      const long = await ask(`GET /${"a".repeat(70_000)}`, PAGE, "\r\n");
+      assert.equal(long.status, 414);
+      assert.equal(
+        long.headers["access-control-allow-origin"],
+        "cors" in config ? undefined : "*",
+      );
+    },
+  });
+}
 
 Deno.test("without a page nothing of it is said, and an instance's own word goes no further", async () => {
   await using instance = startEcho(() => {

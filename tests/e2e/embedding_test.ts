@@ -75,6 +75,21 @@ Deno.test("a configuration that will not do is told with every problem", () => {
   );
 });
 
+Deno.test("a plugin in a sandbox is refused: its isolate would be this program once more", async () => {
+  const file = await Deno.makeTempFile({ suffix: ".ts" });
+  await Deno.writeTextFile(file, "export default { prompt: () => 'pass' };");
+  try {
+    const policies = [{ name: "own", type: "plugin", file }];
+    const instances = [{ url: "http://127.0.0.1:8000", model_name: "demo" }];
+    assert.throws(
+      () => openGateway(JSON.stringify({ instances, policies })),
+      /`own`.*trusted: true/,
+    );
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
 Deno.test("a client that leaves frees its instance, whoever serves", async () => {
   await using simulators = await startSimulators({ count: 1, args: ["--ttft", "30"] });
   const told: string[] = [];

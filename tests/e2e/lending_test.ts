@@ -101,14 +101,30 @@ Deno.test("no credential of the client's reaches an instance with a key of its o
       "x-auth-token",
       "x-amz-security-token",
       "openai-organization",
+      "helicone-auth",
+      "cf-aig-authorization",
+      "cf-access-jwt-assertion",
+      "x-amzn-oidc-accesstoken",
+      "x-amzn-oidc-data",
+      "x-forwarded-access-token",
+      "x-forwarded-client-cert",
+      "x-csrftoken",
+      "private-token",
+      "apikey",
+      "token",
+      "x-jwt",
+      "x-gateway-secret",
     ].map((name) => [name, "client-secret"]),
   );
-  const path = "/v1/chat/completions?key=client-secret&a=b&api_key=client-secret";
-  const response = await gateway.post(path, BODY, { headers: { ...headers, "x-other": "kept" } });
+  const path = "/v1/chat/completions?key=client-secret&a=b&api_key=client-secret" +
+    "&subscription-key=client-secret&api%5Fkey=client-secret&access_token=client-secret" +
+    "&X-Amz-Signature=client-secret&TOKEN=client-secret&%zz=1&max_tokens=5";
+  const kept = { "x-other": "kept", "idempotency-key": "kept", "x-session-id": "kept" };
+  const response = await gateway.post(path, BODY, { headers: { ...headers, ...kept } });
   await response.body?.cancel();
   const [asked] = vendor.asked;
   assert.ok(![...asked.headers.values()].some((value) => value.includes("client-secret")));
   assert.equal(asked.headers.get("authorization"), "Bearer VENDORKEY");
-  assert.equal(asked.headers.get("x-other"), "kept");
-  assert.equal(asked.target, "/v1/chat/completions?a=b");
+  for (const name of Object.keys(kept)) assert.equal(asked.headers.get(name), "kept", name);
+  assert.equal(asked.target, "/v1/chat/completions?a=b&%zz=1&max_tokens=5");
 });

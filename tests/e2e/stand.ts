@@ -276,7 +276,7 @@ export interface RecordLine {
 
 /** Every record written so far; fails on a line that is not whole. */
 export async function records(
-  gateway: Gateway,
+  gateway: Pick<Gateway, "dataDir" | "log">,
   folder: "requests_responses" | "incomplete" = "requests_responses",
 ): Promise<RecordLine[]> {
   const path = join(gateway.dataDir, folder);
@@ -295,7 +295,7 @@ export async function records(
 
 /** Waits for at least `count` records and returns them. */
 export async function recordsOf(
-  gateway: Gateway,
+  gateway: Pick<Gateway, "dataDir" | "log">,
   count: number,
   folder: "requests_responses" | "incomplete" = "requests_responses",
 ): Promise<RecordLine[]> {

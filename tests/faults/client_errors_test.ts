@@ -109,7 +109,7 @@ Deno.test("a wrong key of the client's: the instance's own 401", async () => {
 Deno.test("an unknown model is the gateway's own 404 and reaches nobody", async () => {
   await using fleet = await startFleet();
   const error = await errorOf(await fleet.chat({ model: "nobody" }), 404, "NotFoundError");
-  assert.equal(error.message, "The model `nobody` does not exist.");
+  assert.equal(error.message, "The model `nobody` does not exist. There is `demo`.");
   assert.equal(error.param, "model");
   assert.deepEqual(await fleet.counts(), [0, 0]);
   await fleet.records(0, 0);

@@ -22,6 +22,8 @@ export interface FleetOptions {
   config?: Record<string, unknown>;
   /** Environment of the gateway, beside what it inherits. */
   env?: Record<string, string>;
+  /** How many files the gateway may have open (Linux). */
+  maxFiles?: number;
   /** Options of one instance; `url` may lead through a proxy. */
   each?: (index: number, url: string) => Record<string, unknown>;
 }
@@ -90,6 +92,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
   try {
     gateway = await startGateway({
       env: options.env,
+      maxFiles: options.maxFiles,
       config: {
         instances: entries.slice(0, count),
         fallback_instances: entries.slice(count),

@@ -26,8 +26,11 @@ export interface OddServer extends AsyncDisposable {
   readonly calls: OddCall[];
 }
 
-/** Starts it on a free port of 127.0.0.1. */
-export async function startOddServer(answer: (call: OddCall) => void): Promise<OddServer> {
+/** Starts it on a port of 127.0.0.1, a free one where none is given. */
+export async function startOddServer(
+  answer: (call: OddCall) => void,
+  port = 0,
+): Promise<OddServer> {
   const calls: OddCall[] = [];
   const open = new Set<net.Socket>();
   const server = net.createServer({ noDelay: true }, (socket) => {
@@ -62,7 +65,7 @@ export async function startOddServer(answer: (call: OddCall) => void): Promise<O
       answer(current);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as net.AddressInfo).port}/v1`,
     calls,

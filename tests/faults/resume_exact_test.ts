@@ -155,3 +155,31 @@ Deno.test("text that was held back for a stop string comes from its tokens", asy
   assert.deepEqual({ ...chatText(answer) }, { ...chatText(whole) });
   assert.deepEqual(await s.resumes(), ["exact"]);
 });
+
+for (const cutAt of [7, 18]) {
+  for (const shown of [undefined, false, true]) {
+    const skips = shown === undefined ? {} : { skip_special_tokens: !shown };
+    const name = `special tokens that a server ${shown ? "shows" : "hides"}` +
+      `${shown === false ? " as it is told" : ""} are so behind a break at ${cutAt}`;
+    Deno.test(`${name}, in chat and completions`, async () => {
+      await using s = await stand({}, ["--tokens", "12"]);
+      for (const path of ["/v1/chat/completions", "/v1/completions"]) {
+        await s.simulators.fail(0, `cut:${cutAt}`, { count: 1 });
+        await s.simulators.fail(1, `cut:${cutAt}`, { count: 1 });
+        const request = {
+          ...{ model: "demo", stream: true, max_tokens: 40, ignore_eos: true, ...skips },
+          ...path.includes("chat") ? { messages } : { prompt: "tell me something long" },
+        };
+        const text = (answer: SseAnswer) =>
+          answer.json.map(({ choices: [choice] }) => choice?.text ?? choice?.delta?.content ?? "")
+            .join("");
+        const answer = await readSse(await s.gateway.post(path, request));
+        for (const index of [0, 1]) await s.simulators.reset(index);
+        const whole = await s.direct(path, request);
+        assert.equal(text(whole).includes("<|im_end|>"), shown === true);
+        assert.ok(answer.done);
+        assert.equal(text(answer), text(whole));
+      }
+    });
+  }
+}

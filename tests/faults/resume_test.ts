@@ -275,6 +275,19 @@ Deno.test("a replay that breaks off before the answer's place is made again, man
   await noneInFlight(s);
 });
 
+Deno.test("instances that die one after the other near the same place of an answer do not end it", async () => {
+  await using s = await stand({ error_threshold: 1000 });
+  const request = { model: "demo", stream: true, messages, max_tokens: 60, temperature: 0 };
+  const whole = await direct(s, "/v1/messages", request);
+  for (const [index, at] of [22, 25, 28].entries()) {
+    await s.simulators.fail(index, `cut:${at}`, { count: 2 });
+  }
+  const answer = await readSse(await s.gateway.post("/v1/messages", request));
+  assert.equal(answer.error, null);
+  assert.deepEqual(answer.json.map((event) => event.delta), whole.json.map((event) => event.delta));
+  await noneInFlight(s);
+});
+
 Deno.test("an answer that kills each instance at the same place is given up after few of them", async () => {
   await using s = await stand({ error_threshold: 1000 });
   for (const index of [0, 1, 2]) await s.simulators.fail(index, "cut:20");

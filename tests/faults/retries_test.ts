@@ -243,6 +243,65 @@ Deno.test("busy for a moment: the request waits as long as it was told to, then 
   await settled(gateway);
 });
 
+Deno.test("one that dies over a request is waited for up to retry.max_wait, and asked again", async () => {
+  const died = Promise.withResolvers<void>();
+  await using first = await startOddServer((call) => {
+    call.reset();
+    died.resolve();
+  });
+  const port = Number(new URL(first.url).port);
+  await using gateway = await startGatewayFor([first.url], { retry: { max_wait: 30 } });
+  const answer = gateway.post("/v1/chat/completions", chatBody());
+  await died.promise;
+  await first[Symbol.asyncDispose]();
+  // Twice the longest pause, so that at least one look finds nobody there.
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  await using _again = await startOddServer((call) => call.write(whole(completion("late"))), port);
+  assert.equal(await contentOf(await answer), "late");
+  const { complete } = await recordsOf(gateway, 1, 0);
+  const errors = (complete[0].meta.attempts ?? []).map(({ error }) => error);
+  assert.ok(errors.filter((error) => error === "connection refused").length > 0, String(errors));
+  await settled(gateway);
+});
+
+Deno.test("looking for one that has died takes no retry from others", async () => {
+  const died = Promise.withResolvers<void>();
+  await using mortal = await startOddServer((call) => {
+    call.reset();
+    died.resolve();
+  });
+  await using busy = await startOddServer((call) => {
+    call.write(
+      call.number === 0
+        ? "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n"
+        : whole(completion("again")),
+    );
+  });
+  await using gateway = await startGatewayFor([], {
+    instances: [
+      { url: mortal.url, model_name: "mortal", name: "mortal" },
+      { url: busy.url, model_name: "demo", name: "busy" },
+    ],
+    retry: { max_wait: 6 },
+  });
+  const lost = gateway.post("/v1/chat/completions", chatBody({ model: "mortal" }));
+  await died.promise;
+  await mortal[Symbol.asyncDispose]();
+  // Some twenty looks, where the budget of a quiet gateway has ten retries.
+  await errorOf(await within(lost, "the end of looking", 20_000), 502, "BadGatewayError");
+  const response = await gateway.post("/v1/chat/completions", chatBody());
+  assert.equal(await contentOf(response), "again");
+  await settled(gateway);
+});
+
+Deno.test("where nobody was there to be asked the client hears so without a wait", async () => {
+  await using gateway = await startGatewayFor([deadUrl()], { retry: { max_wait: 30 } });
+  const asked = gateway.post("/v1/chat/completions", chatBody());
+  const { message } = await errorOf(await within(asked, "an answer"), 502, "BadGatewayError");
+  assert.match(message, /connection refused/);
+  await settled(gateway);
+});
+
 for (const fault of ["reset", "500", "429", "503", "503:retry-after=0.1"]) {
   for (const stream of [false, true]) {
     const kind = stream ? "streamed" : "whole";

@@ -22,7 +22,9 @@ const impatientWithFirst = (timeouts: Record<string, number>) => (index: number)
   index === 0 ? { timeouts } : {};
 
 /** A listener whose queue of connections is full: the kernel leaves any further one unanswered. */
-async function startBlackHole(): Promise<Disposable & { url: string }> {
+async function startBlackHole(): Promise<
+  Disposable & { url: string; open(answer: (conn: Deno.TcpConn) => Promise<void>): void }
+> {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0, tcpBacklog: 1 });
   const { port } = listener.addr as Deno.NetAddr;
   const filling: Deno.TcpConn[] = [];
@@ -37,6 +39,16 @@ async function startBlackHole(): Promise<Disposable & { url: string }> {
   await waitFor(() => filling.length >= 2, "the queue of connections to be full");
   return {
     url: `http://127.0.0.1:${port}/v1`,
+    async open(answer) {
+      try {
+        for await (const conn of listener) {
+          // Those that only fill the queue say nothing.
+          answer(conn).catch(() => {}).finally(() => conn.close());
+        }
+      } catch (error) {
+        if (!(error instanceof Deno.errors.BadResource)) throw error;
+      }
+    },
     [Symbol.dispose]() {
       for (const connection of filling) connection.close();
       listener.close();
@@ -69,15 +81,35 @@ Deno.test("connect: an instance behind a black hole is left for another one", as
   await fleet.settled();
 });
 
-Deno.test("connect: without another instance the client is told, 504", async () => {
+Deno.test("connect: where nobody else can answer, a late connection is waited for", async () => {
   using hole = await startBlackHole();
-  await using gateway = await startGatewayFor([hole.url], { timeouts: { connect: 0.3 } });
+  await using gateway = await startGatewayFor([hole.url], { timeouts: { connect: 0.2 } });
+  const began = performance.now();
+  const asked = gateway.post("/v1/chat/completions", chatBody());
+  await waitFor(() => performance.now() - began > 800, "the usual limit to pass");
+  hole.open(async (conn) => {
+    const head = new Uint8Array(4096);
+    if (await conn.read(head) === null) return;
+    await conn.write(new TextEncoder().encode(whole(completion("late, and here"))));
+    // Closed by the gateway, or with it.
+    await conn.read(head);
+  });
+  assert.equal(await contentOf(await asked), "late, and here");
+  await recordsOf(gateway, 1, 0);
+  await settled(gateway);
+});
+
+Deno.test("connect: without another instance the client is told within first_byte, 504", async () => {
+  using hole = await startBlackHole();
+  await using gateway = await startGatewayFor([hole.url], {
+    timeouts: { connect: 0.1, first_byte: 0.3 },
+  });
   const error = await errorOf(
     await gateway.post("/v1/chat/completions", chatBody()),
     504,
     "GatewayTimeoutError",
   );
-  assert.match(error.message, /sim-0: no connection within 0\.3 s \(timeouts\.connect\)/);
+  assert.match(error.message, /sim-0: no connection within 0\.3 s/);
   assert.ok(!error.message.includes("127.0.0.1"), "without the address");
   await recordsOf(gateway, 0, 1);
   await settled(gateway);

@@ -1,7 +1,13 @@
 // Which header fields pass.
 
 import assert from "node:assert/strict";
-import { endToEnd, requestHeaders, responseHeaders } from "../../lib/forward/header_rules.ts";
+import type { InstanceConfig } from "../../lib/config/config.ts";
+import {
+  endToEnd,
+  facingClients,
+  requestHeaders,
+  responseHeaders,
+} from "../../lib/forward/header_rules.ts";
 
 Deno.test("fields of one connection stop here, those that Connection names too", () => {
   const sent = requestHeaders(
@@ -71,4 +77,17 @@ Deno.test("answers carry the gateway's id and the instance, once", () => {
     ["x-request-id", "ours"],
     ["x-gateway-instance", "gpu-1"],
   ]);
+});
+
+Deno.test("no field with addresses in it names the instance to clients", () => {
+  const instance = { origin: "http://10.0.0.1:8000", pathPrefix: "" } as InstanceConfig;
+  const facing = (name: string, value: string) =>
+    facingClients({ status: 307, headers: [[name, value]] }, instance).headers[0][1];
+  assert.equal(facing("location", "HTTP://10.0.0.1:8000/v1/x/?a=1"), "/v1/x/?a=1");
+  assert.equal(facing("link", "<http://10.0.0.1:8000/v1/x>; rel=next"), "</v1/x>; rel=next");
+  assert.equal(facing("link", "</a>, <//10.0.0.1:8000/b>"), "</a>, </b>");
+  assert.equal(facing("refresh", "0; url=http://10.0.0.1:8000/v1/x"), "0; url=/v1/x");
+  for (const other of ["<http://10.0.0.1:80001/x>", "<http://10x0y0z1:8000/x>"]) {
+    assert.equal(facing("link", other), other);
+  }
 });

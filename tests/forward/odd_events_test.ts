@@ -79,7 +79,12 @@ Deno.test("a call whose name is no JSON string cannot be read, which is no error
     reader.take(raw);
     assert.ok(reader.isLost, name);
     const words = { content: "Well. ", reasoning: "", calls: [] };
-    const reading = readingOf(raw, words, { parses: true, tools: true, marks: [] });
+    const reading = readingOf(raw, words, {
+      parses: true,
+      tools: true,
+      hides: true,
+      marks: [],
+    });
     assert.ok(reading === null, name);
   }
 });

@@ -1,6 +1,7 @@
 // Raw text of a model is read the same however it was cut into pieces.
 
 import assert from "node:assert/strict";
+import { readingOf } from "../../lib/forward/resume/reading.ts";
 import {
   gathered,
   type RawForm,
@@ -80,4 +81,27 @@ Deno.test("a thought that the prompt has opened ends at its mark", () => {
   const whole = { reasoning: "so\n", content: "yes", calls: [] };
   assert.deepEqual(read(["so\n</think>yes"], form), whole);
   assert.deepEqual(read([..."so\n</think>yes"], form), whole);
+});
+
+const READ = { parses: true, tools: false, hides: true, marks: [] };
+
+Deno.test("where nobody reads marks, a mark that is not shown is a special token like others", () => {
+  const words = { reasoning: "", content: "one two three", calls: [] };
+  const reading = readingOf("one <think>two <|im_end|>three", words, READ);
+  assert.ok(reading?.skipsSpecial, "and the server is to leave out what comes");
+  assert.deepEqual(reading.rest, []);
+});
+
+Deno.test("special tokens that come are shown where those that came were, else as the server's way is", () => {
+  const words = (content: string) => ({ reasoning: "", content, calls: [] });
+  const skips = (raw: string, content: string, options = READ) =>
+    readingOf(raw, words(content), options)?.skipsSpecial;
+  assert.equal(skips("a <|im_end|>b", "a <|im_end|>b"), false);
+  assert.equal(skips("a <|im_end|>b", "a b"), true);
+  assert.equal(skips("a b", "a b"), true);
+  assert.equal(skips("a b", "a b", { ...READ, hides: false }), false);
+  // A mark may be text.
+  assert.equal(skips("a <think> b", "a <think> b"), true);
+  // A server that reads calls has its parser see them.
+  assert.equal(skips("a b", "a b", { ...READ, tools: true }), false);
 });

@@ -216,6 +216,7 @@ export interface Seen {
 /** The same told from well-formed events by their JSON alone. */
 export function seen(all: readonly Event[]): Seen {
   const seen: Seen = { fault: false, finishes: 0, done: false, progress: 0, pieces: 0 };
+  let told = 0;
   for (const { data } of all) {
     if (data.trim() === "[DONE]") {
       if (seen.finishes === 0) return { ...seen, fault: true };
@@ -233,7 +234,11 @@ export function seen(all: readonly Event[]): Seen {
     } else if (says(choice)) {
       seen.progress++;
       seen.pieces++;
-    } else if (chunk.choices?.length === 0 && chunk.usage) seen.progress++;
+    } else if (chunk.choices?.length === 0 && chunk.usage?.completion_tokens > told) {
+      // Figures alone are progress where they grow.
+      seen.progress++;
+    }
+    told = chunk.usage?.completion_tokens ?? told;
   }
   return seen;
 }

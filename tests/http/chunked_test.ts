@@ -13,9 +13,13 @@ function decoded(pieces: readonly Uint8Array[]): string {
   let rest = "";
   try {
     for (const piece of pieces) {
-      if (!decoder.done) data += latin1(decoder.decode(piece, 0, piece.length));
-      else decoder.consumed = 0;
-      rest += latin1(piece.subarray(decoder.consumed));
+      let at = 0;
+      // Data before a fault comes first, and the fault with the next call.
+      while (at < piece.length && !decoder.done) {
+        data += latin1(decoder.decode(piece, at, piece.length));
+        at = decoder.consumed;
+      }
+      rest += latin1(piece.subarray(at));
     }
   } catch (error) {
     if (!(error instanceof HttpSyntaxError)) throw error;
@@ -100,6 +104,17 @@ for (const [name, text, expected] of CASES) {
     }
   });
 }
+
+Deno.test("data before a fault is given out, and the fault told by the next call", () => {
+  const bytes = bytesOf("2\r\nab\r\n3\r\ncde\r\nzz\r\n");
+  const decoder = new ChunkedDecoder();
+  assert.equal(latin1(decoder.decode(bytes, 0, bytes.length)), "abcde");
+  assert.ok(!decoder.done);
+  const { consumed } = decoder;
+  const again = () => decoder.decode(bytes, consumed, bytes.length);
+  assert.throws(again, HttpSyntaxError);
+  assert.throws(again, HttpSyntaxError);
+});
 
 Deno.test("chunks are decoded within a part of a buffer, and nothing outside it is touched", () => {
   const bytes = bytesOf("##2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n##");

@@ -367,7 +367,7 @@ const PATHS: [target: string, kind: string][] = [
   ["/v1/load%5flora_adapter", "not_found"],
   ["/v1/LOAD_LORA_ADAPTER/", "not_found"],
   ["/sleep", "not_found"],
-  ["/", "not_found"],
+  ["/", "admin"],
 ];
 
 for (const [target, kind] of PATHS) {

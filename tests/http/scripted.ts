@@ -1,6 +1,7 @@
 // Connections that deliver given pieces and then end, and what the gateway's own HTTP/1.1 code makes
 // of them: the real connection of the listener and the real client, without sockets or clocks.
 
+import { Descriptors } from "../../lib/http/descriptors.ts";
 import { Buffer } from "node:buffer";
 import { Http1Transport } from "../../lib/forward/transport/http1.ts";
 import { readFrom, UpstreamError } from "../../lib/forward/transport.ts";
@@ -109,11 +110,14 @@ const options = {
   hostname: "127.0.0.1",
   port: 0,
   reusePort: false,
+  certificate: null,
   headTimeoutS: 10,
   bodyTimeoutS: 10,
   idleTimeoutS: 10,
   maxConnectionsPerAddress: 0,
   addresses: new AddressCounts(SharedState.create()),
+  descriptors: new Descriptors(() => {}),
+  errorFields: () => [],
 };
 const buffers = new MessageBuffers();
 const slab = new Slab();
@@ -130,6 +134,7 @@ export async function serve(
   const owner: ConnectionOwner = {
     options: { ...options, onError: (error) => unexpected ??= error },
     draining: false,
+    sendsAway: () => false,
     now: 0,
     buffers,
     slab,
@@ -189,7 +194,7 @@ export async function receive(
     }
     // Bytes that nobody asked for show in the read that is pending while a connection is idle.
     await turns(LATE_TURNS / 2);
-    const kept = transport.hasIdle(ORIGIN);
+    const kept = transport.idle.has(ORIGIN);
     return {
       status,
       headers: head.headers.map(([name, value]) => `${name}: ${value}`),

@@ -19,9 +19,24 @@ Deno.test("what repeats within a minute is one event that counts on", () => {
     feed.events.map(({ id, subject, message, count }) => [id, subject, message, count]),
     [[2, "gpu-2", "refused", 1], [1, "gpu-1", "reset", 3]],
   );
+  const lasting = feed.events.at(-1)!;
+  assert.equal(Date.parse(lasting.time) - Date.parse(lasting.since), 30_000);
   wait(61);
   feed.add("failover", "warning", "gpu-1", "refused");
   assert.deepEqual(feed.events.map(({ id }) => id), [2, 1, 3]);
+});
+
+Deno.test("what somebody did has its own time, however soon it is done again", () => {
+  const { feed, wait } = feedAt();
+  feed.add("reload", "info", "configuration", "a mistake");
+  feed.add("instance_misconfigured", "bad", "gpu-1", "refuses the key");
+  wait(10);
+  feed.add("reload", "info", "configuration", "mended");
+  assert.deepEqual(feed.events.map(({ message }) => message), [
+    "a mistake",
+    "refuses the key",
+    "mended",
+  ]);
 });
 
 Deno.test("listeners hear each event until they stop", () => {

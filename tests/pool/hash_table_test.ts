@@ -56,7 +56,9 @@ Deno.test("a large key is found where it was put", () => {
 Deno.test("stored responses: the newest are known in all workers, the memory does not grow", () => {
   const first = SharedState.create();
   const second = new SharedState(first.buffer, 1);
-  for (let i = 0; i < 100_000; i++) first.stored.note(`resp_${i}`, i + 1);
+  for (let i = 0; i < 100_000; i++) {
+    first.stored.made({ response: hashOf(`resp_${i}`), keeper: i + 1, owner: 0 });
+  }
   let known = 0;
   for (let i = 95_000; i < 100_000; i++) {
     const keeper = second.stored.keeperOf(`resp_${i}`);
@@ -65,6 +67,6 @@ Deno.test("stored responses: the newest are known in all workers, the memory doe
   }
   assert.ok(known > 4000, `${known} of the last 5000`);
   assert.equal(second.stored.keeperOf("resp_never"), null);
-  second.stored.note("resp_99999", 7);
+  second.stored.take({ response: hashOf("resp_99999"), keeper: 7, owner: 0 });
   assert.equal(first.stored.keeperOf("resp_99999"), 7, "noted again");
 });

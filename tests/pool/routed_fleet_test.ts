@@ -17,6 +17,7 @@ const asking = (chain: PromptChain, answerTokens = 0): Ask => ({
   priority: 0,
   chain,
   answerTokens,
+  session: 0,
 });
 
 function take(stand: FleetStand, chain: PromptChain): Lease {

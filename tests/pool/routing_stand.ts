@@ -1,6 +1,7 @@
 // The router over a few instances without a network: prompts by their text, a clock that the test turns.
 
-import { type Decision, type Place, Router } from "../../lib/pool/balancing/router.ts";
+import type { Decision, Place } from "../../lib/pool/balancing/decision.ts";
+import { Router } from "../../lib/pool/balancing/router.ts";
 import type { Placement } from "../../lib/pool/balancing/placement.ts";
 import { type CostWeights, USUAL_WEIGHTS } from "../../lib/pool/balancing/prefix_aware.ts";
 import { RoutingMemory } from "../../lib/pool/load/routing_memory.ts";
@@ -62,7 +63,11 @@ export class RoutingStand {
   #picks = 0;
   readonly #lastPicks: number[];
 
-  constructor(sizes: Sizes = {}, costs: CostWeights = USUAL_WEIGHTS, memory?: RoutingMemory) {
+  constructor(
+    sizes: Sizes & { pins?: boolean } = {},
+    costs: CostWeights = USUAL_WEIGHTS,
+    memory?: RoutingMemory,
+  ) {
     const count = sizes.instances ?? 8;
     this.memory = memory ?? memoryOf(sizes).memory;
     this.router = new Router(
@@ -70,6 +75,8 @@ export class RoutingStand {
       { seed: SEED, slot: MODEL_SLOT },
       costs,
       () => this.clock,
+      undefined,
+      sizes.pins,
     );
     this.inFlight = Array(count).fill(0);
     this.weights = Array(count).fill(1);
@@ -87,11 +94,19 @@ export class RoutingStand {
     }));
   }
 
-  send(chain: PromptChain): Sent {
+  send(chain: PromptChain, session = 0): Sent {
     const places = this.places();
-    const decision = this.router.decide(places, chain);
-    const { slot } = places[decision.index];
-    const placement = this.router.place(slot, chain);
+    const decision = this.router.decide(places, chain, session);
+    return this.#sent(places[decision.index].slot, decision, chain, session);
+  }
+
+  /** Sends it to that instance, whatever the router would do. */
+  sendTo(slot: number, chain: PromptChain): Sent {
+    return this.#sent(slot, this.router.decide(this.places(), chain), chain);
+  }
+
+  #sent(slot: number, decision: Decision, chain: PromptChain, session = 0): Sent {
+    const placement = this.router.place(slot, chain, session);
     this.inFlight[slot]++;
     this.#lastPicks[slot] = ++this.#picks;
     return { slot, decision, placement };
@@ -110,9 +125,22 @@ export class RoutingStand {
   }
 
   /** Sends it and has it answered; the slot of the instance. */
-  once(chain: PromptChain): number {
-    const sent = this.send(chain);
+  once(chain: PromptChain, session = 0): number {
+    const sent = this.send(chain, session);
     this.answer(sent);
     return sent.slot;
   }
 }
+
+/** What the metrics of an instance with nothing to do say. */
+export const IDLE = {
+  running: 0,
+  waiting: 0,
+  kvUsage: 0,
+  queries: null,
+  hits: null,
+  kvTokens: null,
+  cachesPrefixes: null,
+  isAsleep: false,
+  startedAt: null,
+};

@@ -19,6 +19,7 @@ export const ask = (priority: number): Ask => ({
   priority,
   chain: NO_CHAIN,
   answerTokens: 0,
+  session: 0,
 });
 
 export function config(options: Record<string, unknown>): Config {

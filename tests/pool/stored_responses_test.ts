@@ -161,3 +161,32 @@ Deno.test("a model that a reload takes away while its keeper is looked for is no
   assert.equal(answer.status, 404);
   assert.match((await answer.json()).error.message, /`demo` does not exist/);
 });
+
+Deno.test("32: what an instance kept that was taken out of the configuration is not found, and nobody else is asked", async () => {
+  await using s = stand();
+  await using gateway = await s.gateway({});
+  const id = await keptByA(gateway);
+  await gateway.writeConfig({ instances: options(s.a, s.b).instances.slice(1) });
+  await waitFor(async () => (await healthOf(gateway)).instances.length === 1, "the reload");
+  const before = s.b.asked.length;
+  const next = await respond(gateway, id);
+  assert.equal(next.status, 404);
+  assert.match((await next.json()).error.message, /the instance that keeps it is gone/);
+  const got = await fetch(`${gateway.url}/v1/responses/${id}`);
+  assert.equal(got.status, 404);
+  assert.match(await got.text(), /the instance that keeps it is gone/);
+  assert.equal(s.b.asked.length, before);
+});
+
+Deno.test("32: what a dead instance keeps is answered by nobody else, with that reason", async () => {
+  await using s = stand();
+  await using gateway = await s.gateway({ retry: { max_wait: 0 } });
+  const id = await keptByA(gateway);
+  await s.a[Symbol.asyncDispose]();
+  const before = s.b.asked.length;
+  const next = await respond(gateway, id);
+  assert.equal(next.status, 502);
+  assert.match((await next.json()).error.message, /^Only a keeps what the request refers to/);
+  assert.equal(s.b.asked.length, before);
+  assert.equal((await respond(gateway)).status, 200, "a new chain begins elsewhere");
+});

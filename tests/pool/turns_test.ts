@@ -75,7 +75,7 @@ Deno.test("an instance of more models than there is room for turns shares them a
   const shared = SharedState.create();
   const stand = new FleetStand(both(models), shared);
   const { byteLength } = shared.buffer;
-  assert.ok(byteLength < 12 * 1024 * 1024, `${byteLength} bytes, whatever is configured`);
+  assert.ok(byteLength < 16 * 1024 * 1024, `${byteLength} bytes, whatever is configured`);
   const counts = alternate([stand], models, 10);
   const first = models.slice(0, 3).concat(models.slice(MAX_TURNS + 1, MAX_TURNS + 3));
   for (const model of first) {

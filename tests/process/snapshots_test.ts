@@ -48,7 +48,7 @@ Deno.test("a snapshot tells each instance's slot and whose requests go through a
   assert.deepEqual(structuredClone(snapshots.current), snapshots.current);
 });
 
-Deno.test("a drained instance has weight 0 until it is undrained or the file is read again", () => {
+Deno.test("a drained instance has weight 0 until it is undrained or leaves the file", () => {
   const snapshots = snapshotsOf({ a: 1, b: 3 });
   const heard: Record<string, number>[] = [];
   snapshots.join({ apply: (snapshot) => heard.push(weightsIn(snapshot)) });
@@ -57,9 +57,19 @@ Deno.test("a drained instance has weight 0 until it is undrained or the file is 
   assert.equal(snapshots.file.instances[1].weight, 3, "the file still says what it said");
   assert.deepEqual(snapshots.undrain("b"), { ok: true });
   snapshots.drain("a");
+  snapshots.load(configOf({ a: 2, b: 3 }));
+  assert.deepEqual([...snapshots.drained], ["a"], "who saves the file may know nothing of it");
+  snapshots.load(configOf({ b: 3 }));
   snapshots.load(configOf({ a: 1, b: 3 }));
   assert.deepEqual([...snapshots.drained], []);
-  assert.deepEqual(heard, [{ a: 1, b: 0 }, { a: 1, b: 3 }, { a: 0, b: 3 }, { a: 1, b: 3 }]);
+  assert.deepEqual(heard, [
+    { a: 1, b: 0 },
+    { a: 1, b: 3 },
+    { a: 0, b: 3 },
+    { a: 0, b: 3 },
+    { b: 3 },
+    { a: 1, b: 3 },
+  ]);
 });
 
 Deno.test("what cannot be drained or undrained is refused, and nobody is told", () => {

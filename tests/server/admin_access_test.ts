@@ -59,6 +59,9 @@ Deno.test("what a proxy changes shows it too: the connection, the page, the site
       { referer: "https://llm.example.com/dashboard/" },
       { "sec-fetch-site": "cross-site" },
       { "sec-fetch-site": "same-site" },
+      // nginx with `proxy_set_header Connection ""`, as its guide to kept connections has it.
+      { "sec-fetch-site": "none" },
+      { "sec-ch-ua": "x" },
     ] as Record<string, string>[]
   ) assert.equal(ask(plain, { headers }), "403", JSON.stringify(headers));
   const browsers = {
@@ -72,8 +75,14 @@ Deno.test("what a proxy changes shows it too: the connection, the page, the site
   assert.equal(ask(plain, { headers: browsers }), "granted false");
 });
 
-Deno.test("records are shown with the token, or to users of this host where the file says so", () => {
-  for (const target of ["/dashboard/api/records?q=x", "/dashboard/api/record?place=x"]) {
+Deno.test("records and keys are shown with the token, or to users of this host where the file says so", () => {
+  for (
+    const target of [
+      "/dashboard/api/records?q=x",
+      "/dashboard/api/record?place=x",
+      "/dashboard/api/keys?q=",
+    ]
+  ) {
     assert.equal(ask(plain, { target }), "403");
     assert.equal(ask(guarded, { target }), "401");
     assert.equal(ask({ ...plain, local: true }, { target }), "granted false");

@@ -149,6 +149,15 @@ Deno.test("a body beyond the limit is refused, however it is framed, and memory 
     400,
     /chunk size/,
   );
+  // Good data in the same packet does not put the refusal off.
+  refused(
+    await stand.send(
+      `POST ${PATH} HTTP/1.1\r\ntransfer-encoding: chunked`,
+      "5\r\nhelloXX\r\n0\r\n\r\n",
+    ),
+    400,
+    /longer than its size/,
+  );
   await stand.isAsBefore();
 });
 

@@ -2,6 +2,7 @@
 // both listeners promise, then what only http1 does. Syntax by the letter is tested in tests/http, the
 // limits of a whole gateway in listener_limits_test.ts.
 
+import { Descriptors } from "../../lib/http/descriptors.ts";
 import assert from "node:assert/strict";
 import type { ClientReply, ClientRequest } from "../../lib/http/client.ts";
 import { RequestError } from "../../lib/http/client.ts";
@@ -34,11 +35,14 @@ class Door implements AsyncDisposable {
       hostname: "127.0.0.1",
       port: 0,
       reusePort: false,
+      certificate: null,
       headTimeoutS: 10,
       bodyTimeoutS: 10,
       idleTimeoutS: 10,
       maxConnectionsPerAddress: 0,
       addresses: new AddressCounts(SharedState.create()),
+      descriptors: new Descriptors(() => {}),
+      errorFields: () => [],
       onError: (error) => this.errors.push(error),
       ...options,
     }, async (request, reply) => {

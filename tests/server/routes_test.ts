@@ -29,6 +29,8 @@ Deno.test("API paths are proxied, with their API where answers are understood", 
 
 Deno.test("the gateway's own paths are its own", () => {
   assert.deepEqual(routeOf("/health"), { kind: "health" });
+  assert.deepEqual(routeOf("/"), { kind: "admin" });
+  assert.deepEqual(routeOf("/", "POST"), { kind: "not_found" });
   assert.deepEqual(routeOf("/v1/models"), { kind: "models", id: null });
   assert.deepEqual(routeOf("/v1/models/org%2Dname"), { kind: "models", id: "org-name" });
   assert.deepEqual(routeOf("/v1/responses/resp_1/cancel"), {
@@ -40,7 +42,6 @@ Deno.test("the gateway's own paths are its own", () => {
 Deno.test("paths that administer an instance are not there, however they are written", () => {
   for (
     const path of [
-      "/",
       "/v1",
       "/sleep",
       "/wake_up",

@@ -95,7 +95,8 @@ function messagesEvent(heard: Heard, ids: Set<string>, value: Any): void {
   const head = (message: Any) => {
     ids.add(message.id);
     heard.roles++;
-    heard.promptTokens = message.usage.input_tokens;
+    const { input_tokens, cache_read_input_tokens } = message.usage;
+    heard.promptTokens = input_tokens + (cache_read_input_tokens ?? 0);
     for (const content of message.content) block(content);
   };
   const end = (delta: Any, usage: Any) => {

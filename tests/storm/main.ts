@@ -3,6 +3,7 @@
 
 import { parseArgs } from "node:util";
 import { variant } from "../support/processes.ts";
+import { KEY_VIOLATIONS, keysStorm } from "./keys_storm.ts";
 import { measureRecovery } from "./recovery.ts";
 import { storm, type StormReport, VIOLATIONS } from "./storm.ts";
 
@@ -16,6 +17,7 @@ const HELP = `Usage: deno task storm [options]
   --transport NAME        auto or fetch (auto)
   --seed N                the same storm again, as far as clocks allow (by the time)
   --quiet                 no line for each trouble
+  --keys N                instead, the storm with so many keys: aborts, limits that change, dying workers
   --recovery              instead, measure how long failures and returns take (five minutes)
 `;
 
@@ -30,6 +32,7 @@ const { values } = parseArgs({
     "transport": { type: "string", default: String(variant().config.transport ?? "auto") },
     "seed": { type: "string", default: String(Date.now() % 1_000_000) },
     "quiet": { type: "boolean", default: false },
+    "keys": { type: "string" },
     "recovery": { type: "boolean", default: false },
   },
 });
@@ -48,7 +51,7 @@ if (values.recovery) {
 }
 
 const begun = performance.now();
-const report = await storm({
+const options = {
   seconds: Number(values.seconds),
   streams: Number(values.streams),
   instances: Number(values.instances),
@@ -56,11 +59,25 @@ const report = await storm({
   transport: values.transport,
   seed: Number(values.seed),
   tokensPerSecond: Number(values["tokens-per-second"]),
-  onTrouble: (what) => {
+  onTrouble: (what: string) => {
     if (values.quiet) return;
     console.log(`${((performance.now() - begun) / 1000).toFixed(1).padStart(6)} s  ${what}`);
   },
-});
+} as const;
+
+if (values.keys !== undefined) {
+  const report = await keysStorm({
+    ...options,
+    clients: options.streams,
+    keys: Number(values.keys),
+  });
+  const { complaints, ...counts } = report;
+  for (const [name, count] of Object.entries(counts)) console.log(`${name.padEnd(18)} ${count}`);
+  for (const complaint of complaints) console.log(complaint);
+  Deno.exit(KEY_VIOLATIONS.every((name) => report[name] === 0) ? 0 : 1);
+}
+
+const report = await storm(options);
 console.log(summary(report));
 Deno.exit(VIOLATIONS.every((name) => report[name] === 0) ? 0 : 1);
 

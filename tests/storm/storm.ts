@@ -7,6 +7,7 @@ import { type GatewayProcess, startGateway } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";
 import { difference, hear, type Heard } from "./heard.ts";
 import { startInstances } from "./instances.ts";
+import { linesIn } from "./lines.ts";
 import { type Question, question } from "./questions.ts";
 import { entry, makeTrouble, type Troubles } from "./trouble.ts";
 
@@ -272,20 +273,4 @@ function recordedText({ tokens, calls }: Heard): string {
     return `{"name": ${JSON.stringify(call.name)}, "arguments": ${given}}`;
   });
   return texts.length === 1 ? texts[0] : `[${texts.join(", ")}]`;
-}
-
-/** Whole lines; a piece of one at the end of a file makes it throw when it is parsed. */
-async function* linesIn(folder: string): AsyncGenerator<string> {
-  let entries: Deno.DirEntry[];
-  try {
-    entries = await Array.fromAsync(Deno.readDir(folder));
-  } catch (error) {
-    // Made with the first line.
-    if (error instanceof Deno.errors.NotFound) return;
-    throw error;
-  }
-  for (const { name } of entries) {
-    const text = await Deno.readTextFile(`${folder}/${name}`);
-    yield* text.split("\n").filter((line) => line !== "");
-  }
 }

@@ -5,6 +5,7 @@ import type { Random } from "../fuzz/random.ts";
 import type { GatewayProcess } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";
 import type { Instance } from "./instances.ts";
+import { pause } from "./pause.ts";
 
 export interface Troubles {
   kills: number;
@@ -71,13 +72,23 @@ async function isBack({ gateway, signal }: TroubleOptions, { name }: Instance): 
   await waitFor(
     async () => {
       if (signal.aborted) return true;
-      const health = await (await fetch(`${gateway.url}/health`)).json();
-      const state = health.instances.find((one: { name: string }) => one.name === name)?.state;
-      return state !== "down" && state !== "ejected";
+      const state = await stateOf(gateway, name);
+      return state !== null && state !== "down" && state !== "ejected";
     },
     `${name} to be used again`,
     60_000,
   );
+}
+
+/** undefined for one that the config leaves out; null where the worker that was asked has died. */
+async function stateOf(gateway: GatewayProcess, name: string): Promise<string | undefined | null> {
+  try {
+    const health = await (await fetch(`${gateway.url}/health`)).json();
+    return health.instances.find((one: { name: string }) => one.name === name)?.state;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return null;
+  }
 }
 
 async function rewriteConfig(options: TroubleOptions, troubles: Troubles): Promise<void> {
@@ -106,18 +117,4 @@ export function entry({ name, url }: Instance): Record<string, unknown> {
 function shuffled<T>(items: T[], random: Random): T[] {
   return items.map((item) => ({ item, at: random.below(1e9) }))
     .sort((a, b) => a.at - b.at).map(({ item }) => item);
-}
-
-/** Resolves after `ms`, or at once when `signal` comes. */
-function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal?.addEventListener("abort", end);
-    if (signal?.aborted) end();
-  });
 }

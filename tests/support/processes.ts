@@ -6,6 +6,7 @@ import { waitFor } from "./wait.ts";
 
 /** The root of the repository. */
 export const ROOT = join(import.meta.dirname!, "..", "..");
+const MAIN = join(ROOT, "main.ts");
 
 /** A started program. Disposing it kills it. */
 export interface ChildProcess extends AsyncDisposable {
@@ -247,6 +248,10 @@ export interface GatewayProcessOptions {
   config: Record<string, unknown> | string;
   args?: string[];
   env?: Record<string, string>;
+  /** Another module than main.ts that does the same. */
+  main?: string;
+  /** How many files it may have open (Linux). */
+  maxFiles?: number;
 }
 
 /**
@@ -289,14 +294,24 @@ export async function startGateway(options: GatewayProcessOptions): Promise<Gate
       ...variant().args,
       ...options.args ?? [],
     ];
-    child = startProcess(executable ?? Deno.execPath(), {
-      args: executable
-        ? args
-        : ["run", "-A", "--config", join(ROOT, "deno.json"), join(ROOT, "main.ts"), ...args],
+    const command = executable ? [executable, ...args] : [
+      Deno.execPath(),
+      "run",
+      "-A",
+      "--config",
+      join(ROOT, "deno.json"),
+      options.main ?? MAIN,
+      ...args,
+    ];
+    if (options.maxFiles !== undefined) {
+      command.unshift("prlimit", `--nofile=${options.maxFiles}:${options.maxFiles}`);
+    }
+    child = startProcess(command[0], {
+      args: command.slice(1),
       cwd: folder,
       env: options.env,
     });
-    ready = await child.waitForOutput(/listening on (http:\/\/[^\s/]+:(\d+))/);
+    ready = await child.waitForOutput(/listening on (https?:\/\/[^\s/]+:(\d+))/);
   } catch (error) {
     await child?.kill();
     await Deno.remove(folder, { recursive: true });

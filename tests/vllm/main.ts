@@ -11,7 +11,7 @@ import { leaving, overload } from "./limits.ts";
 import { parity } from "./parity.ts";
 import { Report } from "./report.ts";
 import { MODEL, type Server, startServer } from "./server.ts";
-import { trouble, TROUBLES } from "./signals.ts";
+import { rowsFor, trouble, TROUBLES, undisturbed } from "./signals.ts";
 
 const TRIALS = ["parity", "cuts", "thinking", "signals", "overload", "leaving"] as const;
 
@@ -20,6 +20,7 @@ const HELP = `Usage: deno task test:vllm [options]
   --only TRIALS         ${TRIALS.join(", ")} (all)
   --cuts N              streams of each API cut at each temperature, with a parser and without (50)
   --temperatures LIST   (0,0.8)
+  --times N             how often a server meets each signal (1)
   --resume MODE         auto, exact, continue (auto)
 
 The environment variable VLLM_VENV names a virtual environment with vLLM; without it one is made in
@@ -32,6 +33,7 @@ const { values } = parseArgs({
     "only": { type: "string", default: TRIALS.join(",") },
     "cuts": { type: "string", default: "50" },
     "temperatures": { type: "string", default: "0,0.8" },
+    "times": { type: "string", default: "1" },
     "resume": { type: "string", default: "auto" },
   },
 });
@@ -133,17 +135,20 @@ if (does("overload")) {
   await overload(gateway, report);
 }
 
-/** One of the two meets each trouble in turn and is started anew. */
+/** One of the two meets each trouble in turn, as often as was asked for, and is started anew. */
 async function signals([first, second]: readonly Server[]): Promise<void> {
-  let victim = second;
+  const references = await undisturbed(first);
+  let victim: Server | null = second;
   for (const what of TROUBLES) {
-    say(what.name);
-    {
+    const rows = rowsFor(what, report);
+    for (let time = 1; time <= Number(values.times); time++) {
+      say(`${what.name}, ${time}`);
+      victim ??= await startServer(model);
+      await using _victim = victim;
       await using gateway: GatewayProcess = await gatewayFor([victim.port, first.port]);
-      await trouble(gateway, victim, first, what, report);
+      await trouble({ gateway, victim, what, references, rows, report });
+      victim = null;
     }
-    if (victim !== second) await victim[Symbol.asyncDispose]();
-    if (what !== TROUBLES.at(-1)) victim = await startServer(model);
   }
 }
 

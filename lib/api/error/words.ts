@@ -117,11 +117,15 @@ export function saysShuttingDown(words: string): boolean {
   return SHUTTING_DOWN.test(words);
 }
 
-/** What a 404 is about. */
-export function lackIn({ type, code, param }: Fields, words: string): "model" | "path" | null {
+/** What a 404 is about. One that is no object is no API's own: a page, `404 page not found`, nothing at all. */
+export function lackIn(
+  { type, code, param }: Fields,
+  words: string,
+  hasFields: boolean,
+): "model" | "path" | null {
   if (code === "model_not_found" || param === "model") return "model";
   if (/\bmodel\b.{0,200}\b(does not exist|not found|not exist)/i.test(words)) return "model";
-  if (/^not found$/i.test(words.trim())) return "path";
+  if (!hasFields || /^not found$/i.test(words.trim())) return "path";
   // Anthropic names the model alone: "model: claude-x".
   return type === "not_found_error" && /^model:/.test(words) ? "model" : null;
 }

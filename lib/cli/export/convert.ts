@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import { type Counts, PASSES, writeDataSet } from "../../record/export/data_set.ts";
 import type { FilterMaker } from "../../record/export/filter.ts";
 import type { ExportFormat } from "../../record/export/formats.ts";
+import { PACKED } from "../../observe/packed_file.ts";
 import { progress } from "../progress.ts";
 import { openSink } from "./sink.ts";
 
@@ -58,8 +59,18 @@ export async function exportTo(asked: Asked): Promise<number> {
 }
 
 async function bytesOf(files: readonly string[]): Promise<number> {
-  const sizes = await Promise.all(files.map(async (file) => (await Deno.stat(file)).size));
+  const sizes = await Promise.all(files.map(async (file) => await sizeOf(file)));
   return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** On the disk, packed or not. */
+async function sizeOf(file: string): Promise<number> {
+  try {
+    return (await Deno.stat(file)).size;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    return (await Deno.stat(file + PACKED)).size;
+  }
 }
 
 /** What the user can put right: a file that is missing, forbidden or has no room. */
@@ -72,16 +83,26 @@ function isFileProblem(error: unknown): error is Error {
 /** The record files of a data folder, in the order of time. */
 async function filesIn(dataDir: string, withIncomplete: boolean): Promise<string[]> {
   const folders = withIncomplete ? ["requests_responses", "incomplete"] : ["requests_responses"];
-  const files: string[] = [];
+  const names = new Set<string>();
   for (const folder of folders) {
     try {
       for await (const entry of Deno.readDir(join(dataDir, folder))) {
-        if (entry.name.endsWith(".jsonl")) files.push(join(dataDir, folder, entry.name));
+        if (entry.isFile && /\.jsonl(\.gz)?$/.test(entry.name)) {
+          // The plain name: while a file is being packed there are both.
+          names.add(join(dataDir, folder, entry.name.replace(/\.gz$/, "")));
+        }
       }
     } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
       // A folder for incomplete answers is there only when there were any.
-      if (!(error instanceof Deno.errors.NotFound) || folder === "requests_responses") throw error;
+      if (folder === "requests_responses") {
+        throw new Deno.errors.NotFound(
+          `no records: there is no folder ${join(dataDir, folder)}; --data-dir names another`,
+        );
+      }
     }
   }
-  return files.sort((a, b) => basename(a) < basename(b) ? -1 : basename(a) > basename(b) ? 1 : 0);
+  return [...names].sort((a, b) =>
+    basename(a) < basename(b) ? -1 : basename(a) > basename(b) ? 1 : 0
+  );
 }

@@ -4,8 +4,7 @@ import { loadConfig } from "../../config/load.ts";
 import { formatProblem } from "../../config/parse.ts";
 import { UsageError } from "../command/read.ts";
 import { CONFIG_FILE } from "../config_file.ts";
-import { printable } from "../printable.ts";
-import { addressOf, lookAround, probe, type Probed } from "../probe.ts";
+import { addressOf, inWords, lookAround, probe } from "../probe.ts";
 import { annotated } from "./annotated.ts";
 
 export interface Wanted {
@@ -43,7 +42,7 @@ export async function writeConfiguration(wanted: Wanted): Promise<number> {
     Promise.all(urls.map((url) => probe(url, wanted.key))),
     Promise.all(fallbacks.map((url) => probe(url, undefined))),
   ]);
-  for (const one of [...own, ...others]) say(one);
+  for (const one of [...own, ...others]) console.error(`  ${inWords(one)}`);
   const found = own.flatMap(({ models }) => models);
   const spare = wanted.model ?? found[0]?.name ??
     (terminal ? prompt("Model that these instances serve:")?.trim() : undefined);
@@ -84,14 +83,6 @@ async function find(key: string | undefined, terminal: boolean): Promise<string[
     if (!(error instanceof RangeError)) throw error;
     throw new UsageError(error.message);
   }
-}
-
-function say({ url, models, server, problem }: Probed): void {
-  const what = models.map(({ name, maxLength }) =>
-    printable(maxLength === null ? name : `${name} (${maxLength} tokens)`)
-  );
-  const who = server === null ? "" : `, ${server}`;
-  console.error(problem === null ? `  ${url}: ${what.join(", ")}${who}` : `  ${url}: ${problem}`);
 }
 
 async function write(path: string, text: string, replace: boolean): Promise<number> {

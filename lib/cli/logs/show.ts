@@ -1,10 +1,10 @@
 // What `logs` does: finds the records, shows those that are there, and goes on with what comes.
 
-import { readConfig } from "../../config/load.ts";
 import { type RecordFolder, summaryOf } from "../../record/browse.ts";
 import type { Json } from "../../sse/assemble/answer.ts";
-import { CONFIG_FILE } from "../config_file.ts";
+import { dataDirOf } from "../data_dir.ts";
 import { Interrupt } from "../interrupt.ts";
+import { besideRecords } from "./beside.ts";
 import { lineOf } from "./line.ts";
 import { beganAt, past } from "./past.ts";
 import { Tail } from "./tail.ts";
@@ -24,6 +24,8 @@ export interface Asked {
   /** Milliseconds since 1970. */
   since: number;
   json: boolean;
+  /** What left no record is told of as well. */
+  errors: boolean;
 }
 
 /** Resolves to the exit code. */
@@ -53,6 +55,10 @@ export async function showRecords(asked: Asked): Promise<number> {
       `no such record since ${new Date(since).toLocaleString("sv")} in ${places}${next}`,
     );
   }
+  if (asked.errors) {
+    const only = { model: models[0] ?? "", instance: instances[0] ?? "" };
+    for (const line of await besideRecords(dataDir, since, only)) console.error(line);
+  }
   while (interrupt !== null && !interrupt.came) {
     for (const tail of tails) {
       for (const record of await tail.read()) if (wanted(record)) write(record);
@@ -60,16 +66,4 @@ export async function showRecords(asked: Asked): Promise<number> {
     await interrupt.pause(POLL_MS);
   }
   return 0;
-}
-
-/** null after a problem was said. */
-async function dataDirOf(config: string | undefined): Promise<string | null> {
-  const path = config ?? CONFIG_FILE;
-  const loaded = await readConfig(path, (name) => Deno.env.get(name));
-  if (loaded.ok) return loaded.config.dataDir;
-  if (config === undefined && loaded.problems[0]?.message === "the file does not exist") {
-    return "./data";
-  }
-  console.error(`${path} has problems; name the folder by --data-dir`);
-  return null;
 }

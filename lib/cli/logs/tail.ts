@@ -21,8 +21,13 @@ export class Tail {
   static async atEnd(dataDir: string, folder: RecordFolder): Promise<Tail> {
     const ends = new Map<string, number>();
     for (const hour of await hoursIn(dataDir, folder)) {
-      using file = await Deno.open(fileOf(dataDir, folder, hour));
-      ends.set(hour, await endOfLastLine(file, (await file.stat()).size));
+      const file = await openPlain(fileOf(dataDir, folder, hour));
+      // One that is packed does not grow.
+      if (file === null) ends.set(hour, Infinity);
+      else {
+        ends.set(hour, await endOfLastLine(file, (await file.stat()).size));
+        file.close();
+      }
     }
     return new Tail(dataDir, folder, ends);
   }
@@ -38,6 +43,7 @@ export class Tail {
     for (const hour of (await hoursIn(this.dataDir, this.folder)).slice(0, 2).reverse()) {
       const path = fileOf(this.dataDir, this.folder, hour);
       const from = this.endOf(hour);
+      if (from === Infinity) continue;
       const { size } = await Deno.stat(path);
       // Cut off or replaced: from its begin.
       const begin = size < from ? 0 : from;
@@ -51,6 +57,15 @@ export class Tail {
       }
     }
     return records;
+  }
+}
+
+async function openPlain(path: string): Promise<Deno.FsFile | null> {
+  try {
+    return await Deno.open(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
   }
 }
 

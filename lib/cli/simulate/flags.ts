@@ -61,6 +61,12 @@ export const flags = {
     "time to the first token of a prompt that is not cached",
     HOW,
   ),
+  "prefill-tokens-per-second": withDefault(
+    decimal("N"),
+    String(DEFAULTS.prefillTokensPerSecond),
+    "in place of --ttft: prompts are computed at this speed, one after another; 0: each by itself",
+    HOW,
+  ),
   "tokens-per-second": withDefault(
     decimal("N"),
     String(DEFAULTS.tokensPerSecond),

@@ -56,6 +56,7 @@ function optionsOf(given: Given): SimulateOptions {
     maxNumSeqs: given["max-num-seqs"],
     maxNumQueuedReqs: given["max-num-queued-reqs"],
     cacheBlocks: given["cache-blocks"],
+    prefillTokensPerSecond: given["prefill-tokens-per-second"],
     reasoningParser: given["reasoning-parser"],
     byteTokens: given["byte-tokens"],
     oddPieces: given["odd-pieces"],

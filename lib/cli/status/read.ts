@@ -2,6 +2,8 @@
 
 import type { FleetSnapshot } from "../../dashboard/source.ts";
 
+import { reasonOf } from "../probe.ts";
+
 const TIMEOUT_MS = 5000;
 
 /** Throws an Error with what to do about it. */
@@ -15,9 +17,7 @@ export async function readFleet(url: string, token: string | undefined): Promise
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
   } catch (error) {
-    const { message, cause } = error as Error;
-    const reason = cause instanceof Error ? cause.message : message;
-    throw new Error(`no gateway answers at ${base}: ${reason}`);
+    throw new Error(`no gateway answers at ${base}: ${reasonOf(error)}; --url names another`);
   }
   const text = await response.text();
   if (!response.ok) throw new Error(`${base} answered ${response.status}: ${messageIn(text)}`);

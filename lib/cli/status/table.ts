@@ -1,7 +1,19 @@
 // The snapshot of a fleet as a table for a terminal.
 
-import type { FleetSnapshot, InstanceView } from "../../dashboard/source.ts";
+import { localIso } from "../../alert/local_time.ts";
+import type { Level, Sentence } from "../../dashboard/outlook.ts";
+import { wordsOf } from "../../dashboard/pages/words.js";
+import { sentence } from "../../dashboard/pages/words_outlook.js";
+import type {
+  DiscoveryView,
+  FleetSnapshot,
+  GatewayView,
+  InstanceView,
+} from "../../dashboard/source.ts";
 import { printable } from "../printable.ts";
+
+/** The pages' own words. */
+const english = wordsOf("en");
 
 const HEADS = ["INSTANCE", "STATE", "IN FLIGHT", "REQ/S", "TOK/S", "TTFT P50", "P99"]
   .concat("REQUESTS", "ERRORS", "MODELS");
@@ -53,14 +65,91 @@ export function table(snapshot: FleetSnapshot, colours: boolean): string {
     return cells.join("  ").trimEnd();
   });
   const { version, uptime_seconds, workers, strategy, waiting, records } = snapshot;
-  const isolates = workers === 1 ? "1 isolate" : `${workers} isolates`;
+  const serving = workers === 1 ? "1 worker" : `${workers} workers`;
   return [
-    `simple-ai-gateway ${version}, up ${duration(uptime_seconds)}, ${isolates}, ${strategy}; ` +
+    `simple-ai-gateway ${version}, up ${duration(uptime_seconds)}, ${serving}, ${strategy}; ` +
     `${waiting} waiting; records: ${records.written} written, ${records.dropped} dropped`,
+    "",
+    ...outlookLines(snapshot, colours),
     "",
     line(HEADS).join("  ").trimEnd(),
     ...body,
+    ...gatewayLines(snapshot.gateways),
+    ...(snapshot.discovery.length === 0 ? [] : ["", ...snapshot.discovery.map(discoveryLine)]),
   ].join("\n");
+}
+
+const LEVEL_COLOURS: Readonly<Record<Level, number>> = { good: 32, warning: 33, bad: 31 };
+/** Things to do that are written out. */
+const TO_DO = 20;
+
+/** The whole in words: how strong it is, what clients feel, who is out and why, what to do. */
+function outlookLines({ outlook, instances, time }: FleetSnapshot, colours: boolean): string[] {
+  // A gateway of an earlier version, while it is replaced.
+  if (outlook === undefined) return [];
+  const say = (one: Sentence) => printable(sentence(english, one, localTime), " ");
+  const { strength, clients, last_hour, todo } = outlook;
+  const head = colours
+    ? `\x1b[${LEVEL_COLOURS[strength.level]}m${say(strength)}\x1b[0m`
+    : say(strength);
+  const lines = [head, say(clients), ...(last_hour === null ? [] : [say(last_hour)])];
+  if (todo.length === 0) return lines;
+  lines.push("", "WHAT TO DO");
+  for (const one of todo.slice(0, TO_DO)) {
+    const about = instances.find(({ name }) => name === one.instance);
+    if (about !== undefined) lines.push(`- ${printable(conditionOf(about, time), " ")}`);
+    lines.push(about === undefined ? `- ${say(one)}` : `  ${say(one)}`);
+  }
+  if (todo.length > TO_DO) lines.push(`- and ${todo.length - TO_DO} more`);
+  return lines;
+}
+
+/** `gpu-1: down for 5m: no answer to GET /health within 2 s` */
+function conditionOf({ name, state, since, cause }: InstanceView, now: string): string {
+  const word = english(`state_${state}`);
+  if (since === null) return `${name}: ${word} since the gateway's start`;
+  const seconds = Math.max(0, (Date.parse(now) - Date.parse(since)) / 1000);
+  const why = cause === "" ? "" : `: ${cause}`;
+  return `${name}: ${word} for ${duration(seconds)}, since ${localTime(since)}${why}`;
+}
+
+function localTime(iso: string): string {
+  return localIso(new Date(iso)).slice(0, 19).replace("T", " ");
+}
+
+/** A table of the gateways in front of these instances, where there are others. */
+function gatewayLines(gateways: readonly GatewayView[]): string[] {
+  if (gateways.length === 0) return [];
+  const rows = gateways.map((one) => [
+    printable(one.name),
+    printable(one.version),
+    duration(one.uptime_seconds),
+    String(one.in_flight),
+    String(one.waiting),
+    fixed(one.requests_per_second),
+    fixed(one.tokens_per_second),
+    String(one.requests),
+    String(one.errors),
+    `${one.age.toFixed(1)}s`,
+  ]);
+  const heads = ["GATEWAY", "VERSION", "UP", "IN FLIGHT", "WAITING", "REQ/S", "TOK/S"]
+    .concat("REQUESTS", "ERRORS", "HEARD");
+  const widths = heads.map((head, column) =>
+    Math.max(head.length, ...rows.map((row) => row[column].length))
+  );
+  const line = (row: string[]) =>
+    row.map((cell, column) =>
+      column < 2 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])
+    ).join("  ").trimEnd();
+  return ["", line(heads), ...rows.map(line)];
+}
+
+/** `discovery dns vllm.internal: 3 instances since 10:02:11; no answer since 10:05:00: …` */
+function discoveryLine({ name, instances, since, error, error_since }: DiscoveryView): string {
+  const found = `${instances} instance${instances === 1 ? "" : "s"}`;
+  const from = since === null ? "" : ` since ${since}`;
+  const fault = error === null ? "" : `; no good answer since ${error_since}: ${error}`;
+  return printable(`discovery ${name}: ${found}${from}${fault}`);
 }
 
 function rowOf(one: InstanceView): string[] {

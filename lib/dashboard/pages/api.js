@@ -31,12 +31,26 @@ export class Api {
     return this.#json(path, { signal });
   }
 
+  /** A text is sent as it is, anything else as JSON. */
   post(path, body = {}) {
+    const isText = typeof body === "string";
     return this.#json(path, {
       method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
+      headers: { "content-type": isText ? "text/plain" : "application/json" },
+      body: isText ? body : JSON.stringify(body),
     });
+  }
+
+  /** Has the browser keep an answer as a file. */
+  async save(path, name) {
+    const response = await this.#fetch(path);
+    const url = URL.createObjectURL(await response.blob());
+    const link = document.createElement("a");
+    link.href = url;
+    link.download = name;
+    link.click();
+    // The browser has begun by then.
+    setTimeout(() => URL.revokeObjectURL(url), 60_000);
   }
 
   /** Calls `on.message(name, value)` and `on.state(text)` until the returned function is called. */

@@ -5,21 +5,31 @@ import { Api, ApiError } from "./api.js";
 import { ConfigView } from "./config.js";
 import { EventsView, eventText } from "./events.js";
 import { FleetView } from "./fleet.js";
+import { moment } from "./format.js";
 import { html } from "./html.js";
+import { InstancePage } from "./instance.js";
+import { KeysView } from "./keys.js";
 import { Playground } from "./playground.js";
 import { RecordsView } from "./records.js";
+import { RequestsView } from "./requests.js";
 import { SignIn } from "./sign_in.js";
 import { render, useEffect, useMemo, useRef, useState } from "./vendor/libraries.js";
 import { LANGUAGES, preferredLanguage, wordsOf } from "./words.js";
 
-const VIEWS = ["fleet", "events", "records", "config", "playground"];
+const VIEWS = ["fleet", "requests", "events", "records", "keys", "config", "playground"];
 const THEMES = ["auto", "light", "dark"];
 const EVENTS_KEPT = 500;
+
+/** They are reached from others and stand not in the list. */
+const MORE_VIEWS = ["instance"];
 
 /** `#/records/PLACE` as ["records", "PLACE"]. */
 function routeNow() {
   const [view, ...rest] = location.hash.replace(/^#\/?/, "").split("/");
-  return [VIEWS.includes(view) ? view : "fleet", decoded(rest.join("/"))];
+  return [
+    VIEWS.includes(view) || MORE_VIEWS.includes(view) ? view : "fleet",
+    decoded(rest.join("/")),
+  ];
 }
 
 function decoded(text) {
@@ -145,6 +155,8 @@ function App({ api }) {
   const [session, setSession] = useState(0);
   const [trusted, setTrusted] = useState(false);
   const [asking, setAsking] = useState(false);
+  /** What waits for the token, and how it is told what came of it. */
+  const waiting = useRef([]);
   const live = useLive(api, session);
 
   useEffect(() => {
@@ -167,24 +179,34 @@ function App({ api }) {
       api.token = null;
       return false;
     }
+    // Taken out first: the dialog, as it goes, gives up what still waits.
+    const actions = waiting.current.splice(0);
     setAsking(false);
     setSession((n) => n + 1);
+    for (const { path, body, settle } of actions) settle(api.post(path, body));
     return true;
   };
   const signOut = () => {
     api.token = null;
     setSession((n) => n + 1);
   };
-  /** Runs an action that needs the token; asks for it first when there is none. */
-  const act = async (path, body) => {
-    if (!trusted) {
+  const stopAsking = () => {
+    setAsking(false);
+    for (const { settle } of waiting.current.splice(0)) settle(null);
+  };
+  /** Asks for the token; what wanted it is done then, once. */
+  const afterSignIn = (path, body) =>
+    new Promise((settle) => {
+      waiting.current.push({ path, body, settle });
       setAsking(true);
-      return null;
-    }
+    });
+  /** Runs an action that needs the token; asks for it first when there is none. null: it was not given. */
+  const act = async (path, body) => {
+    if (!trusted) return await afterSignIn(path, body);
     try {
       return await api.post(path, body);
     } catch (error) {
-      if (error instanceof ApiError && error.status === 401) setAsking(true);
+      if (error instanceof ApiError && error.status === 401) return await afterSignIn(path, body);
       throw error;
     }
   };
@@ -217,6 +239,7 @@ function App({ api }) {
           : html`<button type="button" onClick=${() => setAsking(true)}>${t("sign_in")}</button>`}
       </div>
     </header>
+    <${RefusedBanner} t=${t} refused=${live.snapshot?.refused} />
     <main id="content" tabindex="-1">
       ${live.refused !== null
         ? html`<${SignIn} t=${t} signIn=${signIn} message=${
@@ -226,7 +249,7 @@ function App({ api }) {
     </main>
     <${Announcer} t=${t} events=${live.events} />
     ${asking &&
-      html`<${SignInDialog} t=${t} api=${api} signIn=${signIn} close=${() => setAsking(false)} />`}
+      html`<${SignInDialog} t=${t} api=${api} signIn=${signIn} close=${stopAsking} />`}
   `;
 }
 
@@ -242,13 +265,32 @@ function View({ name, rest, shared }) {
       return html`<${FleetView} ...${shared} />`;
     case "events":
       return html`<${EventsView} ...${shared} />`;
+    case "instance":
+      return html`<${InstancePage} ...${shared} key=${rest} name=${rest} />`;
+    case "requests":
+      return html`<${RequestsView} ...${shared} place=${rest} />`;
     case "records":
       return html`<${RecordsView} ...${shared} place=${rest} />`;
+    case "keys":
+      return html`<${KeysView} ...${shared} />`;
     case "config":
       return html`<${ConfigView} ...${shared} />`;
     case "playground":
       return html`<${Playground} ...${shared} />`;
   }
+}
+
+/** On every page: what people see is not what the file says. */
+function RefusedBanner({ t, refused }) {
+  if (!refused) return null;
+  return html`
+    <div class="banner" role="alert">
+      <p>${t("config_refused", { time: moment(refused.time) })} <a href="#/config">${t(
+        "see_config",
+      )}</a></p>
+      <p class="sub"><code>${refused.problems[0]}</code></p>
+    </div>
+  `;
 }
 
 function Connection({ t, state }) {

@@ -2,6 +2,7 @@
 
 import { moment } from "./format.js";
 import { html } from "./html.js";
+import { requestsLink } from "./requests_link.js";
 import { useState } from "./vendor/libraries.js";
 
 /** One event in words, for the announcer. */
@@ -9,11 +10,54 @@ export function eventText(t, { kind, subject, message }) {
   return `${subject}: ${kindText(t, kind)}. ${message}`;
 }
 
+/** The same where its subject is known. */
+export function eventWords(t, { kind, message, count, since }) {
+  const often = count > 1 ? ` ×${count}, ${t("event_since", { time: moment(since) })}` : "";
+  return `${kindText(t, kind)}${often}: ${message}`;
+}
+
 /** A kind that has no words yet is shown by its name. */
 function kindText(t, kind) {
   const key = `kind_${kind}`;
   const text = t(key);
   return text === key ? kind.replaceAll("_", " ") : text;
+}
+
+/** Of which requests each kind tells, beside their instance and time. */
+const ABOUT = {
+  failover: { outcome: "failed_over" },
+  resume: { outcome: "resumed" },
+  answer_truncated: { outcome: "truncated" },
+  no_instance: { outcome: "failed" },
+  fallback_in_use: {},
+  instance_ejected: {},
+  instance_down: {},
+  instance_hung: {},
+  instance_misconfigured: {},
+  error_rate: { outcome: "failing" },
+  refused_rate: { outcome: "rejected" },
+};
+/** Kinds whose subject is a model. */
+const OF_MODELS = new Set(["no_instance", "error_rate", "refused_rate"]);
+/** What led to an event began before it. */
+const BEFORE_MS = 5 * 60_000;
+
+/** A link to the requests that an event tells of, where it tells of some. */
+function requestsOf(t, { kind, subject, time }) {
+  const about = ABOUT[kind];
+  if (about === undefined) return "";
+  const at = Date.parse(time);
+  const link = requestsLink({
+    ...about,
+    [OF_MODELS.has(kind) ? "model" : "instance"]: subject === "unknown model" ? "" : subject,
+    since: new Date(at - BEFORE_MS).toISOString(),
+    until: new Date(at).toISOString(),
+  });
+  return html`
+    <a class="to" href=${link} aria-label=${t("show_requests_of", {
+      name: `${subject}, ${kindText(t, kind)}`,
+    })}>${t("show_requests")}</a>
+  `;
 }
 
 const PROBLEMS = new Set(["warning", "bad"]);
@@ -40,7 +84,11 @@ export function EventsView({ t, live }) {
       shown.map((event) =>
         html`
           <li key=${event.id} class=${`level-${event.level}`} data-kind=${event.kind}>
-            <time datetime=${event.time}>${moment(event.time)}</time>
+            <time datetime=${event.time}>${moment(event.time)}${event.count > 1
+              ? html`
+                <span class="sub">${t("event_since", { time: moment(event.since) })}</span>
+              `
+              : ""}</time>
             <span class="kind"><span class="dot" aria-hidden="true"></span>${t(
               `kind_${event.kind}`,
             )}${event.count > 1
@@ -49,7 +97,7 @@ export function EventsView({ t, live }) {
               `
               : ""}</span>
             <span class="subject">${event.subject}</span>
-            <span class="text">${event.message}</span>
+            <span class="text">${event.message}${requestsOf(t, event)}</span>
           </li>
         `
       )

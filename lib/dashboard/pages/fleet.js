@@ -1,13 +1,19 @@
 // The fleet at a glance: the whole in figures and two curves, then each instance and each model.
 
 import { Curve } from "./curve.js";
-import { duration, millis, short, whole } from "./format.js";
+import { FailingPanel } from "./failing.js";
+import { duration, millis, moment, short, whole } from "./format.js";
 import { html } from "./html.js";
+import { LongHistory } from "./long_history.js";
+import { conditionText, instanceLink } from "./instance.js";
+import { requestsLink } from "./requests_link.js";
+import { Table } from "./table.js";
+import { sentence } from "./words_outlook.js";
 import { useState } from "./vendor/libraries.js";
 
 const highest = (values) => values.reduce((most, value) => Math.max(most, value ?? 0), 0);
 
-export function FleetView({ t, theme, live, act }) {
+export function FleetView({ t, theme, api, live, act, session }) {
   const { snapshot, history } = live;
   const [said, setSaid] = useState({ text: "", bad: false });
   if (snapshot === null) return html`<p class="muted" role="status">${t("loading")}</p>`;
@@ -23,34 +29,30 @@ export function FleetView({ t, theme, live, act }) {
   return html`
     <h1 class="hidden">${t("fleet")}</h1>
     <${Totals} t=${t} snapshot=${snapshot} />
+    <${ToDo} t=${t} snapshot=${snapshot} />
     <div class="curves">
       <${TotalCurve} t=${t} theme=${theme} history=${history} name="requests_per_second" />
       <${TotalCurve} t=${t} theme=${theme} history=${history} name="tokens_per_second" />
     </div>
+    <${FailingPanel} t=${t} api=${api} session=${session}
+      some=${snapshot.last_hour.failed > 0} />
     <p class=${said.bad ? "said problem" : "said"} role="status">${said.text}</p>
     <${Instances} t=${t} theme=${theme} snapshot=${snapshot} history=${history}
       change=${change} />
     <${Models} t=${t} models=${snapshot.models} />
+    <${Gateways} t=${t} gateways=${snapshot.gateways ?? []} />
+    <${LongHistory} t=${t} theme=${theme} api=${api} session=${session} subject="" />
     <${Footer} t=${t} snapshot=${snapshot} />
   `;
 }
 
-/** States in which an instance gets no requests. */
-const OUT = new Set([
-  "ejected",
-  "down",
-  "hung",
-  "shutting_down",
-  "misconfigured",
-  "asleep",
-  "draining",
-]);
-/** Names of these many instances, or models of one, are written out. */
+/** Models of one instance that are written out. */
 const NAMED = 4;
+/** Things to do that are shown at first. */
+const TO_DO = 10;
 
 function Totals({ t, snapshot }) {
-  const out = snapshot.instances.filter(({ state }) => OUT.has(state));
-  const { totals, waiting, status } = snapshot;
+  const { totals, waiting, outlook } = snapshot;
   const ttft = `${millis(totals.ttft_p50_ms)} / ${millis(totals.ttft_p99_ms)}`;
   const figures = [
     ["requests_per_second", short(totals.requests_per_second)],
@@ -64,13 +66,15 @@ function Totals({ t, snapshot }) {
   return html`
     <section class="totals" aria-label=${t("status")}>
       <div>
-        <p class=${`status ${status}`}><span class="dot" aria-hidden="true"></span>${t(
-          `status_${status}`,
+        <p class=${`status ${outlook.strength.level}`}><span class="dot" aria-hidden="true"></span>${said(
+          t,
+          outlook.strength,
         )}</p>
-        ${out.length > 0 &&
-          html`<p class="sub">${
-            out.slice(0, NAMED).map((one) => `${one.name}: ${t(`state_${one.state}`)}`).join(" · ")
-          }${out.length > NAMED ? ` · +${out.length - NAMED}` : ""}</p>`}
+        <p class=${`feel ${outlook.clients.level}`}>${said(t, outlook.clients)}</p>
+        ${outlook.last_hour !== null &&
+          html`<p class="sub"><a href=${requestsLink({ outcome: "failing", since: "1h" })}>${
+            said(t, outlook.last_hour)
+          }</a></p>`}
       </div>
       <dl>
           ${figures.map(([name, value, title]) =>
@@ -84,6 +88,50 @@ function Totals({ t, snapshot }) {
         </dl>
     </section>
   `;
+}
+
+const said = (t, one) => sentence(t, one, moment);
+
+/** Whoever is out, why and since when, and what is to be done about it; nothing where all is well. */
+function ToDo({ t, snapshot }) {
+  const { todo } = snapshot.outlook;
+  const [all, setAll] = useState(false);
+  if (todo.length === 0) return null;
+  const shown = all ? todo : todo.slice(0, TO_DO);
+  const condition = (name) => snapshot.instances.find((one) => one.name === name);
+  return html`<section class="to-do" aria-labelledby="to-do-title">
+    <h2 id="to-do-title">${t("to_do")}</h2>
+    <ul>
+      ${
+    shown.map((one) =>
+      html`
+        <li key=${`${one.words} ${one.instance || JSON.stringify(one.values)}`} class=${one.level}>
+          <span class="dot" aria-hidden="true"></span>
+          <div>
+            ${one.instance !== "" && html`
+              <p>
+                <a class="name" href=${instanceLink(one.instance)}>${one
+                  .instance}</a>: ${conditionText(
+                    t,
+                    condition(one.instance),
+                    snapshot.time,
+                  )}
+              </p>
+            `}
+            <p class=${one.instance === "" ? "" : "sub"}>${said(t, one)}</p>
+          </div>
+        </li>
+      `
+    )
+  }
+    </ul>
+    ${
+    todo.length > TO_DO &&
+    html`<p class="row"><button type="button" onClick=${() => setAll(!all)}>${
+      t(all ? "show_fewer" : "show_all", { count: todo.length })
+    }</button></p>`
+  }
+  </section>`;
 }
 
 function TotalCurve({ t, theme, history, name }) {
@@ -155,7 +203,10 @@ function InstanceRow({ t, theme, one, times, curves, change }) {
   return html`
     <tr role="row" data-instance=${one.name}>
       <th scope="row" role="rowheader">
-        <span class="name">${one.name}</span>
+        <a class="name" href=${instanceLink(one.name)} aria-label=${t(
+          "instance_of",
+          { name: one.name },
+        )}>${one.name}</a>
         <span class="sub" title=${`${one.url}\n${one.models.join(", ")}`}>${one.models.slice(
           0,
           NAMED,
@@ -216,42 +267,64 @@ function Models({ t, models }) {
     ["errors", "number"],
     ["tokens", "number"],
   ];
-  const cell = (name, value, bad = false) =>
-    html`<td role="cell" data-label=${t(name)} class=${`number ${name}${
-      bad ? " bad" : ""
-    }`}>${value}</td>`;
+  const rows = models.map((one) => ({
+    key: one.name,
+    data: { "data-model": one.name },
+    head: html`<span class="name">${one.name}</span>`,
+    cells: [
+      {
+        text: t("of", { some: one.available, all: one.instances }),
+        more: one.available === 0 ? "bad" : "",
+      },
+      short(one.requests_per_second),
+      short(one.tokens_per_second),
+      `${millis(one.ttft_p50_ms)} / ${millis(one.ttft_p99_ms)}`,
+      whole(one.requests),
+      { text: whole(one.errors), more: one.errors > 0 ? "bad" : "" },
+      `${short(one.prompt_tokens)} / ${short(one.completion_tokens)}`,
+    ],
+  }));
   return html`
     <section aria-labelledby="models-title">
       <h2 id="models-title">${t("models")} <span class="count">${models.length}</span></h2>
-      <table class="models" role="table">
-        <thead role="rowgroup">
-          <tr role="row">
-            ${heads.map(([name, kind]) =>
-              html`<th key=${name} scope="col" role="columnheader" class=${kind}>${t(name)}</th>`
-            )}
-          </tr>
-        </thead>
-        <tbody role="rowgroup">
-            ${models.map((one) =>
-              html`<tr key=${one.name} role="row" data-model=${one.name}>
-        <th scope="row" role="rowheader"><span class="name">${one.name}</span></th>
-        ${
-                cell(
-                  "available",
-                  t("of", { some: one.available, all: one.instances }),
-                  one.available === 0,
-                )
-              }
-        ${cell("requests_per_second", short(one.requests_per_second))}
-        ${cell("tokens_per_second", short(one.tokens_per_second))}
-        ${cell("ttft_both", `${millis(one.ttft_p50_ms)} / ${millis(one.ttft_p99_ms)}`)}
-        ${cell("requests", whole(one.requests))}
-        ${cell("errors", whole(one.errors), one.errors > 0)}
-        ${cell("tokens", `${short(one.prompt_tokens)} / ${short(one.completion_tokens)}`)}
-      </tr>`
-            )}
-          </tbody>
-      </table>
+      <${Table} t=${t} kind="models" heads=${heads} rows=${rows} />
+    </section>
+  `;
+}
+
+/** The gateways in front of these instances, this one first; nothing where it is alone. */
+function Gateways({ t, gateways }) {
+  if (gateways.length === 0) return null;
+  const heads = [
+    ["gateway"],
+    ["uptime", "number"],
+    ["in_flight", "number"],
+    ["waiting", "number"],
+    ["requests_per_second", "number"],
+    ["tokens_per_second", "number"],
+    ["requests", "number"],
+    ["errors", "number"],
+    ["heard", "number"],
+  ];
+  const rows = gateways.map((one) => ({
+    key: one.name,
+    data: { "data-gateway": one.name },
+    head: html`<span class="name">${one.name}</span>`,
+    cells: [
+      duration(one.uptime_seconds),
+      whole(one.in_flight),
+      whole(one.waiting),
+      short(one.requests_per_second),
+      short(one.tokens_per_second),
+      whole(one.requests),
+      whole(one.errors),
+      millis(one.age * 1000),
+    ],
+  }));
+  return html`
+    <section aria-labelledby="gateways-title">
+      <h2 id="gateways-title">${t("gateways")} <span class="count">${gateways.length}</span></h2>
+      <${Table} t=${t} kind="gateways" heads=${heads} rows=${rows} />
     </section>
   `;
 }

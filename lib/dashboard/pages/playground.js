@@ -4,12 +4,18 @@
 import { errorText, readBlocks } from "./api.js";
 import { millis } from "./format.js";
 import { html } from "./html.js";
+import { PlaygroundCode, RawAnswer } from "./playground_code.js";
+import { requestsLink } from "./requests_link.js";
 import { Message } from "./records.js";
 import { useEffect, useRef, useState } from "./vendor/libraries.js";
 
-const CHAT = new URL("../v1/chat/completions", document.baseURI);
+const BASE = new URL("../v1", document.baseURI).href;
+const CHAT = `${BASE}/chat/completions`;
 
-export function Playground({ t, live }) {
+/** Characters of an answer that are kept as they came. */
+const MAX_RAW = 200_000;
+
+export function Playground({ t, live, act }) {
   const models = live.snapshot?.models.map(({ name }) => name) ?? [];
   const [model, setModel] = useState("");
   const [system, setSystem] = useState("");
@@ -17,18 +23,33 @@ export function Playground({ t, live }) {
   const [maxTokens, setMaxTokens] = useState("512");
   const [temperature, setTemperature] = useState("");
   const [key, setKey] = useState("");
+  /** Asked by itself, past the choice among all; "" for whoever is chosen. */
+  const [only, setOnly] = useState("");
+  const [raw, setRaw] = useState("");
   const [messages, setMessages] = useState([]);
   const [facts, setFacts] = useState(null);
   const [problem, setProblem] = useState("");
   const running = useRef(null);
   const [busy, setBusy] = useState(false);
   const chosen = models.includes(model) ? model : models[0] ?? "";
+  const serving = (live.snapshot?.instances ?? []).filter(({ models }) => models.includes(chosen))
+    .map(({ name }) => name);
+  const instance = serving.includes(only) ? only : "";
   useEffect(() => () => running.current?.abort(), []);
+  const bodyOf = (asked) => ({
+    model: chosen,
+    stream: true,
+    stream_options: { include_usage: true },
+    messages: system.trim() === "" ? asked : [{ role: "system", content: system }, ...asked],
+    ...(maxTokens === "" ? {} : { max_tokens: Number(maxTokens) }),
+    ...(temperature === "" ? {} : { temperature: Number(temperature) }),
+  });
+  const question = (content) => [...messages, { role: "user", content }];
 
   const send = async (event) => {
     event?.preventDefault();
     if (busy || prompt.trim() === "" || chosen === "") return;
-    const asked = [...messages, { role: "user", content: prompt }];
+    const asked = question(prompt);
     const ending = new AbortController();
     running.current = ending;
     setBusy(true);
@@ -37,19 +58,22 @@ export function Playground({ t, live }) {
     setPrompt("");
     setMessages([...asked, { role: "assistant", content: "" }]);
     try {
+      setRaw("");
+      const onAnswer = (answer) => setMessages([...asked, { role: "assistant", ...answer }]);
+      const onFacts = (more) => setFacts((before) => ({ ...before, ...more }));
+      const onRaw = (text) => setRaw((before) => (before + text).slice(0, MAX_RAW));
+      if (instance !== "") {
+        const tried = await act("try", { instance, body: bodyOf(asked) });
+        if (tried === null) throw new Error(t("not_signed_in"));
+        return takeTried(tried, { onAnswer, onFacts, onRaw });
+      }
       await ask({
-        body: {
-          model: chosen,
-          stream: true,
-          stream_options: { include_usage: true },
-          messages: system.trim() === "" ? asked : [{ role: "system", content: system }, ...asked],
-          ...(maxTokens === "" ? {} : { max_tokens: Number(maxTokens) }),
-          ...(temperature === "" ? {} : { temperature: Number(temperature) }),
-        },
+        body: bodyOf(asked),
         key,
         signal: ending.signal,
-        onAnswer: (answer) => setMessages([...asked, { role: "assistant", ...answer }]),
-        onFacts: (more) => setFacts((before) => ({ ...before, ...more })),
+        onAnswer,
+        onFacts,
+        onRaw,
       });
     } catch (error) {
       if (error.name === "AbortError") setFacts((before) => ({ ...before, stopped: true }));
@@ -83,6 +107,11 @@ export function Playground({ t, live }) {
           <select value=${chosen} onChange=${(event) => setModel(event.target.value)}>
             ${models.map((name) => html`<option value=${name}>${name}</option>`)}
           </select></label>
+        <label><span>${t("only_instance")}</span>
+          <select value=${instance} onChange=${(event) => setOnly(event.target.value)}>
+            <option value="">${t("any")}</option>
+            ${serving.map((name) => html`<option value=${name}>${name}</option>`)}
+          </select></label>
         <label><span>${t("system_prompt")} <em>${t("optional")}</em></span>
           <textarea rows="3" value=${system} onInput=${(event) => setSystem(event.target.value)}
           ></textarea></label>
@@ -101,6 +130,7 @@ export function Playground({ t, live }) {
           ${messages.map((one, index) => html`<${Message} key=${index} t=${t} message=${one} />`)}
         </ol>
         <${Facts} t=${t} facts=${facts} />
+        <${RawAnswer} t=${t} text=${raw} />
         <p class="problem" role="alert">${problem}</p>
         <form onSubmit=${send}>
           <label><span class="hidden">${t("prompt")}</span>
@@ -112,9 +142,27 @@ export function Playground({ t, live }) {
               onClick=${() => running.current?.abort()}>${t("stop")}</button>
           </p>
         </form>
+        <${PlaygroundCode} t=${t} base=${BASE} hasKey=${key !== ""}
+          body=${bodyOf(question(prompt || t("code_prompt")))} />
       </section>
     </div>
   `;
+}
+
+/** What one instance answered, whole. Throws what it said against it. */
+function takeTried({ instance, status, ms, text }, { onAnswer, onFacts, onRaw }) {
+  onFacts({ instance });
+  onRaw(text);
+  let body = null;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    // No JSON: it is shown as it came.
+  }
+  if (status !== 200) throw new Error(`${status}: ${body?.error?.message ?? text.slice(0, 500)}`);
+  const { content, reasoning, reasoning_content } = body?.choices?.[0]?.message ?? {};
+  onAnswer({ content: content ?? "", reasoning: reasoning ?? reasoning_content ?? "" });
+  onFacts({ firstTokenMs: ms });
 }
 
 function Facts({ t, facts }) {
@@ -126,7 +174,11 @@ function Facts({ t, facts }) {
       "speed",
       facts.tokensPerS === undefined ? undefined : t("per_second", { count: facts.tokensPerS }),
     ],
-    ["request_id", facts.requestId],
+    [
+      "request_id",
+      facts.requestId &&
+      html`<a href=${requestsLink({ id: facts.requestId })}>${facts.requestId}</a>`,
+    ],
   ].filter(([, value]) => value !== undefined && value !== null);
   return html`
     <div role="status">
@@ -151,7 +203,7 @@ function Facts({ t, facts }) {
 }
 
 /** Streams one answer. Throws what the gateway said against it, and an AbortError after stop. */
-async function ask({ body, key, signal, onAnswer, onFacts }) {
+async function ask({ body, key, signal, onAnswer, onFacts, onRaw }) {
   const begun = performance.now();
   const headers = { "content-type": "application/json" };
   if (key !== "") headers.authorization = `Bearer ${key}`;
@@ -171,6 +223,7 @@ async function ask({ body, key, signal, onAnswer, onFacts }) {
   let firstAt = null;
   let failed = null;
   await readBlocks(response.body, (block) => {
+    onRaw(`${block}\n\n`);
     const data = block.split("\n").filter((line) => line.startsWith("data:"))
       .map((line) => line.slice(5).trim()).join("\n");
     if (data === "" || data === "[DONE]") return;

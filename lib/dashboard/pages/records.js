@@ -3,16 +3,28 @@
 
 import { hour, millis, moment, short } from "./format.js";
 import { html } from "./html.js";
+import { requestsLink } from "./requests_link.js";
 import { useEffect, useRef, useState } from "./vendor/libraries.js";
 
 const FIRST = { q: "", model: "", hour: "", incomplete: false };
 
-export function RecordsView({ t, api, live, place }) {
-  const [query, setQuery] = useState(FIRST);
+/** `find:OUTCOME:ID`, where a request is meant and not a place. */
+const FIND = /^find:(\w+):([^]+)$/;
+
+export function RecordsView({ place, ...shared }) {
+  const found = FIND.exec(place);
+  if (found === null) return html`<${Records} key="" ...${shared} place=${place} first=${FIRST} />`;
+  const [, outcome, q] = found;
+  const first = { ...FIRST, q, incomplete: outcome !== "complete" };
+  return html`<${Records} key=${place} ...${shared} place="" first=${first} />`;
+}
+
+function Records({ t, api, live, place, first: given }) {
+  const [query, setQuery] = useState(given);
   const [page, setPage] = useState(null);
   const [cursors, setCursors] = useState([""]);
   const [problem, setProblem] = useState("");
-  const [text, setText] = useState("");
+  const [text, setText] = useState(given.q);
   const cursor = cursors.at(-1);
 
   useEffect(() => {
@@ -138,7 +150,12 @@ function Conversation({ t, api, place }) {
   return html`
     ${back}
         <h2 tabindex="-1" ref=${title} class="record-id">${record.id}</h2>
-        <p class="sub">${record.model} · ${record.meta.instance || "–"} · ${moment(
+        <p class="sub">${record.model}${typeof record.meta.request_id === "string" && html`
+          · <a href=${requestsLink({
+            id: record.meta.request_id,
+            at: Date.parse(record.meta.started_at) || "",
+          })}>${t("story")}</a>
+        `} · ${record.meta.instance || "–"} · ${moment(
           record.meta.started_at,
         )}</p>
         ${record.tools.length > 0 && html`

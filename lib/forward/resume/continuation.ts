@@ -4,17 +4,16 @@
 
 import type { Api } from "../../api/api.ts";
 import { isObject, type Json, objectsIn, textOf } from "../../sse/assemble/answer.ts";
+import { isReason } from "../../sse/meaning.ts";
 import { adopt, isSaid, line, withoutRole } from "./adopt.ts";
 import type { Mended, Mender } from "./mender.ts";
-import type { Sent } from "./plan.ts";
+import { FEW_CHARS, type Sent } from "./plan.ts";
 import { USUAL_MARKS } from "./raw_text.ts";
 import { ChunkReplay } from "./replay_chunks.ts";
 import { type StopAt, stopsOf, StopStrings } from "./stop_strings.ts";
 
 /** So many characters of the beginning once more are no chance. */
 const SURE_CHARS = 64;
-/** Fewer may well come twice in a row ("ha", "1, "). */
-const FEW_CHARS = 4;
 
 /** What the first words of a second stream are. */
 type Kind = "unsure" | "rest" | "anew" | "other";
@@ -100,13 +99,16 @@ export class Continuation implements Mender {
       const delta = isObject(choice.delta) ? choice.delta : {};
       if (isSaid(delta.reasoning) || isSaid(delta.reasoning_content)) return "other";
       // A call: no text comes before it that could be something else.
-      ends ||= isSaid(choice.finish_reason) || isSaid(delta.tool_calls);
+      ends ||= isEnd(choice) || isSaid(delta.tool_calls);
       const text = textOf(choice.text) + textOf(delta.content);
       this.#text += text;
       this.#stopped = this.#stops.take(text);
     }
     const kind = this.#kindOf(this.#text);
-    return kind === "unsure" && (ends || this.#stopped !== null) ? "rest" : kind;
+    if (kind !== "unsure" || (!ends && this.#stopped === null)) return kind;
+    // A second answer may be shorter than what the client has of the first.
+    const isAnew = this.#text.length >= FEW_CHARS && this.#begin.startsWith(this.#text);
+    return isAnew ? "other" : "rest";
   }
 
   #kindOf(text: string): Kind {
@@ -137,7 +139,7 @@ export class Continuation implements Mender {
     if (this.#stopped !== null) return null;
     if (choices.some(isReasoning)) return "disagrees";
     const says = choices.some((choice) =>
-      isSaid(choice.finish_reason) || isSaid(choice.text) || isSaid(choice.token_ids) ||
+      isEnd(choice) || isSaid(choice.text) || isSaid(choice.token_ids) ||
       (isObject(choice.delta) && Object.values(choice.delta).some(isSaid))
     );
     if (!says) return null;
@@ -161,6 +163,10 @@ export class Continuation implements Mender {
       total_tokens: prompt + completion,
     };
   }
+}
+
+function isEnd({ finish_reason }: Json): boolean {
+  return typeof finish_reason === "string" && isReason(finish_reason);
 }
 
 function isReasoning({ delta }: Json): boolean {

@@ -62,7 +62,9 @@ export class TokensAsk implements Ask {
     const raw = stopped === null ? so.raw : so.raw.slice(0, stopped.length);
     const tools = Array.isArray(request.tools) && request.tools.length > 0 &&
       request.tool_choice !== "none";
-    const reading = readingOf(raw, words, { parses: api !== "completions", tools, marks });
+    const parses = api !== "completions";
+    const hides = request.skip_special_tokens !== false && !(parses && thinksNot(request));
+    const reading = readingOf(raw, words, { parses, tools, hides, marks });
     if (reading === null) return "closed";
     this.#ids = sent.ids ?? new TokenIds(false);
     this.#known = so.answer.length;
@@ -83,7 +85,7 @@ export class TokensAsk implements Ask {
     const limit = limitOf(api, request) ?? await this.#roomIn(so, ask);
     if (limit === null) return "closed";
     if (limit <= this.#given) return { end: this.#speech.end("length", null) };
-    this.#body = this.#request(so, limit - this.#given, reading.form.hidesSpecial);
+    this.#body = this.#request(so, limit - this.#given, reading.skipsSpecial);
     return "ready";
   }
 
@@ -96,12 +98,17 @@ export class TokensAsk implements Ask {
     return this.#ids!;
   }
 
+  /** This stretch says nothing of the whole, and is not asked. */
+  hidesUsage(): boolean {
+    return false;
+  }
+
   stages(): readonly Stage[] {
     return [this.#speech!];
   }
 
-  #request(so: TokensSoFar, left: number, hidesSpecial: boolean): Json {
-    const { api, request } = this.broken;
+  #request(so: TokensSoFar, left: number, skipsSpecial: boolean): Json {
+    const { request } = this.broken;
     const next: Json = {
       ...samplingOf(request),
       model: request.model,
@@ -110,8 +117,7 @@ export class TokensAsk implements Ask {
       stream: true,
       add_special_tokens: false,
       return_token_ids: true,
-      // Marks of thoughts and calls may be special tokens; those that clients do not see are left out here.
-      skip_special_tokens: api === "completions" && hidesSpecial,
+      skip_special_tokens: skipsSpecial,
     };
     if (request.stop === undefined && request.stop_sequences !== undefined) {
       next.stop = request.stop_sequences;
@@ -134,6 +140,11 @@ function limitOf(api: Api, request: Json): number | null {
   const given = request.max_completion_tokens ?? request.max_output_tokens ?? request.max_tokens;
   if (typeof given === "number") return given;
   return api === "completions" ? COMPLETIONS_LIMIT : null;
+}
+
+/** Whether thinking is switched off: the model has a parser for it then, which has special tokens shown. */
+function thinksNot({ chat_template_kwargs: options }: Json): boolean {
+  return isObject(options) && (options.enable_thinking === false || options.thinking === false);
 }
 
 function wants(request: Json, option: string): boolean {

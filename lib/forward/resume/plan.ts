@@ -11,6 +11,9 @@ import type { TokenIds } from "./token_ids.ts";
 
 export type { ResumeWay };
 
+/** Fewer may well come twice in a row ("ha", "1, "): they do not tell a second run of an answer from its rest. */
+export const FEW_CHARS = 4;
+
 /** What a client already has of an answer. */
 export interface Sent {
   answer: Answer;
@@ -45,9 +48,14 @@ export function resumeWays(
  * Text that is tokenised anew is another text to the model: greedy answers are rather asked for once more,
  * where the tokens themselves do not serve.
  */
-function orderOf(api: Api, request: Json, { ids }: Sent): ResumeWay[] {
+function orderOf(api: Api, request: Json, { ids, answer }: Sent): ResumeWay[] {
   if (replaysFirst(api, request)) return ["replay", "exact", "continue"];
-  if (ids === null || !ids.areKnown) return ["continue", "replay"];
+  if (ids === null || !ids.areKnown) {
+    // Of a server that begins anew so few characters would not tell, and to meet them again costs little.
+    const text = answer.choices[0]?.message.content ?? "";
+    const isShort = text !== "" && text.length < FEW_CHARS;
+    return isShort ? ["replay", "continue"] : ["continue", "replay"];
+  }
   return request.temperature === 0
     ? ["exact", "replay", "continue"]
     : ["exact", "continue", "replay"];

@@ -22,7 +22,7 @@ export interface RawForm {
   startsThinking: boolean;
   /** Tool calls are `<tool_call>{"name": …, "arguments": …}</tool_call>` (Hermes, Qwen). */
   calls: boolean;
-  /** Special tokens (`<|im_end|>`) are not shown. */
+  /** Special tokens are not shown: `<|im_end|>`, and marks that this form does not read. */
   hidesSpecial: boolean;
   /** Line feeds that surround a thought are not shown. */
   trims: boolean;
@@ -42,6 +42,11 @@ const CALL_CLOSE = "</tool_call>";
 /** How calls of other families open; where one comes, its text is not content. */
 const FOREIGN_CALLS = ["[TOOL_CALLS]", "<|python_tag|>", "<function=", "<|tool_call", "<｜tool"];
 const SPECIAL = /<\|[^|<>]{1,40}\|>/g;
+/** The same, and the marks: where nobody reads them, they may be special tokens like others. */
+const SPECIAL_OR_MARK = new RegExp(
+  [SPECIAL.source, ...[...USUAL_MARKS.flat(), CALL_OPEN, CALL_CLOSE].map(escaped)].join("|"),
+  "g",
+);
 const CALL_NAME =
   /^\s*\{\s*"name"\s*:\s*"((?:[^"\\]|\\.)*)"\s*,\s*"(?:arguments|parameters)"\s*:\s*/;
 const CALL_HEAD_CHARS = 4096;
@@ -169,7 +174,9 @@ export class RawReader {
   }
 
   #text(said: Said[], channel: "content" | "reasoning", text: string): void {
-    let shown = this.form.hidesSpecial ? text.replace(SPECIAL, "") : text;
+    const { marks, calls, hidesSpecial } = this.form;
+    const hidden = marks === null && !calls ? SPECIAL_OR_MARK : SPECIAL;
+    let shown = hidesSpecial ? text.replace(hidden, "") : text;
     if (this.#trimsNext) {
       shown = shown.replace(/^\n+/, "");
       if (shown !== "") this.#trimsNext = false;
@@ -216,6 +223,15 @@ export class RawReader {
     this.#state = "content";
     return true;
   }
+}
+
+/** Whether a text has a special token in it; a mark may be text like any other. */
+export function showsSpecial(text: string): boolean {
+  return text.search(SPECIAL) >= 0;
+}
+
+function escaped(text: string): string {
+  return text.replace(/[[\]|/]/g, "\\$&");
 }
 
 /** The name between the quotes of a JSON string; null where a model wrote what is none. */

@@ -8,6 +8,7 @@ import {
   type RawForm,
   RawReader,
   type Said,
+  showsSpecial,
   USUAL_MARKS,
   type Whole,
 } from "./raw_text.ts";
@@ -15,7 +16,8 @@ import {
 /** A reader that stands where the raw text ends, and what it has read beyond the client's words. */
 export interface Reading {
   reader: RawReader;
-  form: RawForm;
+  /** Whether the server is to leave special tokens out of what comes, since no mark is looked for in it. */
+  skipsSpecial: boolean;
   /** What the client lacks of the text so far. */
   rest: Said[];
 }
@@ -25,6 +27,8 @@ export interface ReadingOptions {
   parses: boolean;
   /** Whether the request offers tools. */
   tools: boolean;
+  /** Whether the server hides special tokens where no parser of it needs them. */
+  hides: boolean;
   /** Marks of thinking of this model, beside the usual ones. */
   marks: readonly (readonly [string, string])[];
 }
@@ -60,8 +64,15 @@ export function readingOf(raw: string, words: Whole, options: ReadingOptions): R
   const text = raw.replace(/\uFFFD{1,3}$/, "");
   for (const form of formsFor(text, words, options)) {
     const reader = new RawReader(form);
-    const rest = beyond(gathered(reader.take(text)), words);
-    if (rest !== null && !reader.isLost) return { reader, form, rest };
+    const said = [...reader.take(text)];
+    const isPlain = form.marks === null && !form.calls;
+    // What may be the beginning of a special token is none: those are never in parts.
+    if (isPlain) said.push(...reader.end());
+    const rest = beyond(gathered(said), words);
+    if (rest === null || reader.isLost) continue;
+    if (!isPlain) return { reader, skipsSpecial: false, rest };
+    const skipsSpecial = form.hidesSpecial || (options.hides && !showsSpecial(raw));
+    return { reader: new RawReader({ ...form, hidesSpecial: false }), skipsSpecial, rest };
   }
   return null;
 }

@@ -10,6 +10,7 @@ import type { EventStore } from "../../sse/event_store.ts";
 import { CLOSELY, inspect, PLAIN, USAGE } from "../../sse/scan.ts";
 import type { Ask } from "../ask.ts";
 import type { ClientStream } from "../client_stream.ts";
+import { askingForUsage } from "../hidden_usage.ts";
 import type { ForwardRequest } from "../request.ts";
 import type { Stage } from "../stage.ts";
 import { TokensAsk } from "./from_tokens.ts";
@@ -24,6 +25,14 @@ const MAX_STRETCHES = 12;
 const MAX_VAIN_STRETCHES = 3;
 /** Events; an answer that breaks again within so many has met what kills it, wherever it is asked. */
 const LITTLE = 8;
+/**
+ * The same of one that is told anew and breaks where it broke before. It takes as long to come there as at first, so
+ * that a few instances that die one after the other can well meet it there.
+ */
+const LITTLE_ANEW = 3;
+
+/** Instances at which all ways may be closed before an answer is given up, but for one. */
+const MAX_ANEW = 2;
 
 /** How often an instance that can go on is looked for: soon at first, then once a second. */
 const FIRST_WAIT_MS = 200;
@@ -35,6 +44,7 @@ export type Next = Ask | "limit" | null;
 export class Resumption {
   #stretches = 0;
   #vain = 0;
+  #anews = 0;
   /** The ask that is being tried, and those that are left after it. */
   #ask: Ask | null = null;
   #asks: (() => Next)[] = [];
@@ -52,6 +62,8 @@ export class Resumption {
     private readonly rules: ResumeRules,
     /** The token ids of the answer so far, where they were asked for. */
     private ids: TokenIds | null,
+    /** Whether the rest has to say what it took, unseen by the client. */
+    private readonly asksUsage: boolean,
   ) {}
 
   /** What the client has, as it was when the answer broke off last. */
@@ -68,8 +80,10 @@ export class Resumption {
   begin(): Next {
     const { store } = this.client;
     if (store === null || store.truncated || this.request.api === null) return null;
-    this.#request = parseRequest(this.request.body);
-    return this.#request === null ? null : this.#plan();
+    const request = parseRequest(this.request.body);
+    if (request === null) return null;
+    this.#request = this.asksUsage ? askingForUsage(request) : request;
+    return this.#plan();
   }
 
   /** A stretch broke off after `seen` events that its instance sent. True when much has come since. */
@@ -80,7 +94,9 @@ export class Resumption {
     // Ids of the first stream do not tell of text that came in another way.
     if (added > 0 && way !== "exact") this.ids = null;
     // A replay sees the earlier events again.
-    const atTheSamePlace = added < LITTLE && (way !== "replay" || seen > this.#before - LITTLE);
+    const atTheSamePlace = way === "replay"
+      ? added < LITTLE_ANEW && seen > this.#before - LITTLE_ANEW
+      : added < LITTLE;
     if (atTheSamePlace) this.#vain++;
     if (this.#isOver) return { next: null, gotOn: false };
     return { next: added > 0 ? this.#plan() : this.#ask, gotOn: !atTheSamePlace };
@@ -94,13 +110,27 @@ export class Resumption {
     return next;
   }
 
-  /** Nobody can be asked: how long to wait before looking again; null once patience is over. */
-  nextWaitMs(now: number): number | null {
+  /** All ways are closed at one instance: they are tried at another, a few times. */
+  anew(): Next {
+    return this.#isOver || this.#anews++ >= MAX_ANEW ? null : this.#plan();
+  }
+
+  /**
+   * Nobody can be asked: how long to wait before looking again; null once patience is over. `random`, from
+   * 0 to 1, keeps streams that broke together from looking together.
+   */
+  nextWaitMs(now: number, random: number): number | null {
     const leftMs = this.#patientUntil - now;
     if (leftMs <= 0) return null;
-    const waitMs = Math.min(this.#waitMs, leftMs);
+    const waitMs = Math.min(this.#waitMs * (0.5 + random), leftMs);
     this.#waitMs = Math.min(this.#waitMs * 2, MAX_WAIT_MS);
     return waitMs;
+  }
+
+  /** Whether it could go on at the very token if it broke off here: asked of a stream that may as well stay. */
+  get mayBreak(): boolean {
+    return this.#ask?.way === "exact" && this.#stretches + 1 < MAX_STRETCHES &&
+      this.#vain + 1 < MAX_VAIN_STRETCHES;
   }
 
   /** An answer may break off many times on its way, few times at one place. */
@@ -188,6 +218,11 @@ class TextAsk implements Ask {
 
   ids(): null {
     return null;
+  }
+
+  /** It is left out behind the stages that mend. */
+  hidesUsage(): boolean {
+    return false;
   }
 
   stages(): readonly Stage[] {

@@ -48,6 +48,15 @@ export class TokenIds {
     return listed(this.#prompt ?? "");
   }
 
+  /** How many they are. */
+  get promptLength(): number {
+    const list = this.#prompt ?? "";
+    if (list.trim() === "") return 0;
+    let count = 1;
+    for (let at = list.indexOf(","); at >= 0; at = list.indexOf(",", at + 1)) count++;
+    return count;
+  }
+
   /** Keeps the first `count` ids of the answer; those behind come again. */
   cutBack(count: number): void {
     this.answer.length = count;

@@ -2,7 +2,7 @@
 // no answer has come, a bare connection of our own shows whether the instance can be reached at all.
 
 import { noConnectionWithin, type UpstreamError } from "../transport.ts";
-import { fairTimer } from "./fair_timer.ts";
+import { connectTimer, fairTimer } from "./fair_timer.ts";
 
 /** An origin that was reached so lately is not tried again. */
 const TRUST_MS = 5000;
@@ -17,11 +17,20 @@ export class ConnectWatch {
    * Calls `onTimeout` when `origin` cannot be reached within `limitS`. The trial takes the second half of
    * that time, so that a quick answer costs no second connection. Returns what ends the watch.
    */
-  start(origin: string, limitS: number, onTimeout: (error: UpstreamError) => void): () => void {
+  start(
+    origin: string,
+    limitS: number,
+    moreS: () => number,
+    onTimeout: (error: UpstreamError) => void,
+  ): () => void {
     const reachedAt = this.#reachedAt.get(origin) ?? -Infinity;
     if (performance.now() - reachedAt < TRUST_MS || this.proxied(origin)) return () => {};
     let stop = fairTimer(limitS * 500, () => {
-      stop = fairTimer(limitS * 500, () => onTimeout(noConnectionWithin(limitS)));
+      stop = connectTimer(
+        limitS * 500,
+        moreS,
+        (waitedMs) => onTimeout(noConnectionWithin(limitS, limitS * 500 + waitedMs)),
+      );
       this.#reach(origin).then(() => stop());
     });
     return () => stop();

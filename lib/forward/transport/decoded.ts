@@ -5,13 +5,13 @@ import { header } from "../../http/message.ts";
 import { readFrom, type ResponseHead, type UpstreamCall, UpstreamError } from "../transport.ts";
 
 const NOTHING = new Uint8Array(0);
-const FORMATS: Readonly<Record<string, CompressionFormat>> = {
-  "gzip": "gzip",
-  "x-gzip": "gzip",
-  "deflate": "deflate",
+const FORMATS: ReadonlyMap<string, CompressionFormat> = new Map([
+  ["gzip", "gzip"],
+  ["x-gzip", "gzip"],
+  ["deflate", "deflate"],
   // Deno has it; the type of the library has not.
-  "br": "brotli" as CompressionFormat,
-};
+  ["br", "brotli" as CompressionFormat],
+]);
 
 /** The call and its head without their coding; the same two where there is none that is known here. */
 export function decoded(
@@ -20,7 +20,7 @@ export function decoded(
   method: string,
 ): { call: UpstreamCall; head: ResponseHead } {
   const coding = header(head.headers, "content-encoding")?.trim().toLowerCase() ?? "identity";
-  const format = FORMATS[coding];
+  const format = FORMATS.get(coding);
   const hasBody = method !== "HEAD" && head.status !== 204 && head.status !== 304;
   if (format === undefined || !hasBody) return { call, head };
   const headers = head.headers.filter(([name]) =>

@@ -1,12 +1,15 @@
 // The transport for everything that plain HTTP/1.1 does not cover: TLS, proxies from the environment,
 // HTTP/2. Slower than http1.ts; external fallbacks need it.
 
+import { Descriptors } from "../../http/descriptors.ts";
 import { joined } from "../../http/joined.ts";
 import { header, type HeaderList } from "../../http/message.ts";
+import { scarceInText } from "../../http/scarcity.ts";
 import { endToEnd } from "../header_rules.ts";
 import { ConnectWatch } from "./connect_watch.ts";
 import {
   type ResponseHead,
+  scarcity,
   type Transport,
   type UpstreamCall,
   UpstreamError,
@@ -24,14 +27,36 @@ export class FetchTransport implements Transport {
   readonly tracesItself = true;
   readonly #client = Deno.createHttpClient({ poolIdleTimeout: POOL_IDLE_MS });
   readonly #watch: ConnectWatch;
+  /** Origins that have answered: an address that is none of this machine's reach has no ports either. */
+  readonly #reached = new Set<string>();
 
-  /** `proxied` tells whether requests for an origin go through the environment's proxy. */
-  constructor(proxied: (origin: string) => boolean = () => false) {
+  constructor(
+    /** Tells whether requests for an origin go through the environment's proxy. */
+    proxied: (origin: string) => boolean = () => false,
+    private readonly descriptors = new Descriptors(() => {}),
+  ) {
     this.#watch = new ConnectWatch(proxied);
   }
 
   start(request: UpstreamRequest): UpstreamCall {
-    return new FetchCall(this.#client, request, this.#watch);
+    return new FetchCall(this.#client, request, this.#watch, this);
+  }
+
+  reached(origin: string): void {
+    this.#reached.add(origin);
+  }
+
+  /** Why a connection to `origin` failed. */
+  explain(error: unknown, origin: string): UpstreamError {
+    const text = textOf(error);
+    const what = text.includes("dns error") && this.descriptors.isOut
+      ? "files"
+      : scarceInText(text);
+    if (what === null || (what === "ports" && !this.#reached.has(origin))) {
+      return asUpstreamError(error);
+    }
+    this.descriptors.refused(what);
+    return scarcity(what, error);
   }
 
   close(): void {
@@ -47,15 +72,29 @@ class FetchCall implements UpstreamCall {
   #piece: Uint8Array = NOTHING;
   #reason: Error | null = null;
 
-  constructor(client: Deno.HttpClient, request: UpstreamRequest, watch: ConnectWatch) {
+  constructor(
+    client: Deno.HttpClient,
+    request: UpstreamRequest,
+    watch: ConnectWatch,
+    private readonly transport: FetchTransport,
+  ) {
     const origin = new URL(request.url).origin;
-    const stop = watch.start(origin, request.connectTimeoutS, (error) => this.abort(error));
-    this.head = this.#send(client, request).finally(stop);
+    const stop = watch.start(
+      origin,
+      request.connectTimeoutS,
+      () => request.moreToConnectS?.() ?? 0,
+      (error) => this.abort(error),
+    );
+    this.head = this.#send(client, request, origin).finally(stop);
     // The caller may abort before it looks at the head; the rejection is then nobody's.
     this.head.catch(() => {});
   }
 
-  async #send(client: Deno.HttpClient, request: UpstreamRequest): Promise<ResponseHead> {
+  async #send(
+    client: Deno.HttpClient,
+    request: UpstreamRequest,
+    origin: string,
+  ): Promise<ResponseHead> {
     let response: Response;
     try {
       response = await fetch(request.url, {
@@ -67,8 +106,9 @@ class FetchCall implements UpstreamCall {
         signal: this.#aborter.signal,
       });
     } catch (error) {
-      throw this.#reason ?? asUpstreamError(error);
+      throw this.#reason ?? this.transport.explain(error, origin);
     }
+    this.transport.reached(origin);
     // Deno unpacks a body unless it was told to ask for none that is packed; one that comes packed all
     // the same is then left as it is.
     const unpacked = response.headers.has("content-encoding") &&
@@ -116,9 +156,13 @@ class FetchCall implements UpstreamCall {
 }
 
 /** Deno's fetch errors carry no code; their text is all there is (ext/fetch). */
-function asUpstreamError(error: unknown): UpstreamError {
+function textOf(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : "";
-  const text = `${error instanceof Error ? error.message : error} ${cause}`;
+  return `${error instanceof Error ? error.message : error} ${cause}`;
+}
+
+function asUpstreamError(error: unknown): UpstreamError {
+  const text = textOf(error);
   const phase: UpstreamPhase = text.includes("(Connect)") ? "connect" : "head";
   const [fault, message] = explain(text);
   return new UpstreamError(phase, fault, message, { cause: error });

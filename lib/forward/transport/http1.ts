@@ -9,21 +9,25 @@ import {
   type Framing,
   headEnd,
   keepsAlive,
-  MAX_HEAD_BYTES,
   parseStatusHead,
   responseFraming,
   type StatusHead,
 } from "../../http/head.ts";
+import { Descriptors } from "../../http/descriptors.ts";
 import { putLatin1 } from "../../http/latin1.ts";
 import { MESSAGE_BYTES, MessageBuffers } from "../../http/memory.ts";
 import { header } from "../../http/message.ts";
+import { scarceIn } from "../../http/scarcity.ts";
 import { HttpSyntaxError } from "../../http/syntax_error.ts";
 import { endToEnd } from "../header_rules.ts";
-import { fairTimer } from "./fair_timer.ts";
-import { LoopProbe } from "./loop_probe.ts";
+import { Connection, writeAll } from "./connection.ts";
+import { connectTimer } from "./fair_timer.ts";
+import { IdleConnections } from "./idle_connections.ts";
+import { isBroken, isLookup, socketError } from "./socket_fault.ts";
 import {
   noConnectionWithin,
   type ResponseHead,
+  scarcity,
   type Transport,
   type UpstreamCall,
   UpstreamError,
@@ -33,18 +37,13 @@ import {
 
 /** Below uvicorn's five seconds: we leave before the instance does. */
 const IDLE_MS = 4000;
-const MAX_IDLE_PER_ORIGIN = 512;
-const FIRST_BUFFER_BYTES = 8 * 1024;
-const MAX_BUFFER_BYTES = 64 * 1024;
-const SWEEP_MS = 500;
 /**
  * A kept connection that ends without a word this soon after a request went out on it was closed while it
  * was idle, as far as anybody can tell.
  */
 const IDLE_CLOSE_MS = 1000;
-/** How long a peer's reset may be on its way after its end of stream. */
-const RESET_WAIT_MS = 20;
-
+/** A request that was taken and lay for longer than this may have been read, however its connection ended. */
+const UNREAD_MS = 5000;
 const NOTHING = new Uint8Array(0);
 
 interface Origin {
@@ -52,6 +51,15 @@ interface Origin {
   host: string;
   hostname: string;
   port: number;
+  /** Whether a connection has stood: an address that is none of this machine's reach has no ports either. */
+  wasReached: boolean;
+}
+
+/** Where a request goes: whose connections may be used again is told by the key. */
+interface Destination {
+  readonly origin: Origin;
+  readonly key: string;
+  readonly path: string;
 }
 
 /** Opens a TCP connection, as Deno.connect does. */
@@ -59,200 +67,37 @@ export type Connect = (to: { hostname: string; port: number }) => Promise<Deno.T
 
 export class Http1Transport implements Transport {
   readonly tracesItself = false;
-  readonly #idle = new Map<string, Connection[]>();
+  readonly idle = new IdleConnections();
   readonly #origins = new Map<string, Origin>();
   readonly buffers = new MessageBuffers();
-  #sweep: ReturnType<typeof setInterval> | null = null;
-  readonly #probe = new LoopProbe();
-  #closed = false;
 
-  constructor(readonly connect: Connect = Deno.connect) {}
+  constructor(
+    readonly connect: Connect = Deno.connect,
+    readonly descriptors = new Descriptors(() => {}),
+  ) {
+    descriptors.join(() => this.idle.closeAll());
+  }
 
   start(request: UpstreamRequest): UpstreamCall {
     return new Http1Call(this, request);
   }
 
   close(): void {
-    this.#closed = true;
-    this.#probe.close();
-    if (this.#sweep !== null) clearInterval(this.#sweep);
-    this.#sweep = null;
-    for (const connections of this.#idle.values()) {
-      for (const connection of connections) connection.close();
-    }
-    this.#idle.clear();
+    this.idle.close();
   }
 
   /** Splits a URL once for each origin. */
-  origin(url: string): { origin: Origin; key: string; path: string } {
+  origin(url: string): Destination {
     const slash = url.indexOf("/", 7);
     const key = slash < 0 ? url : url.slice(0, slash);
     let origin = this.#origins.get(key);
     if (origin === undefined) {
       const { host, hostname, port } = new URL(key);
-      origin = { host, hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port) || 80 };
+      const name = hostname.replace(/^\[|\]$/g, "");
+      origin = { host, hostname: name, port: Number(port) || 80, wasReached: false };
       this.#origins.set(key, origin);
     }
     return { origin, key, path: slash < 0 ? "/" : url.slice(slash) };
-  }
-
-  /**
-   * The connection used last that is still open, or null. Bytes that came while it was idle belong to no
-   * request, least of all to the next one: what has come is seen before it is used.
-   */
-  async takeIdle(key: string): Promise<Connection | null> {
-    for (;;) {
-      const connection = this.#idle.get(key)?.pop();
-      if (connection === undefined) return null;
-      if (connection.wake()) {
-        await this.#probe.seen();
-        if (connection.wake()) return connection;
-      }
-      connection.close();
-    }
-  }
-
-  /** Whether a connection waits idle on which nothing has come, as far as was looked. */
-  hasIdle(key: string): boolean {
-    return this.#idle.get(key)?.at(-1)?.wake() ?? false;
-  }
-
-  putIdle(key: string, connection: Connection, idleMs: number): void {
-    let connections = this.#idle.get(key);
-    if (connections === undefined) this.#idle.set(key, connections = []);
-    if (this.#closed || connections.length >= MAX_IDLE_PER_ORIGIN || idleMs <= 0) {
-      return connection.close();
-    }
-    connection.sleep(performance.now() + idleMs);
-    connections.push(connection);
-    if (this.#sweep === null) {
-      this.#sweep = setInterval(() => this.#sweepIdle(), SWEEP_MS);
-      Deno.unrefTimer(Number(this.#sweep));
-    }
-  }
-
-  #sweepIdle(): void {
-    const now = performance.now();
-    let left = 0;
-    for (const [key, connections] of this.#idle) {
-      const kept = connections.filter((connection) => {
-        if (connection.isDead || connection.idleUntil < now) {
-          connection.close();
-          return false;
-        }
-        return true;
-      });
-      left += kept.length;
-      if (kept.length === 0) this.#idle.delete(key);
-      else this.#idle.set(key, kept);
-    }
-    if (left === 0 && this.#sweep !== null) {
-      clearInterval(this.#sweep);
-      this.#sweep = null;
-    }
-  }
-}
-
-/** One TCP connection with its read buffer. A read is pending from the moment a request is sent. */
-class Connection {
-  buffer = new Uint8Array(FIRST_BUFFER_BYTES);
-  /** Unread bytes are buffer[start, end). */
-  start = 0;
-  end = 0;
-  idleUntil = 0;
-  isDead = false;
-  #pending: Promise<number | null> | null = null;
-  #closed = false;
-
-  constructor(readonly conn: Deno.TcpConn) {}
-
-  /**
-   * Reads more behind what is there; null at the end of the stream. A read that was begun while the
-   * connection was idle is taken over, so that no byte is lost.
-   */
-  fill(): Promise<number | null> {
-    const pending = this.#pending;
-    if (pending !== null) {
-      this.#pending = null;
-      return pending;
-    }
-    return this.#read();
-  }
-
-  #read(): Promise<number | null> {
-    if (this.start === this.end) this.start = this.end = 0;
-    else if (this.end === this.buffer.length && this.start > 0) {
-      this.buffer.copyWithin(0, this.start, this.end);
-      this.end -= this.start;
-      this.start = 0;
-    }
-    if (this.end === this.buffer.length) {
-      const larger = new Uint8Array(Math.min(this.buffer.length * 4, MAX_HEAD_BYTES * 2));
-      larger.set(this.buffer.subarray(0, this.end));
-      this.buffer = larger;
-    }
-    return this.conn.read(this.end === 0 ? this.buffer : this.buffer.subarray(this.end));
-  }
-
-  /** Notes `count` fresh bytes; a read that came back full earns a larger buffer. */
-  filled(count: number): void {
-    this.end += count;
-  }
-
-  growIfFull(): void {
-    if (
-      this.start === this.end && this.end === this.buffer.length &&
-      this.buffer.length < MAX_BUFFER_BYTES
-    ) this.buffer = new Uint8Array(this.buffer.length * 2);
-  }
-
-  /** Waits idle; anything that comes now means that it cannot be used again. */
-  sleep(until: number): void {
-    this.idleUntil = until;
-    if (this.buffer.length > FIRST_BUFFER_BYTES) this.buffer = new Uint8Array(FIRST_BUFFER_BYTES);
-    const pending = this.conn.read(this.buffer);
-    this.#pending = pending;
-    this.start = this.end = 0;
-    pending.then(
-      () => {
-        if (this.#pending === pending) this.isDead = true;
-      },
-      () => {
-        // Closed or reset while idle: takeIdle sees it.
-        if (this.#pending === pending) this.isDead = true;
-      },
-    );
-  }
-
-  /**
-   * After the peer's end of stream: whether it had closed with something of the request unread. Its
-   * kernel then answers with a reset, which a write of nothing shows as a broken pipe; a peer that read
-   * the whole request and closed sends none.
-   */
-  async leftUnread(): Promise<boolean> {
-    const until = performance.now() + RESET_WAIT_MS;
-    for (;;) {
-      try {
-        await this.conn.write(NOTHING);
-      } catch (error) {
-        return error instanceof Deno.errors.BrokenPipe;
-      }
-      if (performance.now() > until) return false;
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
-  }
-
-  /** Ready for the next request? */
-  wake(): boolean {
-    return !this.isDead && performance.now() < this.idleUntil;
-  }
-
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.isDead = true;
-    this.#pending?.catch(() => {});
-    this.conn.close();
   }
 }
 
@@ -260,7 +105,7 @@ class Http1Call implements UpstreamCall {
   readonly head: Promise<ResponseHead>;
   readonly #transport: Http1Transport;
   readonly #request: UpstreamRequest;
-  readonly #key: string;
+  readonly #to: Destination;
   #connection: Connection | null = null;
   #framing: Framing = { kind: "none" };
   #left = 0;
@@ -275,10 +120,10 @@ class Http1Call implements UpstreamCall {
   constructor(transport: Http1Transport, request: UpstreamRequest) {
     this.#transport = transport;
     this.#request = request;
-    this.#key = transport.origin(request.url).key;
+    this.#to = transport.origin(request.url);
     this.head = this.#run();
     // The caller may abort before it looks at the head; the rejection is then nobody's.
-    this.head.catch(() => {});
+    this.head.catch(nothing);
   }
 
   abort(reason: Error): void {
@@ -325,9 +170,10 @@ class Http1Call implements UpstreamCall {
 
   async #run(): Promise<ResponseHead> {
     try {
-      const { origin, path } = this.#transport.origin(this.#request.url);
+      const { origin, key, path } = this.#to;
       const head = requestHead(this.#request, origin, path);
-      const kept = await this.#transport.takeIdle(this.#key);
+      const { idle } = this.#transport;
+      const kept = idle.takeFresh(key) ?? await idle.take(key);
       if (kept !== null) {
         const answer = await this.#ask(kept, head, true);
         if (answer !== null) return this.#begin(answer);
@@ -357,8 +203,10 @@ class Http1Call implements UpstreamCall {
       this.#phase = "body";
       return answer;
     }
-    const isSoon = performance.now() - sentAt < IDLE_CLOSE_MS;
-    if (kept && (isSoon || await connection.leftUnread())) {
+    const silentMs = performance.now() - sentAt;
+    const isUnread = silentMs < IDLE_CLOSE_MS ||
+      (silentMs < UNREAD_MS && await connection.leftUnread());
+    if (kept && isUnread) {
       if (this.#reason !== null) throw this.#reason;
       return null;
     }
@@ -368,21 +216,30 @@ class Http1Call implements UpstreamCall {
   async #connect(origin: Origin): Promise<Connection> {
     const { connectTimeoutS } = this.#request;
     const { hostname, port } = origin;
+    const { descriptors } = this.#transport;
+    if (!await descriptors.findRoom("instance")) throw scarcity("files");
+    if (this.#reason !== null) throw this.#reason;
     const connecting = this.#transport.connect({ hostname, port });
     const { promise: given, reject } = Promise.withResolvers<never>();
     this.#cancelConnect = reject;
-    const stop = fairTimer(
+    const stop = connectTimer(
       connectTimeoutS * 1000,
-      () => reject(noConnectionWithin(connectTimeoutS)),
+      () => this.#request.moreToConnectS?.() ?? 0,
+      (waitedMs) => reject(noConnectionWithin(connectTimeoutS, waitedMs)),
     );
     try {
       const conn = await Promise.race([connecting, given]);
       conn.setNoDelay(true);
+      origin.wasReached = true;
       return new Connection(conn);
     } catch (error) {
       // A connection that still comes about is nobody's.
       connecting.then((conn) => conn.close(), () => {});
-      throw error;
+      if (error instanceof UpstreamError) throw error;
+      const what = isLookup(error) && descriptors.isOut ? "files" : scarceIn(error);
+      if (what === null || (what === "ports" && !origin.wasReached)) throw error;
+      descriptors.refused(what);
+      throw scarcity(what, error);
     } finally {
       stop();
       this.#cancelConnect = null;
@@ -403,7 +260,9 @@ class Http1Call implements UpstreamCall {
           buffer.set(piece, at);
           at += piece.length;
         }
-        await writeAll(connection.conn, buffer.subarray(0, at));
+        const message = buffer.subarray(0, at);
+        const written = await connection.conn.write(message);
+        if (written < at) await writeAll(connection.conn, message.subarray(written));
         buffers.giveBack(buffer);
       } else {
         const bytes = new Uint8Array(head.length);
@@ -478,7 +337,8 @@ class Http1Call implements UpstreamCall {
     if (this.#framing.kind === "close" || !keepsAlive(head.headers, head.minor)) {
       this.#reusable = false;
     }
-    const hint = /timeout=(\d{1,6})/.exec(header(head.headers, "keep-alive") ?? "");
+    const kept = header(head.headers, "keep-alive");
+    const hint = kept === undefined ? null : /timeout=(\d{1,6})/.exec(kept);
     if (hint !== null) this.#idleMs = Math.min(IDLE_MS, (Number(hint[1]) - 1) * 1000);
     return { status: head.status, headers: endToEnd(head.headers) };
   }
@@ -518,7 +378,7 @@ class Http1Call implements UpstreamCall {
     this.#ended = true;
     const connection = this.#connection!;
     if (this.#reusable && connection.start === connection.end) {
-      this.#transport.putIdle(this.#key, connection, this.#idleMs);
+      this.#transport.idle.put(this.#to.key, connection, this.#idleMs);
     } else connection.close();
   }
 
@@ -548,31 +408,7 @@ class Http1Call implements UpstreamCall {
   }
 }
 
-function socketError(error: unknown, phase: UpstreamPhase, cut: UpstreamError): Error {
-  if (error instanceof Deno.errors.ConnectionRefused) {
-    return new UpstreamError("connect", "refused", "connection refused", { cause: error });
-  }
-  if (isBroken(error)) return cut;
-  if (phase === "connect") {
-    const text = error instanceof Error ? error.message : "";
-    const isDns = /lookup|resolve|name or service/i.test(text);
-    return new UpstreamError(
-      "connect",
-      isDns ? "dns" : "other",
-      isDns ? "its host name does not resolve" : "no connection",
-      { cause: error },
-    );
-  }
-  return error instanceof Error && "code" in error ? cut : error as Error;
-}
-
-/** The other side has ended the connection, in whichever words. */
-function isBroken(error: unknown): boolean {
-  return error instanceof Deno.errors.ConnectionReset ||
-    error instanceof Deno.errors.ConnectionAborted || error instanceof Deno.errors.BrokenPipe ||
-    error instanceof Deno.errors.UnexpectedEof || error instanceof Deno.errors.BadResource ||
-    error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.NotConnected;
-}
+function nothing(): void {}
 
 function requestHead(request: UpstreamRequest, origin: Origin, path: string): string {
   let text = `${request.method} ${path} HTTP/1.1\r\nhost: ${origin.host}\r\n`;
@@ -583,9 +419,4 @@ function requestHead(request: UpstreamRequest, origin: Origin, path: string): st
     text += `content-length: ${length}\r\n`;
   }
   return text + "\r\n";
-}
-
-async function writeAll(conn: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
-  let at = 0;
-  while (at < bytes.length) at += await conn.write(at === 0 ? bytes : bytes.subarray(at));
 }

@@ -4,7 +4,7 @@
 import { setImmediate } from "node:timers";
 
 /** How long what the system last told is good enough. */
-const FRESH_MS = 5;
+export const FRESH_MS = 5;
 const BYTE = new Uint8Array(1);
 
 export class LoopProbe {

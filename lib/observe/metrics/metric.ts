@@ -2,6 +2,10 @@
 
 import type { Tally } from "../tally.ts";
 import type { Histogram } from "../histogram.ts";
+import type { RoutingLook } from "./routing_look.ts";
+import type { PeersLook } from "./peers_look.ts";
+import type { SharedStateLook } from "./shared_state_look.ts";
+import type { UsageLook } from "./usage_look.ts";
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -45,9 +49,31 @@ export interface Look {
   readonly instances: readonly InstanceLook[];
   readonly models: readonly ModelLook[];
   readonly records: RecordsLook;
+  /** null where nobody has a key. */
+  readonly usage: UsageLook | null;
+  /** null where no limits are shared with other gateways. */
+  readonly sharedState: SharedStateLook | null;
+  readonly discovery: readonly DiscoveryLook[];
+  /** null where the strategy does not look at prompts. */
+  readonly routing: RoutingLook | null;
+  /** null where there are no other gateways. */
+  readonly peers: PeersLook | null;
   readonly process: ProcessLook;
   readonly version: string;
   readonly workers: number;
+}
+
+/** A discovery at the moment of a scrape. */
+export interface DiscoveryLook {
+  readonly name: string;
+  /** Instances that it has found. */
+  readonly found: number;
+  /** null while its answers are good. */
+  readonly error: string | null;
+  /** Questions without a good answer. */
+  readonly errors: number;
+  /** When its last answer came, in milliseconds since 1970. */
+  readonly answeredAt: number | null;
 }
 
 export interface RecordsLook {

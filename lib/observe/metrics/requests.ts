@@ -13,15 +13,18 @@ export const requestMetrics: readonly Metric[] = [
     name: "gateway_requests_total",
     type: "counter",
     help: "Finished requests; instance is the one that answered, none where none did",
-    labels: ["model", "instance", "route", "outcome"],
+    labels: ["model", "instance", "route", "outcome", "status"],
     *read({ tally }) {
       for (const [model, { pairs }] of tally.models) {
         for (const [instance, { routes }] of pairs) {
-          for (const [route, outcomes] of routes) {
-            for (let index = 0; index < OUTCOMES.length; index++) {
-              const value = outcomes[index];
-              if (value === 0) continue;
-              yield { labels: { model, instance, route, outcome: OUTCOMES[index] }, value };
+          for (const [route, statuses] of routes) {
+            for (const [status, outcomes] of statuses) {
+              for (let index = 0; index < OUTCOMES.length; index++) {
+                const value = outcomes[index];
+                if (value === 0) continue;
+                const outcome = OUTCOMES[index];
+                yield { labels: { model, instance, route, outcome, status }, value };
+              }
             }
           }
         }

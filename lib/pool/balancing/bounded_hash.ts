@@ -1,33 +1,26 @@
 // The home of a prompt's beginning, unless that has more than its share: for gateways that know nothing of
 // each other. Nothing is remembered; every gateway decides alike. Figures: docs/decisions/routing.md.
 
-/** An instance that may be picked. */
-export interface Hashed {
-  /** Rank in the rendezvous order of the prompt's beginning (rendezvous.ts). */
-  readonly rank: number;
-  readonly weight: number;
-  /** Requests under way there. */
-  readonly underWay: number;
-}
+import type { Standings } from "./standings.ts";
 
 /**
  * The first in rendezvous order that has less than `bound` times its fair share of the requests under
- * way; where all have more, the home. `candidates` has at least one.
+ * way; where all have more, the home. At least one stands; of each its rank, weight and requests count.
  */
-export function boundedHash<C extends Hashed>(candidates: readonly C[], bound: number): C {
+export function boundedHash({ count, rank, weight, underWay }: Standings, bound: number): number {
   let requests = 1;
   let weights = 0;
-  for (const candidate of candidates) {
-    requests += candidate.underWay;
-    weights += candidate.weight;
+  for (let at = 0; at < count; at++) {
+    requests += underWay[at];
+    weights += weight[at];
   }
-  let home = candidates[0];
-  let best: C | null = null;
-  for (const candidate of candidates) {
-    if (candidate.rank < home.rank) home = candidate;
-    const most = Math.ceil(bound * requests * candidate.weight / weights);
-    if (candidate.underWay + 1 > most) continue;
-    if (best === null || candidate.rank < best.rank) best = candidate;
+  let home = 0;
+  let best = -1;
+  for (let at = 0; at < count; at++) {
+    if (rank[at] < rank[home]) home = at;
+    const most = Math.ceil(bound * requests * weight[at] / weights);
+    if (underWay[at] + 1 > most) continue;
+    if (best < 0 || rank[at] < rank[best]) best = at;
   }
-  return best ?? home;
+  return best < 0 ? home : best;
 }

@@ -23,10 +23,16 @@ export interface Context {
  * The candidates to be asked first: those that certainly have room, else those that may. Where all are too
  * short, the longest, so that the error is the instance's own.
  */
-export function byContext<C extends Context>(candidates: readonly C[], lengths: Lengths): C[] {
+export function byContext<C extends Context>(
+  candidates: readonly C[],
+  lengths: Lengths,
+): readonly C[] {
   const fits = (candidate: C, prompt: number) =>
     candidate.contextLength === null || prompt + lengths.answer <= candidate.contextLength;
-  const sure = candidates.filter((candidate) => fits(candidate, lengths.prompt * MORE));
+  const most = lengths.prompt * MORE;
+  // As a rule all have room, and nothing is to be sorted out.
+  if (candidates.every((candidate) => fits(candidate, most))) return candidates;
+  const sure = candidates.filter((candidate) => fits(candidate, most));
   if (sure.length > 0) return sure;
   const unsure = candidates.filter((candidate) => fits(candidate, lengths.prompt / FEWER));
   if (unsure.length > 0) return unsure;

@@ -2,8 +2,10 @@
 // balanced once.
 
 import type { RoutingMemory } from "../load/routing_memory.ts";
+import type { SessionPlace } from "../load/sessions.ts";
 import type { PromptChain } from "../prefix/chain.ts";
 import type { PrefixSeed } from "../prefix/prefix_index.ts";
+import type { Receipt } from "./receipt.ts";
 
 /** The model whose prompts are placed. */
 export interface RoutedModel {
@@ -17,19 +19,33 @@ export interface RoutedModel {
 export interface Placed {
   /** Tokens that the instance has to compute. */
   readonly work: number;
+  /** Tokens of the prompt. */
+  readonly tokens: number;
   /** Tokens that should be cached there, and the chunks of the prompt that these are. */
   readonly foretold: number;
   readonly known: number;
   /** The instance had no other prompt of this gateway to compute. */
   readonly isAlone: boolean;
+  /** Seconds until its first token, as foretold. */
+  readonly expectedS: number;
   /** Milliseconds of the pool's clock. */
   readonly at: number;
+  /** null where it belongs to no session. */
+  readonly moved: Moved | null;
+}
+
+/** The session that it belongs to, and where that was before. */
+export interface Moved {
+  readonly session: number;
+  readonly from: SessionPlace;
 }
 
 /** Less work says nothing of an instance's speed. */
 const LEAST_WORK = 600;
 
 export class Placement {
+  /** Why it is placed there; null until that is said. */
+  receipt: Receipt | null = null;
   #isAnswered = false;
   #isOver = false;
 
@@ -44,7 +60,8 @@ export class Placement {
   /** The first token came at `now`: its prompt has been computed. */
   firstToken(now: number): void {
     if (!this.#balance()) return;
-    const { isAlone, work, at } = this.placed;
+    const { isAlone, work, at, expectedS } = this.placed;
+    this.memory.booked.compared(this.slot, (now - at) / 1000 - expectedS);
     if (isAlone && work > LEAST_WORK) {
       this.memory.learned.computed(this.slot, work, (now - at) / 1000);
     }
@@ -62,7 +79,9 @@ export class Placement {
     if (chain.media.length === 0 && chain.ids === null) {
       this.memory.learned.counted(model.slot, chain.bytes, tokens);
     }
-    if (cached !== null) this.memory.trust.answered(this.slot, cached, this.placed.foretold);
+    if (cached === null) return;
+    this.memory.booked.cached(this.slot, cached);
+    this.memory.trust.answered(this.slot, cached, this.placed.foretold);
   }
 
   /** Its end, whatever it was: what was not computed is not held there. `locked` runs under the pool's lock. */
@@ -70,10 +89,18 @@ export class Placement {
     if (this.#isOver) return;
     this.#isOver = true;
     if (!this.#balance()) return;
-    if (this.placed.known === this.chain.length) return;
-    locked(() =>
-      this.memory.index.takeBack(this.slot, this.chain, this.model.seed, this.placed.known)
-    );
+    const { known, moved } = this.placed;
+    if (known === this.chain.length && moved === null) return;
+    locked(() => {
+      this.memory.index.takeBack(this.slot, this.chain, this.model.seed, known);
+      if (moved !== null) this.#moveBack(moved);
+    });
+  }
+
+  /** Unless another request of the session has moved it on. */
+  #moveBack({ session, from }: Moved): void {
+    const { sessions } = this.memory;
+    if (sessions.of(session).slot === this.slot) sessions.note(session, from);
   }
 
   /** Takes it off the books of what waits; false when it was. */

@@ -2,37 +2,11 @@
 // the company the request would have there. A pure decision from numbers; where they come from is left to
 // load/. The formula and what it was measured against: docs/decisions/routing.md.
 
-/** An instance as it stands when a request is to be placed. */
-export interface Standing {
-  /** Tokens of this prompt that it is taken to hold. */
-  readonly matched: number;
-  /** Tokens to be computed there before this prompt. */
-  readonly backlog: number;
-  /** Requests there without a first token. */
-  readonly unanswered: number;
-  /** Requests under way there, those of others included. */
-  readonly underWay: number;
-  /** Prompt tokens that it computes in a second. */
-  readonly speed: number;
-  /** Above zero; less while it warms up. */
-  readonly weight: number;
-  /** Rank in the rendezvous order of the prompt's beginning, the least is its home (rendezvous.ts). */
-  readonly rank: number;
-}
+import type { RoutingWeights } from "../../config/routing.ts";
+import type { Standings } from "./standings.ts";
 
-/** What counts how much. */
-export interface CostWeights {
-  /** How much dearer than waiting it is to compute something again. */
-  readonly recompute: number;
-  /** And how much more for each request that waits there. */
-  readonly crowd: number;
-  /** A request under way counts as this share of the work of a usual one. */
-  readonly company: number;
-  /** No more than this times the fair share of the requests … */
-  readonly loadBound: number;
-  /** … unless it has fewer than this. */
-  readonly loadSlack: number;
-}
+/** What counts how much; the defaults are the file's. */
+export type CostWeights = RoutingWeights;
 
 export const USUAL_WEIGHTS: CostWeights = {
   recompute: 2,
@@ -44,61 +18,64 @@ export const USUAL_WEIGHTS: CostWeights = {
 
 /** A difference in seconds that is none. */
 const ALIKE_S = 0.002;
+/** For less a prompt is not computed at a second place. */
+const WORTH_MOVING_S = 0.05;
+/** A difference in tokens that is none. */
+const ALIKE_TOKENS = 32;
 
-/** What one instance would cost, or why it was left out. */
-export interface Cost {
-  /** Infinity where it is left out. */
-  readonly seconds: number;
-  /** It has its share of the requests already. */
-  readonly isOverBound: boolean;
-}
-
-/** Costs of all `standings` for a prompt of `tokens`; `usualWork`: tokens that a usual request computes. */
-export function costs(
-  standings: readonly Standing[],
+/**
+ * Writes what each would cost for a prompt of `tokens`, and who has its share already; `usualWork`: tokens that
+ * a usual request computes.
+ */
+export function weigh(
+  standings: Standings,
   tokens: number,
   usualWork: number,
-  weights: CostWeights,
-): Cost[] {
-  let underWay = 0;
-  let unanswered = 0;
+  { recompute, crowd, company, loadBound, loadSlack }: CostWeights,
+): void {
+  const { count, matched, backlog, unanswered, underWay, speed, weight } = standings;
+  let requests = 1;
+  let waiting = 0;
   let shares = 0;
-  for (const standing of standings) {
-    underWay += standing.underWay;
-    unanswered += standing.unanswered;
-    shares += standing.speed * standing.weight;
+  for (let at = 0; at < count; at++) {
+    requests += underWay[at];
+    waiting += unanswered[at];
+    shares += speed[at] * weight[at];
   }
-  const crowd = unanswered / standings.length;
-  return standings.map((standing) => {
-    const fair = (underWay + 1) * standing.speed * standing.weight / shares;
-    const isOverBound = standing.underWay + 1 >
-      Math.max(weights.loadSlack, weights.loadBound * fair);
+  const usualCrowd = waiting / count;
+  for (let at = 0; at < count; at++) {
+    const fair = requests * speed[at] * weight[at] / shares;
+    standings.isOverBound[at] = underWay[at] + 1 > Math.max(loadSlack, loadBound * fair) ? 1 : 0;
     // Computing something twice costs those who wait there: where nobody waits it costs little.
-    const price = 1 + weights.recompute + weights.crowd * Math.min(crowd, standing.unanswered);
-    const work = Math.max(1, tokens - standing.matched) * price;
-    const company = weights.company * usualWork * standing.underWay;
-    return { seconds: (standing.backlog + work + company) / standing.speed, isOverBound };
-  });
+    const price = 1 + recompute + crowd * Math.min(usualCrowd, unanswered[at]);
+    const work = Math.max(1, tokens - matched[at]) * price;
+    standings.seconds[at] = (backlog[at] + work + company * usualWork * underWay[at]) / speed[at];
+  }
 }
 
 /**
  * The index of the least cost within the load bound; among those that cost alike the one that comes first
  * in rendezvous order. Where all are over the bound, the one with the fewest requests for its weight.
  */
-export function leastCost(standings: readonly Standing[], prices: readonly Cost[]): number {
+export function leastCost(standings: Standings): number {
+  const { count, matched, underWay, weight, rank, seconds, isOverBound } = standings;
+  let cheapest = Infinity;
+  for (let at = 0; at < count; at++) {
+    if (isOverBound[at] === 0 && seconds[at] < cheapest) cheapest = seconds[at];
+  }
   let best = -1;
   let lowest = Infinity;
+  let most = 0;
   let least = 0;
-  for (let index = 0; index < standings.length; index++) {
-    const standing = standings[index];
-    if (standing.underWay / standing.weight < standings[least].underWay / standings[least].weight) {
-      least = index;
-    }
-    if (prices[index].isOverBound) continue;
-    const cost = Math.round(prices[index].seconds / ALIKE_S) + standing.rank;
-    if (cost >= lowest) continue;
+  for (let at = 0; at < count; at++) {
+    if (underWay[at] / weight[at] < underWay[least] / weight[least]) least = at;
+    if (isOverBound[at] === 1 || seconds[at] > cheapest + WORTH_MOVING_S) continue;
+    const cost = Math.round(seconds[at] / ALIKE_S) + rank[at];
+    const isMore = matched[at] > most + ALIKE_TOKENS;
+    if (!isMore && (cost >= lowest || matched[at] < most - ALIKE_TOKENS)) continue;
     lowest = cost;
-    best = index;
+    most = matched[at];
+    best = at;
   }
   return best < 0 ? least : best;
 }

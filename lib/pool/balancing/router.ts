@@ -3,64 +3,32 @@
 
 import type { RoutingMemory } from "../load/routing_memory.ts";
 import { USUAL_SPEED } from "../load/learned.ts";
-import type { PrefixSeed } from "../prefix/prefix_index.ts";
+import { NOWHERE } from "../load/sessions.ts";
+import { NOBODY, type Told } from "../load/told.ts";
 import type { PromptChain } from "../prefix/chain.ts";
 import { boundedHash } from "./bounded_hash.ts";
-import { Placement, type RoutedModel } from "./placement.ts";
-import { type Cost, costs, type CostWeights, leastCost, type Standing } from "./prefix_aware.ts";
+import type { Decision, Place, Reason } from "./decision.ts";
+import { type Moved, Placement, type RoutedModel } from "./placement.ts";
+import { type CostWeights, leastCost, weigh } from "./prefix_aware.ts";
 import { HOME_CHUNKS, rank } from "./rendezvous.ts";
-
-/** An instance that may be picked. */
-export interface Place {
-  /** Its place in the shared memory. */
-  readonly slot: number;
-  /** A number that stands for its address, the same in every gateway. */
-  readonly address: number;
-  /** Above zero; less while it warms up. */
-  readonly weight: number;
-  /** How warm it is after a recovery, 0 to 1. */
-  readonly warmth: number;
-  /** Requests of this gateway under way there. */
-  readonly inFlight: number;
-  /** Number of its last pick for the model; the lower, the longer ago. */
-  readonly lastPick: number;
-}
-
-/** What other gateways told of their requests at an instance. */
-export interface Told {
-  underWay(slot: number): number;
-  unanswered(slot: number): number;
-  /** Tokens still to be computed. */
-  pending(slot: number): number;
-}
+import { Standings } from "./standings.ts";
 
 /** An instance that computes less than so many times faster or slower than usual is as fast as usual. */
 const ALIKE = 1.5;
 
-export const NOBODY: Told = { underWay: () => 0, unanswered: () => 0, pending: () => 0 };
-
-/**
- * prefix: it has a part of the prompt. home: nobody is known to have it, and this is where every gateway
- * sends it. cost: it costs least. bound: all have more than their share. only: there was one.
- */
-export type Reason = "prefix" | "home" | "cost" | "bound" | "only";
-
-export interface Decision {
-  /** Index among the places. */
-  readonly index: number;
-  readonly reason: Reason;
-  /** About how many tokens the prompt has. */
-  readonly tokens: number;
-  /** How many of them each place is taken to hold. */
-  readonly standings: readonly Standing[];
-  readonly costs: readonly Cost[];
-  /** Chunks that each place has by the index alone. */
-  readonly chunks: Int32Array;
-}
-
 export class Router {
-  /** Matches of one decision; nobody else runs while it is made. */
-  #chunks = new Int32Array(64);
+  /** Of the decision that was made last; nobody else runs while it is made and its prompt is placed. */
+  readonly #standings = new Standings();
+  readonly #slot = new Int32Array(1);
+  readonly #chunks = new Int32Array(1);
+  /** Whose chunks stand there, until it is placed. */
+  #chain: PromptChain | null = null;
+  #index = 0;
+  #tokens = 0;
+  /** Why the last one was chosen. */
+  reason: Reason = "only";
+  /** Whether it was by what it costs. */
+  isWeighed = false;
 
   constructor(
     readonly memory: RoutingMemory,
@@ -69,6 +37,8 @@ export class Router {
     /** The pool's clock, in milliseconds. */
     private readonly now: () => number,
     private readonly told: Told = NOBODY,
+    /** Whether a session stays where it is, as long as that has no more than its share. */
+    private readonly pins = false,
   ) {}
 
   /** About how many tokens of context the prompt needs. */
@@ -76,107 +46,192 @@ export class Router {
     return chain.contextTokens(this.memory.learned.bytesPerToken(this.model.slot));
   }
 
-  /** Where the prompt costs least. Changes nothing. Under the pool's lock. */
-  decide(places: readonly Place[], chain: PromptChain): Decision {
-    const { seed, slot: modelSlot } = this.model;
-    const { learned, index, trust } = this.memory;
-    const slots = places.map((place) => place.slot);
-    if (this.#chunks.length < slots.length) this.#chunks = new Int32Array(2 * slots.length);
-    const chunks = this.#chunks.subarray(0, slots.length);
-    index.match(chain, seed, slots, chunks);
-
-    const bytesPerToken = learned.bytesPerToken(modelSlot);
-    const tokens = chain.tokens(bytesPerToken);
-    const ranks = ranksOf(places, chain, seed);
-    const depth = Math.min(HOME_CHUNKS, chain.length);
-    // Other gateways, or this one before a restart, sent it to its home; so that is taken to have it.
-    const isUnknown = depth > 0 && !chunks.some((known) => 2 * known >= depth);
-    const home = isUnknown ? ranks.indexOf(Math.min(...ranks)) : -1;
-    const usualSpeed = this.#usualSpeed(slots);
-    const standings = places.map((place, at): Standing => {
-      const matched = trust.isOn(place.slot)
-        ? chain.tokensOf(at === home ? Math.max(depth, chunks[at]) : chunks[at], bytesPerToken)
-        : 0;
-      return this.#standing(place, matched, ranks[at], usualSpeed);
-    });
-    const prices = costs(standings, tokens, learned.work(modelSlot), this.weights);
-    const picked = leastCost(standings, prices);
-    const reason = reasonOf(places.length, prices[picked], picked === home, chunks[picked] > 0);
-    return { index: picked, reason, tokens, standings, costs: prices, chunks: chunks.slice() };
+  /** Where the prompt costs least, and why. Changes nothing that counts. Under the pool's lock. */
+  decide(places: readonly Place[], chain: PromptChain, session = 0): Decision {
+    this.choose(places, chain, session);
+    return this.decision();
   }
 
-  #standing(
-    { slot, weight, warmth, inFlight }: Place,
-    matched: number,
-    rank: number,
-    usualSpeed: number,
-  ): Standing {
-    const { own, seen, learned } = this.memory;
-    const now = this.now();
-    const others = Math.max(this.told.underWay(slot), seen.others(slot, now));
-    const waiting = seen.othersWaiting(slot, now) * learned.work(this.model.slot);
+  /** What was weighed last. */
+  decision(): Decision {
+    const standings = this.#standings;
+    const all = Array.from({ length: standings.count }, (_, at) => at);
     return {
-      matched,
-      backlog: own.pending(slot) + this.told.pending(slot) + waiting,
-      unanswered: own.unanswered(slot) + this.told.unanswered(slot),
-      underWay: inFlight + others,
-      speed: speedOf(learned.speed(slot), usualSpeed) * warmth,
-      weight,
-      rank,
+      index: this.#index,
+      reason: this.reason,
+      tokens: this.#tokens,
+      standings: all.map((at) => standings.standing(at)),
+      costs: all.map((at) => standings.cost(at)),
+      chunks: standings.chunks.slice(0, standings.count),
     };
   }
 
-  /** The median of the speeds that are known. */
-  #usualSpeed(slots: readonly number[]): number {
-    const known = slots.map((slot) => this.memory.learned.speed(slot)).filter((speed) => speed > 0);
-    if (known.length === 0) return USUAL_SPEED;
-    return known.sort((a, b) => a - b)[known.length >> 1];
+  /** Seconds that the last one would have waited behind others, and all that it costs. */
+  get waitS(): number {
+    return this.#standings.backlog[this.#index] / this.#standings.speed[this.#index];
+  }
+
+  get costS(): number {
+    return this.#standings.seconds[this.#index];
+  }
+
+  /** The index of the place where the prompt costs least. Under the pool's lock. */
+  choose(places: readonly Place[], chain: PromptChain, session: number): number {
+    const { seed, slot: modelSlot } = this.model;
+    const { learned, index, trust } = this.memory;
+    const standings = this.#standings;
+    const count = places.length;
+    standings.begin(count);
+    this.#rank(places, chain);
+    const { slots, chunks, matched, speed } = standings;
+    for (let at = 0; at < count; at++) {
+      chunks[at] = 0;
+      slots[at] = places[at].slot;
+      speed[at] = learned.speed(slots[at]);
+    }
+    const length = chain.length;
+    if (length > 0) index.match(chain, seed, slots, chunks, count);
+    this.#chain = chain;
+
+    const depth = Math.min(HOME_CHUNKS, length);
+    let isUnknown = depth > 0;
+    for (let at = 0; at < count; at++) if (2 * chunks[at] >= depth) isUnknown = false;
+    const known = session === 0 ? NOWHERE : this.memory.sessions.of(session);
+    const last = known.slot < 0 ? -1 : standings.indexOf(known.slot);
+    if (last >= 0) isUnknown = false;
+    // Other gateways, or this one before a restart, sent it to its home; so that is taken to have it.
+    const home = isUnknown ? standings.home() : -1;
+    const bytesPerToken = learned.bytesPerToken(modelSlot);
+    const usualSpeed = standings.usualSpeed(USUAL_SPEED);
+    const usualWork = learned.work(modelSlot);
+    const now = this.now();
+    for (let at = 0; at < count; at++) {
+      const held = at === home ? Math.max(depth, chunks[at]) : chunks[at];
+      matched[at] = held > 0 && trust.isOn(slots[at]) ? chain.tokensOf(held, bytesPerToken) : 0;
+      this.#stand(at, places[at], now, usualWork, usualSpeed);
+    }
+    this.#tokens = chain.tokens(bytesPerToken);
+    const inIndex = last < 0 ? 0 : matched[last];
+    if (last >= 0 && trust.isOn(known.slot)) {
+      matched[last] = Math.max(inIndex, Math.min(this.#tokens, known.tokens));
+    }
+    weigh(standings, this.#tokens, usualWork, this.weights);
+    // What gateways that are not heard of have sent where is not known; they go by the home as well.
+    this.#index = isUnknown && this.told.isLate
+      ? boundedHash(this.#standings, this.weights.loadBound)
+      : leastCost(standings);
+    if (this.pins && last >= 0 && standings.isOverBound[last] === 0) this.#index = last;
+    this.isWeighed = true;
+    const isSessions = this.#index === last && (this.pins || matched[last] > inIndex);
+    this.reason = isSessions && count > 1 && standings.isOverBound[last] === 0
+      ? "session"
+      : this.#reasonOf(this.#index, home);
+    return this.#index;
+  }
+
+  #stand(at: number, place: Place, now: number, usualWork: number, usualSpeed: number): void {
+    const { own, seen } = this.memory;
+    const { told } = this;
+    const standings = this.#standings;
+    const slot = standings.slots[at];
+    const strange = seen.others(slot, now);
+    const waiting = strange === 0 ? 0 : seen.othersWaiting(slot, now) * usualWork;
+    standings.backlog[at] = own.pending(slot) + told.pending(slot) + waiting;
+    standings.unanswered[at] = own.unanswered(slot) + told.unanswered(slot);
+    standings.underWay[at] = place.inFlight + Math.max(told.underWay(slot), strange);
+    standings.weight[at] = place.weight;
+    standings.speed[at] = speedOf(standings.speed[at], usualSpeed) * place.warmth;
+  }
+
+  #reasonOf(picked: number, home: number): Reason {
+    const { count, isOverBound, chunks } = this.#standings;
+    if (count === 1) return "only";
+    if (isOverBound[picked] === 1) return "bound";
+    if (picked === home) return "home";
+    return chunks[picked] > 0 ? "prefix" : "cost";
   }
 
   /** The home of the prompt's beginning, unless it has too much to do: decided without any memory. */
   home(places: readonly Place[], chain: PromptChain): number {
-    const ranks = ranksOf(places, chain, this.model.seed);
+    const standings = this.#standings;
+    standings.begin(places.length);
+    this.#rank(places, chain);
     const now = this.now();
-    const hashed = places.map(({ slot, weight, inFlight }, at) => ({
-      at,
-      rank: ranks[at],
-      weight,
-      underWay: inFlight +
-        Math.max(this.told.underWay(slot), this.memory.seen.others(slot, now)),
-    }));
-    return boundedHash(hashed, this.weights.loadBound).at;
+    for (let at = 0; at < places.length; at++) {
+      const { slot, weight, inFlight } = places[at];
+      standings.weight[at] = weight;
+      standings.underWay[at] = inFlight +
+        Math.max(this.told.underWay(slot), this.memory.seen.others(slot, now));
+    }
+    this.#chain = null;
+    this.isWeighed = false;
+    this.reason = "home";
+    return boundedHash(standings, this.weights.loadBound);
+  }
+
+  /** In rendezvous order of the prompt's beginning; without one, who was picked longest ago comes first. */
+  #rank(places: readonly Place[], chain: PromptChain): void {
+    const ranks = this.#standings.rank;
+    const depth = Math.min(HOME_CHUNKS, chain.length);
+    if (depth > 0) {
+      const prefix = chain.lanes[2 * (depth - 1)] ^ this.model.seed.first;
+      for (let at = 0; at < places.length; at++) ranks[at] = rank(prefix, places[at].address);
+      return;
+    }
+    let latest = 0;
+    for (let at = 0; at < places.length; at++) {
+      const { lastPick } = places[at];
+      ranks[at] = lastPick;
+      if (lastPick > latest) latest = lastPick;
+    }
+    for (let at = 0; at < places.length; at++) ranks[at] /= latest + 1;
+  }
+
+  /** Chunks that the instance has; as the decision has found them, where that was just made. */
+  #knownAt(slot: number, chain: PromptChain): number {
+    const at = this.#chain === chain ? this.#standings.indexOf(slot) : -1;
+    this.#chain = null;
+    if (chain.length === 0) return 0;
+    if (at >= 0) return this.#standings.chunks[at];
+    this.#slot[0] = slot;
+    this.#chunks[0] = 0;
+    this.memory.index.match(chain, this.model.seed, this.#slot, this.#chunks, 1);
+    return this.#chunks[0];
+  }
+
+  /** Tokens of its prompt that the session was sent last, where the instance in `slot` has it. */
+  sessionTokens(slot: number, session: number): number {
+    const { slot: at, tokens } = this.memory.sessions.of(session);
+    return at === slot && this.memory.trust.isOn(slot) ? tokens : 0;
   }
 
   /** Notes that the prompt goes to the instance in `slot`. Under the lock of the decision. */
-  place(slot: number, chain: PromptChain): Placement {
+  place(slot: number, chain: PromptChain, session = 0): Placement {
     const { own, learned, trust, index } = this.memory;
     const { seed, slot: modelSlot } = this.model;
-    const chunks = this.#chunks.subarray(0, 1);
-    index.match(chain, seed, [slot], chunks);
-    const [known] = chunks;
+    const known = this.#knownAt(slot, chain);
     const bytesPerToken = learned.bytesPerToken(modelSlot);
     const tokens = chain.tokens(bytesPerToken);
     const foretold = Math.min(tokens, chain.tokensOf(known, bytesPerToken));
     const work = Math.max(1, Math.round(trust.isOn(slot) ? tokens - foretold : tokens));
-    const isAlone = own.pending(slot) + this.told.pending(slot) === 0;
+    const before = own.pending(slot) + this.told.pending(slot);
+    const speed = learned.speed(slot) || USUAL_SPEED;
+    const expectedS = (before + work) / speed;
     own.add(slot, work);
     learned.worked(modelSlot, work);
     trust.sent(slot, foretold, tokens);
-    index.add(slot, chain, seed);
-    const placed = { work, foretold, known, isAlone, at: this.now() };
+    if (chain.length > 0) {
+      index.add(slot, chain, seed);
+      this.memory.outbox.note(slot, chain, seed, known);
+    }
+    let moved: Moved | null = null;
+    if (session !== 0) {
+      moved = { session, from: this.memory.sessions.of(session) };
+      this.memory.sessions.note(session, { slot, tokens: Math.round(tokens) });
+    }
+    const isAlone = before === 0;
+    const placed = { work, tokens, foretold, known, isAlone, expectedS, at: this.now(), moved };
     return new Placement(this.memory, this.model, chain, slot, placed);
-  }
-
-  /** Takes what an instance's metrics say. Under the lock. */
-  scraped(
-    slot: number,
-    load: Parameters<RoutingMemory["seen"]["scraped"]>[1],
-    inFlight: number,
-  ): void {
-    const { seen, own, trust } = this.memory;
-    const isAnew = seen.scraped(slot, load, inFlight, own.unanswered(slot), this.now());
-    if (isAnew) this.memory.restarted(slot);
-    if (load.queries !== null && load.hits !== null) trust.counted(slot, load.queries, load.hits);
   }
 }
 
@@ -184,22 +239,4 @@ export class Router {
 function speedOf(learned: number, usual: number): number {
   const isLike = learned === 0 || (learned < usual * ALIKE && usual < learned * ALIKE);
   return isLike ? usual : learned;
-}
-
-/** In rendezvous order of the prompt's beginning; without one, who was picked longest ago comes first. */
-function ranksOf(places: readonly Place[], chain: PromptChain, seed: PrefixSeed): number[] {
-  const depth = Math.min(HOME_CHUNKS, chain.length);
-  if (depth === 0) {
-    const latest = Math.max(...places.map((place) => place.lastPick));
-    return places.map((place) => place.lastPick / (latest + 1));
-  }
-  const prefix = chain.lanes[2 * (depth - 1)] ^ seed.first;
-  return places.map((place) => rank(prefix, place.address));
-}
-
-function reasonOf(places: number, cost: Cost, isHome: boolean, isKnown: boolean): Reason {
-  if (places === 1) return "only";
-  if (cost.isOverBound) return "bound";
-  if (isHome) return "home";
-  return isKnown ? "prefix" : "cost";
 }

@@ -17,8 +17,8 @@ export const strategies: Readonly<Record<string, StrategyKind>> = {
   least_connections: { looksAtPrompts: false, make: () => leastConnections },
   prefix_aware: {
     looksAtPrompts: true,
-    make: (router) => (candidates, { chain }) =>
-      took(candidates[router.decide(candidates, chain).index], candidates),
+    make: (router) => (candidates, { chain, session }) =>
+      took(candidates[router.choose(candidates, chain, session)], candidates),
   },
   bounded_hash: {
     looksAtPrompts: true,

@@ -1,7 +1,7 @@
 // The one interface of load balancing. Which instances may be picked at all is left to the pool.
 
 import type { PromptChain } from "../prefix/chain.ts";
-import type { Place } from "./router.ts";
+import type { Place } from "./decision.ts";
 
 /** What is known of the request that wants an instance. */
 export interface Ask {
@@ -13,6 +13,8 @@ export interface Ask {
   readonly chain: PromptChain;
   /** Tokens that the answer may have at most; 0 where that is not said. */
   readonly answerTokens: number;
+  /** Stands for the conversation that it belongs to; 0 where that is not said. */
+  readonly session: number;
 }
 
 /** An instance as a strategy sees it. Weights are above zero; a warming instance has less than its own. */
@@ -29,7 +31,10 @@ export interface Candidate extends Place {
  * Picks one of `candidates` (at least one) for `ask`. Runs under the pool's lock, so that turns are exact
  * across workers; it must not wait for anything.
  */
-export type Strategy = <C extends Candidate>(candidates: readonly C[], ask: Ask) => C;
+export type Strategy = <C extends Candidate>(
+  candidates: readonly C[],
+  ask: Ask,
+) => C;
 
 /** Notes that `picked` has had its turn: it goes to the end of the line. */
 export function took<C extends Candidate>(picked: C, candidates: readonly C[]): C {

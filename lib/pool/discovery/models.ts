@@ -68,7 +68,8 @@ export class ModelCatalog {
         `GET /v1/models answered ${answer.status}`;
       return { kind: "wrong", message };
     }
-    if (answer.kind !== "list") return { kind: "unknown" };
+    // One that says itself what it serves is never wrong.
+    if (answer.kind !== "list" || instance.config.listsModels) return { kind: "unknown" };
     const listed = answer.entries.map(({ id }) => id);
     const wanted = instance.config.models.map((model) =>
       instance.config.upstreamModels[model] ?? model
@@ -81,6 +82,12 @@ export class ModelCatalog {
     const message = `it does not serve ${missing.join(", ")}; its /v1/models has: ` +
       listed.slice(0, 10).join(", ");
     return { kind: "wrong", message };
+  }
+
+  /** The names that the instance lists; null where it gives no list. */
+  async look(instance: Instance, timeoutS: number): Promise<readonly string[] | null> {
+    const answer = await this.#learn(instance, timeoutS);
+    return answer.kind === "list" ? answer.entries.map(({ id }) => id) : null;
   }
 
   async #learn(instance: Instance, timeoutS: number): Promise<ModelsAnswer> {

@@ -24,8 +24,8 @@ const NAMES = [
 export class Seen {
   readonly #rows: SlotRows<typeof NAMES[number]>;
 
-  /** What is older than `staleAfterMs` counts nothing. */
-  constructor(layout: Layout, slots: number, private readonly staleAfterMs = 10_000) {
+  /** What is older than `staleAfterMs` counts nothing; each isolate has it from its configuration. */
+  constructor(layout: Layout, slots: number, public staleAfterMs = 10_000) {
     this.#rows = new SlotRows(layout, slots, NAMES);
   }
 
@@ -46,70 +46,93 @@ export class Seen {
   ): boolean {
     const { running, waiting, kvUsage, queries, hits, startedAt } = load;
     const isAnew = this.#isAnew(slot, load);
-    this.#rows.set("at", slot, now);
-    this.#rows.set("running", slot, running ?? 0);
-    this.#rows.set("waiting", slot, waiting ?? 0);
-    this.#rows.set("kvUsage", slot, kvUsage ?? 0);
-    this.#rows.set("queries", slot, queries ?? 0);
-    this.#rows.set("hits", slot, hits ?? 0);
-    this.#rows.set("startedAt", slot, startedAt ?? 0);
-    this.#rows.set("own", slot, own);
-    this.#rows.set("ownUnanswered", slot, ownUnanswered);
+    this.#rows.row.at[slot] = now;
+    this.#rows.row.running[slot] = running ?? 0;
+    this.#rows.row.waiting[slot] = waiting ?? 0;
+    this.#rows.row.kvUsage[slot] = kvUsage ?? 0;
+    this.#rows.row.queries[slot] = queries ?? 0;
+    this.#rows.row.hits[slot] = hits ?? 0;
+    this.#rows.row.startedAt[slot] = startedAt ?? 0;
+    this.#rows.row.own[slot] = own;
+    this.#rows.row.ownUnanswered[slot] = ownUnanswered;
     return isAnew;
+  }
+
+  /**
+   * What an answer says of the instance, while `ownUnanswered` of the gateway's own wait there: beside what
+   * was scraped last, which stays as old as it is. null for what it does not say.
+   */
+  said(
+    slot: number,
+    waiting: number | null,
+    kvUsage: number | null,
+    ownUnanswered: number,
+    now: number,
+  ): void {
+    if (!this.isFresh(slot, now)) return;
+    const { row } = this.#rows;
+    if (kvUsage !== null) row.kvUsage[slot] = Math.min(1, kvUsage);
+    if (waiting === null) return;
+    row.waiting[slot] = waiting;
+    // Of those that wait now so many more are the gateway's own.
+    row.own[slot] = Math.max(0, row.own[slot] + ownUnanswered - row.ownUnanswered[slot]);
+    row.ownUnanswered[slot] = ownUnanswered;
   }
 
   /** Counters that fell, or another time of start. */
   #isAnew(slot: number, { queries, startedAt }: InstanceLoad): boolean {
-    if (queries !== null && queries < this.#rows.get("queries", slot)) return true;
-    const before = this.#rows.get("startedAt", slot);
+    if (queries !== null && queries < this.#rows.row.queries[slot]) return true;
+    const before = this.#rows.row.startedAt[slot];
     return startedAt !== null && before !== 0 && Math.abs(startedAt - before) > 1;
   }
 
   /** What tells that it was not started anew: its counter of tokens looked up, and its time of start. */
   identity(slot: number): { queries: number; startedAt: number } {
     return {
-      queries: this.#rows.get("queries", slot),
-      startedAt: this.#rows.get("startedAt", slot),
+      queries: this.#rows.row.queries[slot],
+      startedAt: this.#rows.row.startedAt[slot],
     };
   }
 
   /** What identity said of it before the gateway was started anew. */
   remember(slot: number, { queries, startedAt }: { queries: number; startedAt: number }): void {
-    this.#rows.set("queries", slot, queries);
-    this.#rows.set("startedAt", slot, startedAt);
+    this.#rows.row.queries[slot] = queries;
+    this.#rows.row.startedAt[slot] = startedAt;
   }
 
   isFresh(slot: number, now: number): boolean {
-    const at = this.#rows.get("at", slot);
+    const at = this.#rows.row.at[slot];
     return at !== 0 && now - at <= this.staleAfterMs;
   }
 
   /** Milliseconds since the last scrape; null before the first. */
   ageMs(slot: number, now: number): number | null {
-    const at = this.#rows.get("at", slot);
+    const at = this.#rows.row.at[slot];
     return at === 0 ? null : now - at;
   }
 
   /** What was said last, whatever its age. */
-  last(slot: number): { running: number; waiting: number; kvUsage: number } {
+  last(slot: number) {
     return {
-      running: this.#rows.get("running", slot),
-      waiting: this.#rows.get("waiting", slot),
-      kvUsage: this.#rows.get("kvUsage", slot),
+      queries: this.#rows.row.queries[slot],
+      hits: this.#rows.row.hits[slot],
+      running: this.#rows.row.running[slot],
+      waiting: this.#rows.row.waiting[slot],
+      kvUsage: this.#rows.row.kvUsage[slot],
     };
   }
 
   /** Requests of others under way there; zero where that is not known. */
   others(slot: number, now: number): number {
     if (!this.isFresh(slot, now)) return 0;
-    const own = this.#rows.get("own", slot);
-    const more = this.#rows.get("running", slot) + this.#rows.get("waiting", slot) - own;
+    const own = this.#rows.row.own[slot];
+    const more = this.#rows.row.running[slot] + this.#rows.row.waiting[slot] - own;
     return more > OWN_SLACK + OWN_SHARE * own ? more : 0;
   }
 
   /** Requests of others that wait there. */
   othersWaiting(slot: number, now: number): number {
-    const waiting = this.#rows.get("waiting", slot) - this.#rows.get("ownUnanswered", slot);
+    const waiting = this.#rows.row.waiting[slot] - this.#rows.row.ownUnanswered[slot];
     return Math.min(this.others(slot, now), Math.max(0, waiting));
   }
 }

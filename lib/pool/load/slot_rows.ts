@@ -4,29 +4,29 @@
 import type { Layout } from "../memory/layout.ts";
 
 export class SlotRows<Name extends string> {
-  readonly #values: Float64Array;
-  readonly #rows: ReadonlyMap<string, number>;
+  /** The doubles of all slots by their name, for those who want many of them. */
+  readonly row: Readonly<Record<Name, Float64Array>>;
 
   /** A row of all slots for each name, zero at first. */
-  constructor(layout: Layout, slots: number, names: readonly Name[]) {
-    this.#values = layout.doubles(names.length * slots);
-    this.#rows = new Map(names.map((name, index) => [name, index * slots]));
+  constructor(layout: Layout, slots: number, private readonly names: readonly Name[]) {
+    const rows = names.map((name) => [name, layout.doubles(slots)]);
+    this.row = Object.fromEntries(rows);
   }
 
   get(name: Name, slot: number): number {
-    return this.#values[this.#rows.get(name)! + slot];
+    return this.row[name][slot];
   }
 
   set(name: Name, slot: number, value: number): void {
-    this.#values[this.#rows.get(name)! + slot] = value;
+    this.row[name][slot] = value;
   }
 
   add(name: Name, slot: number, change: number): void {
-    this.#values[this.#rows.get(name)! + slot] += change;
+    this.row[name][slot] += change;
   }
 
   /** Makes `slot` fresh. */
   clear(slot: number): void {
-    for (const row of this.#rows.values()) this.#values[row + slot] = 0;
+    for (const name of this.names) this.row[name][slot] = 0;
   }
 }

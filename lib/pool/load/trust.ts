@@ -19,6 +19,8 @@ const NAMES = [
   // So that zero is the trust of the first hour.
   "mistrust",
   "isOff",
+  // It said itself that it caches nothing.
+  "saidOff",
   // From answers: tokens that were foretold, and how many of them were cached.
   "foretold",
   "cameTrue",
@@ -38,12 +40,12 @@ export class Trust {
 
   /** Of what is foretold to be cached, the share that is. */
   share(slot: number): number {
-    return 1 - this.#rows.get("mistrust", slot);
+    return 1 - this.#rows.row.mistrust[slot];
   }
 
   /** Whether what the index says of the instance counts. */
   isOn(slot: number): boolean {
-    return this.#rows.get("isOff", slot) === 0;
+    return this.#rows.row.isOff[slot] === 0;
   }
 
   /** The instance is another one now, or was started anew. */
@@ -53,19 +55,19 @@ export class Trust {
 
   /** A prompt of `tokens` was sent, of which `foretold` should be cached there. */
   sent(slot: number, foretold: number, tokens: number): void {
-    this.#rows.add("sent", slot, tokens);
-    this.#rows.add("sentForetold", slot, Math.min(foretold, tokens));
+    this.#rows.row.sent[slot] += tokens;
+    this.#rows.row.sentForetold[slot] += Math.min(foretold, tokens);
   }
 
   /** An answer says that `cached` tokens of its prompt were, where `foretold` should have been. */
   answered(slot: number, cached: number, foretold: number): void {
     if (foretold <= 0) return;
-    this.#rows.add("foretold", slot, foretold);
-    this.#rows.add("cameTrue", slot, Math.min(cached, foretold));
-    const compared = this.#rows.get("foretold", slot);
+    this.#rows.row.foretold[slot] += foretold;
+    this.#rows.row.cameTrue[slot] += Math.min(cached, foretold);
+    const compared = this.#rows.row.foretold[slot];
     if (compared < COMPARED_TOKENS) return;
-    this.#learn(slot, this.#rows.get("cameTrue", slot) / compared);
-    this.#compared(slot, this.#rows.get("queries", slot), this.#rows.get("hits", slot));
+    this.#learn(slot, this.#rows.row.cameTrue[slot] / compared);
+    this.#compared(slot, this.#rows.row.queries[slot], this.#rows.row.hits[slot]);
   }
 
   /**
@@ -73,25 +75,34 @@ export class Trust {
    * the prompts, so that others' requests matter less.
    */
   counted(slot: number, queries: number, hits: number): void {
-    const before = this.#rows.get("queries", slot);
+    const before = this.#rows.row.queries[slot];
     if (before === 0) {
       this.#compared(slot, queries, hits);
       return;
     }
-    const sent = this.#rows.get("sent", slot);
+    const sent = this.#rows.row.sent[slot];
     if (queries - before <= COMPARED_TOKENS || sent <= COMPARED_TOKENS) return;
-    const foretold = this.#rows.get("sentForetold", slot) / sent;
-    const cameTrue = (hits - this.#rows.get("hits", slot)) / (queries - before);
+    const foretold = this.#rows.row.sentForetold[slot] / sent;
+    const cameTrue = (hits - this.#rows.row.hits[slot]) / (queries - before);
     if (foretold > LEAST_FORETOLD) this.#learn(slot, cameTrue / foretold);
     this.#compared(slot, queries, hits);
+  }
+
+  /** It says itself whether it caches prompts. */
+  told(slot: number, caches: boolean): void {
+    if (!caches) {
+      this.#rows.row.saidOff[slot] = 1;
+      this.#rows.row.mistrust[slot] = 1;
+      this.#rows.row.isOff[slot] = 1;
+    } else if (this.#rows.row.saidOff[slot] === 1) this.reset(slot);
   }
 
   #learn(slot: number, share: number): void {
     const before = this.share(slot);
     const trust = before + (Math.max(0, Math.min(1, share)) - before) * NEWEST;
-    this.#rows.set("mistrust", slot, 1 - trust);
+    this.#rows.row.mistrust[slot] = 1 - trust;
     if (this.isOn(slot) ? trust < LOST : trust > REGAINED) {
-      this.#rows.set("isOff", slot, this.isOn(slot) ? 1 : 0);
+      this.#rows.row.isOff[slot] = this.isOn(slot) ? 1 : 0;
     }
   }
 
@@ -99,7 +110,7 @@ export class Trust {
     for (const name of ["foretold", "cameTrue", "sent", "sentForetold"] as const) {
       this.#rows.set(name, slot, 0);
     }
-    this.#rows.set("queries", slot, queries);
-    this.#rows.set("hits", slot, hits);
+    this.#rows.row.queries[slot] = queries;
+    this.#rows.row.hits[slot] = hits;
   }
 }

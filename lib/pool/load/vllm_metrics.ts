@@ -59,7 +59,9 @@ const WANTED = new Set([...Object.values(NAMES).flat(), CACHE_INFO, SLEEP_STATE]
 
 /** More text than this is no server's metrics. */
 const MAX_CHARS = 8 * 1024 * 1024;
-const MAX_RANKS = 256;
+/** Series of one name that are read. */
+const MAX_SERIES = 1024;
+const MAX_RANKS = 64;
 
 interface Series {
   labels: ReadonlyMap<string, string>;
@@ -136,7 +138,7 @@ function seriesIn(text: string): Map<string, Series[]> {
     if (read === null || !Number.isFinite(read.value) || read.value < 0) continue;
     const list = found.get(name);
     if (list === undefined) found.set(name, [read]);
-    else list.push(read);
+    else if (list.length < MAX_SERIES) list.push(read);
   }
   return found;
 }

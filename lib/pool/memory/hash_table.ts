@@ -1,5 +1,5 @@
 // The one hash table of the memory that workers share: open addressing, a fixed number of places, keys
-// that are replaced but never removed. What stands beside a key is kept by the table's owner, at the
+// that are replaced but never removed, unless all at once. What stands beside a key is kept by the table's owner, at the
 // same place. Call it under the lock.
 
 import type { Layout } from "./layout.ts";
@@ -50,6 +50,16 @@ export class HashTable {
     }
     if (free >= 0) this.#keys[free] = key;
     return free;
+  }
+
+  /** 0 for a place that was never used. */
+  keyAt(place: number): number {
+    return this.#keys[place];
+  }
+
+  /** Forgets all keys. */
+  clear(): void {
+    this.#keys.fill(0);
   }
 
   /** Gives `key` a place that another one holds; the next `turn` picks the next one. */

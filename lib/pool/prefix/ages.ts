@@ -68,12 +68,22 @@ export class Ages {
     this.#trim(slot);
   }
 
+  /** The slot's next instance says how much fits into its own. */
+  clearCapacity(slot: number): void {
+    this.#capacities[slot] = 0;
+  }
+
   /** One more chunk with the stamp of now. */
   add(slot: number): void {
     this.#held[slot]++;
     this.#counts[slot * TICKS + this.#ticks[slot] % TICKS]++;
     if (++this.#sent[slot] >= this.#chunksOfTick(slot)) this.advance(slot);
     this.#trim(slot);
+  }
+
+  /** A chunk that has the stamp of now was sent once more. */
+  again(slot: number): void {
+    if (++this.#sent[slot] >= this.#chunksOfTick(slot)) this.advance(slot);
   }
 
   #chunksOfTick(slot: number): number {

@@ -5,7 +5,7 @@ import type { RoutingMemory } from "../load/routing_memory.ts";
 import { STAMP_BITS } from "./ages.ts";
 import type { IndexEntry, Owner } from "./prefix_index.ts";
 
-const FORMAT = "simple-ai-gateway prefix index 1";
+const FORMAT = "simple-ai-gateway prefix index 2";
 /** Caches have moved on after so long. */
 const MAX_AGE_MS = 10 * 60 * 1000;
 /** Words of an entry: two of the hash, four owners. */

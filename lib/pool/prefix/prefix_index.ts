@@ -54,6 +54,8 @@ export class PrefixIndex {
   readonly #buckets: number;
   /** For each slot its place among those that are asked for, plus 1. */
   readonly #asked: Uint16Array;
+  /** Where the chunks of the chain that is matched stand; -1 for unknown ones. */
+  #found = new Int32Array(64);
 
   /** `size` chunks (a power of two), and `usualCapacity` in chunks of an instance of which nothing is known. */
   constructor(layout: Layout, slots: number, readonly size: number, usualCapacity: number) {
@@ -72,41 +74,68 @@ export class PrefixIndex {
   }
 
   /**
-   * How many chunks of `chain` each of `slots` has, up to the deepest that is known: its hash stands for
-   * all before it, so holes do not matter. Written to `out`, in the order of `slots`.
+   * How many chunks of `chain` each of the first `count` of `slots` has, up to the deepest that is known: its
+   * hash stands for all before it, so holes do not matter. Written to `out`, in the order of `slots`.
    */
-  match(chain: PromptChain, seed: PrefixSeed, slots: readonly number[], out: Int32Array): void {
-    out.fill(0, 0, slots.length);
-    for (let k = 0; k < slots.length; k++) this.#asked[slots[k]] = k + 1;
-    for (let chunk = 0, missed = 0; chunk < chain.length && missed < MOST_MISSED; chunk++) {
-      const at = this.#find(
-        chain.lanes[2 * chunk] ^ seed.first,
-        chain.lanes[2 * chunk + 1] ^ seed.second,
-      );
-      const isKnown = at >= 0 && this.#matchEntry(at, chunk + 1, slots, out);
-      missed = isKnown ? 0 : missed + 1;
+  match(
+    chain: PromptChain,
+    seed: PrefixSeed,
+    slots: ArrayLike<number>,
+    out: Int32Array,
+    count = slots.length,
+  ): void {
+    const asked = this.#asked;
+    for (let k = 0; k < count; k++) {
+      out[k] = 0;
+      asked[slots[k]] = k + 1;
     }
-    for (let k = 0; k < slots.length; k++) this.#asked[slots[k]] = 0;
+    let left = count;
+    // Backwards, until the deepest chunk of each is found.
+    for (let depth = this.#findAll(chain, seed); depth > 0 && left > 0; depth--) {
+      const at = this.#found[depth - 1];
+      if (at >= 0) left -= this.#matchEntry(at, depth, slots, out, count);
+    }
+    for (let k = 0; k < count; k++) asked[slots[k]] = 0;
   }
 
-  #matchEntry(at: number, depth: number, slots: readonly number[], out: Int32Array): boolean {
-    let isKnown = false;
+  /** Finds the chain's entries, and returns how many of its chunks were looked for. */
+  #findAll({ lanes, length }: PromptChain, seed: PrefixSeed): number {
+    if (this.#found.length < length) this.#found = new Int32Array(2 * length);
+    const found = this.#found;
+    let chunk = 0;
+    for (let missed = 0; chunk < length && missed < MOST_MISSED; chunk++) {
+      const at = this.#find(lanes[2 * chunk] ^ seed.first, lanes[2 * chunk + 1] ^ seed.second);
+      found[chunk] = at;
+      missed = at >= 0 ? 0 : missed + 1;
+    }
+    return chunk;
+  }
+
+  /** Writes the depth to those that have the entry and nothing deeper, and returns how many these are. */
+  #matchEntry(
+    at: number,
+    depth: number,
+    slots: ArrayLike<number>,
+    out: Int32Array,
+    count: number,
+  ): number {
+    let matched = 0;
     for (let place = at + OWNER; place < at + ENTRY; place++) {
       const owner = this.#entries[place];
       if (owner === 0) continue;
       const slot = (owner >>> STAMP_BITS) - 1;
       const k = this.#asked[slot] - 1;
-      if (k < 0 || !this.ages.isLive(slot, owner & STAMPS)) continue;
+      if (k < 0 || out[k] > 0 || !this.ages.isLive(slot, owner & STAMPS)) continue;
       out[k] = depth;
-      isKnown = true;
+      matched++;
     }
-    if (this.#entries[at + WIDE] === 0) return isKnown;
-    for (let k = 0; k < slots.length; k++) {
-      if (!this.#isEverybodys(at, slots[k])) continue;
+    if (this.#entries[at + WIDE] === 0) return matched;
+    for (let k = 0; k < count; k++) {
+      if (out[k] > 0 || !this.#isEverybodys(at, slots[k])) continue;
       out[k] = depth;
-      isKnown = true;
+      matched++;
     }
-    return isKnown;
+    return matched;
   }
 
   /** Whether everybody has it, and got it after the slot was forgotten last. */
@@ -132,17 +161,28 @@ export class PrefixIndex {
         chain.lanes[2 * chunk + 1] ^ seed.second,
       );
     }
-    this.#words[1] += chain.length;
-    for (; this.#words[1] >= CHUNKS_A_SWEEP; this.#words[1] -= CHUNKS_A_SWEEP) this.#sweep();
+    this.#sweepFor(chain.length);
+  }
+
+  /** Another gateway has sent the instance in `slot` chunks of these hashes, two words each. */
+  told(slot: number, hashes: Int32Array): void {
+    if (slot >= this.slots || hashes.length === 0) return;
+    this.#words[0] = (this.#words[0] + 1) | 0 || 1;
+    for (let at = 0; at + 1 < hashes.length; at += 2) {
+      this.#addChunk(slot, hashes[at], hashes[at + 1]);
+    }
+    this.#sweepFor(hashes.length / 2);
   }
 
   #addChunk(slot: number, first: number, second: number): void {
     let at = this.#find(first, second);
     if (at < 0) at = this.#claim(first, second);
     this.#entries[at + USED] = this.#words[0];
+    const owner = ((slot + 1) << STAMP_BITS) | this.ages.stamp(slot);
     const place = this.#place(at, slot);
+    if (this.#entries[place] === owner) return this.ages.again(slot);
     this.#release(place);
-    this.#entries[place] = ((slot + 1) << STAMP_BITS) | this.ages.stamp(slot);
+    this.#entries[place] = owner;
     this.ages.add(slot);
   }
 
@@ -159,12 +199,14 @@ export class PrefixIndex {
 
   /** Where in the entry `slot` is to stand: its own place, else the one of the weakest owner. */
   #place(at: number, slot: number): number {
+    for (let place = at + OWNER; place < at + ENTRY; place++) {
+      if ((this.#entries[place] >>> STAMP_BITS) - 1 === slot) return place;
+    }
     let weakest = at + OWNER;
     let greatest = -1;
     for (let place = at + OWNER; place < at + ENTRY; place++) {
       const owner = this.#entries[place];
       const other = (owner >>> STAMP_BITS) - 1;
-      if (other === slot) return place;
       const isOwned = owner !== 0 && this.ages.isLive(other, owner & STAMPS);
       const age = isOwned ? this.ages.age(other, owner & STAMPS) : owner === 0 ? 2 ** 31 : 2 ** 30;
       if (age <= greatest) continue;
@@ -237,6 +279,11 @@ export class PrefixIndex {
     if (owner === 0) return;
     this.ages.remove((owner >>> STAMP_BITS) - 1, owner & STAMPS);
     this.#entries[place] = 0;
+  }
+
+  #sweepFor(chunks: number): void {
+    this.#words[1] += chunks;
+    for (; this.#words[1] >= CHUNKS_A_SWEEP; this.#words[1] -= CHUNKS_A_SWEEP) this.#sweep();
   }
 
   /** Drops owners whose stamps are too old in one bucket, long before the clocks have gone round. */

@@ -1,29 +1,26 @@
-// Reads a file of records line by line.
+// Reads a file of records line by line, packed or not.
 
+import { readLines } from "../../observe/packed_file.ts";
 import { isObject, type Json } from "../../sse/assemble/answer.ts";
 
 const LF = 10;
 
 /**
  * The records of `path`, up to the byte `end` when given; null for a line that is no record, such as
- * one that a crash cut off. `onRead` hears of each piece of the file, in bytes.
+ * one that a crash cut off. `onRead` hears of each piece of the file, in bytes on the disk.
  */
 export async function* recordLines(
   path: string,
   end = Infinity,
   onRead: (bytes: number) => void = () => {},
 ): AsyncGenerator<Json | null> {
-  using file = await Deno.open(path);
   const decoder = new TextDecoder();
-  const piece = new Uint8Array(256 * 1024);
   /** Pieces of a line that has not ended. */
   let carry: Uint8Array[] = [];
-  for (let read = 0; read < end;) {
-    const count = await file.read(piece);
-    if (count === null) break;
-    const bytes = piece.subarray(0, Math.min(count, end - read));
-    read += count;
-    onRead(bytes.length);
+  let read = 0;
+  for await (const piece of await readLines(path, onRead)) {
+    const bytes = piece.subarray(0, Math.min(piece.length, end - read));
+    read += piece.length;
     let start = 0;
     for (let at = bytes.indexOf(LF); at >= 0; at = bytes.indexOf(LF, start)) {
       carry.push(bytes.subarray(start, at));
@@ -33,6 +30,7 @@ export async function* recordLines(
       if (line.trim() !== "") yield parsed(line);
     }
     if (start < bytes.length) carry.push(bytes.slice(start));
+    if (read >= end) break;
   }
   const rest = text(decoder, carry);
   if (rest.trim() !== "") yield parsed(rest);

@@ -95,10 +95,15 @@ function packed(capture: Capture, format: RecordFormat): [ToShaper, Transferable
   return [{ capture: { ...rest, requestBody }, body, events, format }, transfer];
 }
 
-/** In memory of its own: a part of a larger piece would take the whole piece with it. */
+/** Of a larger part than this nobody else has the rest, and copying it would hold others up. */
+const LARGE_BYTES = 256 * 1024;
+
+/** In memory of its own: a small part of a larger piece would take the whole piece with it. */
 function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const { buffer, byteLength } = bytes;
-  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength
-    ? new Uint8Array(buffer)
+  const { buffer, byteOffset, byteLength } = bytes;
+  const isOwn = byteLength === buffer.byteLength ||
+    (byteLength > LARGE_BYTES && byteLength * 2 > buffer.byteLength);
+  return buffer instanceof ArrayBuffer && isOwn
+    ? new Uint8Array(buffer, byteOffset, byteLength)
     : bytes.slice();
 }

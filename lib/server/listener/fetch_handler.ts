@@ -2,9 +2,9 @@
 // Web's interfaces take. Listening is left to whoever calls it; deno_serve.ts is one that does.
 
 import { Departure } from "../../http/departure.ts";
-import { joined } from "../../http/joined.ts";
 import { header, type HeaderList } from "../../http/message.ts";
 import { openAiErrorBody } from "../../http/openai_error.ts";
+import { joinedInTurns } from "../../http/turns.ts";
 import { type ClientReply, type ClientRequest, type Handler, RequestError } from "../listener.ts";
 
 /** What a server tells of a connection; Deno.ServeHandlerInfo is one. */
@@ -101,7 +101,7 @@ class FetchRequest extends Departure implements ClientRequest {
       if (size > limitBytes) throw tooLarge(limitBytes);
       pieces.push(piece);
     }
-    return joined(pieces);
+    return await joinedInTurns(pieces);
   }
 }
 

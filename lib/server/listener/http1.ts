@@ -1,15 +1,24 @@
-// The listener for HTTP/1.1 clients, over Deno.listen: strict about what comes in, quick to notice a
+// The listener for HTTP/1.1 clients, over TCP or TLS: strict about what comes in, quick to notice a
 // client that leaves, one coarse clock for all time limits. Syntax is left to lib/http, one
 // connection's life to http1/connection.ts.
 
+import { setImmediate } from "node:timers";
 import { MessageBuffers, Slab } from "../../http/memory.ts";
+import { SCARCE_WORDS, scarceIn } from "../../http/scarcity.ts";
+import type { TlsConfig } from "../../config/access.ts";
 import type { Handler, Listener, ListenOptions } from "../listener.ts";
+import type { ClientConn, Door } from "./client_conn.ts";
 import { Connection, type ConnectionOwner, TICK_MS } from "./http1/connection.ts";
+import { ClientCertificateDoor } from "./tls/client_certificates.ts";
+import { openDoor } from "./tls/doors.ts";
 
-/** How long an idle connection is kept after the port was handed over. */
+/** How long an idle connection is kept after the port was handed over, or the others serve on. */
 const HANDED_OVER_IDLE_MS = 5000;
 const NO_ARRIVAL_MS = 10;
 const MOST_ARRIVALS_MS = 1000;
+/** Where descriptors are short: clients that are idle for longer are shed, so many at once. */
+const SHED_IDLE_MS = 1000;
+const SHED_AT_ONCE = 16;
 
 /** Listens on a TCP port. Throws Deno.errors.AddrInUse and the like. */
 export function listenHttp1(options: ListenOptions, handler: Handler): Listener {
@@ -23,19 +32,53 @@ class Http1Listener implements Listener, ConnectionOwner {
   draining = false;
   readonly buffers = new MessageBuffers();
   readonly slab = new Slab();
-  readonly #listener: Deno.TcpListener;
+  /** The one that is open; those before it are closed in a moment. */
+  #door: Door;
+  readonly #doors = new Set<Door>();
+  /** Each ends when its door is closed for the kernel, too. */
+  readonly #accepting = new Set<Promise<void>>();
   readonly #connections = new Set<Connection>();
   readonly #clock: ReturnType<typeof setInterval>;
-  #allClosed: (() => void) | null = null;
+  readonly #allClosed: (() => void)[] = [];
   #accepted = 0;
+  /** Who came before is sent to the other doors. */
+  #spreadAt = -Infinity;
+  #leaving = false;
 
   constructor(readonly options: ListenOptions, readonly handler: Handler) {
-    const { hostname, port, reusePort } = options;
-    this.#listener = Deno.listen({ hostname, port, ...(reusePort ? { reusePort } : {}) });
-    this.hostname = this.#listener.addr.hostname;
-    this.port = this.#listener.addr.port;
+    this.#door = openDoor(options, options.certificate);
+    this.#doors.add(this.#door);
+    this.hostname = this.#door.addr.hostname;
+    this.port = this.#door.addr.port;
     this.#clock = setInterval(() => this.#tick(), TICK_MS);
-    this.#accept();
+    options.descriptors.join(() => this.#shedIdle());
+    this.#acceptAt(this.#door);
+  }
+
+  renew(certificate: TlsConfig): void {
+    const { certificate: first, hostname } = this.options;
+    const before = this.#door;
+    if (first === null || this.draining || this.#leaving) return;
+    if (before instanceof ClientCertificateDoor && certificate.clientCa !== null) {
+      return before.renew(certificate);
+    }
+    // A second door on the same port; then the first is closed. Connections are no part of a door.
+    const { port } = this;
+    this.#door = openDoor({ hostname, port, reusePort: true }, certificate);
+    this.#doors.add(this.#door);
+    this.#acceptAt(this.#door);
+    this.#leave(before).catch(this.options.onError);
+  }
+
+  /** Closes a door when nobody stands before it, for all that can be told. */
+  async #leave(door: Door): Promise<void> {
+    const until = performance.now() + MOST_ARRIVALS_MS;
+    for (let before = -1; before !== this.#accepted && performance.now() < until;) {
+      before = this.#accepted;
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      await this.#nobodyWaits();
+    }
+    if (this.#doors.delete(door)) door.close();
   }
 
   async drain(): Promise<void> {
@@ -45,13 +88,7 @@ class Http1Listener implements Listener, ConnectionOwner {
   }
 
   async handOver(): Promise<void> {
-    // The kernel resets connections that wait to be accepted when the door closes: it is closed in a
-    // moment when none is coming. (With net.ipv4.tcp_migrate_req=1 they pass to the successor.)
-    const until = performance.now() + MOST_ARRIVALS_MS;
-    for (let before = -1; before !== this.#accepted && performance.now() < until;) {
-      before = this.#accepted;
-      await new Promise((resolve) => setTimeout(resolve, NO_ARRIVAL_MS));
-    }
+    await this.#lull();
     this.#closeDoor();
     // A client may be writing on an idle connection at this moment: it gets its answer.
     const timer = setTimeout(() => this.#closeIdle(), HANDED_OVER_IDLE_MS);
@@ -59,20 +96,77 @@ class Http1Listener implements Listener, ConnectionOwner {
     clearTimeout(timer);
   }
 
+  async leave(): Promise<void> {
+    await this.#lull();
+    this.#leaving = true;
+    this.#shutDoors();
+    await Promise.all(this.#accepting);
+  }
+
+  left(): Promise<void> {
+    return this.#lastConnection();
+  }
+
+  spread(): void {
+    this.#spreadAt = performance.now();
+  }
+
+  sendsAway({ since }: Connection): boolean {
+    return this.#leaving || since <= this.#spreadAt;
+  }
+
+  /**
+   * The kernel resets connections that wait to be accepted when a door closes: it is closed in a moment
+   * when none is coming. (With net.ipv4.tcp_migrate_req=1 they pass to the other one.)
+   */
+  async #lull(): Promise<void> {
+    const until = performance.now() + MOST_ARRIVALS_MS;
+    for (let before = -1; before !== this.#accepted && performance.now() < until;) {
+      before = this.#accepted;
+      await new Promise((resolve) => setTimeout(resolve, NO_ARRIVAL_MS));
+    }
+    await this.#nobodyWaits();
+  }
+
+  /**
+   * Resolves right after a turn of the loop in which the system had nobody to be accepted. A timer does not
+   * tell: on a busy machine it is late, and runs before those who came meanwhile are accepted.
+   */
+  async #nobodyWaits(): Promise<void> {
+    const until = performance.now() + MOST_ARRIVALS_MS;
+    for (let before = -1; before !== this.#accepted && performance.now() < until;) {
+      before = this.#accepted;
+      for (let turn = 0; turn < 2; turn++) {
+        await new Promise<void>((resolve) => setImmediate(() => resolve()));
+      }
+    }
+  }
+
   #closeDoor(): void {
-    if (!this.draining) this.#listener.close();
     this.draining = true;
+    this.#shutDoors();
+  }
+
+  #shutDoors(): void {
+    for (const door of this.#doors) door.close();
+    this.#doors.clear();
   }
 
   #closeIdle(): void {
     for (const connection of this.#connections) connection.closeIfIdle();
   }
 
+  /** Those whose clients have had time to use them once more. */
+  #closeUnused(): void {
+    const before = this.now - HANDED_OVER_IDLE_MS;
+    for (const connection of this.#connections) {
+      if (connection.idleSince < before) connection.closeIfIdle();
+    }
+  }
+
   async #lastConnection(): Promise<void> {
     if (this.#connections.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.#allClosed = resolve;
-      });
+      await new Promise<void>((resolve) => this.#allClosed.push(resolve));
     }
   }
 
@@ -86,27 +180,59 @@ class Http1Listener implements Listener, ConnectionOwner {
   closed(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
     if (connection.counted) this.options.addresses.giveBack(connection.remoteAddress);
-    if (this.#connections.size === 0) this.#allClosed?.();
+    if (this.#connections.size > 0) return;
+    for (const resolve of this.#allClosed.splice(0)) resolve();
   }
 
-  async #accept(): Promise<void> {
+  #acceptAt(door: Door): void {
+    const accepting = this.#accept(door).finally(() => this.#accepting.delete(accepting));
+    this.#accepting.add(accepting);
+  }
+
+  async #accept(door: Door): Promise<void> {
     for (;;) {
-      let conn: Deno.TcpConn;
+      let conn: ClientConn;
       try {
-        conn = await this.#listener.accept();
+        conn = await door.accept();
       } catch (error) {
-        if (this.draining) return;
+        if (this.draining || this.#leaving || door !== this.#door) return;
         // Too many open files, or a client that was gone before it was accepted: others may still come.
-        this.options.onError(error);
+        const what = scarceIn(error);
+        if (what === null) this.options.onError(error);
+        else this.options.descriptors.refused(what);
         await new Promise((resolve) => setTimeout(resolve, 50));
         continue;
       }
       this.#accepted++;
-      this.#welcome(conn);
+      if (await this.options.descriptors.findRoom("client")) this.#welcome(conn);
+      // A client that is still writing takes its time to hear it.
+      else if (this.options.descriptors.hasRoom("refusal")) this.#turnAway(conn, true);
+      // Its descriptor has to be back before the next one comes: a crowd would take what is left.
+      else await this.#turnAway(conn, false);
     }
   }
 
-  #welcome(conn: Deno.TcpConn): void {
+  /** Its own descriptor is one of the reserve: it is not kept for long. */
+  async #turnAway(conn: ClientConn, lingers: boolean): Promise<void> {
+    const connection = new Connection(conn, conn.remoteAddr.hostname, this, false);
+    this.#connections.add(connection);
+    try {
+      await connection.turnAway(503, `Not now: ${SCARCE_WORDS.files}`, lingers);
+    } catch (error) {
+      this.options.onError(error);
+    }
+  }
+
+  /** Closes those who have been idle for longest. */
+  #shedIdle(): number {
+    const before = this.now - SHED_IDLE_MS;
+    const idle = [...this.#connections].filter(({ idleSince }) => idleSince < before)
+      .sort((one, other) => one.idleSince - other.idleSince).slice(0, SHED_AT_ONCE);
+    for (const connection of idle) connection.closeIfIdle();
+    return idle.length;
+  }
+
+  #welcome(conn: ClientConn): void {
     const address = conn.remoteAddr.hostname;
     const { addresses, maxConnectionsPerAddress: limit } = this.options;
     const place = limit === 0 ? "uncounted" : addresses.take(address, limit);
@@ -122,5 +248,6 @@ class Http1Listener implements Listener, ConnectionOwner {
   #tick(): void {
     this.now = performance.now();
     for (const connection of this.#connections) connection.checkDeadline(this.now);
+    if (this.#leaving) this.#closeUnused();
   }
 }

@@ -10,7 +10,8 @@ const BACKSLASH = 92;
 
 const NOTHING = new Uint8Array(0);
 
-const utf8 = new TextDecoder();
+/** What looks like a byte order mark is a part of the text here. */
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 export class PlainText {
   /** Bytes before and behind the text in the event that was learned; no event is known when -1. */

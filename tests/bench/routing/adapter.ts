@@ -4,11 +4,14 @@
 //
 // The simulation's instances are slots, its chains of hashes are prompts of four bytes a token.
 
-import { type Place, Router, type Told } from "../../../lib/pool/balancing/router.ts";
+import type { Place } from "../../../lib/pool/balancing/decision.ts";
+import { Router } from "../../../lib/pool/balancing/router.ts";
 import type { Placement } from "../../../lib/pool/balancing/placement.ts";
 import { USUAL_WEIGHTS } from "../../../lib/pool/balancing/prefix_aware.ts";
 import { Layout } from "../../../lib/pool/memory/layout.ts";
 import { Workers } from "../../../lib/pool/memory/worker_counts.ts";
+import type { Told } from "../../../lib/pool/load/told.ts";
+import { NOTE } from "../../../lib/pool/prefix/outbox.ts";
 import { RoutingMemory } from "../../../lib/pool/load/routing_memory.ts";
 import { PromptChain } from "../../../lib/pool/prefix/chain.ts";
 
@@ -42,6 +45,8 @@ interface Peer {
 interface Options {
   strategy?: "prefix_aware" | "bounded_hash";
   gossip?: number;
+  /** Other gateways are there, and silent. */
+  late?: boolean;
   capacity?: number;
   /** Answers say how much of their prompt was cached. */
   feedback?: boolean;
@@ -53,6 +58,9 @@ const CAPACITY = 1250;
 const SEED = { first: 0, second: 0 };
 /** Clock of the memory before the simulation begins: zero stands for never. */
 const START_MS = 1000;
+
+/** Hashes that the last gateway to send a chain tells of it. */
+const TOLD = new WeakMap<number[], Int32Array>();
 
 function memoryOf(instances: number, capacity: number): RoutingMemory {
   const build = (layout: Layout) =>
@@ -80,22 +88,24 @@ class Gateway {
   readonly #router: Router;
   readonly #addresses: readonly number[];
   #now = START_MS;
-  /** The simulation notes here what other gateways sent. */
+  /** The simulation notes here what other gateways sent: of the chain what its gateway tells of it. */
   readonly index = {
     add: (instance: number, chain: number[]) =>
-      this.#memory.index.add(instance, chainOf({ chain, prompt: chain.length * 128 }), SEED),
+      this.#memory.index.told(instance, TOLD.get(chain) ?? new Int32Array(0)),
   };
 
   constructor(private readonly instances: number, options: Options) {
     this.o = options;
     this.inFlight = new Float64Array(instances);
     this.#memory = memoryOf(instances, CAPACITY * (options.capacity ?? 1));
+    if (options.gossip !== undefined) this.#memory.outbox.open();
     const sum = (slot: number, of: (peer: Peer) => Float64Array) =>
       this.peers.reduce((total, peer) => total + of(peer)[slot], 0);
     const told: Told = {
       underWay: (slot) => sum(slot, (peer) => peer.inFlight),
       unanswered: (slot) => sum(slot, (peer) => peer.waits),
       pending: (slot) => sum(slot, (peer) => peer.pending),
+      isLate: options.late ?? false,
     };
     this.#router = new Router(
       this.#memory,
@@ -137,6 +147,8 @@ class Gateway {
   sent(instance: number, job: Job): void {
     this.inFlight[instance]++;
     job.placement = this.#router.place(instance, chainOf(job.req));
+    const notes = this.#memory.outbox.take();
+    TOLD.set(job.req.chain, notes.filter((_, at) => at % NOTE > 0));
   }
 
   first(_instance: number, job: Job, now: number): void {
@@ -150,17 +162,22 @@ class Gateway {
   }
 
   scraped(instance: number, { running, waiting, kv, queries, hits }: Metrics): void {
-    this.#router.scraped(instance, {
-      running,
-      waiting,
-      kvUsage: kv,
-      queries,
-      hits,
-      kvTokens: null,
-      cachesPrefixes: null,
-      isAsleep: false,
-      startedAt: null,
-    }, this.inFlight[instance]);
+    this.#memory.scraped(
+      instance,
+      {
+        running,
+        waiting,
+        kvUsage: kv,
+        queries,
+        hits,
+        kvTokens: null,
+        cachesPrefixes: null,
+        isAsleep: false,
+        startedAt: null,
+      },
+      this.inFlight[instance],
+      this.#now,
+    );
   }
 
   restarted(instance: number): void {
@@ -183,5 +200,6 @@ export const policies = {
   "ours+m": policy("the same with metrics every second", {}, 1),
   "ours+f": policy("the same with what answers say of their cached tokens", { feedback: true }),
   "ours+notes": policy("the same where gateways tell each other every 0.1 s", { gossip: 0.1 }),
+  "ours+silent": policy("the same where they are silent", { late: true }),
   bounded: policy("bounded_hash", { strategy: "bounded_hash" }),
 };

@@ -3,19 +3,9 @@
 import assert from "node:assert/strict";
 import { USUAL_WEIGHTS } from "../../../lib/pool/balancing/prefix_aware.ts";
 import { Router } from "../../../lib/pool/balancing/router.ts";
-import { chainOf, RoutingStand, SEED, type Sent, words } from "../routing_stand.ts";
+import { NOBODY } from "../../../lib/pool/load/told.ts";
+import { chainOf, IDLE as LOAD, RoutingStand, SEED, type Sent, words } from "../routing_stand.ts";
 
-const LOAD = {
-  running: 0,
-  waiting: 0,
-  kvUsage: 0,
-  queries: null,
-  hits: null,
-  kvTokens: null,
-  cachesPrefixes: null,
-  isAsleep: false,
-  startedAt: null,
-};
 const HOT = chainOf(words("hot", 12_000));
 
 function counts(slots: readonly number[], instances = 8): number[] {
@@ -83,7 +73,8 @@ Deno.test("5: a conversation stays where it is; when its instance dies it moves 
 Deno.test("14: an instance whose counters fell has lost its cache", () => {
   const stand = new RoutingStand();
   const slot = stand.once(HOT);
-  const scrape = (queries: number) => stand.router.scraped(slot, { ...LOAD, queries, hits: 0 }, 0);
+  const scrape = (queries: number) =>
+    stand.memory.scraped(slot, { ...LOAD, queries, hits: 0 }, 0, stand.clock);
   const known = () => stand.router.decide(stand.places(), HOT).chunks[slot];
   scrape(100_000);
   scrape(100_500);
@@ -97,7 +88,7 @@ Deno.test("16: what metrics show of our own requests is not counted twice", () =
   const sent = Array.from({ length: 50 }, () => stand.send(HOT));
   const slot = sent[0].slot;
   const own = stand.inFlight[slot];
-  stand.router.scraped(slot, { ...LOAD, waiting: own }, own);
+  stand.memory.scraped(slot, { ...LOAD, waiting: own }, own, stand.clock);
   const [place] = stand.places().filter((other) => other.slot === slot);
   const decision = stand.router.decide([place], HOT);
   assert.equal(decision.standings[0].underWay, own);
@@ -114,7 +105,7 @@ Deno.test("17: others' traffic on an instance turns new prompts away from it wit
     return counts(slots)[3];
   };
   assert.ok(share() > 0);
-  stand.router.scraped(3, { ...LOAD, running: 30, waiting: 40 }, 0);
+  stand.memory.scraped(3, { ...LOAD, running: 30, waiting: 40 }, 0, stand.clock);
   assert.equal(share(), 0);
   stand.clock += 11_000;
   assert.ok(share() > 0, "what is old counts nothing");
@@ -200,7 +191,7 @@ Deno.test("21: speed is learned only from a prompt that an instance computed alo
 Deno.test("22: a slot that is given anew has nothing of the instance before", () => {
   const stand = new RoutingStand();
   const slot = stand.once(HOT);
-  stand.router.scraped(slot, { ...LOAD, running: 50, queries: 90_000, hits: 5 }, 0);
+  stand.memory.scraped(slot, { ...LOAD, running: 50, queries: 90_000, hits: 5 }, 0, stand.clock);
   stand.memory.clear(slot);
   const decision = stand.router.decide(stand.places(), HOT);
   assert.equal(decision.chunks[slot], 0);
@@ -242,13 +233,13 @@ Deno.test("28: the instance's own counters tell it as well", () => {
   const stand = new RoutingStand({ instances: 1 });
   let queries = 100_000;
   const matched = () => stand.router.decide(stand.places(), HOT).standings[0].matched;
-  stand.router.scraped(0, { ...LOAD, queries, hits: 0 }, 0);
+  stand.memory.scraped(0, { ...LOAD, queries, hits: 0 }, 0, stand.clock);
   let tokens = 0;
   do {
     for (let request = 0; request < 5; request++) stand.once(HOT);
     tokens += 15_000;
     queries += 15_000;
-    stand.router.scraped(0, { ...LOAD, queries, hits: 0 }, 0);
+    stand.memory.scraped(0, { ...LOAD, queries, hits: 0 }, 0, stand.clock);
   } while (matched() > 0 && tokens < 400_000);
   assert.ok(tokens <= 200_000, `off after ${tokens}`);
 });
@@ -350,4 +341,38 @@ Deno.test("two models at the same instances have nothing in common", () => {
   const model = { seed: { first: SEED.first + 1, second: 9 }, slot: 62 };
   const other = new Router(stand.memory, model, USUAL_WEIGHTS, () => stand.clock);
   assert.equal(other.decide(stand.places(), HOT).chunks[slot], 0);
+});
+
+/** A router of this fleet that hears nothing of other gateways which there are. */
+function withoutNews(stand: RoutingStand): Router {
+  const silent = { ...NOBODY, isLate: true };
+  const model = { seed: SEED, slot: 63 };
+  return new Router(stand.memory, model, USUAL_WEIGHTS, () => stand.clock, silent);
+}
+
+Deno.test("while other gateways are silent an unknown prompt goes to its home, as every gateway computes it", () => {
+  const stand = new RoutingStand();
+  const router = withoutNews(stand);
+  // Everybody has as much to do; the home has more than its tokens' worth, but is not over its share.
+  for (let slot = 0; slot < 8; slot++) stand.inFlight[slot] = 3;
+  for (let name = 0; name < 40; name++) {
+    const chain = chainOf(words(name, 6000));
+    const places = stand.places();
+    const home = router.home(places, chain);
+    for (let k = 0; k < 4; k++) stand.memory.own.add(places[home].slot, 20_000);
+    const { index, reason } = router.decide(places, chain);
+    assert.equal(index, home);
+    assert.equal(reason, "home");
+    assert.notEqual(stand.router.decide(places, chain).index, home, "with news of them by cost");
+    for (let k = 0; k < 4; k++) stand.memory.own.remove(places[home].slot, 20_000);
+  }
+});
+
+Deno.test("while other gateways are silent a known prompt goes where it is known", () => {
+  const stand = new RoutingStand();
+  const router = withoutNews(stand);
+  const home = router.home(stand.places(), HOT);
+  const other = (home + 3) % 8;
+  router.place(other, HOT).answered();
+  assert.equal(router.decide(stand.places(), HOT).index, other);
 });

@@ -22,7 +22,7 @@ function used(): RoutingStand {
   const stand = new RoutingStand({ instances: 4 });
   stand.memory.index.add(1, chain, SEED);
   stand.memory.index.add(2, other, SEED);
-  stand.router.scraped(2, { ...LOAD, queries: 90_000, hits: 10 }, 0);
+  stand.memory.scraped(2, { ...LOAD, queries: 90_000, hits: 10 }, 0, stand.clock);
   return stand;
 }
 
@@ -51,7 +51,7 @@ Deno.test("36: an instance that was started anew meanwhile is forgotten at its f
   const bytes = savedIndex(used().memory, HERE, NOW);
   const next = new RoutingStand({ instances: 4 });
   assert.equal(restoreIndex(next.memory, HERE, bytes, NOW), null);
-  next.router.scraped(2, { ...LOAD, queries: 5000, hits: 0 }, 0);
+  next.memory.scraped(2, { ...LOAD, queries: 5000, hits: 0 }, 0, next.clock);
   assert.deepEqual(matches(next, other), [0, 0, 0, 0]);
   assert.deepEqual(matches(next), [0, 16, 0, 0]);
 });

@@ -47,6 +47,7 @@ const TEXTS = [
   '"content":"',
   '"text":"',
   "\u2028",
+  "\ufeff",
 ];
 
 function chunk(delta: unknown, more: Record<string, unknown> = {}, top = {}): string {

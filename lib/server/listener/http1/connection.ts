@@ -1,6 +1,7 @@
 // One client's connection: requests in the order they came, one at a time. While a request is handled a
 // read is always pending, so that a client that leaves is noticed at once.
 
+import { corsFieldsIn } from "../../../http/cors.ts";
 import { RequestError } from "../../../http/client.ts";
 import { ChunkedDecoder } from "../../../http/chunked.ts";
 import { Departure } from "../../../http/departure.ts";
@@ -20,7 +21,9 @@ import { header } from "../../../http/message.ts";
 import { isSocketError } from "../../../http/socket_error.ts";
 import { openAiErrorBody } from "../../../http/openai_error.ts";
 import { HttpSyntaxError } from "../../../http/syntax_error.ts";
+import { joinedInTurns } from "../../../http/turns.ts";
 import type { ClientRequest, Handler, ListenOptions } from "../../listener.ts";
+import type { ClientConn } from "../client_conn.ts";
 import { Reply } from "./reply.ts";
 import { plainResponse } from "./response_head.ts";
 
@@ -36,6 +39,8 @@ export const TICK_MS = 100;
 /** A body is not trusted to be as long as it says before it has come. */
 const FIRST_BODY_BYTES = 1024 * 1024;
 const FIRST_CHUNKED_BYTES = 16 * 1024;
+/** A chunked body beyond this is kept in blocks. */
+const BLOCK_BYTES = 2 * 1024 * 1024;
 /** A body that has taken longer than body_timeout must have come at this rate: no dripping. */
 const MIN_BODY_BYTES_PER_S = 500;
 
@@ -47,6 +52,8 @@ export interface ConnectionOwner {
   readonly options: ListenOptions;
   readonly handler: Handler;
   readonly draining: boolean;
+  /** Whether the next answer is its last: its client is to come in by another door. */
+  sendsAway(connection: Connection): boolean;
   readonly buffers: MessageBuffers;
   readonly slab: Slab;
   /** performance.now() of the last tick. */
@@ -62,24 +69,30 @@ export class Connection {
   #end = 0;
   #phase: Phase = "idle";
   #deadline = Infinity;
+  #idleSince = Infinity;
   #closed = false;
   /** The read under way, and whether its end has been reached. */
   #reading: Promise<void> | null = null;
   #eof = false;
   #request: Request | null = null;
+  /** Of the request that is served or refused; null while it is not read. */
+  #head: RequestHead | null = null;
   #bodySince = 0;
   /** Why the body was given up. */
   #late: RequestError | null = null;
+  /** The owner's clock when it came. */
+  readonly since: number;
 
   constructor(
-    readonly conn: Deno.TcpConn,
+    readonly conn: ClientConn,
     readonly remoteAddress: string,
     private readonly owner: ConnectionOwner,
     /** Whether it is one of the connections that its address may hold. */
     readonly counted: boolean,
   ) {
+    this.since = owner.now;
     try {
-      conn.setNoDelay(true);
+      conn.setNoDelay?.(true);
     } catch (error) {
       // It has left already, which the first read shows (macOS refuses options on such a socket).
       if (!isSocketError(error)) throw error;
@@ -89,22 +102,41 @@ export class Connection {
   /** Serves requests until either side closes. */
   async run(): Promise<void> {
     try {
+      if (this.conn.handshake !== undefined && !await this.#handshake()) return;
       while (await this.#serveOne());
     } catch (error) {
       if (error instanceof HttpSyntaxError) {
-        await this.#refuse(error.status, `Malformed request: ${error.message}`);
+        await this.#refuse(error.status, inWords(error));
       } else if (!isSocketError(error)) throw error;
     } finally {
       this.close();
     }
   }
 
-  /** Instead of `run`: answers with an error whatever is asked, and closes. */
-  async turnAway(status: number, message: string): Promise<void> {
+  /**
+   * Instead of `run`: answers with an error whatever is asked, and closes; at once unless it `lingers`,
+   * which may cost a client the answer that is still writing.
+   */
+  async turnAway(status: number, message: string, lingers = true): Promise<void> {
     try {
-      await this.#refuse(status, message);
+      if (this.conn.handshake !== undefined && !(lingers && await this.#handshake())) return;
+      await this.#tell(status, message);
+      if (lingers) await this.#linger();
     } finally {
       this.close();
+    }
+  }
+
+  /** Agrees on TLS within the time for a head; false where that came to nothing. */
+  async #handshake(): Promise<boolean> {
+    this.#phase = "closing";
+    this.#deadline = this.#after(this.owner.options.headTimeoutS);
+    try {
+      await this.conn.handshake!();
+      return true;
+    } catch {
+      // Plain HTTP, a scanner, a client that does not trust the certificate: TLS has told it in its way.
+      return false;
     }
   }
 
@@ -118,9 +150,14 @@ export class Connection {
       : `The request body paused for longer than ${bodyTimeoutS} s (body_timeout), ` +
         `or came at less than ${MIN_BODY_BYTES_PER_S} bytes/s`;
     this.#late = new RequestError(408, message);
-    this.conn.write(plainResponse(408, openAiErrorBody(408, message))).catch(() => {
+    this.conn.write(this.#ownError(408, message)).catch(() => {
       // It has left already.
     }).finally(() => this.close());
+  }
+
+  /** The owner's clock since which nothing has come, where nothing is under way; else Infinity. */
+  get idleSince(): number {
+    return this.#phase === "idle" ? this.#idleSince : Infinity;
   }
 
   closeIfIdle(): void {
@@ -143,8 +180,10 @@ export class Connection {
 
   /** One request from its first byte to the end of its answer; false when the connection is done. */
   async #serveOne(): Promise<boolean> {
+    this.#head = null;
     const head = await this.#readHead();
     if (head === null) return false;
+    this.#head = head;
     const framing = requestFraming(head);
     if (asksForWebSocket(head)) {
       throw new HttpSyntaxError("upgrades to WebSocket are not supported", 501);
@@ -159,7 +198,7 @@ export class Connection {
       this.conn,
       request,
       head,
-      () => !wantsMore || this.owner.draining || !request.bodyIsRead,
+      () => !wantsMore || this.owner.draining || !request.bodyIsRead || this.owner.sendsAway(this),
       this.owner.buffers,
     );
     try {
@@ -184,6 +223,7 @@ export class Connection {
   async #readHead(): Promise<RequestHead | null> {
     let searched = 0;
     this.#phase = this.#start === this.#end ? "idle" : "head";
+    this.#idleSince = this.owner.now;
     const { idleTimeoutS, headTimeoutS } = this.owner.options;
     this.#deadline = this.#after(this.#phase === "idle" ? idleTimeoutS : headTimeoutS);
     for (;;) {
@@ -215,37 +255,41 @@ export class Connection {
   }
 
   /** Waits until more bytes have come or the stream has ended. */
-  async more(): Promise<void> {
-    await (this.#reading ?? this.#read());
+  more(): Promise<void> {
+    return this.#reading ?? this.#read();
   }
 
   /** Keeps one read pending while a request is handled: the only way to see that the client left. */
   watch(): void {
     if (this.#reading !== null || this.#eof) return;
     if (this.#end - this.#start >= MAX_EARLY_BYTES) return;
-    this.#read().then(() => {
-      if (this.#phase !== "handling") return;
-      if (this.#eof) this.#request?.leave();
-      else this.watch();
-    });
+    this.#read().then(this.#watched);
   }
+
+  // Made once for a connection, since each of its requests reads at least twice.
+  readonly #watched = (): void => {
+    if (this.#phase !== "handling") return;
+    if (this.#eof) this.#request?.leave();
+    else this.watch();
+  };
+
+  readonly #arrived = (count: number | null): void => {
+    this.#reading = null;
+    if (count === null) this.#eof = true;
+    else this.#end += count;
+  };
+
+  readonly #broken = (error: unknown): void => {
+    this.#reading = null;
+    this.#eof = true;
+    if (!isSocketError(error)) this.owner.options.onError(error);
+  };
 
   /** One read into the buffer. Never rejects: a broken connection is its end. */
   #read(): Promise<void> {
     this.#makeRoom();
     const room = this.#end === 0 ? this.#buffer : this.#buffer.subarray(this.#end);
-    const reading = this.conn.read(room).then(
-      (count) => {
-        this.#reading = null;
-        if (count === null) this.#eof = true;
-        else this.#end += count;
-      },
-      (error) => {
-        this.#reading = null;
-        this.#eof = true;
-        if (!isSocketError(error)) this.owner.options.onError(error);
-      },
-    );
+    const reading = this.conn.read(room).then(this.#arrived, this.#broken);
     this.#reading = reading;
     return reading;
   }
@@ -265,6 +309,15 @@ export class Connection {
     const larger = new Uint8Array(this.#buffer.length * 2);
     larger.set(this.#buffer);
     this.#buffer = larger;
+  }
+
+  /** A body of this length where it has come with its head, as a small one does; else null. */
+  bodyHere(length: number): Uint8Array | null {
+    if (this.#end - this.#start < length) return null;
+    const body = this.owner.slab.copy(this.#buffer.subarray(this.#start, this.#start + length));
+    this.#start += length;
+    this.watch();
+    return body;
   }
 
   /** The body, read straight into its own memory. Throws RequestError. */
@@ -307,21 +360,31 @@ export class Connection {
 
   async #readChunked(limit: number): Promise<Uint8Array> {
     const decoder = new ChunkedDecoder();
+    // Blocks that are full; doubling one of tens of megabytes would keep others waiting.
+    const full: Uint8Array[] = [];
     let body = new Uint8Array(FIRST_CHUNKED_BYTES);
+    let filled = 0;
     let size = 0;
     for (;;) {
       if (this.#start < this.#end) {
         const piece = decoder.decode(this.#buffer, this.#start, this.#end);
         this.#start = decoder.consumed;
-        if (size + piece.length > limit) throw tooLarge(limit);
-        if (size + piece.length > body.length) {
-          const larger = new Uint8Array(Math.max(size + piece.length, body.length * 2));
+        size += piece.length;
+        if (size > limit) throw tooLarge(limit);
+        if (filled + piece.length > body.length && filled > BLOCK_BYTES) {
+          full.push(body.subarray(0, filled));
+          body = new Uint8Array(Math.max(piece.length, BLOCK_BYTES * 2));
+          filled = 0;
+        } else if (filled + piece.length > body.length) {
+          const larger = new Uint8Array(Math.max(filled + piece.length, body.length * 2));
           larger.set(body);
           body = larger;
         }
-        body.set(piece, size);
-        size += piece.length;
-        if (decoder.done) return body.subarray(0, size);
+        body.set(piece, filled);
+        filled += piece.length;
+        if (decoder.done) return await joinedInTurns([...full, body.subarray(0, filled)]);
+        // Behind good data stands a fault, which the next call tells.
+        if (this.#start < this.#end) continue;
       }
       await this.more();
       if (this.#eof) throw this.#cutShort();
@@ -349,9 +412,21 @@ export class Connection {
   }
 
   async #refuse(status: number, message: string): Promise<void> {
-    await this.conn.write(plainResponse(status, openAiErrorBody(status, message)))
-      .catch(nullOnSocketError);
+    await this.#tell(status, message);
     await this.#linger();
+  }
+
+  async #tell(status: number, message: string): Promise<void> {
+    await this.conn.write(this.#ownError(status, message)).catch(nullOnSocketError);
+  }
+
+  /** A page may read it, however little of its request was read. */
+  #ownError(status: number, message: string): Uint8Array {
+    const seen = this.#head === null
+      ? corsFieldsIn(this.#buffer, this.#start, this.#end)
+      : this.#head.headers;
+    const fields = this.owner.options.errorFields(seen);
+    return plainResponse(status, openAiErrorBody(status, message), fields);
   }
 
   /**
@@ -394,8 +469,14 @@ class Request extends Departure implements ClientRequest {
 
   async readBody(limitBytes: number): Promise<Uint8Array> {
     if (this.framing.kind === "none") return new Uint8Array(0);
-    if (this.framing.kind === "length" && this.framing.length > limitBytes) {
-      throw tooLarge(limitBytes);
+    if (this.framing.kind === "length") {
+      const { length } = this.framing;
+      if (length > limitBytes) throw tooLarge(limitBytes);
+      const here = this.connection.bodyHere(length);
+      if (here !== null) {
+        this.bodyIsRead = true;
+        return here;
+      }
     }
     const expects = header(this.headers, "expect")?.toLowerCase() === "100-continue";
     try {
@@ -419,6 +500,13 @@ function tooLarge(limit: number): RequestError {
  * The handshake of RFC 6455, section 4.1, which has no other answer. Any other Upgrade is an offer that
  * may be passed over (RFC 9110, section 7.8), such as the one to HTTP/2 that Java's client makes.
  */
+/** Where it is the gateway that lacks something (5xx), the request is not malformed. */
+function inWords({ status, message }: HttpSyntaxError): string {
+  return status >= 500
+    ? message.charAt(0).toUpperCase() + message.slice(1)
+    : `Malformed request: ${message}`;
+}
+
 function asksForWebSocket({ method, headers }: RequestHead): boolean {
   return method === "GET" && /\bwebsocket\b/i.test(header(headers, "upgrade") ?? "");
 }

@@ -6,6 +6,7 @@ import type { RequestHead } from "../../../http/head.ts";
 import { MESSAGE_BYTES, type MessageBuffers } from "../../../http/memory.ts";
 import type { HeaderList } from "../../../http/message.ts";
 import { isSocketError } from "../../../http/socket_error.ts";
+import type { ClientConn } from "../client_conn.ts";
 import { headSize, putHead, responseHead } from "./response_head.ts";
 
 /** Longest payload of one chunk. */
@@ -36,7 +37,7 @@ export class Reply implements ClientReply {
   #cut = false;
 
   constructor(
-    private readonly conn: Deno.TcpConn,
+    private readonly conn: ClientConn,
     private readonly client: Client,
     private readonly request: RequestHead,
     private readonly mustClose: () => boolean,

@@ -87,10 +87,14 @@ export function responseHead(
 }
 
 /** A whole response with a JSON body, after which the connection is closed. */
-export function plainResponse(status: number, body: Uint8Array): Uint8Array {
+export function plainResponse(
+  status: number,
+  body: Uint8Array,
+  more: HeaderList = [],
+): Uint8Array {
   const head = responseHead(
     status,
-    [["content-type", "application/json"]],
+    [["content-type", "application/json"], ...more],
     `content-length: ${body.length}\r\n`,
     true,
   );

@@ -1,0 +1,105 @@
+// The key that a request brings, and the request as it goes on without it.
+
+import type { ClientRequest } from "../http/client.ts";
+import { isCredentialField, isCredentialPair } from "../http/credential_names.ts";
+import type { HeaderList } from "../http/message.ts";
+import { Refusal } from "./refusal.ts";
+
+/**
+ * The one key in `authorization: Bearer …` or `x-api-key`, which may both stand there where they are the same.
+ * null where there is none. Throws Refusal.
+ */
+export function keyIn(
+  { headers, target }: Pick<ClientRequest, "headers" | "target">,
+): string | null {
+  if (queryParts(target).some((pair) => isCredentialPair(pair))) {
+    throw refused(
+      "A key belongs into `Authorization: Bearer` or `x-api-key`, not into the address.",
+    );
+  }
+  let key: string | null = null;
+  for (const [name, value] of headers) {
+    if (name !== "authorization" && name !== "x-api-key") continue;
+    const given = name === "authorization" ? bearer(alone(value)) : alone(value);
+    if (given === "") continue;
+    if (given === null) {
+      throw refused("Authorization must be `Bearer` and a key.");
+    }
+    if (key !== null && key !== given) throw refused("The request brings two different keys.");
+    key = given;
+  }
+  return key;
+}
+
+/** Deno.serve joins fields of one name by commas, which no key has in it; the same twice is the same. */
+function alone(value: string): string {
+  const values = new Set(value.split(",").map((one) => one.trim()));
+  return values.size === 1 ? [...values][0] : value.trim();
+}
+
+/** The scheme in any case, blanks in any number; null for another scheme, "" where nothing follows. */
+function bearer(value: string): string | null {
+  const found = /^bearer(?:[ \t]+(\S*))?[ \t]*$/i.exec(value.trim());
+  return found === null ? null : found[1] ?? "";
+}
+
+function refused(message: string): Refusal {
+  return new Refusal({ status: 401, reason: "invalid_api_key", message });
+}
+
+/** The same request without a word of who brings it: keys end at the gateway. */
+export class StruckRequest implements ClientRequest {
+  readonly method: string;
+  readonly target: string;
+  readonly headers: HeaderList;
+  readonly #waiting = new Set<() => void>();
+  #isCut = false;
+
+  constructor(private readonly client: ClientRequest) {
+    this.method = client.method;
+    this.target = client.target;
+    this.headers = client.headers.filter(([name]) => !isCredentialField(name));
+  }
+
+  get remoteAddress(): string {
+    return this.client.remoteAddress;
+  }
+
+  get gone(): boolean {
+    return this.#isCut || this.client.gone;
+  }
+
+  readBody(limitBytes: number): Promise<Uint8Array> {
+    return this.client.readBody(limitBytes);
+  }
+
+  onGone(callback: () => void): () => void {
+    if (this.#isCut) {
+      callback();
+      return () => {};
+    }
+    let takeBack = () => {};
+    const once = () => {
+      if (!this.#waiting.delete(once)) return;
+      takeBack();
+      callback();
+    };
+    this.#waiting.add(once);
+    takeBack = this.client.onGone(once);
+    return () => {
+      this.#waiting.delete(once);
+      takeBack();
+    };
+  }
+
+  /** From now on it is as if the client had left. */
+  cut(): void {
+    this.#isCut = true;
+    for (const callback of [...this.#waiting]) callback();
+  }
+}
+
+function queryParts(target: string): string[] {
+  const at = target.indexOf("?");
+  return at < 0 ? [] : target.slice(at + 1).split("&");
+}

@@ -1,0 +1,106 @@
+// How many tokens a request will need, before anybody has counted them: learned from the usage that passes
+// by anyway, for each model how many tokens a byte of prompt is, for each key how long its answers are.
+// No tokenizer: the truth comes with each answer, and the difference is settled.
+
+import { endOfBlob, LONG_BYTES, startOfBlob } from "../pool/prefix/blob.ts";
+import type { Prompt } from "../pool/prefix/chain.ts";
+
+/** Before anything is known. Of English text it is 0.25; a template adds to it. */
+const USUAL_TOKENS_PER_BYTE = 0.3;
+const NEWEST = 0.05;
+/** The bounds of what is believed. */
+const LEAST = 0.02;
+const GREATEST = 2;
+/** A shorter prompt is more template than text. */
+const LEAST_BYTES = 64;
+/** What an image or another long value counts as. */
+const MEDIA_TOKENS = 1000;
+/** An answer before any was seen. */
+const USUAL_ANSWER = 500;
+/** Answers of a key that are remembered, and the share of them that is not longer than the estimate. */
+const REMEMBERED = 64;
+const SHARE = 0.9;
+/** Models and keys that are known at once; the oldest is forgotten. */
+const MAX_KNOWN = 10_000;
+
+/** What is known of a prompt's size. */
+export interface PromptSize {
+  /** Of text. */
+  readonly bytes: number;
+  /** Images and the like. */
+  readonly media: number;
+  /** Tokens, where the prompt is given as such. */
+  readonly ids: number | null;
+}
+
+/** The size of the prompt that stands in `body`. */
+export function sizeOf(body: Uint8Array, { parts, moreBytes, ids }: Prompt): PromptSize {
+  let bytes = moreBytes;
+  let media = 0;
+  for (const { start, end } of parts) {
+    bytes += end - start;
+    for (let at = start; at + LONG_BYTES <= end;) {
+      const blob = startOfBlob(body, at, end);
+      if (blob < 0) break;
+      at = endOfBlob(body, blob, end);
+      bytes -= at - blob;
+      media++;
+    }
+  }
+  return { bytes, media, ids };
+}
+
+export class Estimates {
+  readonly #tokensPerByte = new Map<string, number>();
+  readonly #answers = new Map<string, Lengths>();
+
+  prompt(model: string, { bytes, media, ids }: PromptSize): number {
+    if (ids !== null) return ids;
+    const each = this.#tokensPerByte.get(model) ?? USUAL_TOKENS_PER_BYTE;
+    return Math.ceil(bytes * each) + media * MEDIA_TOKENS;
+  }
+
+  /** Of one answer to `key`; `most` is what the request allows, 0 where it does not say. */
+  answer(key: string, most: number): number {
+    const learned = this.#answers.get(key)?.usual ?? USUAL_ANSWER;
+    return most > 0 ? Math.min(most, learned) : learned;
+  }
+
+  /** A prompt of this size had so many tokens. */
+  prompted(model: string, { bytes, media, ids }: PromptSize, tokens: number): void {
+    if (ids !== null || media > 0 || bytes < LEAST_BYTES || tokens <= 0) return;
+    const seen = Math.min(GREATEST, Math.max(LEAST, tokens / bytes));
+    const before = this.#tokensPerByte.get(model);
+    const next = before === undefined ? seen : before + (seen - before) * NEWEST;
+    remember(this.#tokensPerByte, model, next);
+  }
+
+  /** One answer to `key` had so many tokens. */
+  answered(key: string, tokens: number): void {
+    const known = this.#answers.get(key);
+    const lengths = known ?? new Lengths();
+    if (known === undefined) remember(this.#answers, key, lengths);
+    lengths.add(tokens);
+  }
+}
+
+function remember<T>(map: Map<string, T>, name: string, value: T): void {
+  if (!map.has(name) && map.size >= MAX_KNOWN) map.delete(map.keys().next().value!);
+  map.set(name, value);
+}
+
+/** The last lengths, and the one that most are not longer than. */
+class Lengths {
+  readonly #last: number[] = [];
+  #at = 0;
+  usual = USUAL_ANSWER;
+
+  add(tokens: number): void {
+    this.#last[this.#at] = tokens;
+    this.#at = (this.#at + 1) % REMEMBERED;
+    // While there are few of them each counts, later every eighth: sorting costs microseconds.
+    if (this.#last.length === REMEMBERED && this.#at % 8 !== 0) return;
+    const sorted = this.#last.toSorted((a, b) => a - b);
+    this.usual = Math.max(1, sorted[Math.ceil(SHARE * sorted.length) - 1]);
+  }
+}

@@ -1,0 +1,120 @@
+// Where requests of callers are received, in one isolate: who is calling by the configuration in force, and
+// what outlives configurations (counters, estimates, the ledger).
+
+import type { CallersConfig, SharedStateConfig } from "../config/access.ts";
+import type { ClientRequest } from "../http/client.ts";
+import { Access } from "./access.ts";
+import { Tokens } from "./jwt/tokens.ts";
+import { Limits, type LimitsParts } from "./limits.ts";
+import type { ScopeKind } from "./scope.ts";
+import { Ledger } from "./usage/ledger.ts";
+import { Prices } from "./usage/price.ts";
+import type { UsageMemory } from "./usage/usage_memory.ts";
+import { Visit } from "./visit.ts";
+
+/** Keys whose requests under way are shown. */
+const MAX_SHOWN = 1000;
+
+export interface ReceptionParts extends LimitsParts {
+  readonly usage: UsageMemory;
+  /** Something is not as it should be, which no request fails for. */
+  onError(message: string): void;
+}
+
+export class Reception {
+  readonly limits: Limits;
+  readonly ledger: Ledger;
+  /** Who may ask; null where anyone may. */
+  access: Access | null = null;
+  #prices = new Prices({});
+  #shared = { rules: "", close: () => {} };
+  readonly #visits = new Set<Visit>();
+  #tokens: { tokens: Tokens; rules: string } | null = null;
+
+  constructor(private readonly parts: ReceptionParts) {
+    this.limits = new Limits(parts);
+    this.ledger = new Ledger(parts.usage, "UTC", () => parts.wallMs());
+  }
+
+  /** The next configuration; requests under way keep theirs. */
+  apply(config: CallersConfig | null): void {
+    if (config === null) {
+      this.access = null;
+      return;
+    }
+    this.ledger.apply(config.timeZone);
+    this.#prices = new Prices(config.prices);
+    this.access = new Access(config, this.#tokensBy(config));
+    for (const visit of [...this.#visits]) {
+      if (this.access.named(visit.caller.name)?.key.disabled === "now") visit.cut();
+    }
+  }
+
+  /** Requests under way over all workers, by key. */
+  inFlight(): ReadonlyMap<string, number> {
+    const found = new Map<string, number>();
+    for (const { name, scopes: [scope] } of this.access?.callers ?? []) {
+      if (found.size === MAX_SHOWN) break;
+      found.set(name, this.limits.inFlight(scope));
+    }
+    return found;
+  }
+
+  /** Fills up what is limited for this name; false where nothing is. */
+  async reset(kind: ScopeKind, name: string): Promise<boolean> {
+    const scope = this.access?.scope(kind, name) ?? null;
+    if (scope === null) return false;
+    await this.limits.counters.reset(scope);
+    return true;
+  }
+
+  /** Limits are kept by this server from now on, over several gateways; by this process alone for null. */
+  share(config: SharedStateConfig | null): void {
+    const rules = config === null ? "" : JSON.stringify(config);
+    if (rules === this.#shared.rules) return;
+    this.#shared.close();
+    this.#shared = { rules, close: config === null ? () => {} : this.limits.share(config) };
+  }
+
+  /** Opens the visit of a request. Throws Refusal for a caller who may not come in. */
+  async receive(
+    access: Access,
+    client: ClientRequest,
+    id: string,
+    queue: { readonly max: number; readonly deadlineS: number },
+  ): Promise<Visit> {
+    const caller = await access.identify(client, this.parts.wallMs());
+    const path = client.target.split("?", 1)[0];
+    const visit: Visit = new Visit(caller, access, this.limits, {
+      client,
+      id,
+      path,
+      queue,
+      ledger: this.ledger,
+      prices: this.#prices,
+      onEnd: () => this.#visits.delete(visit),
+    });
+    this.#visits.add(visit);
+    return visit;
+  }
+
+  close(): void {
+    this.#shared.close();
+    this.ledger.close();
+  }
+
+  /** Keys of the signer, and tokens that were good, are kept while the rules stay the same. */
+  #tokensBy({ jwt }: CallersConfig): Tokens | null {
+    if (jwt === null) {
+      this.#tokens = null;
+      return null;
+    }
+    const rules = JSON.stringify(jwt);
+    if (this.#tokens?.rules !== rules) {
+      const { now, wallMs, onError } = this.parts;
+      const tokens = new Tokens(jwt, { now, wallClock: wallMs, fetch, onError });
+      this.#tokens = { tokens, rules };
+    }
+    return this.#tokens.tokens;
+  }
+}

@@ -1,0 +1,343 @@
+// The counters that several gateways share, in a Redis or Valkey server: one script for each request, with
+// the memory of this process beside it, which takes over while the server cannot be reached. What goes over
+// the wire is in scripts.ts, the connection in store.ts.
+
+import type { Rates } from "../../config/access.ts";
+import type { Counters, Level, Reservation, Reserved, Shortage, Work } from "../counters.ts";
+import { bucketLevel, levelOf, SLOT_GUESS_MS } from "../levels.ts";
+import { burstMsOf, Scope } from "../scope.ts";
+import type { SharedStore } from "./store.ts";
+
+/** A slot of a host that died is free after so long; it is renewed in a third of that. */
+const SLOT_MS = 30_000;
+const RENEW_MS = 10_000;
+/** The note of a request is kept as long as it runs, and so long after it, against repeats. */
+const NOTE_MS = 90_000;
+const OVER_MS = 60_000;
+/** Ends that are still to be told, while the server is out. */
+const MAX_UNTOLD = 20_000;
+const MAX_TRIES = 10;
+/** How many requests one call renews. */
+const RENEW_AT_ONCE = 500;
+
+const NO_RATES: Rates = {
+  requestsPerMinute: null,
+  tokensPerMinute: null,
+  concurrency: null,
+  maxPromptTokens: null,
+  maxCompletionTokens: null,
+  burstS: 60,
+};
+
+export type WhenDown = "local" | "open" | "closed";
+
+export interface SharedCountersParts {
+  readonly store: SharedStore;
+  readonly whenDown: WhenDown;
+  /** Counters of this process: what runs here, and all limits while the server is out. */
+  readonly local: Counters;
+}
+
+/** A request as the server knows it: by a name that no client can give it. */
+interface Held {
+  readonly id: string;
+  readonly work: Work;
+}
+
+/** An end that the server has not confirmed. */
+interface End extends Held {
+  /** Tokens beside those reserved. */
+  readonly more: number;
+  /** How often it was told in vain. */
+  tries: number;
+}
+
+export class SharedCounters implements Counters {
+  readonly #prefix = crypto.randomUUID().slice(0, 13);
+  #count = 0;
+  /** What was asked for before and is asked for again has the same name. */
+  readonly #ids = new WeakMap<Work, string>();
+  /** Requests under way that the server counts. */
+  readonly #held = new Map<Reservation, Held>();
+  /** What each reservation holds in the memory of this process; null for nothing. */
+  readonly #mirrored = new WeakMap<Reservation, Reservation | null>();
+  readonly #withoutLimits = new WeakMap<Scope, Scope>();
+  #untold: End[] = [];
+  #telling: Promise<void> | null = null;
+  #hosts = 1;
+  readonly #renewal: ReturnType<typeof setInterval>;
+
+  constructor(private readonly parts: SharedCountersParts) {
+    this.#renewal = setInterval(() => this.#renew(), RENEW_MS);
+    Deno.unrefTimer(Number(this.#renewal));
+  }
+
+  async reserve(work: Work): Promise<Reserved> {
+    const { store } = this.parts;
+    if (!store.isUp) return await this.#without(work);
+    const id = this.#idOf(work);
+    let reply: number[];
+    try {
+      reply = numbersIn(await store.run("reserve", this.#keys(id, work), argsOf(id, work)));
+    } catch {
+      // It may have been done: it is given back as soon as the server can be told.
+      this.#ids.delete(work);
+      this.#tell({ id, work, more: -work.tokens, tries: 0 });
+      return await this.#without(work);
+    }
+    const [verdict, ...state] = reply;
+    const levels = levelsIn(work.scopes, state);
+    if (verdict === 0) return { kind: "short", shortages: shortagesIn(work, state), levels };
+    const reservation: Reservation = { work, levels, isLocal: false };
+    this.#held.set(reservation, { id, work });
+    await this.#mirror(reservation);
+    return { kind: "reserved", reservation };
+  }
+
+  settle(reservation: Reservation, tokens: number): void {
+    const mirrored = this.#mirrored.get(reservation);
+    // It was made before the limits were shared.
+    if (mirrored === undefined) return this.parts.local.settle(reservation, tokens);
+    if (mirrored !== null) this.parts.local.settle(mirrored, reservation.isLocal ? tokens : 0);
+    const held = this.#held.get(reservation);
+    this.#held.delete(reservation);
+    if (held !== undefined) this.#tell({ ...held, more: tokens - held.work.tokens, tries: 0 });
+  }
+
+  async look(scopes: readonly Scope[]): Promise<readonly Level[]> {
+    const work: Work = { id: "", scopes, requests: 0, tokens: 0, slot: false };
+    try {
+      const keys = this.#keys("look", work);
+      const reply = await this.parts.store.run("look", keys, argsOf("look", work));
+      const [, ...state] = numbersIn(reply);
+      return levelsIn(scopes, state);
+    } catch {
+      // What this process knows by itself is the next best.
+      return await this.parts.local.look(this.#shares(scopes));
+    }
+  }
+
+  async reset(scope: Scope): Promise<void> {
+    await this.parts.local.reset(scope);
+    const { store } = this.parts;
+    const keys = [store.name("bucket", scope.id)];
+    // Whoever asked for it sees by a look whether it came to pass.
+    await store.run("forget", keys, []).catch(() => {});
+  }
+
+  /** The server is back: what it was not told comes now. */
+  returned(): void {
+    this.#tellAll();
+    this.#renew();
+  }
+
+  #idOf(work: Work): string {
+    let id = this.#ids.get(work);
+    if (id === undefined) {
+      id = `${this.#prefix}-${(this.#count++).toString(36)}`;
+      this.#ids.set(work, id);
+    }
+    return id;
+  }
+
+  /** What is still to be told is told, as far as the server takes it. */
+  async close(): Promise<void> {
+    clearInterval(this.#renewal);
+    await this.#tellAll();
+  }
+
+  /** The server cannot be asked. */
+  async #without(work: Work): Promise<Reserved> {
+    const { whenDown, local } = this.parts;
+    if (whenDown === "closed") return { kind: "closed" };
+    if (whenDown === "open") {
+      const reservation: Reservation = { work, levels: [], isLocal: true };
+      await this.#mirror(reservation);
+      return { kind: "reserved", reservation };
+    }
+    const share = { ...work, scopes: this.#shares(work.scopes) };
+    const answer = await local.reserve(share);
+    if (answer.kind !== "reserved") return answer;
+    const { levels } = answer.reservation;
+    const reservation: Reservation = { work, levels, isLocal: true };
+    this.#mirrored.set(reservation, answer.reservation);
+    return { kind: "reserved", reservation };
+  }
+
+  /** Counts it among what runs here, with no limit: the common counters have spoken. */
+  async #mirror(reservation: Reservation): Promise<void> {
+    const { work } = reservation;
+    const scopes = work.scopes.filter((scope) => scope.holdsSlots)
+      .map((scope) => this.#unlimited(scope));
+    const answer = await this.parts.local.reserve({ ...work, scopes, requests: 0, tokens: 0 });
+    this.#mirrored.set(reservation, answer.kind === "reserved" ? answer.reservation : null);
+  }
+
+  /** Made once for each scope of a configuration. */
+  #unlimited(scope: Scope): Scope {
+    let made = this.#withoutLimits.get(scope);
+    if (made === undefined) {
+      made = new Scope(scope.kind, scope.name, NO_RATES, []);
+      this.#withoutLimits.set(scope, made);
+    }
+    return made;
+  }
+
+  /** What this gateway may allow by itself: its part of each limit, one at least. */
+  #shares(scopes: readonly Scope[]): Scope[] {
+    const hosts = this.#hosts;
+    if (hosts <= 1) return [...scopes];
+    const part = (limit: number | null) =>
+      limit === null ? null : Math.max(1, Math.floor(limit / hosts));
+    return scopes.map(({ kind, name, rates, budgets }) =>
+      new Scope(kind, name, {
+        ...rates,
+        requestsPerMinute: part(rates.requestsPerMinute),
+        tokensPerMinute: part(rates.tokensPerMinute),
+        concurrency: part(rates.concurrency),
+      }, budgets)
+    );
+  }
+
+  #tell(end: End): void {
+    if (this.#untold.length >= MAX_UNTOLD) this.#untold.shift();
+    this.#untold.push(end);
+    this.#tellAll();
+  }
+
+  /** One after the other, in their order; what fails stays first, and waits until the server is back. */
+  #tellAll(): Promise<void> {
+    return this.#telling ??= this.#tellSome().finally(() => {
+      this.#telling = null;
+      // What came in between.
+      if (this.#untold.length > 0 && this.parts.store.isUp) this.#tellAll();
+    });
+  }
+
+  async #tellSome(): Promise<void> {
+    while (this.#untold.length > 0 && this.parts.store.isUp) {
+      const some = this.#untold.splice(0, 64);
+      const told = await Promise.allSettled(some.map((end) => this.#settleOne(end)));
+      // A server that answers, but never as it should, is not asked for ever.
+      const failed = some.filter((end, index) =>
+        told[index].status === "rejected" && ++end.tries < MAX_TRIES
+      );
+      if (failed.length > 0) this.#untold.unshift(...failed);
+    }
+  }
+
+  async #settleOne({ id, work, more }: End): Promise<void> {
+    const args = work.scopes.flatMap(({ rates }) => [
+      rates.tokensPerMinute ?? -1,
+      burstMsOf(rates, rates.tokensPerMinute),
+    ]);
+    await this.parts.store.run("settle", this.#keys(id, work), [id, more, OVER_MS, ...args]);
+  }
+
+  /** What runs here is good for another while; how many gateways there are is known by the way. */
+  async #renew(): Promise<void> {
+    const { store } = this.parts;
+    if (!store.isUp) return;
+    try {
+      this.#hosts = Math.max(1, Number(await store.run("present", [store.name("hosts")], ["", 0])));
+      const all = [...this.#held];
+      for (let at = 0; at < all.length; at += RENEW_AT_ONCE) {
+        await this.#renewSome(all.slice(at, at + RENEW_AT_ONCE));
+      }
+    } catch {
+      // The next renewal comes in time: a slot is good for three of them.
+    }
+  }
+
+  async #renewSome(some: readonly (readonly [Reservation, Held])[]): Promise<void> {
+    const keys: string[] = [];
+    const args: (string | number)[] = [SLOT_MS, NOTE_MS];
+    for (const [reservation, { id, work }] of some) {
+      // One that has ended meanwhile is not held again.
+      if (!this.#held.has(reservation)) continue;
+      const slots = work.slot ? work.scopes.filter((scope) => scope.holdsSlots) : [];
+      keys.push(this.#note(id), ...slots.map((scope) => this.#slots(scope)));
+      args.push(id, slots.length);
+    }
+    if (keys.length > 0) await this.parts.store.run("renew", keys, args);
+  }
+
+  #note(id: string): string {
+    return this.parts.store.name("request", id);
+  }
+
+  #slots({ id }: Scope): string {
+    return this.parts.store.name("slots", id);
+  }
+
+  #keys(id: string, { scopes }: Work): string[] {
+    const { store } = this.parts;
+    return [
+      this.#note(id),
+      ...scopes.flatMap((scope) => [store.name("bucket", scope.id), this.#slots(scope)]),
+    ];
+  }
+}
+
+function argsOf(id: string, { scopes, requests, tokens, slot }: Work): (string | number)[] {
+  return [
+    ...[id, requests, tokens, slot ? 1 : 0, SLOT_MS, NOTE_MS],
+    ...scopes.flatMap((scope) => {
+      const { requestsPerMinute, tokensPerMinute, concurrency } = scope.rates;
+      return [
+        requestsPerMinute ?? -1,
+        tokensPerMinute ?? -1,
+        concurrency ?? -1,
+        burstMsOf(scope.rates, requestsPerMinute),
+        burstMsOf(scope.rates, tokensPerMinute),
+        scope.holdsSlots ? 1 : 0,
+      ];
+    }),
+  ];
+}
+
+/** A number stands for each scope's used buckets, its slots, and what of it is short. */
+const PER_SCOPE = 4;
+
+function levelsIn(scopes: readonly Scope[], state: readonly number[]): Level[] {
+  return scopes.flatMap((scope, index) => {
+    const [usedR, usedT, running] = state.slice(index * PER_SCOPE);
+    const { requestsPerMinute, tokensPerMinute, concurrency } = scope.rates;
+    const levels: Level[] = [];
+    if (requestsPerMinute !== null) {
+      levels.push(bucketLevel(scope, "requests", requestsPerMinute, usedR));
+    }
+    if (tokensPerMinute !== null) levels.push(bucketLevel(scope, "tokens", tokensPerMinute, usedT));
+    if (concurrency !== null) {
+      levels.push(levelOf(scope, "concurrency", concurrency, concurrency - running, 0));
+    }
+    return levels;
+  });
+}
+
+function shortagesIn(work: Work, state: readonly number[]): Shortage[] {
+  const found = work.scopes.flatMap((scope, index) => {
+    const [usedR, usedT, , lack] = state.slice(index * PER_SCOPE);
+    const { requestsPerMinute, tokensPerMinute, concurrency } = scope.rates;
+    const shortages: Shortage[] = [];
+    const bucket = (name: "requests" | "tokens", rate: number, used: number, needed: number) => {
+      const burstMs = burstMsOf(scope.rates, rate);
+      const neededMs = (needed * 60_000) / rate;
+      const waitMs = neededMs > burstMs + 1e-3 ? null : Math.max(0, used + neededMs - burstMs);
+      shortages.push({ ...bucketLevel(scope, name, rate, used), needed, waitMs });
+    };
+    if ((lack & 1) !== 0) bucket("requests", requestsPerMinute!, usedR, work.requests);
+    if ((lack & 2) !== 0) bucket("tokens", tokensPerMinute!, usedT, work.tokens);
+    if ((lack & 4) !== 0) {
+      const level = levelOf(scope, "concurrency", concurrency!, 0, 0);
+      shortages.push({ ...level, needed: 1, waitMs: SLOT_GUESS_MS });
+    }
+    return shortages;
+  });
+  return found.sort((a, b) => (b.waitMs ?? Infinity) - (a.waitMs ?? Infinity));
+}
+
+function numbersIn(reply: unknown): number[] {
+  if (!Array.isArray(reply)) throw new Error("the server's answer is none of ours");
+  return reply.map(Number);
+}

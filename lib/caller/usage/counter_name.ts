@@ -1,0 +1,23 @@
+// What a counter is called in memory, and how long it is needed there.
+
+import { type Counter, counterText, kindOf } from "./row.ts";
+
+const DAY_MS = 86_400_000;
+/** Days for which counters of days and of months are kept when these are over: the clock may be set back, and lines of another process come late. */
+export const DAYS_KEPT = 3;
+export const MONTHS_KEPT = 70;
+
+export interface CounterName {
+  readonly name: string;
+  /** Milliseconds since 1970. */
+  readonly keptUntil: number;
+}
+
+/** `now` is a moment of its period, or later. */
+export function counterName(counter: Counter, now: number): CounterName {
+  const kind = kindOf(counter.period);
+  const keptUntil = kind === "total"
+    ? Infinity
+    : now + (kind === "day" ? DAYS_KEPT : MONTHS_KEPT) * DAY_MS;
+  return { name: counterText(counter), keptUntil };
+}

@@ -1,0 +1,49 @@
+// Where usage stands on disk: a file for each month.
+
+import { join } from "node:path";
+
+/** Folder of the files, below data_dir. */
+export const USAGE_FOLDER = "usage";
+
+/** The file of a month ("2026-11"). */
+export function usagePath(dataDir: string, month: string): string {
+  return join(dataDir, USAGE_FOLDER, `${month.replace("-", "")}.jsonl`);
+}
+
+/** Months that there are files of, in order. */
+export async function usageMonths(dataDir: string): Promise<string[]> {
+  const months: string[] = [];
+  try {
+    for await (const { name } of Deno.readDir(join(dataDir, USAGE_FOLDER))) {
+      const month = name.match(/^(\d{4})(\d\d)\.jsonl$/);
+      if (month !== null) months.push(`${month[1]}-${month[2]}`);
+    }
+  } catch (error) {
+    // Nothing was ever used here.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return months.sort();
+}
+
+/** Removes what processes that were killed long ago have left of files that they summed up. */
+export async function removeLeftOvers(dataDir: string, olderThanMs: number): Promise<void> {
+  const folder = join(dataDir, USAGE_FOLDER);
+  for (const name of await leftOvers(folder)) {
+    const path = join(folder, name);
+    const { mtime } = await Deno.stat(path);
+    if (mtime !== null && Date.now() - mtime.getTime() > olderThanMs) await Deno.remove(path);
+  }
+}
+
+async function leftOvers(folder: string): Promise<string[]> {
+  const names: string[] = [];
+  try {
+    for await (const { name } of Deno.readDir(folder)) {
+      if (/^\d{6}\.jsonl\.\d+\.new$/.test(name)) names.push(name);
+    }
+  } catch (error) {
+    // Nothing was ever used here.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return names;
+}

@@ -1,0 +1,51 @@
+// Reads the lines of a usage file, piece by piece, so that its size does not matter and nobody waits long.
+
+import { joined } from "../../http/joined.ts";
+import { type Line, readLine } from "./row.ts";
+
+const PIECE = 64 * 1024;
+const LF = 10;
+
+/** What was found between two positions of a file. */
+export interface Found {
+  /** Behind the last whole line: what follows was cut off by a crash, or is being written. */
+  readonly end: number;
+  /** Whole lines that say nothing. */
+  readonly odd: number;
+}
+
+/** Tells `onLine` of every line of `file` between two positions, the first a line's begin. */
+export async function readLines(
+  file: Deno.FsFile,
+  from: number,
+  to: number,
+  onLine: (line: Line) => void,
+): Promise<Found> {
+  const decoder = new TextDecoder();
+  const piece = new Uint8Array(PIECE);
+  await file.seek(from, Deno.SeekMode.Start);
+  let open: Uint8Array[] = [];
+  let [at, end, odd] = [from, from, 0];
+  const take = (bytes: Uint8Array) => {
+    const line = readLine(decoder.decode(bytes));
+    if (line === null) odd++;
+    else onLine(line);
+  };
+  while (at < to) {
+    const count = await file.read(piece.subarray(0, Math.min(PIECE, to - at)));
+    if (count === null) break;
+    let start = 0;
+    for (;;) {
+      const found = piece.indexOf(LF, start);
+      if (found < 0 || found >= count) break;
+      const rest = piece.subarray(start, found);
+      take(joined([...open, rest]));
+      open = [];
+      start = found + 1;
+      end = at + start;
+    }
+    if (start < count) open.push(piece.slice(start, count));
+    at += count;
+  }
+  return { end, odd };
+}

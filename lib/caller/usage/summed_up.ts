@@ -1,0 +1,39 @@
+// The lines of a usage file as few as they can be: one for each row and each corrected counter.
+
+import type { Amount } from "./amount.ts";
+import { readLines } from "./lines.ts";
+import { counterText, lineOf, textOf, writeLine } from "./row.ts";
+
+/** Lines that are made and written in one go: others wait no longer. */
+const LINES = 500;
+
+/**
+ * Writes to `to` what the first `size` bytes of the file at `from` say, in fewer lines. Lines that say
+ * nothing are left out.
+ */
+export async function sumUp(from: string, size: number, to: string): Promise<void> {
+  const sums = new Map<string, Amount>();
+  {
+    using file = await Deno.open(from);
+    await readLines(file, 0, size, (line) => {
+      const name = line.kind === "used" ? textOf(line.row) : counterText(line.counter);
+      const sum = sums.get(name);
+      if (sum === undefined) sums.set(name, line.amount);
+      else sum.add(line.amount);
+    });
+  }
+  using file = await Deno.open(to, { write: true, create: true, truncate: true, mode: 0o640 });
+  const encoder = new TextEncoder();
+  let [text, count] = ["", 0];
+  for (const [name, amount] of sums) {
+    text += writeLine(lineOf(name, amount));
+    if (++count % LINES !== 0) continue;
+    await writeAll(file, encoder.encode(text));
+    text = "";
+  }
+  await writeAll(file, encoder.encode(text));
+}
+
+async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+}

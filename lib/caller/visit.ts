@@ -1,0 +1,346 @@
+// One request of a caller's: what it reserves, how it waits for that, and the one end, at which what it
+// really used is settled. Whoever opens it disposes of it; what was not settled until then is given back.
+
+import type { Period, Rates } from "../config/access.ts";
+import type { ClientRequest } from "../http/client.ts";
+import type { HeaderList } from "../http/message.ts";
+import type { Charged } from "../observe/report.ts";
+import type { Access } from "./access.ts";
+import { budgetRefusal } from "./budget_words.ts";
+import type { Caller } from "./caller.ts";
+import { StruckRequest } from "./credentials.ts";
+import type { Level, Reservation, Reserved, Work } from "./counters.ts";
+import type { PromptSize } from "./estimates.ts";
+import type { Short } from "./key_lines.ts";
+import type { Limits } from "./limits.ts";
+import { isLimitField, limitHeaders } from "./limit_headers.ts";
+import { Refusal } from "./refusal.ts";
+import { refusalOf } from "./shortage_words.ts";
+import type { Scope } from "./scope.ts";
+import type { BudgetLevel } from "./usage/budget.ts";
+import type { Used } from "./usage/charge.ts";
+import type { Ledger } from "./usage/ledger.ts";
+import type { Prices } from "./usage/price.ts";
+
+/** What a request is about, as far as limits care. */
+export interface Purpose {
+  /** null where it is for no model. */
+  readonly model: string | null;
+  /** null where no tokens are used. */
+  readonly size: PromptSize | null;
+  /** Answers asked for at once; 0 where tokens of the prompt alone are used. */
+  readonly answers: number;
+  /** Tokens that each may have; 0 where that is not said. */
+  readonly most: number;
+  /** Whether it is work for an instance, and not only a look. */
+  readonly slot: boolean;
+}
+
+/** What a request really used. */
+export type Spent = Omit<Charged, "cost">;
+
+export const NOTHING_SPENT: Spent = { prompt: 0, cached: 0, completion: 0, estimated: false };
+
+export interface VisitOptions {
+  readonly client: ClientRequest;
+  /** The visit is over. */
+  onEnd(): void;
+  readonly ledger: Ledger;
+  readonly prices: Prices;
+  /** Of the request, over all gateways. */
+  readonly id: string;
+  readonly path: string;
+  /** Of `queue`. */
+  readonly queue: { readonly max: number; readonly deadlineS: number };
+}
+
+export class Visit {
+  /** Of the limits that were passed, or of those that were not. */
+  #levels: readonly Level[] = [];
+  #reservation: Reservation | null = null;
+  #isLocal = false;
+  #purpose: Purpose | null = null;
+  /** Estimated tokens of the prompt. */
+  #prompt = 0;
+  /** Whether it was ended before its time. */
+  isCut = false;
+  /** The request without a word of who brings it. */
+  readonly client: StruckRequest;
+  /** The limit that made it wait, or that refused it. */
+  limited: string | null = null;
+  /** Whether it waited for that limit. */
+  queued = false;
+  /** Once it is settled. */
+  charged: Charged | null = null;
+
+  constructor(
+    readonly caller: Caller,
+    private readonly access: Access,
+    private readonly limits: Limits,
+    private readonly options: VisitOptions,
+  ) {
+    this.client = new StruckRequest(options.client);
+  }
+
+  /** What limits were asked for; "" where it never came to that, or is for no model. */
+  get model(): string {
+    return this.#purpose?.model ?? "";
+  }
+
+  /** Estimated tokens of the prompt; 0 where none are used. */
+  get estimatedPrompt(): number {
+    return this.#prompt;
+  }
+
+  /** Whether instances have to say what an answer took: estimates would be booked else. */
+  get asksUsage(): boolean {
+    return this.access.config.settle === "usage";
+  }
+
+  /** How the caller's limits stand; nothing is taken. */
+  async look(): Promise<readonly Level[]> {
+    return await this.limits.counters.look(this.caller.scopes);
+  }
+
+  get inFlight(): number {
+    return this.limits.inFlight(this.caller.scopes[0]);
+  }
+
+  /** How the budgets of the caller and its group stand. */
+  get budgets(): { scope: Scope; level: BudgetLevel }[] {
+    return this.caller.scopes.flatMap((scope) =>
+      scope.kind === "model"
+        ? []
+        : this.options.ledger.budgetOf(scope.budgets, scope.kind, scope.name).levels
+          .map((level) => ({ scope, level }))
+    );
+  }
+
+  used(period: Period): Used {
+    return this.options.ledger.used("key", this.caller.name, period);
+  }
+
+  /** The key was taken away, and nothing under way is to go on: the client is treated as one that left. */
+  cut(): void {
+    this.isCut = true;
+    this.client.cut();
+  }
+
+  /** What the caller has left, for the answer's head. */
+  get headers(): HeaderList {
+    const told = limitHeaders(this.options.path, this.#levels, this.limits.wallMs);
+    return this.#isLocal ? [...told, ["x-gateway-limits", "local"]] : told;
+  }
+
+  /** An instance's own limits are no business of the caller's. */
+  withLimits(fields: HeaderList): HeaderList {
+    const kept = fields.some(([name]) => isLimitField(name))
+      ? fields.filter(([name]) => !isLimitField(name))
+      : fields;
+    return [...kept, ...this.headers];
+  }
+
+  /**
+   * Takes what the request needs from all its limits, or throws Refusal. null where it has it; else it has to
+   * wait, and `wait` is the way.
+   */
+  async admit(purpose: Purpose): Promise<"admitted" | "waits"> {
+    const work = this.#workFor(purpose);
+    if (purpose.size !== null) this.#examineBudgets();
+    const isBehind = this.#mayWait && this.limits.lines.isOccupied(this.caller.name);
+    if (isBehind) return "waits";
+    const answer = this.limits.counters.reserve(work);
+    const reserved = answer instanceof Promise ? await answer : answer;
+    if (reserved.kind === "short" && this.#mayWait && reserved.shortages[0].waitMs !== null) {
+      this.limited = reserved.shortages[0].limit;
+      this.#levels = reserved.levels;
+      return "waits";
+    }
+    this.#take(reserved);
+    return "admitted";
+  }
+
+  /** Waits for what `admit` did not get. False where the client left; throws Refusal. */
+  async wait(client: ClientRequest): Promise<boolean> {
+    const leavePlace = this.takePlace();
+    if (leavePlace === null) throw this.#tooManyWait();
+    this.queued = true;
+    const { deadlineS } = this.options.queue;
+    let stays = () => {};
+    const waited = await this.limits.lines.wait(
+      this.caller.name,
+      this.#work!,
+      deadlineS * 1000,
+      (out) => stays = client.onGone(out),
+    );
+    stays();
+    leavePlace();
+    if (waited.kind === "gone") return false;
+    if (waited.kind === "late") {
+      const words = ` It has waited ${deadlineS} s (queue.deadline).`;
+      if (waited.short === null) {
+        throw new Refusal({
+          status: 429,
+          reason: "queue",
+          message: `Key \`${this.caller.name}\` has requests that wait before this one.${words}`,
+          waitMs: 1000,
+        });
+      }
+      throw this.#refused(waited.short, words);
+    }
+    this.#take(waited);
+    return true;
+  }
+
+  /** A place in a line, of which a key may hold its share only: what gives it back, or null. */
+  takePlace(): (() => void) | null {
+    const { max } = this.options.queue;
+    const most = Math.max(1, Math.floor(max * this.access.config.maxShareOfQueue));
+    return this.limits.takePlace(this.caller.scopes[0], most);
+  }
+
+  /** Why there was no place. */
+  get noPlaceWords(): string {
+    return `Key \`${this.caller.name}\` has as many requests in line as one key may have ` +
+      "(limits.max_share_of_queue)";
+  }
+
+  /**
+   * What was really used is settled with the counters, and booked. `outcome` in the words of reports. The
+   * first call counts.
+   */
+  settle(spent: Spent, outcome: string): void {
+    if (this.charged !== null) return;
+    const { model } = this;
+    const { ledger, prices } = this.options;
+    const charged = this.charged = { ...spent, cost: prices.costOf(model, spent) };
+    this.#release(spent.prompt + spent.completion);
+    if (!spent.estimated) this.#learn(spent);
+    const { name, group } = this.caller;
+    ledger.charge({
+      key: name,
+      group: group?.name ?? null,
+      model,
+      ...charged,
+      outcome,
+      at: new Date(this.limits.wallMs),
+    });
+  }
+
+  /** The end in any case: what is still held is given back. */
+  [Symbol.dispose](): void {
+    this.#release(0);
+    this.options.onEnd();
+  }
+
+  #release(tokens: number): void {
+    const reservation = this.#reservation;
+    this.#reservation = null;
+    if (reservation !== null) this.limits.counters.settle(reservation, tokens);
+  }
+
+  get #mayWait(): boolean {
+    return this.caller.key.over === "queue" && this.#purpose!.slot;
+  }
+
+  #work: Work | null = null;
+
+  #workFor(purpose: Purpose): Work {
+    const { model, size, answers, most, slot } = this.#purpose = purpose;
+    const { estimates } = this.limits;
+    const { name, scopes } = this.caller;
+    let tokens = 0;
+    if (model !== null && size !== null) {
+      this.#prompt = estimates.prompt(model, size);
+      tokens = this.#prompt + answers * (answers === 0 ? 0 : estimates.answer(name, most));
+      for (const scope of scopes) this.#examine(scope.rates, most, answers);
+    }
+    return this.#work = {
+      id: this.options.id,
+      scopes: this.access.scopesOf(this.caller, model),
+      requests: 1,
+      tokens,
+      slot,
+    };
+  }
+
+  #examineBudgets(): void {
+    const { ledger } = this.options;
+    for (const scope of this.caller.scopes) {
+      if (scope.budgets.length === 0 || scope.kind === "model") continue;
+      const { exhausted } = ledger.budgetOf(scope.budgets, scope.kind, scope.name);
+      if (exhausted === undefined) continue;
+      const { timeZone } = this.access.config;
+      const refusal = budgetRefusal(scope, exhausted, timeZone, this.limits.wallMs);
+      this.limited = refusal.facts.reason;
+      throw refusal;
+    }
+  }
+
+  #examine(rates: Rates, most: number, answers: number): void {
+    const { maxPromptTokens, maxCompletionTokens } = rates;
+    const name = `Key \`${this.caller.name}\``;
+    if (maxPromptTokens !== null && this.#prompt > maxPromptTokens) {
+      throw new Refusal({
+        status: 400,
+        reason: "max_prompt_tokens",
+        message: `${name} may send prompts of ${maxPromptTokens} tokens; this one has about ` +
+          `${this.#prompt}.`,
+        param: "input_tokens",
+        limit: maxPromptTokens,
+      });
+    }
+    if (maxCompletionTokens !== null && most > maxCompletionTokens && answers > 0) {
+      throw new Refusal({
+        status: 400,
+        reason: "max_completion_tokens",
+        message: `${name} may ask for ${maxCompletionTokens} tokens an answer; this request asks ` +
+          `for ${most}.`,
+        param: "max_tokens",
+        limit: maxCompletionTokens,
+      });
+    }
+  }
+
+  #take(reserved: Reserved): void {
+    switch (reserved.kind) {
+      case "reserved":
+        this.#reservation = reserved.reservation;
+        this.#levels = reserved.reservation.levels;
+        this.#isLocal = reserved.reservation.isLocal;
+        return;
+      case "short":
+        throw this.#refused(reserved);
+      case "closed":
+        throw new Refusal({
+          status: 503,
+          reason: "shared_state",
+          message: "The server that keeps the limits cannot be reached (shared_state.when_down)",
+          waitMs: 1000,
+        });
+    }
+  }
+
+  #refused({ shortages, levels }: Short, waited = ""): Refusal {
+    this.limited = shortages[0].limit;
+    this.#levels = levels;
+    return refusalOf(shortages[0], waited);
+  }
+
+  #tooManyWait(): Refusal {
+    return new Refusal({
+      status: 429,
+      reason: "queue",
+      message: `${this.noPlaceWords}.`,
+      waitMs: 1000,
+    });
+  }
+
+  #learn({ prompt, completion }: Spent): void {
+    if (this.#purpose === null) return;
+    const { model, size, answers } = this.#purpose;
+    if (model === null || size === null || prompt === 0) return;
+    this.limits.estimates.prompted(model, size, prompt);
+    if (answers > 0) this.limits.estimates.answered(this.caller.name, completion / answers);
+  }
+}

@@ -1,0 +1,49 @@
+// Asks a running gateway by the API of its dashboard.
+
+import { reasonOf } from "./probe.ts";
+
+const TIMEOUT_MS = 10_000;
+
+export interface GatewayPlace {
+  /** With or without /v1. */
+  readonly url: string;
+  readonly token: string | undefined;
+}
+
+/** GET without a body, else POST. Throws an Error with what to do about it. */
+export async function askGateway(
+  { url, token }: GatewayPlace,
+  path: string,
+  body?: unknown,
+  timeoutMs = TIMEOUT_MS,
+  // deno-lint-ignore no-explicit-any -- each path has a shape of its own
+): Promise<any> {
+  const base = url.replace(/\/+$/, "").replace(/\/v1$/, "");
+  let response: Response;
+  try {
+    response = await fetch(`${base}/dashboard/api/${path}`, {
+      method: body === undefined ? "GET" : "POST",
+      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      redirect: "error",
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+  } catch (error) {
+    throw new Error(`no gateway answers at ${base}: ${reasonOf(error)}; --url names another`);
+  }
+  const text = await response.text();
+  if (response.ok) return JSON.parse(text);
+  const next = response.status === 401 || response.status === 403
+    ? "; pass --token, or set ADMIN_TOKEN, to the configuration's admin.token"
+    : "";
+  throw new Error(`${base} answered ${response.status}: ${messageIn(text)}${next}`);
+}
+
+function messageIn(text: string): string {
+  try {
+    return JSON.parse(text).error.message;
+  } catch {
+    // Some other server's error.
+    return text.slice(0, 200);
+  }
+}

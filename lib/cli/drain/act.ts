@@ -1,0 +1,56 @@
+// What `drain` and `undrain` do: ask the gateway, and wait until nothing runs there where that is wanted.
+
+import type { FleetSnapshot } from "../../dashboard/source.ts";
+import { askGateway, type GatewayPlace } from "../ask_gateway.ts";
+import { Interrupt } from "../interrupt.ts";
+
+const LOOK_MS = 250;
+
+/** Resolves to the exit code. */
+export async function drainInstance(
+  gateway: GatewayPlace,
+  name: string,
+  { wait, move }: { wait: boolean; move: boolean },
+): Promise<number> {
+  try {
+    const { moved, staying } = await askGateway(gateway, "drain", { instance: name, move });
+    console.error(`${name} gets no new requests until it is undrained`);
+    if (move) {
+      const stay = staying === 0 ? "" : `; ${staying} cannot be moved and finish there`;
+      console.error(`${moved} requests under way go on elsewhere${stay}`);
+    }
+    return wait ? await waitUntilFree(gateway, name) : 0;
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    return 1;
+  }
+}
+
+/** Resolves to the exit code. */
+export async function undrainInstance(gateway: GatewayPlace, name: string): Promise<number> {
+  try {
+    await askGateway(gateway, "undrain", { instance: name });
+    console.error(`${name} gets requests again`);
+    return 0;
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    return 1;
+  }
+}
+
+async function waitUntilFree(gateway: GatewayPlace, name: string): Promise<number> {
+  using interrupt = new Interrupt();
+  let shown = -1;
+  while (!interrupt.came) {
+    const { instances }: FleetSnapshot = await askGateway(gateway, "fleet");
+    const running = instances.find((one) => one.name === name)?.in_flight ?? 0;
+    if (running === 0) {
+      console.error(`nothing runs at ${name} any more`);
+      return 0;
+    }
+    if (running !== shown) console.error(`${running} still run at ${name}`);
+    shown = running;
+    await interrupt.pause(LOOK_MS);
+  }
+  return 130;
+}

@@ -1,0 +1,47 @@
+// Asks a running gateway about its choices.
+
+import { reasonOf } from "../probe.ts";
+
+const TIMEOUT_MS = 5000;
+
+export interface Gateway {
+  readonly url: string;
+  /** admin.token, where it is known. */
+  readonly token: string | undefined;
+}
+
+/** The JSON at `target`, for a body where one is posted. Throws an Error with what to do about it. */
+export async function askGateway<T>(
+  { url, token }: Gateway,
+  target: string,
+  body?: Uint8Array<ArrayBuffer>,
+): Promise<T> {
+  const base = url.replace(/\/+$/, "").replace(/\/v1$/, "");
+  let response: Response;
+  try {
+    response = await fetch(base + target, {
+      method: body === undefined ? "GET" : "POST",
+      headers: {
+        ...body === undefined ? {} : { "content-type": "application/json" },
+        ...token === undefined ? {} : { authorization: `Bearer ${token}` },
+      },
+      body,
+      redirect: "error",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+  } catch (error) {
+    throw new Error(`no gateway answers at ${base}: ${reasonOf(error)}; --url names another`);
+  }
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${base} answered ${response.status}: ${messageIn(text)}`);
+  return JSON.parse(text);
+}
+
+function messageIn(text: string): string {
+  try {
+    return JSON.parse(text).error.message;
+  } catch {
+    // Some other server's error.
+    return text.slice(0, 200);
+  }
+}

@@ -1,0 +1,114 @@
+// `keys usage`: who used how much, from the files of usage. The gateway need not run, and may.
+
+import type { Dimension } from "../../caller/usage/report.ts";
+import { command } from "../command/command.ts";
+import { optional, repeated, withDefault } from "../command/flag.ts";
+import { expected, type Kind, oneOf, path, text } from "../command/kind.ts";
+import { UsageError } from "../command/read.ts";
+import { configFlag, readOrSay } from "../config_file.ts";
+
+const BY = ["key", "group", "model", "day", "outcome"] as const satisfies readonly Dimension[];
+const FORMATS = ["table", "csv", "json"] as const;
+
+const PERIOD: Kind<string> = {
+  placeholder: "PERIOD",
+  words: ["day", "month", "total"],
+  read(given) {
+    if (/^(day|month|total|\d{4}-\d\d(-\d\d)?)$/.test(given)) return given;
+    throw expected("day, month, total, a month (2026-11) or a day (2026-11-26)", given);
+  },
+};
+
+const DAY: Kind<string> = {
+  placeholder: "DAY",
+  read(given) {
+    if (/^\d{4}-\d\d-\d\d$/.test(given)) return given;
+    throw expected("a day such as 2026-11-26", given);
+  },
+};
+
+export const usage = command({
+  name: "keys usage",
+  summary: "shows what keys have used",
+  about:
+    `Requests, tokens and cost of keys, from the files in data_dir/usage/. What happened in the last second
+may be missing.`,
+  flags: {
+    config: configFlag("configuration, for data_dir and limits.time_zone"),
+    "data-dir": optional(path("DIR"), "read DIR/usage instead, without a configuration"),
+    by: repeated(
+      oneOf("WHAT", BY),
+      "a line for each key (as without it), group, model, day or outcome",
+    ),
+    period: withDefault(
+      PERIOD,
+      "month",
+      "day (today), month (this one), total, or one such as 2026-11 or 2026-11-26",
+    ),
+    from: optional(DAY, "from this day on; beats --period"),
+    to: optional(DAY, "to this day, included; beats --period"),
+    key: repeated(text("NAME"), "only what this key used"),
+    group: repeated(text("NAME"), "only what keys of this group used"),
+    model: repeated(text("NAME"), "only what was used of this model"),
+    format: withDefault(oneOf("F", FORMATS), "table", "table, csv or json"),
+  },
+  details:
+    `Tokens are those of prompt and answer; cached ones are among those of the prompt. ESTIMATED counts
+requests whose tokens nobody told. What cost most stands first.`,
+  examples: [
+    "simple-ai-gateway keys usage",
+    "simple-ai-gateway keys usage --by day --by model --key web",
+    "simple-ai-gateway keys usage --by group --period 2026-11 --format csv > november.csv",
+    "simple-ai-gateway keys usage --from 2026-11-01 --to 2026-11-15 --format json",
+  ],
+}, async ({ values }) => {
+  const place = await placeOf(values["data-dir"], values.config);
+  if (place === null) return 1;
+  const [{ reportUsage }, { Periods }, { writeReport }] = await Promise.all([
+    import("../../caller/usage/report.ts"),
+    import("../../caller/usage/period.ts"),
+    import("./usage_formats.ts"),
+  ]);
+  const { from, to } = values.from === undefined && values.to === undefined
+    ? boundsOf(values.period, new Periods(place.timeZone).dayAt(Date.now()).name)
+    : values;
+  if (from !== undefined && to !== undefined && from > to) {
+    throw new UsageError(`--from: expected a day before --to, got \`${from}\` and \`${to}\``);
+  }
+  const by = values.by.length === 0 ? ["key" as const] : [...new Set(values.by)];
+  const allows = (wanted: string[], value: string) => wanted.length === 0 || wanted.includes(value);
+  let report;
+  try {
+    report = await reportUsage({
+      dataDir: place.dataDir,
+      by,
+      from,
+      to,
+      where: ({ key, group, model }) =>
+        allows(values.key, key) && allows(values.group, group) && allows(values.model, model),
+    });
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error)) throw error;
+    console.error(error.message);
+    return 1;
+  }
+  console.log(writeReport(report, by, values.format));
+  if (report.odd > 0) console.error(`left out, since they are no usage: ${report.odd} lines`);
+  return 0;
+});
+
+/** Where usage stands, and in which zone days end; null after it was said what is wrong. */
+async function placeOf(dataDir: string | undefined, config: string) {
+  if (dataDir !== undefined) return { dataDir, timeZone: "UTC" };
+  const loaded = await readOrSay(config);
+  if (loaded === null) return null;
+  const { dataDir: configured, callers } = loaded.config;
+  return { dataDir: configured, timeZone: callers?.timeZone ?? "UTC" };
+}
+
+/** First and last day of a period. */
+function boundsOf(period: string, today: string): { from?: string; to?: string } {
+  const said = period === "day" ? today : period === "month" ? today.slice(0, 7) : period;
+  if (said === "total") return {};
+  return said.length > 7 ? { from: said, to: said } : { from: `${said}-01`, to: `${said}-31` };
+}

@@ -1,0 +1,49 @@
+// `records`: what has to be done with records beside reading them.
+
+import { command } from "./command/command.ts";
+import { optional, toggle } from "./command/flag.ts";
+import { path, text } from "./command/kind.ts";
+import { UsageError } from "./command/read.ts";
+import { CONFIG_FILE } from "./config_file.ts";
+import { MOMENT } from "./since.ts";
+
+export const records = command({
+  name: "records",
+  summary: "deletes what is recorded of a client or key, or of before a time",
+  about:
+    `Takes lines out of data/requests_responses, data/incomplete and data/requests, packed files among
+them; where several conditions are given, all must hold. It may run beside the gateway.`,
+  flags: {
+    client: optional(text("ADDRESS"), "of this client"),
+    key: optional(text("NAME"), "of this key"),
+    before: optional(MOMENT, "that came before then: 30d, 2026-01-31, 2026-01-31T12:00"),
+    "dry-run": toggle("only say how many there are"),
+    config: optional(
+      path("FILE"),
+      `take data_dir from this configuration (default ${CONFIG_FILE}, if it is there)`,
+      { short: "c" },
+    ),
+    "data-dir": optional(path("DIR"), "folder of the records; beats the configuration"),
+  },
+  operands: { placeholder: "delete", words: ["delete"] },
+  details:
+    `Sums of tokens and costs (data/usage) stay, as do alerts (data/errors). What was exported before is
+not touched.`,
+  examples: [
+    "simple-ai-gateway records delete --key alice --dry-run",
+    "simple-ai-gateway records delete --client 10.0.0.7 --before 30d",
+  ],
+}, async ({ values, operands: [word, ...more] }) => {
+  if (word !== "delete" || more.length > 0) throw new UsageError("expected `delete`");
+  const { client, key, before } = values;
+  if (client === undefined && key === undefined && before === undefined) {
+    throw new UsageError("expected --client, --key or --before: nothing is deleted without");
+  }
+  const [{ deleteRecords }, { dataDirOf }] = await Promise.all([
+    import("./records/delete.ts"),
+    import("./data_dir.ts"),
+  ]);
+  const dataDir = values["data-dir"] ?? await dataDirOf(values.config);
+  if (dataDir === null) return 1;
+  return await deleteRecords(dataDir, { client, key, before }, values["dry-run"]);
+});

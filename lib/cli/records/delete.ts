@@ -1,0 +1,28 @@
+// What `records delete` does: goes through the folders and says what went from each.
+
+import { join } from "node:path";
+import { eraseFrom, type Erasure, type LineFacts, recordFolders } from "../../record/erase.ts";
+import { recordFacts } from "../../record/line_facts.ts";
+import { storyIn } from "../../requests/story.ts";
+import { REQUESTS_FOLDER } from "../../requests/writer.ts";
+
+/** Resolves to the exit code. */
+export async function deleteRecords(
+  dataDir: string,
+  erasure: Erasure,
+  isTrial: boolean,
+): Promise<number> {
+  const folders: [string, (line: string) => LineFacts | null][] = [
+    ...recordFolders(dataDir).map((folder) =>
+      [folder, recordFacts] as [string, typeof recordFacts]
+    ),
+    [join(dataDir, REQUESTS_FOLDER), storyIn],
+  ];
+  const did = isTrial ? "would be deleted" : "deleted";
+  for (const [folder, factsOf] of folders) {
+    const options = { now: new Date(), isTrial };
+    const { lines, files } = await eraseFrom(folder, erasure, factsOf, options);
+    console.error(`${folder}: ${lines} lines of ${files} files ${did}`);
+  }
+  return 0;
+}

@@ -1,0 +1,102 @@
+// The certificate that clients meet, with its key: found fit to be served with, or what is wrong with the
+// files.
+
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import type { TlsConfig } from "./access.ts";
+import type { RawConfig } from "./schema.ts";
+
+type RawTls = NonNullable<RawConfig["tls"]>;
+type Option = keyof RawTls;
+
+/** A file as it was read; null where it could not be. */
+interface Source {
+  readonly path: string;
+  readonly text: string | null;
+}
+
+/** What is wrong with the file of an option. */
+export interface FileFault {
+  readonly option: Option;
+  readonly message: string;
+}
+
+const ONE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
+const BEGIN = "-----BEGIN CERTIFICATE-----";
+
+/** The certificate of the files that `read` gives, or all that is wrong with them. */
+export function certificateOf(
+  raw: RawTls,
+  read: (named: string) => Source,
+): TlsConfig | FileFault[] {
+  const faults: FileFault[] = [];
+  const texts = new Map<Option, string>();
+  for (const option of ["cert_file", "key_file", "client_ca_file"] as const) {
+    const named = raw[option];
+    if (named === null) continue;
+    const { text } = read(named);
+    if (text !== null) texts.set(option, text);
+    else faults.push({ option, message: `${named} does not exist or cannot be read` });
+  }
+  const taken = <T>(option: Option, take: (text: string) => T | string): T | null => {
+    const text = texts.get(option);
+    if (text === undefined) return null;
+    const found = take(text);
+    if (typeof found !== "string") return found;
+    faults.push({ option, message: `${raw[option]} ${found}` });
+    return null;
+  };
+  const chain = taken("cert_file", chainIn);
+  const key = taken("key_file", keyIn);
+  taken("client_ca_file", chainIn);
+  if (chain !== null && key !== null && !chain[0].checkPrivateKey(key)) {
+    const message = `the key in ${raw.key_file} does not belong to the first certificate in ` +
+      `${raw.cert_file}`;
+    faults.push({ option: "key_file", message });
+  }
+  if (chain === null || faults.length > 0) return faults;
+  return {
+    cert: texts.get("cert_file")!,
+    key: texts.get("key_file")!,
+    clientCa: texts.get("client_ca_file") ?? null,
+    expiresMs: Math.min(...chain.map((one) => one.validToDate.getTime())),
+  };
+}
+
+/** What to say of one that is over at `nowMs`, or has not begun; null where all is well. */
+export function expiryProblem({ cert, expiresMs }: TlsConfig, nowMs: number): string | null {
+  if (nowMs >= expiresMs) return `the certificate of tls.cert_file expired on ${dayOf(expiresMs)}`;
+  const beginMs = new X509Certificate(cert).validFromDate.getTime();
+  return nowMs >= beginMs
+    ? null
+    : `the certificate of tls.cert_file is not valid before ${dayOf(beginMs)}`;
+}
+
+function dayOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
+}
+
+/** The certificates in a file, or what it holds instead. A beginning without its end is half a file. */
+function chainIn(text: string): X509Certificate[] | string {
+  const found = text.match(ONE) ?? [];
+  if (found.length !== text.split(BEGIN).length - 1) return "holds half a certificate";
+  if (found.length === 0) return "holds no certificate in PEM";
+  try {
+    return found.map((one) => new X509Certificate(one));
+  } catch {
+    // What exactly the parser stumbled over helps nobody.
+    return "holds a certificate that cannot be read";
+  }
+}
+
+function keyIn(text: string) {
+  if (/-----BEGIN [A-Z ]*ENCRYPTED|^Proc-Type: .*ENCRYPTED/m.test(text)) {
+    return "holds a key with a password; expected one without";
+  }
+  if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return "holds no private key in PEM";
+  try {
+    return createPrivateKey(text);
+  } catch {
+    // The same as above.
+    return "holds a key that cannot be read";
+  }
+}

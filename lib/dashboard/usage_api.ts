@@ -1,0 +1,41 @@
+// The part of the dashboard's API that tells what was used: sums by what one asks for, as JSON or as CSV.
+
+import type { AdminReply } from "../http/admin.ts";
+import { SECURITY_HEADERS } from "./assets.ts";
+import { json, problem } from "./replies.ts";
+import type { DashboardSource } from "./source.ts";
+import { USAGE_BY, type UsageQuery } from "./usage_view.ts";
+
+export async function usageReply(
+  source: Pick<DashboardSource, "usage" | "usageCsv">,
+  parameters: URLSearchParams,
+): Promise<AdminReply> {
+  const query = queryIn(parameters);
+  if (typeof query === "string") return problem(400, query);
+  if (parameters.get("format") !== "csv") return json(200, await source.usage(query));
+  const name = ["usage", ...query.by, query.from, query.to].filter((part) => part !== "").join("-");
+  return {
+    status: 200,
+    headers: [
+      ["content-type", "text/csv; charset=utf-8"],
+      ["content-disposition", `attachment; filename="${name}.csv"`],
+      ["cache-control", "no-store"],
+      ...SECURITY_HEADERS,
+    ],
+    body: new TextEncoder().encode(`${await source.usageCsv(query)}\r\n`),
+  };
+}
+
+/** A text says what is wrong. */
+function queryIn(parameters: URLSearchParams): UsageQuery | string {
+  const asked = (parameters.get("by") ?? "key").split(",");
+  const by = USAGE_BY.filter((one) => asked.includes(one));
+  if (by.length !== asked.length) return `by: expected some of ${USAGE_BY.join(", ")}`;
+  const [from, to] = [parameters.get("from") ?? "", parameters.get("to") ?? ""];
+  for (const day of [from, to]) {
+    if (day !== "" && !/^\d{4}-\d\d-\d\d$/.test(day)) {
+      return "from, to: expected a day as 2026-11-26";
+    }
+  }
+  return { by, from, to, key: parameters.get("key") ?? "", model: parameters.get("model") ?? "" };
+}

@@ -1,0 +1,151 @@
+// Discovery by a file in the form of Prometheus' file_sd: `[{"targets": ["10.0.0.1:8000"], "labels": {…}}]`.
+// Its folder is watched, since a file that is replaced by rename is another file; a poll is the safety net.
+
+import { dirname, resolve } from "node:path";
+import { z } from "zod";
+import { Loop } from "./loop.ts";
+import { type Hearer, messageOf, type Source, Unusable } from "./source.ts";
+import type { Target } from "./target.ts";
+
+const POLL_MS = 5000;
+/** A save is several events. */
+const SETTLE_MS = 50;
+const MAX_BYTES = 4 * 1024 * 1024;
+
+const group = z.object({
+  targets: z.array(z.string()),
+  labels: z.record(z.string(), z.string()).default({}),
+});
+
+/** `path` is absolute. */
+export function openFile(path: string, hearer: Hearer): Source {
+  return new FileSource(path, hearer);
+}
+
+class FileSource implements Source {
+  readonly #loop: Loop;
+  #watcher: Deno.FsWatcher | null = null;
+  #following: Promise<void> = Promise.resolve();
+  #text: string | null = null;
+
+  constructor(private readonly path: string, private readonly hearer: Hearer) {
+    this.#loop = new Loop(() => this.#look(), (error) => this.#fail(error), POLL_MS);
+  }
+
+  async close(): Promise<void> {
+    this.#watcher?.close();
+    await this.#loop.close();
+    await this.#following;
+  }
+
+  async #look(): Promise<number> {
+    this.#watch();
+    const text = await read(this.path);
+    if (text !== this.#text) {
+      const targets = targetsIn(text);
+      this.#text = text;
+      this.hearer.found(targets);
+    }
+    return POLL_MS;
+  }
+
+  #fail(error: unknown): void {
+    // When it is as it was before, that is news.
+    this.#text = null;
+    this.hearer.failed(messageOf(error));
+  }
+
+  /** A watch that cannot be had, or is lost with its folder, is tried again at the next look. */
+  #watch(): void {
+    if (this.#watcher !== null) return;
+    let watcher: Deno.FsWatcher;
+    try {
+      watcher = Deno.watchFs(dirname(this.path), { recursive: false });
+    } catch {
+      // The poll goes on without.
+      return;
+    }
+    this.#watcher = watcher;
+    this.#following = this.#follow(watcher);
+  }
+
+  async #follow(watcher: Deno.FsWatcher): Promise<void> {
+    let settling: ReturnType<typeof setTimeout> | null = null;
+    try {
+      for await (const { kind } of watcher) {
+        if (kind === "access" || settling !== null) continue;
+        settling = setTimeout(() => {
+          settling = null;
+          this.#loop.wake();
+        }, SETTLE_MS);
+      }
+    } catch (error) {
+      this.hearer.failed(messageOf(error));
+    } finally {
+      if (settling !== null) clearTimeout(settling);
+      this.#watcher = null;
+    }
+  }
+}
+
+/** Where the file is that a configuration in `folder` names. */
+export function pathOf(folder: string, path: string): string {
+  return resolve(folder, path);
+}
+
+async function read(path: string): Promise<string> {
+  try {
+    const { size } = await Deno.stat(path);
+    if (size > MAX_BYTES) throw new Unusable(`the file has ${size} bytes; at most ${MAX_BYTES}`);
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw new Unusable("the file does not exist");
+    throw error;
+  }
+}
+
+/** What a text lists. Throws Unusable: one that is half written is no list. */
+export function targetsIn(text: string): Target[] {
+  if (text.trim() === "") throw new Unusable("the file is empty; no instances would be []");
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : error;
+    throw new Unusable(`the file is no JSON in the form of file_sd (YAML is not read): ${why}`);
+  }
+  const list = z.array(group).safeParse(value);
+  if (!list.success) {
+    const [{ path, message }] = list.error.issues;
+    throw new Unusable(`the file is no list in the form of file_sd: ${path.join(".")} ${message}`);
+  }
+  return list.data.flatMap(({ targets, labels }) =>
+    targets.map((target) => ({ ...hostAndPort(target), ...saidBy(labels, targets.length) }))
+  );
+}
+
+function hostAndPort(text: string): { host: string; port: number } {
+  const [, bracketed, host, port] = /^(?:\[([\da-fA-F:]+)\]|([\w.-]+)):(\d{1,5})$/.exec(text) ?? [];
+  if (port === undefined) throw new Unusable(`\`${text.slice(0, 100)}\` is no host:port`);
+  return { host: bracketed ?? host, port: Number(port) };
+}
+
+/** Labels that mean something here; the others are for Prometheus. A name is for one target alone. */
+function saidBy(labels: Readonly<Record<string, string>>, targets: number): Partial<Target> {
+  const { __scheme__: scheme, model_name: models, weight, name } = labels;
+  const share = weight === undefined ? undefined : Number(weight);
+  if (share !== undefined && !(share >= 0 && share <= 1_000_000)) {
+    throw new Unusable(`\`${weight}\` is no weight`);
+  }
+  return {
+    ...(scheme === "http" || scheme === "https" ? { scheme } : {}),
+    ...(models ? { models: models.split(",").map((model) => model.trim()).filter(Boolean) } : {}),
+    ...(share === undefined ? {} : { share }),
+    ...(name && targets === 1 && isName(name) ? { name } : {}),
+  };
+}
+
+/** As the schema has it for instances. */
+export function isName(text: string): boolean {
+  return /^[\w.:@/+\-[\]]{1,100}$/.test(text);
+}

@@ -1,0 +1,589 @@
+// One request on its way to an answer, whatever single instances do. It is a row of attempts: before each,
+// what the client has decides what is asked for; an answer that breaks off goes on with the next attempt.
+// Failing over is resuming with nothing sent, so there is one loop, and it is here.
+
+import { readError } from "../api/error.ts";
+import type { Config } from "../config/config.ts";
+import { joined } from "../http/joined.ts";
+import type { Receipt } from "../pool/balancing/receipt.ts";
+import type { Instance } from "../pool/instance.ts";
+import type { Lease } from "../pool/lease.ts";
+import type { Outcome } from "../pool/outlier.ts";
+import { Account } from "./account.ts";
+import { type Ask, FirstAsk, type IdsRefused } from "./ask.ts";
+import { Attempt, type AttemptParts, isClosed } from "./attempt.ts";
+import type { Hedging } from "./hedge/hedging.ts";
+import { type Proved, Race } from "./hedge/race.ts";
+import type { Proof } from "./attempt/proof.ts";
+import type { ClientStream } from "./client_stream.ts";
+import type { Failure } from "./failure.ts";
+import type { ForwardRequest } from "./request.ts";
+import type { Movable, Moving } from "./moving.ts";
+import type { SseObserver } from "../sse/observer.ts";
+import { HiddenUsage, usageOption, type UsageRefused } from "./hidden_usage.ts";
+import type { Replacement } from "./target.ts";
+import { endAtLimit } from "./resume/limit.ts";
+import { type Next, Resumption } from "./resume/resumption.ts";
+import { resumeModeOf, resumeRules } from "./resume/rules.ts";
+import { tailOf } from "./resume/tail.ts";
+import type { TokenIds } from "./resume/token_ids.ts";
+import type { Refusal, Route, RouteParts, Turn } from "./route.ts";
+import type { Usage } from "../sse/usage.ts";
+import { streamErrorEvent } from "./stream_error.ts";
+import { wordsOf } from "./verdict.ts";
+
+export interface DeliveryParts extends AttemptParts, RouteParts {
+  /** Requests that could leave their instances. */
+  moving: Moving;
+  /**
+   * An instance answers a request of /v1/responses; the response's id is at the beginning of `bytes`. `owner`
+   * is a number for the caller, 0 where anyone may ask.
+   */
+  noteStored(bytes: Uint8Array, instance: Instance, owner: number): void;
+  /** The instance does not have what it is known for. */
+  lacksModel(instance: Instance): void;
+}
+
+/** Where nobody is asked beside it, silence must be longer to tell against an instance. */
+const MUTE_MS = 5000;
+
+/** What a failure says of the instance. */
+const LEASE_OUTCOMES: Readonly<Record<Failure["kind"], Outcome>> = {
+  busy: "busy",
+  passing: "failure",
+  timeout: "failure",
+  late: "neutral",
+  shutting_down: "shutting_down",
+  misconfigured: "misconfigured",
+  lacks: "neutral",
+  scarce: "neutral",
+  moved: "neutral",
+};
+
+const LEFT = "it is drained, and its streams go on elsewhere";
+
+/** What is asked for next, or that the client has all that it will get. */
+type Step = Ask | "over";
+
+/** What all requests of an isolate share. */
+export interface SharedByAll {
+  readonly ids: IdsRefused;
+  readonly usage: UsageRefused;
+  readonly hedging: Hedging;
+}
+
+/** One request on its way. */
+export class Delivery implements Movable {
+  readonly account = new Account();
+  place = -1;
+  /** The attempt that could be left, and the events of its answer once they go to the client. */
+  #attemptNow: Attempt | null = null;
+  #relayed: SseObserver | null = null;
+  /** Set once the answer has broken off. */
+  #resumption: Resumption | null = null;
+  #ids: TokenIds | null = null;
+  /** Instances that have sent an event that cannot be read. */
+  #odd: Set<Instance> | null = null;
+  /** What asks for usage that the client did not ask for; null where nobody needs it. */
+  readonly #usageOption: Replacement | null;
+  /** The error event with which the first instance broke off, in its own words. */
+  #lastWords: Uint8Array | null = null;
+
+  constructor(
+    private readonly request: ForwardRequest,
+    private readonly client: ClientStream,
+    private readonly route: Route,
+    private readonly config: Config,
+    private readonly parts: DeliveryParts,
+    private readonly shared: SharedByAll,
+  ) {
+    this.#usageOption = usageOption(request);
+    if (request.terms !== null) client.onEnding = () => this.#ending();
+  }
+
+  async run(): Promise<void> {
+    const { route } = this;
+    const { ids, usage } = this.shared;
+    let step: Step = new FirstAsk(this.request, this.#wantsIds, ids, this.#usageOption, usage);
+    while (step !== "over") {
+      const turn: Turn = await route.next();
+      step = turn.kind === "lease"
+        ? await this.#attempt(turn.lease, step)
+        : await this.#withoutInstance(turn, step);
+    }
+    this.#settle();
+  }
+
+  #settle(): void {
+    this.account.settle(this.client);
+    if (this.request.terms?.asksUsage) this.#countIds();
+  }
+
+  /** The client is about to have its answer whole; whether it takes the last bytes changes nothing any more. */
+  #ending(): void {
+    const { account, client, request } = this;
+    client.onEnding = null;
+    if (!account.isEnded) account.end("complete", account.status);
+    this.#settle();
+    request.terms!.ending(account);
+  }
+
+  /** Where nobody told figures, the ids of the tokens are as good, unless some of them are not known. */
+  #countIds(): void {
+    const { account } = this;
+    const ids = this.#ids;
+    if (account.usage !== null || ids === null || !ids.areKnown) return;
+    if (account.resumed.some(({ way }) => way !== "exact")) return;
+    account.counted({
+      promptTokens: ids.promptLength,
+      completionTokens: ids.answer.length,
+      cachedTokens: null,
+    });
+  }
+
+  get at(): string {
+    return this.#attemptNow?.instance.name ?? "";
+  }
+
+  /** What has begun can go on only as after a break; what has not is asked of another. */
+  leave(): boolean {
+    const { request, route } = this;
+    const attempt = this.#attemptNow;
+    if (attempt === null || !request.isInference || !route.hasOther(attempt.instance)) return false;
+    // Nobody else has what it refers to.
+    if (request.stickyTo !== null) return false;
+    return (this.#relayed === null || this.#canBreak(this.#relayed)) && attempt.leave();
+  }
+
+  /** Only what goes on at the very token: any other way may fail, and the answer where it is does not. */
+  #canBreak(reader: SseObserver): boolean {
+    if (reader.finished || reader.fault !== null) return false;
+    if (this.#resumption !== null) return this.#resumption.mayBreak;
+    const next = this.#newResumption().begin();
+    return next !== null && next !== "limit" && next.way === "exact";
+  }
+
+  #newResumption(): Resumption {
+    const rules = resumeRules(this.config, this.route.pool);
+    const asksUsage = this.#usageOption !== null;
+    return new Resumption(this.request, this.client, rules, this.#ids, asksUsage);
+  }
+
+  /** What the ids of the tokens tell of a stream that is under way. */
+  get #figuresOfIds(): Usage | null {
+    const ids = this.#ids;
+    if (ids === null || !ids.areKnown) return null;
+    return {
+      promptTokens: ids.promptLength,
+      completionTokens: ids.answer.length,
+      cachedTokens: null,
+    };
+  }
+
+  /** Asks one instance, and where it is silent for far longer than usual another one beside it. */
+  async #attempt(lease: Lease, ask: Ask): Promise<Step> {
+    const { request, parts, account, route, shared: { hedging } } = this;
+    const number = account.attempts.length + 1;
+    const first = this.#newAttempt(lease, ask, number);
+    // Without another one there is no race, and nothing is made for it.
+    const isRace = route.pool.instances.length > 1 && hedging.isFor(request, ask, lease.instance);
+    using race = isRace ? this.#race(first, lease, ask, number) : null;
+    parts.moving.add(this);
+    try {
+      if (race === null) return await this.#proved(first, ask, await first.prove());
+      const { attempt, proof } = await race.proved();
+      return await this.#proved(attempt, ask, proof);
+    } finally {
+      parts.moving.remove(this);
+      this.#attemptNow = this.#relayed = null;
+      // Leaving without a word holds nothing against the instance.
+      first[Symbol.dispose]();
+    }
+  }
+
+  /** What the beginning of an attempt has proved decides how the answer goes on. */
+  #proved(attempt: Attempt, ask: Ask, proof: Proof): Step | Promise<Step> {
+    const { request, parts, account, route, client } = this;
+    // What is no stream of events is on its way to the client, and stays.
+    this.#attemptNow = proof.kind === "events" ? attempt : null;
+    this.#relayed = proof.kind === "events" ? proof.reader : null;
+    route.proved(proof.kind);
+    const { instance } = attempt;
+    switch (proof.kind) {
+      case "gone":
+        account.attempted(attempt.end("aborted", "neutral", "the client left"));
+        return this.#left();
+      case "failed":
+        this.#failed(attempt, proof.failure);
+        // Whoever is asked would need as long: the client's time is spent.
+        return proof.failure.kind === "late" ? this.#refuse(route.refusal()) : ask;
+    }
+    if (ask.way !== null) return this.#goOnWith(attempt, ask, proof);
+    if (proof.kind === "closed" || proof.kind === "over") throw new Error("only a resume prepares");
+    const unknown = refusedOption(proof, ask, instance);
+    if (unknown !== null) {
+      this.shared[unknown === "return_token_ids" ? "ids" : "usage"].add(instance.config);
+      account.attempted(attempt.end("unusable", "neutral", `it does not know ${unknown}`));
+      route.forget(instance);
+      return ask;
+    }
+    if (proof.kind === "too_long") {
+      account.attempted(attempt.end("too_long", "neutral", "the prompt is too long for it"));
+      return route.tooLong(instance, proof).then(() => ask);
+    }
+    account.answeredBy(instance.name, proof.head.status);
+    account.routed(attempt.receipt);
+    client.route = toldRoute(request, account, attempt.receipt);
+    if (request.api === "responses" && proof.kind !== "bytes") {
+      // Before the client knows the id, and can ask another worker for it.
+      const begun = proof.kind === "whole" ? proof.body : proof.first;
+      parts.noteStored(begun, instance, request.terms?.owner ?? 0);
+    }
+    const isUsual = proof.kind === "events" || (proof.kind === "whole" && proof.head.status < 400);
+    if (isUsual && this.shared.hedging.isFor(request, ask, instance)) {
+      this.shared.hedging.came(request, attempt.silentMs);
+    }
+    if (proof.kind === "events") return this.#relay(attempt, ask, proof);
+    if (client.begun) return this.#tooLate(attempt, proof);
+    return proof.kind === "whole" ? this.#whole(attempt, proof) : this.#bytes(attempt, proof);
+  }
+
+  /** Where it is silent for far longer than usual, another instance is asked beside it. */
+  #race(first: Attempt, lease: Lease, ask: Ask, number: number): Race {
+    const { request, route, account, parts, shared: { hedging } } = this;
+    let isNoted = false;
+    const noteMute = (first: Attempt) => {
+      if (isNoted || !route.isMute(lease)) return;
+      isNoted = true;
+      hedging.wasMute(first.instance, first.silentMs / 1000);
+    };
+    return new Race(first, {
+      clock: parts.clock,
+      silenceMs: hedging.limitMs(request),
+      beside: (first) => {
+        const other = hedging.isAllowed ? route.beside(lease) : null;
+        if (other === null) {
+          // A whole answer may take as long as it likes, unless another one has it sooner.
+          if (request.stream && first.silentMs >= MUTE_MS) noteMute(first);
+          return null;
+        }
+        hedging.withdraw();
+        return this.#newAttempt(other, ask, number + 1);
+      },
+      failed: ({ attempt, proof }: Proved) => {
+        if (proof.kind === "failed") this.#failed(attempt, proof.failure);
+      },
+      outrun: (loser, winner) => {
+        if (loser.instance === lease.instance) noteMute(loser);
+        else route.forget(loser.instance);
+        const words = `${winner.instance.name} answered first`;
+        account.attempted(loser.end("outrun", "neutral", words));
+      },
+    });
+  }
+
+  #newAttempt(lease: Lease, ask: Ask, number: number): Attempt {
+    const { request, config, parts, route } = this;
+    const hasOther = () => route.hasOther(lease.instance);
+    const attempt = new Attempt(request, ask, lease, number, config, parts, hasOther);
+    // A second one beside it goes on when the first leaves.
+    this.#attemptNow ??= attempt;
+    return attempt;
+  }
+
+  /** Notes what an attempt failed by, and ends it. */
+  #failed(attempt: Attempt, failure: Failure): void {
+    const { account, route } = this;
+    const { message, kind } = failure;
+    route.failed(attempt.instance, failure);
+    route.wasSilent(attempt.instance, attempt.silentMs);
+    if (kind === "lacks") this.parts.lacksModel(attempt.instance);
+    const outcome = kind === "busy" || kind === "scarce" || kind === "moved" ? kind : "failed";
+    account.attempted(attempt.end(outcome, LEASE_OUTCOMES[kind], message));
+  }
+
+  async #whole(attempt: Attempt, { head, body }: Proof & { kind: "whole" }): Promise<Step> {
+    const { account, client } = this;
+    const isAnswer = head.status < 400;
+    account.attempted(attempt.end("answered", isAnswer ? "success" : "neutral"));
+    if (isAnswer) account.end("complete", head.status);
+    else account.end("rejected", head.status, readError(body, head.status).message);
+    await client.whole(head, account.instance, body);
+    if (isAnswer && client.isCut) account.end("filtered", head.status);
+    return client.gone ? this.#left() : "over";
+  }
+
+  async #bytes(attempt: Attempt, proof: Proof & { kind: "bytes" }): Promise<Step> {
+    const { account, client } = this;
+    const { status } = proof.head;
+    await client.openBytes(proof.head, account.instance);
+    try {
+      await attempt.relayBytes(proof, client);
+    } catch (error) {
+      if (!client.gone) {
+        const { message, kind } = attempt.explain(error);
+        account.attempted(attempt.end("broken", LEASE_OUTCOMES[kind], message));
+        account.end("truncated", status, message);
+        client.cut();
+        return "over";
+      }
+    }
+    if (client.gone) {
+      account.attempted(attempt.end("answered", "neutral"));
+      return this.#left();
+    }
+    const isAnswer = status < 400;
+    account.attempted(attempt.end("answered", isAnswer ? "success" : "neutral"));
+    if (isAnswer) account.end("complete", status);
+    else account.end("rejected", status, readError(joined(proof.first), status).message);
+    await client.end();
+    return "over";
+  }
+
+  /** A comment has already opened a stream; an answer that is none can only be an error in it now. */
+  async #tooLate(attempt: Attempt | null, proof: Proof & { kind: "whole" | "bytes" }) {
+    const { account, client, request } = this;
+    const { status } = proof.head;
+    const isAnswer = status < 400;
+    const message = isAnswer
+      ? "it did not answer with a stream of events"
+      : readError(proof.kind === "whole" ? proof.body : joined(proof.first), status).message;
+    if (attempt !== null) account.attempted(attempt.end("answered", "neutral"));
+    account.end(isAnswer ? "failed" : "rejected", status, message);
+    await client.endWithError(streamErrorEvent(request.api, isAnswer ? 502 : status, message));
+    return "over" as const;
+  }
+
+  /** What an instance adds to an answer that has broken off elsewhere. */
+  async #goOnWith(attempt: Attempt, ask: Ask, proof: Proof): Promise<Step> {
+    if (proof.kind === "events" && !proof.ended) return await this.#relay(attempt, ask, proof);
+    if (proof.kind === "over") return await this.#finish(attempt, ask, proof.events);
+    this.account.attempted(attempt.end("unusable", "neutral"));
+    return await this.#otherwise(attempt.instance);
+  }
+
+  /** A way is closed at this instance: another may be open there, and where none is, another instance. */
+  async #otherwise(instance: Instance): Promise<Step> {
+    const next = this.#resumption!.otherWay();
+    if (next === null && this.route.hasOther(instance)) {
+      return await this.#follow(this.#resumption!.anew());
+    }
+    this.route.forget(instance);
+    return await this.#follow(next);
+  }
+
+  /** The answer had ended but for its last events, which nobody has to be asked for. */
+  async #finish(attempt: Attempt, ask: Ask, events: Uint8Array): Promise<Step> {
+    const { account, client } = this;
+    account.attempted(attempt.end("answered", "neutral"));
+    account.goesOn(attempt.instance.name, ask.way!, this.#resumption!.charsSent);
+    account.end("complete", account.status);
+    const shown = this.#usageOption === null ? events : new HiddenUsage(client).take(events);
+    client.keep(shown);
+    client.onEnding?.();
+    await client.write(shown);
+    await client.end();
+    return client.gone ? this.#left() : "over";
+  }
+
+  /** A stream of events, from its first to its last or to where it breaks off. */
+  async #relay(attempt: Attempt, ask: Ask, proof: Proof & { kind: "events" }): Promise<Step> {
+    const { account, client, route } = this;
+    const { head, reader, ended } = proof;
+    const { instance } = attempt;
+    const own = ask.stages();
+    const hides = ask.way !== null && this.#usageOption !== null;
+    const stages = hides ? [...own, new HiddenUsage(client)] : own;
+    if (ask.way === null) {
+      this.#ids = proof.ids;
+      client.counted = () => this.#figuresOfIds;
+      await client.openEvents(head, instance.name, reader);
+    }
+    const had = client.store?.count ?? 0;
+    let agrees = true;
+    let failure: Failure | null = null;
+    try {
+      agrees = await attempt.relay(proof, stages, client);
+    } catch (error) {
+      if (!client.gone) failure = attempt.explain(error);
+    }
+    const added = ask.way !== null && client.store!.count > had;
+    if (added) account.goesOn(instance.name, ask.way!, this.#resumption!.charsSent);
+    if (client.gone) {
+      account.attempted(attempt.end("answered", "neutral"));
+      return this.#left();
+    }
+    if (client.isCut) {
+      // The instance did nothing wrong.
+      account.attempted(attempt.end("answered", "success"));
+      account.end("filtered", head.status);
+      await client.end();
+      return "over";
+    }
+    if (ended) {
+      account.attempted(attempt.end("answered", "neutral"));
+      const fault = attempt.faultOf(reader);
+      account.end("rejected", head.status, fault === null ? "" : wordsOf(fault));
+      await client.end();
+      return "over";
+    }
+    const fault = attempt.faultOf(reader);
+    const said = fault === null ? failure?.message : wordsOf(fault);
+    // An answer that had ended is whole, even when the connection then broke. Where its end is not
+    // understood, only the connection tells.
+    const isAtEnd = ask.api === null ? reader.isComplete && said === undefined : reader.finished;
+    const isWhole = agrees && fault === null && isAtEnd &&
+      stages.every((stage) => stage.caughtUp);
+    if (isWhole) {
+      if (failure !== null || !isClosed(reader, ask.api)) await this.#addTail(ask);
+      account.attempted(attempt.end("answered", "success", "", client.usage));
+      account.end("complete", head.status);
+      await client.end();
+      return "over";
+    }
+    if (!agrees) {
+      const message = "its answer differs from the part already sent";
+      account.attempted(attempt.end("unusable", "neutral", message));
+      if (added) return await this.#broke(reader.pieces);
+      return await this.#otherwise(instance);
+    }
+    const broken = attempt.isLeft
+      ? LEFT
+      : said ?? "it ended the stream before the answer was whole";
+    const isLate = failure?.kind === "late";
+    if (failure !== null) route.brokeOff(instance, failure);
+    route.wasSilent(instance, attempt.silentMs);
+    // An instance that does so twice does so because of what it is asked.
+    const isOdd = fault?.kind === "malformed" && this.#odd?.has(instance) === true;
+    if (fault?.kind === "malformed") {
+      (this.#odd ??= new Set()).add(instance);
+      route.wasOdd(instance);
+    }
+    const isMoved = attempt.isLeft;
+    const lease = isLate || isMoved ? "neutral" : "failure";
+    account.attempted(attempt.end(isMoved ? "moved" : "broken", lease, broken));
+    account.error = `${instance.name}: ${broken}`;
+    if (this.#resumption === null) this.#lastWords = fault?.event ?? null;
+    // Behind the finish nobody has anything to add, whatever the instance says of itself.
+    const isOver = fault !== null && reader.finished;
+    if (isLate || isOdd || isOver) return await this.#follow(null);
+    if (this.#resumption !== null) return await this.#broke(reader.pieces);
+    client.detach();
+    this.#resumption = this.#newResumption();
+    return await this.#follow(this.#resumption.begin());
+  }
+
+  /** The answer is whole but for what follows its finish. */
+  async #addTail(ask: Ask): Promise<void> {
+    const { client, request } = this;
+    const ids = ask.way === null || ask.way === "exact" ? this.#ids : null;
+    const tail = client.store === null ? null : tailOf(request, client.store, ids);
+    if (tail === null) return;
+    client.keep(tail);
+    await client.write(tail);
+  }
+
+  /** An answer that had broken off before has done so again, after `seen` events. */
+  async #broke(seen: number): Promise<Step> {
+    const { next, gotOn } = this.#resumption!.broke(seen);
+    // An answer that gets on may take long: who broke it earlier may be well again by now.
+    if (gotOn) this.route.forgetEarlier();
+    return await this.#follow(next);
+  }
+
+  /** After a break: what is asked for next, or the end. */
+  async #follow(next: Next): Promise<Step> {
+    const { account, client, request } = this;
+    const { status } = account;
+    if (client.gone) return this.#left();
+    if (next === "limit") {
+      const { answer, tokens } = this.#resumption!.sent;
+      account.goesOn(account.instance, "limit", tokens);
+      account.end("complete", status);
+      const end = endAtLimit(request.api!, answer);
+      client.keep(end);
+      client.onEnding?.();
+      await client.write(end);
+      await client.end();
+      return "over";
+    }
+    if (next !== null) return next;
+    account.end("truncated", status, account.error);
+    await client.endWithError(
+      this.#lastWords ??
+        streamErrorEvent(request.api, 502, `The answer broke off. ${account.error}`),
+    );
+    return "over";
+  }
+
+  /** Nobody can be asked. */
+  async #withoutInstance(turn: Exclude<Turn, { kind: "lease" }>, ask: Ask): Promise<Step> {
+    const { account, client, route } = this;
+    if (turn.kind === "gone") return this.#left();
+    if (this.#resumption !== null) {
+      const waitMs = this.#resumption.nextWaitMs(performance.now(), this.parts.random());
+      if (waitMs === null) return await this.#follow(null);
+      return await route.waitForReturn(waitMs) ? ask : this.#left();
+    }
+    const { words } = route;
+    if (turn.kind === "none" && words !== null) {
+      const { instance, answer } = words;
+      const { status } = answer.head;
+      account.answeredBy(instance.name, status);
+      if (client.begun) return await this.#tooLate(null, answer);
+      account.end("rejected", status, readError(answer.body, status).message);
+      await client.whole(answer.head, instance.name, answer.body);
+      return client.gone ? this.#left() : "over";
+    }
+    return await this.#refuse(
+      turn.kind === "overloaded"
+        ? { status: 429, message: turn.message, retryAfterS: 1 }
+        : route.refusal(),
+    );
+  }
+
+  async #refuse({ status, message, retryAfterS }: Refusal): Promise<"over"> {
+    this.account.end("failed", status, message);
+    await this.client.refuse(status, message, retryAfterS);
+    return "over";
+  }
+
+  #left(): "over" {
+    this.account.left();
+    return "over";
+  }
+
+  /** Whether a break would be mended by token ids. */
+  get #wantsIds(): boolean {
+    const { api, stream, choices, model } = this.request;
+    return stream && choices === 1 && (api === "chat" || api === "completions") &&
+      resumeModeOf(this.config.resume, model) !== "off";
+  }
+}
+
+/** What the client is told of why this instance answers. */
+function toldRoute(
+  { routeTold }: ForwardRequest,
+  { route, attempts }: Account,
+  receipt: Receipt | null,
+): string | null {
+  if (routeTold === "off" || receipt === null) return null;
+  return routeTold === "short" ? route : receipt.full(attempts.length + 1);
+}
+
+/** The option of ours for which a server refuses a request: it is asked once more without. */
+function refusedOption(
+  proof: Proof,
+  ask: Ask,
+  { config }: Instance,
+): "return_token_ids" | "stream_options" | null {
+  if (!(ask instanceof FirstAsk) || proof.kind !== "whole") return null;
+  const { status } = proof.head;
+  if (status !== 400 && status !== 422) return null;
+  if (!ask.asksForIds(config) && !ask.hidesUsage(config)) return null;
+  const { message } = readError(proof.body, status);
+  if (ask.asksForIds(config) && message.includes("return_token_ids")) return "return_token_ids";
+  return ask.hidesUsage(config) && /stream_options|include_usage/.test(message)
+    ? "stream_options"
+    : null;
+}

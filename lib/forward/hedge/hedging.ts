@@ -1,0 +1,96 @@
+// Whether a second instance may be asked beside one that is silent for far longer than usual, and what that
+// says of the silent one. Shared by all requests of an isolate; the two attempts of one are in race.ts.
+
+import type { Instance } from "../../pool/instance.ts";
+import type { Ask } from "../ask.ts";
+import type { ForwardRequest } from "../request.ts";
+import { type Patience, UsualWaits } from "./usual_waits.ts";
+
+/** Second attempts for each request that came, at most; and at once after a quiet time. */
+const SHARE = 0.05;
+const MOST_AT_ONCE = 10;
+const AT_FIRST = 3;
+/** So many requests in a row, without a sign of life while others answered: it is hung. */
+const MUTE_IN_A_ROW = 3;
+
+/** A first event is soon there; a whole answer takes as long as it is. */
+const STREAM_PATIENCE: Patience = { unknownMs: 5000, leastMs: 2000 };
+const WHOLE_PATIENCE: Patience = { unknownMs: 20_000, leastMs: 5000 };
+/** What an answer whose length nobody bounds is taken for. */
+const UNBOUNDED_TOKENS = 2 ** 20;
+
+/** Requests that an instance was mute in since it last got on. */
+interface Mute {
+  progressAt: number;
+  count: number;
+}
+
+export class Hedging {
+  readonly #streams = new UsualWaits(STREAM_PATIENCE);
+  readonly #wholes = new UsualWaits(WHOLE_PATIENCE);
+  #balance = AT_FIRST;
+  readonly #mute = new Map<string, Mute>();
+
+  /** `onHung`: the instance answers nobody, while others answered in its place. */
+  constructor(private readonly onHung: (instance: Instance, message: string) => void) {}
+
+  /** A request came. */
+  deposit(): void {
+    this.#balance = Math.min(this.#balance + SHARE, MOST_AT_ONCE);
+  }
+
+  /** Whether one more second attempt is allowed. */
+  get isAllowed(): boolean {
+    return this.#balance >= 1;
+  }
+
+  /** A second attempt is made. */
+  withdraw(): void {
+    this.#balance--;
+  }
+
+  /**
+   * Whether a second instance may be asked for the same: not where asking twice has effects, or where silence
+   * proves nothing.
+   */
+  isFor(request: ForwardRequest, ask: Ask, { config }: Instance): boolean {
+    const { api, choices, isHeldBack, stickyTo } = request;
+    return config.timeouts.firstByteIsAuto && ask.way === null && choices === 1 &&
+      !isHeldBack && stickyTo === null &&
+      // What /v1/responses keeps would be kept twice.
+      api !== null && api !== "responses";
+  }
+
+  /** Milliseconds after which its silence is far beyond what is usual. */
+  limitMs(request: ForwardRequest): number {
+    const { model, stream, body } = request;
+    return stream
+      ? this.#streams.limitMs(model, body.length)
+      : this.#wholes.limitMs(model, answerSizeOf(request));
+  }
+
+  /** Its first event, or its whole answer, came after so many milliseconds. */
+  came(request: ForwardRequest, ms: number): void {
+    const { model, stream, body } = request;
+    if (stream) this.#streams.came(model, body.length, ms);
+    else this.#wholes.came(model, answerSizeOf(request), ms);
+  }
+
+  /** Nothing came of a request for so long, nor of any other there, while others answered. Once a request. */
+  wasMute(instance: Instance, seconds: number): void {
+    const { id } = instance.config;
+    const progressAt = instance.lastProgress;
+    const before = this.#mute.get(id);
+    const count = before?.progressAt === progressAt ? before.count + 1 : 1;
+    this.#mute.set(id, { progressAt, count });
+    if (count < MUTE_IN_A_ROW) return;
+    this.#mute.delete(id);
+    const last = seconds.toFixed(1);
+    this.onHung(instance, `nothing came of ${count} requests, of the last one for ${last} s`);
+  }
+}
+
+/** By how long the answer may be, and not by its prompt: that is what its time goes by. */
+function answerSizeOf({ prompt: { answerTokens } }: ForwardRequest): number {
+  return 4 * (answerTokens === 0 ? UNBOUNDED_TOKENS : answerTokens);
+}

@@ -1,0 +1,89 @@
+// Hourly files that are over can be packed: `HOUR.jsonl` becomes `HOUR.jsonl.gz`. Whoever reads asks for the
+// plain name and gets the lines of whichever there is; while one becomes the other there are both, and the
+// plain one is whole.
+
+import { dirname } from "node:path";
+
+export const PACKED = ".gz";
+
+/** The bytes of `path`, unpacked where it is packed. `onRead` hears of what was read of the disk. */
+export async function readLines(
+  path: string,
+  onRead: (bytes: number) => void = () => {},
+): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  const [file, isPacked] = await openEither(path);
+  const counted = file.readable.pipeThrough(
+    new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+      transform(bytes, controller) {
+        onRead(bytes.length);
+        controller.enqueue(bytes);
+      },
+    }),
+  );
+  return isPacked ? counted.pipeThrough(new DecompressionStream("gzip")) : counted;
+}
+
+/**
+ * `path` for reading at any place. A packed one is unpacked into a file beside it that has no name any more
+ * when this returns (where the system allows that), so that nothing of it stays.
+ */
+export async function openAnywhere(path: string): Promise<Deno.FsFile> {
+  const [file, isPacked] = await openEither(path);
+  if (!isPacked) return file;
+  const name = await Deno.makeTempFile({ dir: dirname(path), prefix: ".unpacked-" });
+  const plain = await Deno.open(name, { read: true, write: true });
+  try {
+    // Not by a pipe, which may end before its last write has.
+    for await (const bytes of file.readable.pipeThrough(new DecompressionStream("gzip"))) {
+      await writeWhole(plain, bytes);
+    }
+  } catch (error) {
+    plain.close();
+    throw error;
+  } finally {
+    await Deno.remove(name);
+  }
+  return plain;
+}
+
+/** Packs `path`, which is not written any more; nothing is lost wherever it is cut off. */
+export async function pack(path: string): Promise<void> {
+  const { mode } = await Deno.stat(path);
+  const unfinished = `${path}${PACKED}.new`;
+  const file = await Deno.open(path);
+  const packed = await Deno.open(unfinished, {
+    write: true,
+    create: true,
+    truncate: true,
+    mode: (mode ?? 0o640) & 0o777,
+  });
+  try {
+    for await (const bytes of file.readable.pipeThrough(new CompressionStream("gzip"))) {
+      await writeWhole(packed, bytes);
+    }
+    await packed.sync();
+  } finally {
+    packed.close();
+  }
+  await Deno.rename(unfinished, `${path}${PACKED}`);
+  await Deno.remove(path);
+}
+
+async function writeWhole(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+}
+
+async function openEither(path: string): Promise<[file: Deno.FsFile, isPacked: boolean]> {
+  if (path.endsWith(PACKED)) return [await Deno.open(path), true];
+  try {
+    return [await Deno.open(path), false];
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    try {
+      return [await Deno.open(path + PACKED), true];
+    } catch (packed) {
+      // The plain name is what was asked for.
+      throw packed instanceof Deno.errors.NotFound ? error : packed;
+    }
+  }
+}

@@ -1,0 +1,40 @@
+// Instances as gateways name them to each other: by a number of their address, whatever slots they have here.
+
+import type { Instance } from "../pool/instance.ts";
+import { NOTE } from "../pool/prefix/outbox.ts";
+import type { Sent } from "./note.ts";
+
+export class Addresses {
+  readonly #slots = new Map<number, number[]>();
+  readonly #addresses = new Map<number, number>();
+
+  constructor(instances: readonly Pick<Instance, "addressKey" | "slot">[]) {
+    for (const { addressKey, slot } of instances) {
+      this.#slots.set(addressKey, [...this.slotsOf(addressKey), slot]);
+      this.#addresses.set(slot, addressKey);
+    }
+  }
+
+  /** More than one where a server is configured for several models apart. */
+  slotsOf(address: number): readonly number[] {
+    return this.#slots.get(address) ?? [];
+  }
+
+  /** Each slot and its address. */
+  entries(): Iterable<readonly [slot: number, address: number]> {
+    return this.#addresses;
+  }
+
+  /** What the outbox gives, by address; what went to instances that are gone is left out. */
+  sent(words: Int32Array): Sent[] {
+    const hashes = new Map<number, number[]>();
+    for (let at = 0; at < words.length; at += NOTE) {
+      const address = this.#addresses.get(words[at]);
+      if (address === undefined) continue;
+      let list = hashes.get(address);
+      if (list === undefined) hashes.set(address, list = []);
+      list.push(words[at + 1], words[at + 2]);
+    }
+    return [...hashes].map(([address, list]) => ({ address, hashes: Int32Array.from(list) }));
+  }
+}

@@ -1,0 +1,144 @@
+// The guards of a configuration. One whose options and code are the same lives on over reloads, with its
+// breaker and its isolate; a plugin that does not work does not replace one that does.
+
+import type { OptionsOf, PolicyConfig, PolicyOptions } from "../../config/policies.ts";
+import type { Json } from "../../sse/assemble/answer.ts";
+import { PluginGuard } from "../plugin/plugin_guard.ts";
+import { plainScript } from "../../config/plugin_script.ts";
+import { TrustedGuard } from "../plugin/trusted_guard.ts";
+import type { Guard } from "./guard.ts";
+import { Moderation } from "./moderation.ts";
+import { formOf } from "./moderation_form.ts";
+import { postJson } from "./post.ts";
+import { Webhook } from "./webhook.ts";
+
+export type GuardOptions = OptionsOf<"moderation"> | OptionsOf<"webhook"> | OptionsOf<"plugin">;
+
+export interface GuardParts {
+  /** The module whose isolates become plugins' (main.ts). */
+  readonly module: string;
+  /** Asks a model of this gateway's. Throws GuardFault. */
+  askModel(model: string, body: Json, timeoutMs: number): Promise<unknown>;
+  /** A plugin was not taken, or has failed. */
+  onError(error: Error): void;
+}
+
+interface Kept {
+  /** Options and code. */
+  readonly identity: string;
+  readonly guard: Guard;
+}
+
+export function isGuard(options: PolicyOptions): options is GuardOptions {
+  return options.type === "moderation" || options.type === "webhook" || options.type === "plugin";
+}
+
+export class Guards {
+  readonly #kept = new Map<string, Kept>();
+
+  constructor(private readonly parts: GuardParts) {}
+
+  /** The next configuration. */
+  apply(policies: readonly PolicyConfig[]): void {
+    const names = new Set<string>();
+    for (const { options, files } of policies) {
+      if (!isGuard(options)) continue;
+      names.add(options.name);
+      const identity = JSON.stringify([options, files]);
+      const before = this.#kept.get(options.name);
+      if (before?.identity === identity) continue;
+      const guard = this.#made(options, files);
+      if (!(guard instanceof PluginGuard)) this.#keep(options.name, { identity, guard });
+      else this.#keepOnceProbed(options.name, { identity, guard });
+    }
+    for (const name of this.#kept.keys()) {
+      if (names.has(name)) continue;
+      this.#kept.get(name)?.guard.close();
+      this.#kept.delete(name);
+    }
+  }
+
+  /** undefined for a name that has none. */
+  get(name: string): Guard | undefined {
+    return this.#kept.get(name)?.guard;
+  }
+
+  /** Once the plugins are loaded, or have failed to be. */
+  async ready(): Promise<void> {
+    for (const { guard } of this.#kept.values()) {
+      if (guard instanceof PluginGuard) await guard.loaded();
+    }
+  }
+
+  close(): void {
+    for (const { guard } of this.#kept.values()) guard.close();
+    this.#kept.clear();
+  }
+
+  #made(options: GuardOptions, files: Readonly<Record<string, string>>): Guard {
+    const timeoutMs = options.timeout * 1000;
+    switch (options.type) {
+      case "webhook":
+        return new Webhook({ url: options.url, secret: options.secret, timeoutMs });
+      case "plugin": {
+        const script = plainScript(files.file, options.file);
+        return options.trusted
+          ? new TrustedGuard(script, timeoutMs)
+          : new PluginGuard({ module: this.parts.module, script, file: options.file, timeoutMs });
+      }
+      case "moderation":
+        return this.#moderation(options, timeoutMs);
+    }
+  }
+
+  #moderation(options: OptionsOf<"moderation">, timeoutMs: number): Guard {
+    const { model, url, api_key: key, form, categories, controversial, action } = options;
+    const rules = {
+      model,
+      form: form === "auto" ? formOf(url, model) : form,
+      categories,
+      strict: controversial === "reject",
+      action,
+      message: options.message ?? null,
+    };
+    const headers: Record<string, string> = key === undefined
+      ? {}
+      : { authorization: `Bearer ${key}` };
+    return new Moderation(
+      rules,
+      (body) =>
+        url === undefined
+          ? this.parts.askModel(model, body, timeoutMs)
+          : postJson(url, headers, JSON.stringify(body), timeoutMs),
+    );
+  }
+
+  /** Where none is in force, it is so at once: its policy says what a fault means. */
+  #keepOnceProbed(name: string, next: Kept & { guard: PluginGuard }): void {
+    const before = this.#kept.get(name);
+    if (before === undefined) this.#kept.set(name, next);
+    next.guard.probe().then(
+      () => {
+        if (before === undefined) return;
+        if (this.#kept.get(name) === before) this.#keep(name, next);
+        else next.guard.close();
+      },
+      (error) => {
+        const words = error instanceof Error ? error.message : String(error);
+        const what = before === undefined ? "does not work" : "does not work; the one before stays";
+        this.parts.onError(new Error(`plugin of policy \`${name}\` ${what}: ${words}`));
+        if (before !== undefined) next.guard.close();
+      },
+    );
+  }
+
+  /** Calls that the old one is at are let end. */
+  #keep(name: string, next: Kept): void {
+    const before = this.#kept.get(name);
+    this.#kept.set(name, next);
+    if (before !== undefined) setTimeout(() => before.guard.close(), CLOSE_MS);
+  }
+}
+
+/** Longer than any call of a plugin. */
+const CLOSE_MS = 12_000;

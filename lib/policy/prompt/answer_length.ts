@@ -1,0 +1,38 @@
+// How the APIs call the most tokens that an answer may have, and what a request says of it.
+
+import type { Api } from "../../api/dialects.ts";
+import { laxInteger } from "../../api/lax.ts";
+import type { Json } from "../../sse/assemble/answer.ts";
+
+/** Every name, in any API. */
+export const ANSWER_LENGTHS: readonly string[] = [
+  "max_tokens",
+  "max_completion_tokens",
+  "max_output_tokens",
+];
+
+const NAMES: Readonly<Record<Api, readonly string[]>> = {
+  chat: ["max_completion_tokens", "max_tokens"],
+  completions: ["max_tokens"],
+  responses: ["max_output_tokens"],
+  messages: ["max_tokens"],
+};
+
+/** The names that `api` reads. */
+export function answerLengthNames(api: Api): readonly string[] {
+  return NAMES[api];
+}
+
+/** The name to write where the request has none. */
+export function answerLengthName(api: Api): string {
+  return api === "responses" ? "max_output_tokens" : "max_tokens";
+}
+
+/** The longest answer that the request allows; null where it does not say. */
+export function answerLengthOf(api: Api, json: Json): number | null {
+  for (const name of NAMES[api]) {
+    const tokens = laxInteger(json[name]);
+    if (tokens !== null) return tokens;
+  }
+  return null;
+}

@@ -1,0 +1,66 @@
+// Keeps what routing knows of the instances' caches over a restart: written at a graceful end, read at the
+// start. Whatever is wrong with the file costs one line in the log and nothing else.
+
+import { join } from "node:path";
+import type { Config } from "../config/config.ts";
+import { logger } from "../observe/log.ts";
+import { strategies } from "../pool/balancing/strategies.ts";
+import type { Fleet } from "../pool/fleet.ts";
+import { restoreIndex, savedIndex } from "../pool/prefix/index_file.ts";
+
+const FILE = "routing_index";
+
+export class IndexKeeper {
+  constructor(private readonly fleet: Fleet, private readonly now: () => number) {}
+
+  /** Takes over what the process before has written. Never rejects. */
+  async restore(config: Config): Promise<void> {
+    if (!isKept(config)) return;
+    const path = join(config.dataDir, FILE);
+    let bytes: Uint8Array;
+    try {
+      bytes = await Deno.readFile(path);
+    } catch (error) {
+      // There is none before the first end.
+      if (!(error instanceof Deno.errors.NotFound)) this.#say("read", path, error);
+      return;
+    }
+    const { shared } = this.fleet;
+    const why = this.fleet.locked(() =>
+      restoreIndex(shared.routing, this.#instances(), bytes, this.now())
+    );
+    if (why !== null) logger.warning("{path} is not used: {why}", { path, why });
+  }
+
+  /** Writes it for the next process. Never rejects. */
+  async save(config: Config): Promise<void> {
+    if (!isKept(config)) return;
+    const path = join(config.dataDir, FILE);
+    const { shared } = this.fleet;
+    const bytes = this.fleet.locked(() =>
+      savedIndex(shared.routing, this.#instances(), this.now())
+    );
+    try {
+      await Deno.mkdir(config.dataDir, { recursive: true });
+      // Never half of one.
+      const whole = `${path}.${Deno.pid}.new`;
+      await Deno.writeFile(whole, bytes, { mode: 0o600 });
+      await Deno.rename(whole, path);
+    } catch (error) {
+      this.#say("write", path, error);
+    }
+  }
+
+  #instances() {
+    return this.fleet.instances.map(({ slot, addressKey }) => ({ slot, address: addressKey }));
+  }
+
+  #say(what: string, path: string, error: unknown): void {
+    const why = error instanceof Error ? error.message : String(error);
+    logger.warning("cannot {what} {path}: {why}", { what, path, why });
+  }
+}
+
+function isKept({ routing, strategy }: Config): boolean {
+  return routing.keepsIndex && strategies[strategy].looksAtPrompts;
+}

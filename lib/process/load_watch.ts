@@ -1,0 +1,46 @@
+// What instances say of their load, for the strategies that look at prompts: asked by the main isolate,
+// noted in the memory that all workers share. Metrics that are late or odd cost nothing but the answer.
+
+import { strategies } from "../pool/balancing/strategies.ts";
+import type { Instance } from "../pool/instance.ts";
+import { readMetrics } from "../pool/load/vllm_metrics.ts";
+import { Rounds } from "../pool/rounds.ts";
+import { askMetrics } from "../server/ask_instance.ts";
+import type { Runtime } from "./runtime.ts";
+import type { Reloadable, Snapshot, Snapshots } from "./snapshots.ts";
+
+export class LoadWatch implements Reloadable {
+  readonly #rounds: Rounds;
+
+  constructor(private readonly snapshots: Snapshots, private readonly runtime: Runtime) {
+    this.#rounds = new Rounds(runtime.fleet, (instance) => this.#look(instance), Math.random);
+    snapshots.join(this);
+  }
+
+  /** Asks from now on. */
+  start(): void {
+    this.apply(this.snapshots.current);
+  }
+
+  apply({ config }: Snapshot): void {
+    const { looksAtPrompts } = strategies[config.strategy];
+    this.#rounds.configure(
+      looksAtPrompts && config.scrape !== null ? config.scrape.intervalS : null,
+    );
+  }
+
+  close(): void {
+    this.#rounds.close();
+  }
+
+  async #look(instance: Instance): Promise<boolean> {
+    const { scrape } = this.snapshots.config;
+    if (scrape === null) return false;
+    const transport = this.runtime.transportFor(instance);
+    const text = await askMetrics(transport, instance, scrape.path, scrape.timeoutS);
+    const load = text === null ? null : readMetrics(text);
+    if (load === null) return false;
+    this.runtime.fleet.scraped(instance, load.whole);
+    return true;
+  }
+}

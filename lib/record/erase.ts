@@ -1,0 +1,157 @@
+// Takes what is recorded of somebody, or of before a time, out of the files: for people who must. A file of
+// an hour that is over is replaced as a whole; the one that is being written is rewritten while its writer
+// waits for the lock.
+
+import { dirname, join } from "node:path";
+import { hourFile, hoursOf } from "../observe/hour_files.ts";
+import { hourName } from "../observe/hour_name.ts";
+import { pack, PACKED, readLines } from "../observe/packed_file.ts";
+
+/** What is to go: all conditions that are given must hold. */
+export interface Erasure {
+  /** Address of the client. */
+  readonly client?: string;
+  /** Name of the key. */
+  readonly key?: string;
+  /** What came before this, in milliseconds since 1970. */
+  readonly before?: number;
+}
+
+/** What a line says of itself; null where it is none of these, which stays. */
+export interface LineFacts {
+  readonly client: string;
+  readonly key: string;
+  readonly at: number | null;
+}
+
+export interface Erased {
+  readonly lines: number;
+  readonly files: number;
+}
+
+/** Goes through the hourly files of `folder`; `isTrial` only counts. */
+export async function eraseFrom(
+  folder: string,
+  erasure: Erasure,
+  factsOf: (line: string) => LineFacts | null,
+  { now, isTrial }: { now: Date; isTrial: boolean },
+): Promise<Erased> {
+  const last = erasure.before === undefined ? null : hourName(new Date(erasure.before + AFTER_MS));
+  let lines = 0;
+  let files = 0;
+  for (const hour of await hoursOf(folder)) {
+    // Lines stand in the hour in which their requests ended.
+    if (last !== null && hour > last) continue;
+    const isCurrent = hour >= hourName(now);
+    const gone = await eraseInFile(hourFile(folder, hour), isCurrent, isTrial, (line) => {
+      const facts = factsOf(line);
+      return facts === null || !isMeant(erasure, facts);
+    });
+    lines += gone;
+    if (gone > 0) files++;
+  }
+  return { lines, files };
+}
+
+/** A request may have taken so long. */
+const AFTER_MS = 86_400_000;
+
+function isMeant({ client, key, before }: Erasure, facts: LineFacts): boolean {
+  return (client === undefined || facts.client === client) &&
+    (key === undefined || facts.key === key) &&
+    (before === undefined || (facts.at !== null && facts.at < before));
+}
+
+/** Returns how many lines went. */
+async function eraseInFile(
+  path: string,
+  isCurrent: boolean,
+  isTrial: boolean,
+  stays: (line: string) => boolean,
+): Promise<number> {
+  // A look without the lock: most files have nothing that is meant.
+  const found = await filtered(path, null, stays);
+  if (found === 0 || isTrial) return found;
+  const name = await Deno.makeTempFile({ dir: dirname(path), prefix: ".erasing-" });
+  try {
+    if (isCurrent) return await rewritten(path, name, stays);
+    const isPacked = !await exists(path);
+    const gone = await filtered(path, name, stays);
+    const { mode } = await Deno.stat(isPacked ? path + PACKED : path);
+    if (Deno.build.os !== "windows") await Deno.chmod(name, (mode ?? 0o640) & 0o777);
+    if ((await Deno.stat(name)).size === 0) {
+      await Deno.remove(isPacked ? path + PACKED : path);
+      return gone;
+    }
+    await Deno.rename(name, path);
+    if (isPacked) await pack(path);
+    return gone;
+  } finally {
+    await Deno.remove(name).catch(mustBeGone);
+  }
+}
+
+/** The same file, since its writer may hold it open. */
+async function rewritten(
+  path: string,
+  name: string,
+  stays: (line: string) => boolean,
+): Promise<number> {
+  using file = await Deno.open(path, { read: true, write: true });
+  await file.lock(true);
+  const gone = await filtered(path, name, stays);
+  await file.truncate(0);
+  using kept = await Deno.open(name);
+  const piece = new Uint8Array(256 * 1024);
+  for (;;) {
+    const count = await kept.read(piece);
+    if (count === null) return gone;
+    for (let at = 0; at < count;) at += await file.write(piece.subarray(at, count));
+  }
+}
+
+/** Writes the lines that stay to `target`, where one is given; returns how many do not. */
+async function filtered(
+  path: string,
+  target: string | null,
+  stays: (line: string) => boolean,
+): Promise<number> {
+  using file = target === null ? null : await Deno.open(target, { write: true, truncate: true });
+  const encoder = new TextEncoder();
+  let gone = 0;
+  let rest = "";
+  const take = async (line: string) => {
+    if (line === "") return;
+    if (!stays(line)) gone++;
+    else if (file !== null) {
+      const bytes = encoder.encode(`${line}\n`);
+      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+    }
+  };
+  for await (const text of (await readLines(path)).pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) await take(line);
+  }
+  await take(rest);
+  return gone;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    mustBeGone(error);
+    return false;
+  }
+}
+
+function mustBeGone(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}
+
+/** Where records are, below the data folder. */
+export function recordFolders(dataDir: string): string[] {
+  return ["requests_responses", "incomplete"].map((name) => join(dataDir, name));
+}

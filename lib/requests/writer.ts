@@ -1,0 +1,110 @@
+// The writer of all requests. The line of one that has ended is made at once, so that nothing of the request
+// outlives it; lines are written in batches a moment later. A disk that is full or gone costs lines, never a
+// request.
+
+import { join } from "node:path";
+import { hourFile } from "../observe/hour_files.ts";
+import { hourName } from "../observe/hour_name.ts";
+import { type Keep, keepWithin } from "../observe/keep.ts";
+import type { Report } from "../observe/report.ts";
+import { TextBuffer } from "../observe/text_buffer.ts";
+import { appendPrivately } from "../observe/line_file.ts";
+import { storyOf } from "./story.ts";
+
+/** Below the data folder. */
+export const REQUESTS_FOLDER = "requests";
+
+export interface RequestWriterOptions {
+  readonly dataDir: string;
+  readonly enabled: boolean;
+  readonly keep: Keep;
+}
+
+export interface RequestWriterParts {
+  /** Wall clock: names the hour's file. */
+  now(): Date;
+  /** The time that ages are told by (observe/age_clock.ts). */
+  ageNow(): Date;
+  /** A batch could not be written, or old files not be taken away. `lost` lines are gone. */
+  onError(error: unknown, lost: number): void;
+}
+
+const GATHER_MS = 200;
+/** Lines that may wait for a slow disk. */
+const MAX_WAITING_BYTES = 32 * 1024 * 1024;
+/** Old files are looked for when so much was written. */
+const LOOK_BYTES = 8 * 1024 * 1024;
+
+export class RequestWriter {
+  #options: RequestWriterOptions;
+  /** Lines that wait, and how many; the other buffer is being written, or empty. */
+  #waiting = new TextBuffer();
+  #lines = 0;
+  #other = new TextBuffer();
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #running: Promise<void> | null = null;
+  #hour = "";
+  #sinceLook = 0;
+  #dropped = 0;
+
+  constructor(options: RequestWriterOptions, private readonly parts: RequestWriterParts) {
+    this.#options = options;
+  }
+
+  configure(options: RequestWriterOptions): void {
+    this.#options = options;
+    // What may be kept may be less than before.
+    this.#hour = "";
+  }
+
+  /** On the way of every request. */
+  add(report: Report): void {
+    if (!this.#options.enabled) return;
+    if (this.#waiting.length >= MAX_WAITING_BYTES) {
+      this.#dropped++;
+      return;
+    }
+    this.#waiting.append(`${JSON.stringify(storyOf(report))}\n`);
+    this.#lines++;
+    if (this.#timer === null && this.#running === null) {
+      this.#timer = setTimeout(() => void this.flush(), GATHER_MS);
+    }
+  }
+
+  /** Resolves when what was added so far is written or lost. */
+  async flush(): Promise<void> {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    while (this.#running !== null || this.#lines > 0) {
+      await (this.#running ??= this.#write());
+    }
+  }
+
+  async #write(): Promise<void> {
+    const [batch, lines] = [this.#waiting, this.#lines];
+    this.#waiting = this.#other;
+    this.#other = batch;
+    this.#lines = 0;
+    try {
+      const now = this.parts.now();
+      const folder = join(this.#options.dataDir, REQUESTS_FOLDER);
+      const path = hourFile(folder, hourName(now));
+      const bytes = batch.bytes();
+      await appendPrivately(path, bytes);
+      this.#sinceLook += bytes.length;
+      if (this.#dropped > 0) this.parts.onError(new Error("the disk is too slow"), this.#dropped);
+      this.#dropped = 0;
+      if (this.#hour !== path || this.#sinceLook >= LOOK_BYTES) {
+        this.#hour = path;
+        this.#sinceLook = 0;
+        await keepWithin(folder, this.#options.keep, now, this.parts.ageNow());
+      }
+    } catch (error) {
+      this.parts.onError(error, lines + this.#dropped);
+      this.#dropped = 0;
+    } finally {
+      batch.clear();
+      this.#running = null;
+    }
+  }
+}

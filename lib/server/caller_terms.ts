@@ -1,0 +1,104 @@
+// Between a caller's limits and the forward loop: what a request is for, and what it has used in the end.
+
+import type { Account } from "../forward/account.ts";
+import type { ForwardRequest, Terms } from "../forward/request.ts";
+import { type ClientRequest, RequestError } from "../http/client.ts";
+import { latin1Text } from "../http/latin1.ts";
+import { sizeOf } from "../caller/estimates.ts";
+import type { Purpose, Spent, Visit } from "../caller/visit.ts";
+
+/** POST paths whose answers cost no tokens, or that count something else than tokens. */
+const NO_TOKENS =
+  /^\/(tokenize|detokenize|ping)$|\/(render|derender|count_tokens|input_tokens|cancel)$|^\/v1\/(audio|images)\//;
+/** Where usage stands in a body: servers have it first or last. */
+const USAGE_BYTES = 2048;
+/** Of an answer that nobody has counted. */
+const BYTES_PER_TOKEN = 4;
+
+/** A look at what the gateway itself knows. */
+export const LOOK: Purpose = { model: null, size: null, answers: 0, most: 0, slot: false };
+
+export function purposeOf(request: ForwardRequest): Purpose {
+  const { client, path, body, api, model, prompt, jsonBody } = request;
+  const hasTokens = client.method === "POST" && jsonBody && !NO_TOKENS.test(path);
+  return {
+    model,
+    size: hasTokens ? sizeOf(body, prompt) : null,
+    answers: api === null ? 0 : request.choices,
+    most: prompt.answerTokens,
+    slot: true,
+  };
+}
+
+/** What the forward loop has to know of `visit`; `waits` where it has to wait for its limits first. */
+export function termsOf(visit: Visit, request: ForwardRequest, waits: boolean): Terms {
+  return {
+    gate: waits ? () => passed(visit, request.client) : null,
+    takePlace: () => visit.takePlace(),
+    noPlaceWords: visit.noPlaceWords,
+    owner: visit.caller.scopes[0].hash,
+    asksUsage: visit.asksUsage,
+    ending: (account) =>
+      visit.settle(spentOf(request, account, visit.estimatedPrompt), account.outcome),
+  };
+}
+
+async function passed(visit: Visit, client: ClientRequest) {
+  try {
+    return await visit.wait(client) ? "passed" : "gone";
+  } catch (error) {
+    if (error instanceof RequestError) return error;
+    throw error;
+  }
+}
+
+/** What `request` has used, by what is known of its answer. */
+export function spentOf(request: ForwardRequest, account: Account, estimatedPrompt: number): Spent {
+  const { outcome, status, usage, pieces, response, streamed } = account;
+  const nothing = { prompt: 0, cached: 0, completion: 0, estimated: false };
+  // What is fetched was made, and counted, before.
+  if (request.client.method !== "POST" || outcome === "rejected" || status >= 400) return nothing;
+  const guess = { prompt: estimatedPrompt, cached: 0, completion: 0, estimated: true };
+  if (account.firstByteAt === null) {
+    // An answer that is made whole shows nothing before its end: the prompt at least was computed.
+    const wasAsked = outcome === "aborted" && !request.stream && account.attempts.length > 0;
+    return wasAsked ? guess : nothing;
+  }
+  const isExact = outcome === "complete" || account.isCounted;
+  if (usage !== null) {
+    const cached = usage.cachedTokens ?? 0;
+    return {
+      prompt: usage.promptTokens,
+      cached,
+      completion: isExact ? usage.completionTokens : Math.max(usage.completionTokens, pieces),
+      estimated: !isExact,
+    };
+  }
+  if (streamed) return { ...guess, completion: pieces };
+  if (!(response instanceof Uint8Array)) return request.api === null ? nothing : guess;
+  if (request.api !== null) {
+    return { ...guess, completion: Math.ceil(response.length / BYTES_PER_TOKEN) };
+  }
+  if (estimatedPrompt === 0) return nothing;
+  const counted = countedIn(response);
+  return counted === null ? guess : { ...guess, ...counted, estimated: false };
+}
+
+/** Embeddings, ranks and scores: their usage has a total, and the prompt is all of it. */
+function countedIn(body: Uint8Array): Pick<Spent, "prompt" | "completion"> | null {
+  const { length } = body;
+  const places = [latin1Text(body, 0, Math.min(length, USAGE_BYTES))];
+  if (length > USAGE_BYTES) places.push(latin1Text(body, length - USAGE_BYTES, length));
+  for (const text of places) {
+    const usage = /"usage"\s*:\s*(\{[^{}]*)/.exec(text)?.[1];
+    if (usage === undefined) continue;
+    const figure = (name: string) => {
+      const found = new RegExp(`"${name}"\\s*:\\s*(\\d+)`).exec(usage);
+      return found === null ? null : Number(found[1]);
+    };
+    const completion = figure("completion_tokens") ?? 0;
+    const prompt = figure("prompt_tokens") ?? figure("total_tokens");
+    if (prompt !== null) return { prompt, completion };
+  }
+  return null;
+}

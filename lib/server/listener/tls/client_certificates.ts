@@ -1,0 +1,149 @@
+// A door that lets in only who brings a certificate of its own. Deno.listenTls cannot ask for one, Node's
+// server in Deno can; it costs more for each piece, and is used where it is needed.
+
+import { Buffer } from "node:buffer";
+import { createServer, type TLSSocket } from "node:tls";
+import type { TlsConfig } from "../../../config/access.ts";
+import type { ClientConn, Door } from "../client_conn.ts";
+
+export class ClientCertificateDoor implements Door {
+  readonly addr: { hostname: string; port: number };
+  readonly #server: ReturnType<typeof createServer>;
+  readonly #waiting: PromiseWithResolvers<ClientConn>[] = [];
+  readonly #arrived: ClientConn[] = [];
+  #closed = false;
+
+  /** Throws Deno.errors.AddrInUse and the like. */
+  constructor(
+    { hostname, port }: { hostname: string; port: number },
+    certificate: TlsConfig,
+    protocols: readonly string[],
+  ) {
+    // Node's server says only later where it listens, or that it cannot; this one keeps the place till then.
+    const place = Deno.listen({ hostname, port, reusePort: true });
+    this.addr = { hostname: place.addr.hostname, port: place.addr.port };
+    const options = { ...contextOf(certificate), ALPNProtocols: [...protocols] };
+    const server = this.#server = createServer(options, (socket) => this.#arrive(socket));
+    // Who brings none, or another's, has been told by the handshake itself.
+    server.on("tlsClientError", () => {});
+    server.on("error", (error) => this.#fail(error));
+    const { addr } = this;
+    server.listen({ host: addr.hostname, port: addr.port, reusePort: true }, () => place.close());
+  }
+
+  /** From now on new connections meet this certificate, and must bring one that its authorities signed. */
+  renew(certificate: TlsConfig): void {
+    this.#server.setSecureContext(contextOf(certificate));
+  }
+
+  accept(): Promise<ClientConn> {
+    if (this.#closed) return Promise.reject(new Deno.errors.BadResource("the door is closed"));
+    const arrived = this.#arrived.shift();
+    if (arrived !== undefined) return Promise.resolve(arrived);
+    const waiting = Promise.withResolvers<ClientConn>();
+    this.#waiting.push(waiting);
+    return waiting.promise;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#server.close();
+    for (const conn of this.#arrived.splice(0)) conn.close();
+    this.#fail(new Deno.errors.BadResource("the door is closed"));
+  }
+
+  #arrive(socket: TLSSocket): void {
+    const conn = new SocketConn(socket);
+    const waiting = this.#waiting.shift();
+    if (waiting === undefined) this.#arrived.push(conn);
+    else waiting.resolve(conn);
+  }
+
+  #fail(error: Error): void {
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
+  }
+}
+
+function contextOf({ cert, key, clientCa }: TlsConfig) {
+  return { cert, key, ca: clientCa!, requestCert: true, rejectUnauthorized: true };
+}
+
+/** Node's socket, read and written as Deno's are. */
+class SocketConn implements ClientConn {
+  readonly remoteAddr: { hostname: string };
+  #error: Error | null = null;
+  #isOver = false;
+  /** Wakes the read that waits. */
+  #wake: (() => void) | null = null;
+
+  constructor(private readonly socket: TLSSocket) {
+    this.remoteAddr = { hostname: socket.remoteAddress ?? "" };
+    const wake = () => {
+      this.#wake?.();
+      this.#wake = null;
+    };
+    socket.on("readable", wake);
+    socket.on("end", () => {
+      this.#isOver = true;
+      wake();
+    });
+    socket.on("error", (error) => {
+      this.#error = error;
+      wake();
+    });
+    socket.on("close", () => {
+      this.#isOver = true;
+      wake();
+    });
+  }
+
+  async read(into: Uint8Array): Promise<number | null> {
+    for (;;) {
+      const piece = this.#piece(into.length);
+      if (piece !== null) {
+        into.set(piece);
+        return piece.length;
+      }
+      if (this.#error !== null) throw broken(this.#error);
+      if (this.#isOver) return null;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  /** At most `limit` bytes of what has come; null for nothing. */
+  #piece(limit: number): Uint8Array | null {
+    const length = Math.min(limit, this.socket.readableLength);
+    const piece: Buffer | null = length === 0 ? this.socket.read(0) : this.socket.read(length);
+    return piece === null || piece.length === 0 ? null : piece;
+  }
+
+  /** The bytes may be reused once it resolves. */
+  write(bytes: Uint8Array): Promise<number> {
+    return new Promise((resolve, reject) => {
+      if (this.#error !== null) return reject(broken(this.#error));
+      const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      this.socket.write(buffer, (error) => {
+        if (error) reject(broken(error));
+        else resolve(bytes.length);
+      });
+    });
+  }
+
+  closeWrite(): Promise<void> {
+    return new Promise((resolve) => {
+      this.socket.end(() => resolve());
+      if (this.socket.destroyed) resolve();
+    });
+  }
+
+  close(): void {
+    this.socket.destroy();
+  }
+}
+
+/** Whatever became of such a connection, it is over. */
+function broken(error: Error): Error {
+  return new Deno.errors.ConnectionReset(error.message, { cause: error });
+}

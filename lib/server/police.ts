@@ -1,0 +1,80 @@
+// Where policies on prompts stand in a request's way: it has been read, nothing has been chosen or sent.
+
+import type { Api } from "../api/dialects.ts";
+import { type ClientRequest, RequestError } from "../http/client.ts";
+import type { Caller } from "../caller/caller.ts";
+import { bodyWith } from "../forward/target.ts";
+import { joined } from "../http/joined.ts";
+import type { AnswerForm } from "../policy/answer/rules.ts";
+import type { PoliciesInForce } from "../policy/in_force.ts";
+import type { Plan, Policed, Subject } from "../policy/policy.ts";
+import { PromptBody } from "../policy/prompt/prompt_body.ts";
+import type { PolicyTrail } from "../policy/trail.ts";
+import type { RequestFields } from "./read.ts";
+
+const encoder = new TextEncoder();
+
+/** What the policies of a request are chosen by. `caller` is null where anyone may ask. */
+export function subjectOf(caller: Caller | null, model: string, route: string): Subject {
+  const key = caller === null ? "" : caller.name;
+  return { model, route, key, group: caller?.group?.name ?? "" };
+}
+
+/** The body with another name for its model. */
+export function withModel(
+  body: Uint8Array,
+  { modelSpans, jsonBody }: Pick<RequestFields, "modelSpans" | "jsonBody">,
+  model: string,
+): Uint8Array {
+  const bytes = encoder.encode(jsonBody ? JSON.stringify(model) : model);
+  return joined(bodyWith(body, modelSpans.map((span) => ({ span, bytes }))));
+}
+
+/** Lets the policies of `plan` look at the request in their order. Throws PolicyRefusal. */
+export async function policed(
+  policies: PoliciesInForce,
+  plan: Plan,
+  subject: Subject,
+  body: Uint8Array,
+  api: Api | null,
+  trail: PolicyTrail,
+): Promise<Policed> {
+  if (api === null) noteUnread(plan, trail);
+  if (api === null || plan.prompt.length === 0) return { plan, trail, body, restore: null };
+  const prompt = new PromptBody(api, body);
+  for (const policy of plan.prompt) await policy.ask({ subject, body: prompt, trail });
+  return { plan, trail, body: prompt.bytes, restore: policies.restoring(trail) };
+}
+
+/** Speech, embeddings and the like pass, and it is told that nobody looked. */
+function noteUnread({ prompt, answer, guards }: Plan, trail: PolicyTrail): void {
+  const looking = prompt.filter(({ turn }) => turn === "filters" || turn === "guards")
+    .flatMap(({ name }) => name.split(" "));
+  const names = new Set([...looking, ...answer?.names ?? [], ...guards?.names ?? []]);
+  for (const policy of names) trail.unscanned.push({ policy, reason: "API" });
+}
+
+/** What stands in a schema is cut where it would be written otherwise. */
+export function inForm(ruled: Policed, form: AnswerForm): Policed {
+  const { plan, restore } = ruled;
+  if (form === "free" || (plan.answer === null && restore === null)) return ruled;
+  const answer = plan.answer === null ? null : plan.answer.inForm(form);
+  return {
+    ...ruled,
+    plan: { ...plan, answer },
+    restore: restore === null ? null : restore.inForm(form),
+  };
+}
+
+/** Token ids say the same words where no policy reads them. Throws RequestError. */
+export function refuseIds({ answer }: Plan, wantsIds: boolean): void {
+  if (answer === null || !wantsIds || !answer.acts) return;
+  const message = "`return_token_ids` cannot be used where policies look at answers";
+  throw new RequestError(400, message, "return_token_ids");
+}
+
+/** The events of a response that is kept, sent once more, are not read here. Throws RequestError. */
+export function refuseUnread({ method, target }: ClientRequest, api: Api | null): void {
+  if (method !== "GET" || api !== null || !target.includes("stream=")) return;
+  throw new RequestError(400, "A response can only be fetched as a whole here", "stream");
+}

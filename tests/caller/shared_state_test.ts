@@ -1,0 +1,473 @@
+// Limits that several gateways share, by a real redis-server, which is stopped, frozen, emptied and more.
+
+import assert from "node:assert/strict";
+import type { Rates } from "../../lib/config/access.ts";
+import { MemoryCounters } from "../../lib/caller/memory_counters.ts";
+import type { Counters, Reserved, Work } from "../../lib/caller/counters.ts";
+import { Scope } from "../../lib/caller/scope.ts";
+import { SharedBudgets } from "../../lib/caller/shared/shared_budgets.ts";
+import { SharedCounters, type WhenDown } from "../../lib/caller/shared/shared_counters.ts";
+import { SharedStore } from "../../lib/caller/shared/store.ts";
+import { Ledger } from "../../lib/caller/usage/ledger.ts";
+import { UsageMemory } from "../../lib/caller/usage/usage_memory.ts";
+import { SharedState } from "../../lib/pool/shared_state.ts";
+import { HAS_REDIS, RedisServer } from "../support/redis_server.ts";
+import { waitFor } from "../support/wait.ts";
+
+const TIMEOUT_S = 0.05;
+/** What a call may take beside its timeout, on a machine that is busy. */
+const SLACK_MS = 250;
+
+function test(name: string, body: () => Promise<void>): void {
+  Deno.test({ name, fn: body, ignore: !HAS_REDIS });
+}
+
+const rates = (more: Partial<Rates>): Rates => ({
+  requestsPerMinute: null,
+  tokensPerMinute: null,
+  concurrency: null,
+  maxPromptTokens: null,
+  maxCompletionTokens: null,
+  burstS: 60,
+  ...more,
+});
+
+const key = (more: Partial<Rates>, name = "web") => new Scope("key", name, rates(more), []);
+
+let made = 0;
+const work = (scopes: Scope[], tokens = 0): Work => ({
+  id: `request-${made++}`,
+  scopes,
+  requests: 1,
+  tokens,
+  slot: true,
+});
+
+/** A gateway as far as limits go. */
+class Host implements AsyncDisposable {
+  readonly changes: boolean[] = [];
+  readonly store: SharedStore;
+  readonly counters: SharedCounters;
+  readonly local: Counters;
+
+  constructor(url: string, whenDown: WhenDown = "local", clockOffMs = 0) {
+    const now = () => performance.now() + clockOffMs;
+    const config = { url, prefix: "sag", timeoutS: TIMEOUT_S, whenDown };
+    this.store = new SharedStore(config, {
+      onChange: (isUp) => {
+        this.changes.push(isUp);
+        if (isUp) this.counters.returned();
+      },
+    });
+    this.local = new MemoryCounters(SharedState.create().limits, now, () => {});
+    this.counters = new SharedCounters({ store: this.store, whenDown, local: this.local });
+  }
+
+  async up(): Promise<this> {
+    await waitFor(() => this.store.isUp, "the store to be up");
+    return this;
+  }
+
+  async down(): Promise<void> {
+    await waitFor(() => !this.store.isUp, "the store to be down");
+  }
+
+  /** Reserves, and says how long that took. */
+  async timed(one: Work): Promise<[Reserved, number]> {
+    const begun = performance.now();
+    const reserved = await this.counters.reserve(one);
+    return [reserved, performance.now() - begun];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.counters.close();
+    await this.store.close();
+  }
+}
+
+function held(reserved: Reserved) {
+  assert.equal(reserved.kind, "reserved");
+  return (reserved as Reserved & { kind: "reserved" }).reservation;
+}
+
+async function left(counters: Counters, scope: Scope): Promise<Record<string, number>> {
+  const levels = await counters.look([scope]);
+  return Object.fromEntries(levels.map(({ limit, left }) => [limit, left]));
+}
+
+test("access 22: two hosts share a concurrency of 3: never 4, and what ends makes room", async () => {
+  await using redis = await RedisServer.start();
+  await using one = await new Host(redis.url).up();
+  await using other = await new Host(redis.url).up();
+  const scope = key({ concurrency: 3 });
+  const all = await Promise.all(
+    Array.from({ length: 20 }, (_, i) => (i % 2 ? one : other).counters.reserve(work([scope]))),
+  );
+  const got = all.flatMap((answer, i) => answer.kind === "reserved" ? [{ answer, i }] : []);
+  assert.equal(got.length, 3);
+  const short = all.find(({ kind }) => kind === "short") as Reserved & { kind: "short" };
+  assert.equal(short.shortages[0].limit, "concurrency");
+  const [{ answer, i }] = got;
+  (i % 2 ? one : other).counters.settle(held(answer), 0);
+  await waitFor(
+    async () => (await left(other.counters, scope)).concurrency === 1,
+    "the slot to be free",
+  );
+  assert.equal((await other.counters.reserve(work([scope]))).kind, "reserved");
+  assert.equal((await one.counters.reserve(work([scope]))).kind, "short");
+});
+
+test("access 22: requests and tokens of all scopes are taken in one step, or none", async () => {
+  await using redis = await RedisServer.start();
+  await using one = await new Host(redis.url).up();
+  await using other = await new Host(redis.url).up();
+  const web = key({ requestsPerMinute: 10, tokensPerMinute: 1000 });
+  const group = new Scope("group", "team", rates({ tokensPerMinute: 300 }), []);
+  const first = held(await one.counters.reserve(work([web, group], 250)));
+  assert.deepEqual(
+    first.levels.map(({ scope, limit, left }) => [scope.name, limit, left]),
+    [["web", "requests_per_minute", 9], ["web", "tokens_per_minute", 750], [
+      "team",
+      "tokens_per_minute",
+      50,
+    ]],
+  );
+  const second = await other.counters.reserve(work([web, group], 100));
+  assert.ok(second.kind === "short");
+  assert.equal(second.shortages[0].scope.name, "team");
+  assert.ok(second.shortages[0].waitMs! > 9_000 && second.shortages[0].waitMs! <= 10_000);
+  assert.equal((await left(other.counters, web)).requests_per_minute, 9);
+  const never = await other.counters.reserve(work([web, group], 5000));
+  assert.ok(never.kind === "short" && never.shortages[0].waitMs === null);
+  // Real usage: less than was reserved.
+  one.counters.settle(first, 20);
+  await waitFor(
+    async () => (await left(other.counters, group)).tokens_per_minute >= 280,
+    "the rest",
+  );
+  assert.ok((await left(other.counters, web)).tokens_per_minute >= 980);
+});
+
+test("access 23: a host whose clock is 90 s off changes nothing", async () => {
+  await using redis = await RedisServer.start();
+  await using one = await new Host(redis.url, "local", 90_000).up();
+  await using other = await new Host(redis.url, "local", -90_000).up();
+  const scope = key({ requestsPerMinute: 4 });
+  for (const host of [one, other, one, other]) held(await host.counters.reserve(work([scope])));
+  for (const host of [one, other]) {
+    const answer = await host.counters.reserve(work([scope]));
+    assert.ok(answer.kind === "short" && answer.shortages[0].waitMs! <= 15_000);
+  }
+});
+
+test("access 24: a server that is not there is no reason to wait, and no 429", async () => {
+  await using redis = await RedisServer.start();
+  await redis.stop();
+  for (const whenDown of ["local", "open", "closed"] as const) {
+    await using host = new Host(redis.url, whenDown);
+    await waitFor(() => host.changes.length > 0, "the first word");
+    assert.deepEqual(host.changes, [false]);
+    const scope = key({ concurrency: 2 });
+    const kinds = [];
+    for (let i = 0; i < 3; i++) {
+      const [answer, ms] = await host.timed(work([scope]));
+      kinds.push(answer.kind);
+      assert.ok(ms < SLACK_MS, `${ms} ms`);
+      if (answer.kind === "reserved") assert.ok(answer.reservation.isLocal);
+    }
+    const expected = {
+      local: ["reserved", "reserved", "short"],
+      open: ["reserved", "reserved", "reserved"],
+      closed: ["closed", "closed", "closed"],
+    };
+    assert.deepEqual(kinds, expected[whenDown]);
+  }
+});
+
+test("access 24, 25: a frozen server is waited for as long as `timeout` says, then not at all; nothing is taken twice", async () => {
+  await using redis = await RedisServer.start();
+  await using host = await new Host(redis.url).up();
+  const scope = key({ requestsPerMinute: 1000, tokensPerMinute: 100_000, concurrency: 50 });
+  const before = held(await host.counters.reserve(work([scope], 1000)));
+  redis.freeze();
+  const during = [];
+  for (let i = 0; i < 6; i++) {
+    const [answer, ms] = await host.timed(work([scope], 1000));
+    during.push(held(answer));
+    assert.ok(ms < TIMEOUT_S * 1000 + SLACK_MS, `${ms} ms`);
+  }
+  assert.ok(during.every(({ isLocal }) => isLocal));
+  await host.down();
+  const [answer, ms] = await host.timed(work([scope], 1000));
+  during.push(held(answer));
+  assert.ok(ms < TIMEOUT_S * 1000, `out: ${ms} ms`);
+  // Ends while it is out are told when it is back, once.
+  host.counters.settle(before, 400);
+  for (const one of during) host.counters.settle(one, 700);
+  redis.thaw();
+  await host.up();
+  // What it did late is given back: only the one request that it knew of is charged.
+  await waitFor(async () => {
+    const levels = await left(host.counters, scope);
+    return levels.concurrency === 50 && levels.tokens_per_minute >= 99_600;
+  }, "everything to be told");
+  const { tokens_per_minute } = await left(host.counters, scope);
+  assert.ok(tokens_per_minute <= 99_600 + 2000, String(tokens_per_minute));
+  assert.deepEqual(host.changes, [true, false, true]);
+  assert.ok(held(await host.counters.reserve(work([scope], 1))).isLocal === false);
+});
+
+test("access 24: a server that loads, reads only, or has no memory left is out, and comes back", async () => {
+  await using redis = await RedisServer.start();
+  await using host = await new Host(redis.url).up();
+  const scope = key({ concurrency: 50 });
+  const goesOut = async (what: string) => {
+    await waitFor(async () => {
+      const [answer, ms] = await host.timed(work([scope]));
+      assert.ok(answer.kind !== "closed" && ms < TIMEOUT_S * 1000 + SLACK_MS, `${what}: ${ms} ms`);
+      if (answer.kind === "reserved") host.counters.settle(answer.reservation, 0);
+      return !host.store.isUp;
+    }, what);
+  };
+  await redis.ask("REPLICAOF", "127.0.0.1", "1");
+  await goesOut("READONLY");
+  await redis.ask("REPLICAOF", "NO", "ONE");
+  await host.up();
+  await redis.ask("SET", "filler", "x".repeat(100_000));
+  await redis.ask("CONFIG", "SET", "maxmemory", "1000");
+  await goesOut("OOM");
+  const changes = host.changes.length;
+  await new Promise((resolve) => setTimeout(resolve, 1200));
+  assert.equal(host.changes.length, changes, "it stays out, whatever else the server still does");
+  await redis.ask("CONFIG", "SET", "maxmemory", "0");
+  await host.up();
+  for (let i = 0; i < 1000; i++) redis.ask("SET", `filler ${i}`, "x").catch(() => {});
+  await redis.ask("SAVE");
+  await redis.stop();
+  await goesOut("a server that is gone");
+  await redis.startAgain([
+    ...["--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024"],
+  ], false);
+  await waitFor(
+    () => redis.says("GET x").then((said) => said.startsWith("-LOADING"), () => false),
+    "LOADING",
+  );
+  assert.ok(held(await host.counters.reserve(work([scope]))).isLocal);
+  assert.ok(!host.store.isUp);
+  await host.up();
+});
+
+test("access 24: after a restart, which forgets the scripts, the next request is counted", async () => {
+  await using redis = await RedisServer.start();
+  await using host = await new Host(redis.url).up();
+  const scope = key({ concurrency: 2 });
+  const first = held(await host.counters.reserve(work([scope])));
+  await redis.ask("SCRIPT", "FLUSH");
+  const second = held(await host.counters.reserve(work([scope])));
+  assert.ok(!second.isLocal);
+  await redis.stop();
+  await waitFor(async () => {
+    const answer = await host.counters.reserve(work([scope]));
+    if (answer.kind === "reserved") host.counters.settle(answer.reservation, 0);
+    return !host.store.isUp;
+  }, "the fault to be seen");
+  await redis.startAgain();
+  await host.up();
+  // Both run on: the server is told of them again.
+  await waitFor(async () => (await left(host.counters, scope)).concurrency === 0, "the renewal");
+  host.counters.settle(first, 0);
+  host.counters.settle(second, 0);
+  await waitFor(async () => (await left(host.counters, scope)).concurrency === 2, "free slots");
+});
+
+test("access 24: what was flushed fails nobody, and ends that come later do no harm", async () => {
+  await using redis = await RedisServer.start();
+  await using host = await new Host(redis.url).up();
+  const scope = key({ tokensPerMinute: 1000, concurrency: 5 });
+  const first = held(await host.counters.reserve(work([scope], 900)));
+  assert.equal((await host.counters.reserve(work([scope], 900))).kind, "short");
+  await redis.ask("FLUSHALL");
+  const second = held(await host.counters.reserve(work([scope], 500)));
+  host.counters.settle(first, 100);
+  host.counters.settle(second, 500);
+  await waitFor(async () => (await left(host.counters, scope)).concurrency === 5, "free slots");
+  const { tokens_per_minute } = await left(host.counters, scope);
+  assert.ok(tokens_per_minute >= 500 && tokens_per_minute < 600, String(tokens_per_minute));
+});
+
+test("access 25: an end that is told twice counts once, and none comes to pass behind it", async () => {
+  await using redis = await RedisServer.start();
+  await using host = await new Host(redis.url).up();
+  const { store } = host;
+  const keys = ["request:r", "bucket:key web", "slots:key web"].map((name) => store.name(name));
+  const reserve = ["r", 1, 100, 1, 30_000, 90_000, -1, 1000, 5, 60_000, 60_000, 1];
+  const settle = ["r", -60, 60_000, 1000, 60_000];
+  assert.equal(Number((await store.run("reserve", keys, reserve) as string[])[0]), 1);
+  assert.equal(Number((await store.run("reserve", keys, reserve) as string[])[0]), 1);
+  const scope = key({ tokensPerMinute: 1000, concurrency: 5 });
+  assert.deepEqual((await left(host.counters, scope)).concurrency, 4);
+  assert.equal(await store.run("settle", keys, settle), 1);
+  assert.equal(await store.run("settle", keys, settle), 0);
+  // What was asked for first and is done last, by a server that was frozen meanwhile.
+  assert.equal(Number((await store.run("reserve", keys, reserve) as string[])[0]), 2);
+  const { concurrency, tokens_per_minute } = await left(host.counters, scope);
+  assert.equal(concurrency, 5);
+  assert.ok(tokens_per_minute >= 960 && tokens_per_minute < 980, String(tokens_per_minute));
+});
+
+test("access 22: the slots of a host that died are free when they are not renewed", async () => {
+  await using redis = await RedisServer.start();
+  await using other = await new Host(redis.url).up();
+  const scope = key({ concurrency: 1 });
+  await using dead = await new Host(redis.url).up();
+  held(await dead.counters.reserve(work([scope])));
+  assert.equal((await other.counters.reserve(work([scope]))).kind, "short");
+  const slots = other.store.name("slots", scope.id);
+  const [member, score] = await redis.ask("ZRANGE", slots, 0, -1, "WITHSCORES") as string[];
+  const [s] = await redis.ask("TIME") as string[];
+  const goodForMs = Number(score) - Number(s) * 1000;
+  assert.ok(goodForMs > 20_000 && goodForMs <= 31_000, String(goodForMs));
+  await redis.ask("ZADD", slots, Number(s) * 1000 - 1, member);
+  held(await other.counters.reserve(work([scope])));
+});
+
+test("access 24: alone, each of two hosts allows its half, whatever the server was", async () => {
+  await using redis = await RedisServer.start();
+  await using one = await new Host(redis.url).up();
+  for (const name of ["a", "b"]) {
+    await one.store.run("present", [one.store.name("hosts")], [name, 60_000]);
+  }
+  one.counters.returned();
+  await waitFor(async () => {
+    const known = await redis.ask("ZCARD", one.store.name("hosts"));
+    return known === 2;
+  }, "two hosts");
+  await one.store.run("present", [one.store.name("hosts")], ["", 0]);
+  await redis.stop();
+  const scope = key({ concurrency: 5, requestsPerMinute: 100 });
+  await waitFor(async () => {
+    const answer = await one.counters.reserve(work([scope]));
+    if (answer.kind === "reserved") one.counters.settle(answer.reservation, 0);
+    return !one.store.isUp;
+  }, "the fault to be seen");
+  const all = [];
+  for (let i = 0; i < 5; i++) all.push((await one.counters.reserve(work([scope]))).kind);
+  assert.deepEqual(all, ["reserved", "reserved", "short", "short", "short"]);
+});
+
+test("access 26: all that one request touches lies in one place of a cluster", async () => {
+  await using redis = await RedisServer.start();
+  await using host = await new Host(redis.url).up();
+  const group = new Scope("group", "team {x}", rates({ tokensPerMinute: 1000 }), []);
+  const model = new Scope("model", "org/model:7b", rates({ concurrency: 3 }), []);
+  held(await host.counters.reserve(work([key({ requestsPerMinute: 5 }), group, model], 10)));
+  const names = await redis.ask("KEYS", "*") as string[];
+  assert.ok(names.length >= 5, names.join());
+  for (const name of names) assert.ok(name.startsWith("{sag}:"), name);
+});
+
+/** What a gateway keeps of budgets. */
+class Books implements AsyncDisposable {
+  readonly store: SharedStore;
+  readonly ledger: Ledger;
+  readonly budgets: SharedBudgets;
+
+  constructor(url: string, host: string) {
+    const config = { url, prefix: "sag", timeoutS: TIMEOUT_S, whenDown: "local" as const };
+    this.store = new SharedStore(config, { onChange() {} });
+    const memory = UsageMemory.create();
+    this.ledger = new Ledger(memory, "UTC");
+    this.budgets = new SharedBudgets({ store: this.store, memory, host, now: Date.now });
+    this.budgets.apply({
+      keys: [{ name: "web", budgets: [{ period: "month", tokens: 1000, cost: null }] }],
+      groups: {},
+      timeZone: "UTC",
+    });
+  }
+
+  charge(tokens: number): void {
+    const charged = {
+      prompt: tokens,
+      cached: 0,
+      completion: 0,
+      cost: tokens / 10,
+      estimated: false,
+    };
+    const about = { key: "web", group: null, model: "m", outcome: "complete", at: new Date() };
+    this.ledger.charge({ ...about, ...charged });
+  }
+
+  get used(): number {
+    return this.ledger.used("key", "web", "month").tokens;
+  }
+
+  async synced(): Promise<this> {
+    await waitFor(() => this.store.isUp, "the store to be up");
+    await this.budgets.sync();
+    await this.budgets.sync();
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.budgets.close();
+    await this.store.close();
+  }
+}
+
+test("access 24: budgets are sums over all hosts, survive the loss of one, and begin anew from none", async () => {
+  await using redis = await RedisServer.start();
+  await using one = new Books(redis.url, "one");
+  {
+    await using other = new Books(redis.url, "other");
+    one.charge(100);
+    other.charge(30);
+    await one.synced();
+    await other.synced();
+    await one.synced();
+    assert.deepEqual([one.used, other.used], [130, 130]);
+    for (let i = 0; i < 5; i++) {
+      await one.synced();
+      await other.synced();
+    }
+    assert.deepEqual([one.used, other.used], [130, 130]);
+    other.charge(5);
+    await other.synced();
+  }
+  // `other` is lost with its disk.
+  await using third = new Books(redis.url, "third");
+  await one.synced();
+  await third.synced();
+  assert.deepEqual([one.used, third.used], [135, 135]);
+  await redis.ask("FLUSHALL");
+  await one.synced();
+  await third.synced();
+  assert.deepEqual([one.used, third.used], [135, 135]);
+  one.charge(10);
+  await one.synced();
+  await third.synced();
+  assert.equal(one.used, 145);
+  assert.ok(third.used >= 135, String(third.used));
+});
+
+test("access 24: a host that comes back with its files counts nothing twice", async () => {
+  await using redis = await RedisServer.start();
+  await using other = new Books(redis.url, "other");
+  {
+    await using one = new Books(redis.url, "one");
+    one.charge(100);
+    await one.synced();
+  }
+  await using one = new Books(redis.url, "one");
+  // As it is read from the files of its folder.
+  one.charge(100);
+  await one.synced();
+  await other.synced();
+  assert.deepEqual([one.used, other.used], [100, 100]);
+  redis.freeze();
+  one.charge(1);
+  for (let i = 0; i < 4; i++) await one.budgets.sync();
+  redis.thaw();
+  await one.synced();
+  await other.synced();
+  assert.deepEqual([one.used, other.used], [101, 101]);
+});

@@ -1,0 +1,177 @@
+// The `keys` commands: what they write, what they say, and what they never show.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { formOf, hashOfKey, newKey } from "../../lib/caller/key.ts";
+import { readConfig } from "../../lib/config/load.ts";
+
+interface Stand extends AsyncDisposable {
+  readonly folder: string;
+  readonly config: string;
+  readonly keysFile: string;
+  run(args: string[], stdin?: string): Promise<{ code: number; out: string; err: string }>;
+  names(): Promise<string[]>;
+}
+
+const MAIN = join(import.meta.dirname!, "../../main.ts");
+
+async function startStand(more: object = {}): Promise<Stand> {
+  const folder = await Deno.makeTempDir({ prefix: "keys-" });
+  const config = join(folder, "config.jsonc");
+  await Deno.writeTextFile(
+    config,
+    JSON.stringify({
+      instances: [{ url: "http://127.0.0.1:8001", model_name: "m" }],
+      keys_file: "keys.jsonc",
+      groups: [{ name: "g" }],
+      ...more,
+    }),
+  );
+  return {
+    folder,
+    config,
+    keysFile: join(folder, "keys.jsonc"),
+    async run(args, stdin = "") {
+      const child = new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", MAIN, "keys", ...args],
+        cwd: folder,
+        env: { NO_COLOR: "1" },
+        stdin: "piped",
+        stdout: "piped",
+        stderr: "piped",
+      }).spawn();
+      const writer = child.stdin.getWriter();
+      await writer.write(new TextEncoder().encode(stdin));
+      await writer.close();
+      const { code, stdout, stderr } = await child.output();
+      const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+      return { code, out: text(stdout), err: text(stderr) };
+    },
+    async names() {
+      const loaded = await readConfig(config, () => undefined);
+      assert.ok(loaded.ok, JSON.stringify(loaded.ok ? "" : loaded.problems));
+      return (loaded.config.callers?.keys ?? []).map(({ name }) => name);
+    },
+    [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
+  };
+}
+
+Deno.test("keys create makes a file for its owner alone, with the hash and never the key", async () => {
+  await using stand = await startStand();
+  const made = await stand.run(
+    ["create", "web", "--rpm", "60", "--model", "m*", "--group", "g", "--expires", "90d"],
+  );
+  assert.equal(made.code, 0, made.err);
+  const key = made.out.trim();
+  assert.equal(formOf(key), "made");
+  const text = await Deno.readTextFile(stand.keysFile);
+  assert.ok(text.includes(hashOfKey(key)) && !text.includes(key));
+  assert.match(text, /"requests_per_minute": 60/);
+  if (Deno.build.os !== "windows") {
+    assert.equal((await Deno.stat(stand.keysFile)).mode! & 0o777, 0o600);
+  }
+  const second = await stand.run(["create", "ci", "--json", "--budget", "day=5000tokens"]);
+  assert.equal(JSON.parse(second.out).options.budget.tokens, 5000);
+  assert.deepEqual(await stand.names(), ["web", "ci"]);
+  const again = await stand.run(["create", "web"]);
+  assert.equal(again.code, 1);
+  assert.match(again.err, /a key is named `web` already/);
+  const wrong = await stand.run(["create", "bad", "--expires", "soon"]);
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.err, /expected a span such as 90d/);
+  const left: string[] = [];
+  for await (const { name } of Deno.readDir(stand.folder)) left.push(name);
+  assert.deepEqual(left.sort(), ["config.jsonc", "keys.jsonc"]);
+});
+
+Deno.test("keys create without a keys file prints the line to paste", async () => {
+  await using stand = await startStand({ keys_file: null, groups: [] });
+  const { code, out, err } = await stand.run(["create", "web", "--tpm", "1000"]);
+  assert.equal(code, 0);
+  const line = /\{ .* \}/.exec(err)![0];
+  assert.deepEqual(JSON.parse(line), {
+    name: "web",
+    hash: `sha256:${hashOfKey(out.trim())}`,
+    tokens_per_minute: 1000,
+  });
+});
+
+Deno.test("keys revoke and rotate change one line and leave what people wrote", async () => {
+  await using stand = await startStand();
+  const [first, second] = [newKey(), newKey()];
+  await Deno.writeTextFile(
+    stand.keysFile,
+    `// ours
+[
+  // the website
+  { name: 'web', hash: "sha256:${hashOfKey(first)}", note: "x" }, // keep
+  { "name": "ci", "hash": "sha256:${hashOfKey(second)}" }
+  // end
+]
+`,
+  );
+  const rotated = await stand.run(["rotate", "web", "--overlap", "1h"]);
+  assert.equal(rotated.code, 0, rotated.err);
+  let text = await Deno.readTextFile(stand.keysFile);
+  for (const kept of ["// ours", "// the website", "// keep", "// end", '"note": "x"']) {
+    assert.ok(text.includes(kept), kept);
+  }
+  const fresh = hashOfKey(rotated.out.trim());
+  const loaded = await readConfig(stand.config, () => undefined);
+  assert.ok(loaded.ok);
+  const [web] = loaded.config.callers!.keys;
+  assert.deepEqual(web.hashes.map(({ hash }) => hash), [fresh, hashOfKey(first)]);
+  assert.ok(Math.abs(web.hashes[1].untilMs! - Date.now() - 3_600_000) < 60_000);
+  const made = await stand.run(["create", "third"]);
+  assert.equal(made.code, 0, made.err);
+  assert.deepEqual(await stand.names(), ["web", "ci", "third"]);
+  assert.equal((await stand.run(["revoke", "ci"])).code, 0);
+  assert.deepEqual(await stand.names(), ["web", "third"]);
+  assert.equal((await stand.run(["revoke", "web", "--now"])).code, 0);
+  text = await Deno.readTextFile(stand.keysFile);
+  assert.match(text, /"disabled": "now"/);
+  const none = await stand.run(["revoke", "ci"]);
+  assert.equal(none.code, 1);
+  assert.match(none.err, /no key is named `ci`/);
+  const listed = await stand.run(["list"]);
+  assert.match(listed.out, /web +- +disabled +none/);
+  const shown = await stand.run(["show", "third"]);
+  assert.equal(JSON.parse(shown.out).state, "open");
+  for (const { out, err } of [listed, shown]) {
+    assert.ok(!(out + err).includes(fresh), "a hash is shown");
+  }
+});
+
+Deno.test("keys import takes a key from standard input, and none that can be guessed", async () => {
+  await using stand = await startStand();
+  const key = "a-key-that-we-have-had-for-years";
+  const { code, err } = await stand.run(["import", "old", "--concurrency", "2"], `${key}\n`);
+  assert.equal(code, 0, err);
+  assert.ok((await Deno.readTextFile(stand.keysFile)).includes(hashOfKey(key)));
+  const short = await stand.run(["import", "short"], "hunter2");
+  assert.equal(short.code, 1);
+  assert.match(short.err, /7 characters; expected at least 24/);
+  assert.ok(!short.err.includes("hunter2"));
+  assert.deepEqual(await stand.names(), ["old"]);
+});
+
+Deno.test("two keys that are created at the same time are both there", async () => {
+  await using stand = await startStand();
+  const names = ["a", "b", "c"];
+  const codes = await Promise.all(
+    names.map(async (name) => (await stand.run(["create", name])).code),
+  );
+  assert.deepEqual(codes, [0, 0, 0]);
+  assert.deepEqual((await stand.names()).sort(), names);
+});
+
+Deno.test("an unknown command of keys names the nearest, and keys alone explains itself", async () => {
+  await using stand = await startStand();
+  const { code, err } = await stand.run(["creat", "web"]);
+  assert.equal(code, 2);
+  assert.match(err, /did you mean `create`\?/);
+  const help = await stand.run([]);
+  assert.equal(help.code, 0);
+  assert.match(help.out, /rotate +makes a key anew/);
+  assert.match((await stand.run(["rotate", "--help"])).out, /--overlap SPAN/);
+});

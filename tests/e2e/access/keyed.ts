@@ -1,0 +1,39 @@
+// What the tests of access have in common: keys, and gateways that ask for them.
+
+import { hashOfKey, newKey } from "../../../lib/caller/key.ts";
+import { type GatewayConfig, startGateway, type Upstream } from "../stand.ts";
+
+/** A key and its line in a configuration. */
+export interface TestKey {
+  readonly key: string;
+  readonly line: Record<string, unknown>;
+}
+
+export function makeKey(name: string, more: Record<string, unknown> = {}): TestKey {
+  const key = newKey();
+  return { key, line: { name, hash: `sha256:${hashOfKey(key)}`, ...more } };
+}
+
+export function keyedGateway(
+  upstream: Upstream,
+  keys: readonly TestKey[],
+  more: GatewayConfig = {},
+) {
+  return startGateway({
+    instances: [{ url: upstream.url, model_name: ["m", "other"] }],
+    health_check: false,
+    keys: keys.map(({ line }) => line),
+    ...more,
+  });
+}
+
+export function bearer(key: string): { headers: Record<string, string> } {
+  return { headers: { authorization: `Bearer ${key}` } };
+}
+
+export const ASK = { model: "m", messages: [{ role: "user", content: "hello" }] };
+
+/** The `error` object of an answer in OpenAI's shape. */
+export async function errorOf(response: Response): Promise<Record<string, unknown>> {
+  return (await response.json()).error;
+}

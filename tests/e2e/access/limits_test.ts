@@ -1,0 +1,537 @@
+// Limits, as clients meet them: what is refused and in which words, what is left, what is given back.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import {
+  completion,
+  configText,
+  type Gateway,
+  recordsOf,
+  startGateway,
+  startUpstream,
+  waitFor,
+} from "../stand.ts";
+import { ASK, bearer, errorOf, keyedGateway, makeKey, type TestKey } from "./keyed.ts";
+
+interface KeyPage {
+  in_flight: number;
+  limits: { scope: string; limit: string; allowed: number; remaining: number }[];
+  usage: { day: Record<string, number> };
+}
+
+async function pageOf(gateway: Gateway, { key }: TestKey): Promise<KeyPage> {
+  const response = await fetch(`${gateway.url}/v1/key`, bearer(key));
+  assert.equal(response.status, 200);
+  return await response.json();
+}
+
+/** What is left of a limit. */
+async function leftOf(gateway: Gateway, key: TestKey, limit: string): Promise<number> {
+  const { limits } = await pageOf(gateway, key);
+  return limits.find((one) => one.limit === limit)!.remaining;
+}
+
+function ask(gateway: Gateway, { key }: TestKey, more: object = {}, init: RequestInit = {}) {
+  return gateway.post("/v1/chat/completions", { ...ASK, ...more }, { ...init, ...bearer(key) });
+}
+
+async function statusOf(answer: Promise<Response>): Promise<number> {
+  const response = await answer;
+  await response.body?.cancel();
+  return response.status;
+}
+
+/** An upstream whose answers wait until they are let go. */
+function heldUpstream() {
+  const held: (() => void)[] = [];
+  const upstream = startUpstream(async () => {
+    await new Promise<void>((resolve) => held.push(resolve));
+    return completion("hi");
+  });
+  return { upstream, held };
+}
+
+Deno.test("access: a limit of requests is told in the head of each answer, and in words when it is met", async () => {
+  await using upstream = startUpstream(() =>
+    completion("hi", {}) && new Response(completion("hi").body, {
+      headers: { "content-type": "application/json", "x-ratelimit-limit-requests": "7" },
+    })
+  );
+  const web = makeKey("web", { requests_per_minute: 2, tokens_per_minute: 100_000 });
+  await using gateway = await keyedGateway(upstream, [web]);
+  const first = await ask(gateway, web);
+  await first.body?.cancel();
+  assert.equal(first.headers.get("x-ratelimit-limit-requests"), "2");
+  assert.equal(first.headers.get("x-ratelimit-remaining-requests"), "1");
+  // Half a minute, less what the answer took; clocks of workers differ by what starting them takes.
+  assert.match(first.headers.get("x-ratelimit-reset-requests")!, /^(2\d|3[01])s$/);
+  assert.equal(first.headers.get("x-ratelimit-limit-tokens"), "100000");
+  assert.equal(await statusOf(ask(gateway, web)), 200);
+  const refused = await ask(gateway, web);
+  assert.equal(refused.status, 429);
+  assert.equal(refused.headers.get("x-ratelimit-remaining-requests"), "0");
+  assert.equal(refused.headers.get("x-should-retry"), null);
+  const waitMs = Number(refused.headers.get("retry-after-ms"));
+  assert.ok(waitMs > 20_000 && waitMs <= 31_000, String(waitMs));
+  assert.equal(refused.headers.get("retry-after"), String(Math.ceil(waitMs / 1000)));
+  const error = await errorOf(refused);
+  assert.equal(error.type, "RateLimitError");
+  assert.equal(error.code, 429);
+  assert.equal(error.reason, "requests_per_minute");
+  assert.equal(error.limit, 2);
+  assert.equal(error.remaining, 0);
+  assert.match(
+    String(error.message),
+    /^Key `web` may make 2 requests a minute; none is left\. Try again in/,
+  );
+  // Asking costs nothing.
+  assert.equal(await leftOf(gateway, web, "requests_per_minute"), 0);
+  const other = await gateway.post("/v1/messages", { ...ASK, max_tokens: 5 }, bearer(web.key));
+  assert.equal(other.status, 429);
+  assert.equal(other.headers.get("anthropic-ratelimit-requests-limit"), "2");
+  assert.equal(other.headers.get("anthropic-ratelimit-requests-remaining"), "0");
+  assert.ok(Date.parse(other.headers.get("anthropic-ratelimit-requests-reset")!) > Date.now());
+  assert.equal(other.headers.get("anthropic-ratelimit-input-tokens-limit"), "100000");
+  assert.equal(other.headers.get("x-ratelimit-limit-requests"), null);
+  assert.equal((await other.json()).error.type, "rate_limit_error");
+});
+
+Deno.test("access 11: a request that came to nothing gives its tokens back, and stays counted as one", async () => {
+  await using upstream = startUpstream(() =>
+    Response.json({ error: { message: "no", type: "BadRequestError", code: 400 } }, { status: 400 })
+  );
+  const web = makeKey("web", { requests_per_minute: 10, tokens_per_minute: 100_000 });
+  await using gateway = await keyedGateway(upstream, [web]);
+  assert.equal(await statusOf(ask(gateway, web)), 400);
+  assert.equal(await statusOf(ask(gateway, web, { model: "nobody" })), 404);
+  assert.equal(await leftOf(gateway, web, "tokens_per_minute"), 100_000);
+  const left = await leftOf(gateway, web, "requests_per_minute");
+  assert.ok(left === 9 || left === 10, String(left));
+  const { in_flight, usage } = await pageOf(gateway, web);
+  assert.equal(in_flight, 0);
+  assert.equal(usage.day.prompt_tokens + usage.day.completion_tokens, 0);
+});
+
+Deno.test("access: tokens are reserved before and settled with what was really used", async () => {
+  const { upstream, held } = heldUpstream();
+  await using _ = upstream;
+  const web = makeKey("web", { tokens_per_minute: 6000 });
+  await using gateway = await keyedGateway(upstream, [web]);
+  const answer = ask(gateway, web, { max_tokens: 400 });
+  await waitFor(() => held.length === 1, "the request");
+  const reserved = 6000 - await leftOf(gateway, web, "tokens_per_minute");
+  assert.ok(reserved > 0, "nothing is reserved");
+  held[0]();
+  assert.equal(await statusOf(answer), 200);
+  await waitFor(async () => (await pageOf(gateway, web)).in_flight === 0, "the end");
+  const { usage } = await pageOf(gateway, web);
+  assert.equal(usage.day.prompt_tokens, 3);
+  assert.equal(usage.day.completion_tokens, 2);
+});
+
+Deno.test("access 16: a request that alone exceeds the bucket is refused for good, and one without max_tokens needs what is learned", async () => {
+  await using upstream = startUpstream(() => completion("hi"));
+  const web = makeKey("web", { tokens_per_minute: 3000 });
+  await using gateway = await keyedGateway(upstream, [web]);
+  const long = "word ".repeat(10_000);
+  const refused = await ask(gateway, web, { messages: [{ role: "user", content: long }] });
+  assert.equal(refused.status, 429);
+  assert.equal(refused.headers.get("x-should-retry"), "false");
+  assert.equal(refused.headers.get("retry-after"), null);
+  assert.match(String((await errorOf(refused)).message), /can never be taken/);
+  for (let count = 0; count < 12; count++) assert.equal(await statusOf(ask(gateway, web)), 200);
+});
+
+Deno.test("access 19: several answers need several times the tokens, and are one request", async () => {
+  const { upstream, held } = heldUpstream();
+  await using _ = upstream;
+  const web = makeKey("web", { tokens_per_minute: 6000, requests_per_minute: 10 });
+  await using gateway = await keyedGateway(upstream, [web]);
+  const answer = ask(gateway, web, { max_tokens: 100, n: 4 });
+  await waitFor(() => held.length === 1, "the request");
+  const reserved = 6000 - await leftOf(gateway, web, "tokens_per_minute");
+  assert.ok(reserved > 350 && reserved < 480, String(reserved));
+  assert.equal(await leftOf(gateway, web, "requests_per_minute"), 9);
+  held[0]();
+  await statusOf(answer);
+});
+
+Deno.test("access 20: counting tokens and looking at models cost a request and no tokens", async () => {
+  await using upstream = startUpstream(() => Response.json({ count: 5, tokens: [1, 2, 3, 4, 5] }));
+  const web = makeKey("web", { tokens_per_minute: 1000, requests_per_minute: 10 });
+  await using gateway = await keyedGateway(upstream, [web]);
+  const prompt = "word ".repeat(5000);
+  assert.equal(
+    await statusOf(gateway.post("/tokenize", { model: "m", prompt }, bearer(web.key))),
+    200,
+  );
+  const messages = [{ role: "user", content: prompt }];
+  const count = gateway.post(
+    "/v1/messages/count_tokens",
+    { model: "m", messages },
+    bearer(web.key),
+  );
+  assert.equal(await statusOf(count), 200);
+  assert.equal(await statusOf(fetch(`${gateway.url}/v1/models`, bearer(web.key))), 200);
+  assert.equal(await leftOf(gateway, web, "tokens_per_minute"), 1000);
+  assert.equal(await leftOf(gateway, web, "requests_per_minute"), 7);
+});
+
+Deno.test("access 17: embeddings and ranks are booked by their total, cached tokens within the prompt", async () => {
+  const bodies: Record<string, object> = {
+    "/v1/embeddings": {
+      object: "list",
+      model: "m",
+      data: [{ object: "embedding", index: 0, embedding: [0.1] }],
+      usage: { prompt_tokens: 8, total_tokens: 8 },
+    },
+    "/rerank": { id: "x", model: "m", usage: { total_tokens: 56 }, results: [] },
+    "/v1/chat/completions": {
+      ...{ id: "x", object: "chat.completion", created: 1, model: "m" },
+      choices: [{
+        index: 0,
+        message: { role: "assistant", content: "hi" },
+        finish_reason: "stop",
+      }],
+      usage: {
+        prompt_tokens: 100,
+        completion_tokens: 7,
+        total_tokens: 107,
+        prompt_tokens_details: { cached_tokens: 60 },
+      },
+    },
+    "/v1/messages": {
+      id: "x",
+      type: "message",
+      role: "assistant",
+      model: "m",
+      content: [{ type: "text", text: "hi" }],
+      stop_reason: "end_turn",
+      usage: { input_tokens: 40, cache_read_input_tokens: 60, output_tokens: 7 },
+    },
+  };
+  await using upstream = startUpstream((seen) => Response.json(bodies[seen.path]));
+  const expected: [string, object, { prompt: number; cached: number; completion: number }][] = [
+    ["/v1/embeddings", { model: "m", input: "hi" }, { prompt: 8, cached: 0, completion: 0 }],
+    ["/rerank", { model: "m", query: "a", documents: ["b"] }, {
+      prompt: 56,
+      cached: 0,
+      completion: 0,
+    }],
+    ["/v1/chat/completions", ASK, { prompt: 100, cached: 60, completion: 7 }],
+    ["/v1/messages", { ...ASK, max_tokens: 9 }, { prompt: 100, cached: 60, completion: 7 }],
+  ];
+  const keys = expected.map((_, index) => makeKey(`key-${index}`));
+  await using gateway = await keyedGateway(upstream, keys);
+  for (const [index, [path, body, { prompt, cached, completion }]] of expected.entries()) {
+    assert.equal(await statusOf(gateway.post(path, body, bearer(keys[index].key))), 200, path);
+    const { usage } = await pageOf(gateway, keys[index]);
+    assert.deepEqual(
+      [usage.day.prompt_tokens, usage.day.cached_tokens, usage.day.completion_tokens],
+      [prompt, cached, completion],
+      path,
+    );
+  }
+});
+
+Deno.test("access 12: a stream that its client leaves costs its prompt and what came of it", async () => {
+  await using upstream = startUpstream(() => {
+    let count = 0;
+    const body = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        const delta = { content: `w${count++} ` };
+        const choices = [{ index: 0, delta, finish_reason: null }];
+        const event = { id: "x", object: "chat.completion.chunk", created: 1, model: "m", choices };
+        controller.enqueue(new TextEncoder().encode(`data: ${JSON.stringify(event)}\n\n`));
+      },
+    });
+    return new Response(body, { headers: { "content-type": "text/event-stream" } });
+  });
+  const web = makeKey("web", { tokens_per_minute: 6000, concurrency: 1 });
+  await using gateway = await keyedGateway(upstream, [web]);
+  const controller = new AbortController();
+  const stream = await ask(gateway, web, { stream: true }, { signal: controller.signal });
+  const reader = stream.body!.getReader();
+  let text = "";
+  while (!text.includes("w20 ")) text += new TextDecoder().decode((await reader.read()).value);
+  controller.abort();
+  await waitFor(async () => (await pageOf(gateway, web)).in_flight === 0, "the place is free");
+  const { usage, limits } = await pageOf(gateway, web);
+  assert.ok(usage.day.completion_tokens >= 20 && usage.day.completion_tokens < 400);
+  assert.ok(usage.day.prompt_tokens > 0);
+  const used = 6000 - limits.find((one) => one.limit === "tokens_per_minute")!.remaining;
+  assert.ok(used < 500, `${used}: the whole reservation`);
+});
+
+Deno.test("access 14: failing over takes one place and one request, however many attempts", async () => {
+  await using broken = startUpstream(() => new Response("no", { status: 500 }));
+  await using upstream = startUpstream(() => completion("hi"));
+  const web = makeKey("web", { requests_per_minute: 10, concurrency: 1 });
+  await using gateway = await keyedGateway(broken, [web], {
+    fallback_instances: [{ url: upstream.url, model_name: "m" }],
+    retry: { max_wait: 0 },
+  });
+  assert.equal(await statusOf(ask(gateway, web)), 200);
+  assert.ok(broken.seen.length > 0);
+  assert.equal(await leftOf(gateway, web, "requests_per_minute"), 9);
+  const { usage, in_flight } = await pageOf(gateway, web);
+  assert.equal(in_flight, 0);
+  assert.deepEqual([usage.day.requests, usage.day.prompt_tokens], [1, 3]);
+});
+
+Deno.test("access: more at once than a key or its group may have are refused, and a place that is free is taken", async () => {
+  const { upstream, held } = heldUpstream();
+  await using _ = upstream;
+  const [web, app] = [
+    makeKey("web", { concurrency: 1, group: "g" }),
+    makeKey("app", { group: "g" }),
+  ];
+  await using gateway = await keyedGateway(upstream, [web, app], {
+    groups: [{ name: "g", concurrency: 2 }],
+  });
+  const first = ask(gateway, web);
+  await waitFor(() => held.length === 1, "the first");
+  const refused = await ask(gateway, web);
+  assert.equal(refused.status, 429);
+  const error = await errorOf(refused);
+  assert.equal(error.reason, "concurrency");
+  assert.match(String(error.message), /^Key `web` may have 1 request at once/);
+  const second = ask(gateway, app);
+  await waitFor(() => held.length === 2, "the second");
+  const third = await ask(gateway, app);
+  assert.match(String((await errorOf(third)).message), /^Group `g` may have 2 requests at once/);
+  for (const let_go of held) let_go();
+  assert.deepEqual([await statusOf(first), await statusOf(second)], [200, 200]);
+  const again = ask(gateway, web);
+  await waitFor(() => held.length === 3, "the third");
+  held[2]();
+  assert.equal(await statusOf(again), 200);
+});
+
+Deno.test("access 28: a key that waits for its limit is served in its order, and holds up no other", async () => {
+  const { upstream, held } = heldUpstream();
+  await using _ = upstream;
+  const web = makeKey("web", { concurrency: 1, over: "queue" });
+  const other = makeKey("other");
+  await using gateway = await keyedGateway(upstream, [web, other]);
+  const ended: string[] = [];
+  const begin = (key: TestKey, name: string) =>
+    statusOf(ask(gateway, key, { user: name })).then((status) => ended.push(`${name} ${status}`));
+  const all = [begin(web, "one")];
+  await waitFor(() => upstream.seen.length === 1, "the first");
+  const gone = new AbortController();
+  const left = ask(gateway, web, { user: "left" }, { signal: gone.signal }).catch(() => "left");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  for (const name of ["two", "three"]) {
+    all.push(begin(web, name));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  all.push(begin(other, "other"));
+  await waitFor(() => upstream.seen.length === 2, "the other key's");
+  gone.abort();
+  assert.equal(await left, "left");
+  const users = () => upstream.seen.map(({ text }) => JSON.parse(text).user);
+  assert.deepEqual(users(), ["one", "other"]);
+  for (let count = 0; count < 4; count++) {
+    await waitFor(() => held.length > count, "the next");
+    held[count]();
+  }
+  await Promise.all(all);
+  assert.deepEqual(users(), ["one", "other", "two", "three"]);
+  assert.deepEqual([...ended].sort(), ["one 200", "other 200", "three 200", "two 200"]);
+  assert.equal((await pageOf(gateway, web)).in_flight, 0);
+});
+
+Deno.test("access 28: the wait ends with queue.deadline, and keeps a stream's client with comments", async () => {
+  const { upstream, held } = heldUpstream();
+  await using _ = upstream;
+  const web = makeKey("web", { concurrency: 1, over: "queue" });
+  await using gateway = await keyedGateway(upstream, [web], {
+    queue: { max: 1000, deadline: 1 },
+    keepalive: 0.2,
+  });
+  const first = ask(gateway, web);
+  await waitFor(() => held.length === 1, "the first");
+  const whole = await ask(gateway, web);
+  assert.equal(whole.status, 429);
+  const error = await errorOf(whole);
+  assert.equal(error.reason, "concurrency");
+  assert.match(String(error.message), /It has waited 1 s \(queue\.deadline\)/);
+  const stream = await ask(gateway, web, { stream: true });
+  assert.equal(stream.status, 200);
+  const text = await stream.text();
+  assert.match(text, /^: keepalive\n\n/);
+  assert.match(text, /data: .*"code":429/);
+  assert.doesNotMatch(text, /\[DONE\]/);
+  held[0]();
+  assert.equal(await statusOf(first), 200);
+});
+
+Deno.test("access: a key may not hold more of a line than its share", async () => {
+  const { upstream, held } = heldUpstream();
+  await using _ = upstream;
+  const [web, other] = [makeKey("web"), makeKey("other")];
+  await using gateway = await keyedGateway(upstream, [web, other], {
+    instances: [{ url: upstream.url, model_name: "m", max_concurrency: 1 }],
+    queue: { max: 8, deadline: 30 },
+    limits: { max_share_of_queue: 0.25 },
+  });
+  const all = [statusOf(ask(gateway, web))];
+  await waitFor(() => held.length === 1, "the first");
+  const answers = await Promise.race([
+    Promise.all([1, 2, 3].map(() => ask(gateway, web))).then(() => null),
+    (async () => {
+      const refused: Response[] = [];
+      for (let count = 0; count < 3; count++) {
+        const answer = ask(gateway, web);
+        const soon = new Promise<null>((resolve) => setTimeout(resolve, 300, null));
+        const first = await Promise.race([answer, soon]);
+        if (first === null) all.push(statusOf(answer));
+        else refused.push(first);
+      }
+      return refused;
+    })(),
+  ]);
+  assert.ok(answers !== null && answers.length > 0);
+  for (const refused of answers) {
+    assert.equal(refused.status, 429);
+    assert.match(
+      String((await errorOf(refused)).message),
+      /as many requests in line as one key may/,
+    );
+  }
+  const others = statusOf(ask(gateway, other));
+  const letGo = setInterval(() => held.splice(0).forEach((go) => go()), 20);
+  assert.equal(await others, 200);
+  for (const status of await Promise.all(all)) assert.equal(status, 200);
+  await waitFor(async () => (await pageOf(gateway, web)).in_flight === 0, "the end");
+  clearInterval(letGo);
+});
+
+Deno.test("access 27: a stream that a comment has opened tells the limits in that head", async () => {
+  const { upstream, held } = heldUpstream();
+  await using _ = upstream;
+  const web = makeKey("web", { requests_per_minute: 5 });
+  await using gateway = await keyedGateway(upstream, [web], { keepalive: 0.1 });
+  const stream = await ask(gateway, web, { stream: true });
+  assert.equal(stream.headers.get("x-ratelimit-remaining-requests"), "4");
+  held[0]();
+  await stream.body?.cancel();
+});
+
+Deno.test("access 21: a reload finds what was used, and a limit that is gone cuts nobody", async () => {
+  const { upstream, held } = heldUpstream();
+  await using _ = upstream;
+  const web = makeKey("web");
+  const config = {
+    instances: [{ url: upstream.url, model_name: "m" }],
+    health_check: false,
+  };
+  const withLimits = (more: object) => ({ ...config, keys: [{ ...web.line, ...more }] });
+  await using gateway = await startGateway(withLimits({ requests_per_minute: 10, concurrency: 5 }));
+  const reload = async (more: object) => {
+    const said = gateway.log().length;
+    await Deno.writeTextFile(gateway.configFile, configText(withLimits(more), gateway.dataDir));
+    await waitFor(() => gateway.log().slice(said).includes("configuration reloaded"), "the reload");
+  };
+  const all = [1, 2, 3, 4, 5].map(() => statusOf(ask(gateway, web)));
+  await waitFor(() => held.length === 5, "five");
+  assert.equal(await leftOf(gateway, web, "requests_per_minute"), 5);
+  await reload({ requests_per_minute: 100, concurrency: 2 });
+  const left = await leftOf(gateway, web, "requests_per_minute");
+  assert.ok(left >= 50 && left < 60, String(left));
+  assert.equal((await errorOf(await ask(gateway, web))).reason, "concurrency");
+  await reload({});
+  assert.deepEqual((await pageOf(gateway, web)).limits, []);
+  for (const go of held) go();
+  assert.deepEqual(await Promise.all(all), [200, 200, 200, 200, 200]);
+  await waitFor(async () => (await pageOf(gateway, web)).in_flight === 0, "the end");
+});
+
+Deno.test("access 22: two workers share a key's places at once exactly", async () => {
+  const { upstream, held } = heldUpstream();
+  await using _ = upstream;
+  const web = makeKey("web", { concurrency: 3 });
+  await using gateway = await keyedGateway(upstream, [web], { workers: 2 });
+  const answers = Array.from({ length: 24 }, () =>
+    gateway.post("/v1/chat/completions", ASK, {
+      headers: { authorization: `Bearer ${web.key}`, connection: "close" },
+    }));
+  let refused = 0;
+  const statuses = answers.map((answer) =>
+    statusOf(answer).then((status) => {
+      if (status === 429) refused++;
+      return status;
+    })
+  );
+  await waitFor(
+    () => refused + held.length === 24,
+    () => `24 requests, there are ${refused} refused and ${held.length} under way`,
+  );
+  assert.deepEqual([refused, held.length], [21, 3]);
+  for (const go of held) go();
+  assert.equal((await Promise.all(statuses)).filter((status) => status === 200).length, 3);
+  await waitFor(async () => (await pageOf(gateway, web)).in_flight === 0, "the end");
+});
+
+Deno.test("access: prompts and answers have a longest size where a key says so", async () => {
+  await using upstream = startUpstream(() => completion("hi"));
+  const web = makeKey("web", { max_prompt_tokens: 100, max_completion_tokens: 50 });
+  await using gateway = await keyedGateway(upstream, [web]);
+  assert.equal(await statusOf(ask(gateway, web, { max_tokens: 50 })), 200);
+  const long = await ask(gateway, web, { max_tokens: 51 });
+  assert.equal(long.status, 400);
+  assert.equal((await errorOf(long)).reason, "max_completion_tokens");
+  const content = "word ".repeat(1000);
+  const prompt = await ask(gateway, web, { messages: [{ role: "user", content }] });
+  assert.equal(prompt.status, 400);
+  assert.equal((await errorOf(prompt)).reason, "max_prompt_tokens");
+});
+
+Deno.test("access: a group's salt keeps its prompts apart, whatever a client says", async () => {
+  await using upstream = startUpstream(() => completion("hi"));
+  const web = makeKey("web", { group: "g" });
+  await using gateway = await keyedGateway(upstream, [web], {
+    groups: [{ name: "g", cache_salt: "of-the-group" }],
+  });
+  assert.equal(await statusOf(ask(gateway, web)), 200);
+  assert.equal(await statusOf(ask(gateway, web, { cache_salt: "mine" })), 200);
+  for (const { text } of upstream.seen) assert.equal(JSON.parse(text).cache_salt, "of-the-group");
+});
+
+Deno.test("access: a key whose conversations are not recorded leaves no record", async () => {
+  await using upstream = startUpstream(() => completion("hi"));
+  const [quiet, web] = [makeKey("quiet", { record: false }), makeKey("web")];
+  await using gateway = await keyedGateway(upstream, [quiet, web]);
+  assert.equal(await statusOf(ask(gateway, quiet)), 200);
+  assert.equal(await statusOf(ask(gateway, web)), 200);
+  let text = "";
+  const folder = join(gateway.dataDir, "requests_responses");
+  await waitFor(async () => {
+    text = "";
+    try {
+      for await (const { name } of Deno.readDir(folder)) {
+        text += await Deno.readTextFile(join(folder, name));
+      }
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+    return text.includes('\\"key\\":\\"web\\"');
+  }, "the record");
+  assert.equal(text.trim().split("\n").length, 1);
+  assert.match(text, /\\"charged\\":\{\\"prompt\\":3/);
+});
+
+Deno.test('access: of a key whose record is "meta" no word is kept, and that there was a conversation is', async () => {
+  await using upstream = startUpstream(() => completion("an answer"));
+  const web = makeKey("web", { record: "meta" });
+  await using gateway = await keyedGateway(upstream, [web]);
+  const messages = [{ role: "user", content: "a secret question" }];
+  assert.equal(await statusOf(ask(gateway, web, { messages, stop: ["a secret stop"] })), 200);
+  const [record] = await recordsOf(gateway, 1, "incomplete");
+  assert.ok(record.conversations.every(({ value }) => value === ""));
+  assert.equal(record.meta.key, "web");
+  const text = JSON.stringify(record);
+  for (const word of ["secret", "an answer"]) assert.ok(!text.includes(word), word);
+});

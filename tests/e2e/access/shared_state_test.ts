@@ -1,0 +1,92 @@
+// Two gateways with one limit, by a real redis-server between them: clients, heads, metrics and alerts.
+
+import assert from "node:assert/strict";
+import { HAS_REDIS, RedisServer } from "../../support/redis_server.ts";
+import { completion, startUpstream, waitFor } from "../stand.ts";
+import { ASK, bearer, errorOf, keyedGateway, makeKey } from "./keyed.ts";
+
+const KEY = makeKey("web");
+
+function test(name: string, body: () => Promise<void>): void {
+  Deno.test({ name, fn: body, ignore: !HAS_REDIS });
+}
+
+const metric = async (url: string, name: string) => {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1] ?? NaN);
+};
+
+test("access 22: two gateways hold one limit of requests, also when one of them is new", async () => {
+  await using redis = await RedisServer.start();
+  await using upstream = startUpstream(() => completion("hi"));
+  const shared = { shared_state: { url: redis.url, timeout: 1 } };
+  const limits = { limits: { requests_per_minute: 5 } };
+  await using one = await keyedGateway(upstream, [KEY], { ...shared, ...limits });
+  await using other = await keyedGateway(upstream, [KEY], { ...shared, ...limits });
+  for (const { url } of [one, other]) {
+    await waitFor(async () => await metric(url, "gateway_shared_state_up") === 1, () => url);
+  }
+  const statuses = [];
+  for (let i = 0; i < 8; i++) {
+    const response = await [one, other][i % 2].post("/v1/chat/completions", ASK, bearer(KEY.key));
+    statuses.push(response.status);
+    assert.equal(response.headers.get("x-gateway-limits"), null);
+    if (response.status === 429) {
+      const { reason, message } = await errorOf(response);
+      assert.equal(reason, "requests_per_minute");
+      assert.match(String(message), /Key `web`/);
+      assert.ok(Number(response.headers.get("retry-after")) >= 1);
+    } else {
+      assert.equal(response.headers.get("x-ratelimit-remaining-requests"), String(4 - i));
+      await response.body?.cancel();
+    }
+  }
+  assert.deepEqual(statuses, [200, 200, 200, 200, 200, 429, 429, 429]);
+});
+
+test("access 24: without the server each gateway allows its share, says so, and nobody gets a 429 for it", async () => {
+  await using redis = await RedisServer.start();
+  await using upstream = startUpstream(() => completion("hi"));
+  const config = (when_down: string) => ({
+    shared_state: { url: redis.url, when_down },
+    limits: { requests_per_minute: 100 },
+  });
+  await using local = await keyedGateway(upstream, [KEY], config("local"));
+  await using closed = await keyedGateway(upstream, [KEY], config("closed"));
+  for (const { url } of [local, closed]) {
+    await waitFor(async () => await metric(url, "gateway_shared_state_up") === 1, () => url);
+  }
+  await redis.stop();
+  const ask = async (gateway: typeof local) => {
+    const response = await gateway.post("/v1/chat/completions", ASK, bearer(KEY.key));
+    return { response, text: await response.text() };
+  };
+  for (let i = 0; i < 5; i++) {
+    const { response } = await ask(local);
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get("x-gateway-limits"), "local");
+    assert.ok(response.headers.has("x-ratelimit-remaining-requests"));
+  }
+  const { response, text } = await ask(closed);
+  assert.equal(response.status, 503);
+  assert.equal(JSON.parse(text).error.reason, "shared_state");
+  for (const gateway of [local, closed]) {
+    await waitFor(
+      async () => await metric(gateway.url, "gateway_shared_state_up") === 0,
+      () => gateway.log(),
+    );
+    assert.ok(await metric(gateway.url, "gateway_shared_state_errors_total") >= 1);
+    await waitFor(() => /shared_state/.test(gateway.log()), () => gateway.log());
+  }
+  await redis.startAgain();
+  for (const gateway of [local, closed]) {
+    await waitFor(async () => {
+      const { response } = await ask(gateway);
+      return response.status === 200 && !response.headers.has("x-gateway-limits");
+    }, () => gateway.log());
+  }
+  await waitFor(
+    async () => await metric(local.url, "gateway_shared_state_up") === 1,
+    () => local.log(),
+  );
+});

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { AgeClock } from "../../lib/observe/age_clock.ts";
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const START = Date.UTC(2026, 0, 31, 12);
+
+/** A wall clock that may be set, and one that only goes on. */
+function clocks() {
+  const at = { wall: START, steady: 1000 };
+  const ages = new AgeClock(() => new Date(at.wall), () => at.steady);
+  return {
+    ages: () => ages.now().getTime() - START,
+    pass: (ms: number) => {
+      at.wall += ms;
+      at.steady += ms;
+    },
+    set: (ms: number) => at.wall += ms,
+  };
+}
+
+Deno.test("ages are told by the wall clock as long as nobody sets it far ahead", () => {
+  const { ages, pass, set } = clocks();
+  pass(40 * DAY);
+  assert.equal(ages(), 40 * DAY);
+  set(HOUR / 2);
+  assert.equal(ages(), 40 * DAY + HOUR / 2);
+  set(-3 * DAY);
+  assert.equal(ages(), 37 * DAY + HOUR / 2);
+});
+
+Deno.test("a clock that is set a year ahead makes nothing old, and set back changes nothing", () => {
+  const { ages, pass, set } = clocks();
+  set(365 * DAY);
+  assert.equal(ages(), 0);
+  pass(5 * HOUR);
+  assert.equal(ages(), 5 * HOUR);
+  set(-365 * DAY);
+  assert.equal(ages(), 5 * HOUR);
+  pass(2 * DAY);
+  assert.equal(ages(), 2 * DAY + 5 * HOUR);
+});
+
+Deno.test("a clock that has been ahead for a day is believed, and one that was put right is not", () => {
+  const { ages, pass, set } = clocks();
+  set(365 * DAY);
+  ages();
+  pass(23 * HOUR);
+  assert.equal(ages(), 23 * HOUR);
+  pass(HOUR);
+  assert.equal(ages(), 366 * DAY);
+  set(10 * DAY);
+  ages();
+  set(-10 * DAY);
+  ages();
+  set(10 * DAY);
+  pass(23 * HOUR);
+  assert.equal(ages(), 366 * DAY + 23 * HOUR);
+});

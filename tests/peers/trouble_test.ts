@@ -1,0 +1,113 @@
+// Several gateways, of which some are busy, paused, of another version, or strangers. Numbers are those of the
+// edge cases in docs/decisions/peers.md.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { FORM } from "../../lib/peers/note.ts";
+import { ROOT, startGateway, startSimulators } from "../support/processes.ts";
+import { waitFor } from "../support/wait.ts";
+import { by, chat, followsNotes, instanceOf, names } from "./by_prompts.ts";
+import { fleetOf, hears, hearsMore, metric, startTogether, TOKEN } from "./gateways.ts";
+
+Deno.test("with two workers a prompt goes where another gateway has sent its beginning", () =>
+  followsNotes(2));
+
+Deno.test("requests of another gateway count where they are, while it is heard of", async () => {
+  await using simulators = await startSimulators({
+    count: 2,
+    args: ["--model", "m", "--tokens-per-second", "2"],
+  });
+  const [busy, idle] = simulators.urls;
+  await using together = await startTogether([by([busy]), by([busy, idle])], { stale_after: 1 });
+  const [first, second] = together.gateways;
+  const leave = new AbortController();
+  const streams = await Promise.all(
+    names.map((name) =>
+      first.post("/v1/chat/completions", { ...chat(name), stream: true, max_tokens: 200 }, {
+        signal: leave.signal,
+      })
+    ),
+  );
+  await hearsMore(second);
+  const explained = async () => {
+    const answer = await second.post("/admin/explain", chat("zebra"));
+    const { instances } = await answer.json();
+    return instances.find(({ instance }: { instance: string }) => instance === new URL(busy).host)
+      .weighed;
+  };
+  const { others } = await explained();
+  assert.equal(others, names.length);
+  first.signal("SIGSTOP");
+  await hears(second, 0);
+  assert.equal((await explained()).others, 0);
+  first.signal("SIGCONT");
+  leave.abort();
+  for (const stream of streams) await stream.body?.cancel().catch(() => {});
+});
+
+Deno.test("case 34: one is paused, one is of another version, one has another token: the others neither wait nor err", async () => {
+  await using simulators = await startSimulators({ count: 2, args: ["--model", "m"] });
+  const config = by(simulators.urls);
+  await using together = await startTogether([config, config, config], { stale_after: 1 });
+  const [first, second, third] = together.gateways;
+  await using stranger = await startGateway({
+    config: { ...config, peers: { urls: [first.url], token: "another-token-than-theirs" } },
+  });
+  const other = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    () => new Response(null, { status: 426 }),
+  );
+  const urls = [first.url, second.url, third.url, `http://127.0.0.1:${other.addr.port}`];
+  await first.writeConfig({ ...config, peers: { urls, token: TOKEN, stale_after: 1 } });
+  await waitFor(
+    () => /it is of another version/.test(first.output()),
+    "the word of another version",
+  );
+  const foreign = await first.post("/admin/peers", { form: `${FORM}0` }, {
+    headers: { authorization: `Bearer ${TOKEN}` },
+  });
+  assert.equal(foreign.status, 426, await foreign.text());
+  third.signal("SIGSTOP");
+  await hears(first, 1);
+  const took: number[] = [];
+  for (let at = 0; at < 200; at++) {
+    const begun = performance.now();
+    await instanceOf(at % 2 === 0 ? first : second, `${names[at % names.length]} ${at}`);
+    took.push(performance.now() - begun);
+  }
+  took.sort((a, b) => a - b);
+  assert.ok(took[180] < 500, `nine of ten within ${took[180]} ms`);
+  await waitFor(
+    async () => await metric(first, 'gateway_peer_refused_total{reason="token"}') > 0,
+    "the stranger's notes to be counted",
+  );
+  assert.equal(await metric(first, 'gateway_peer_refused_total{reason="form"}'), 1);
+  assert.match(stranger.output(), /it refuses the token/);
+  third.signal("SIGCONT");
+  await hears(first, 2);
+  await hears(third, 2);
+  await other.shutdown();
+});
+
+Deno.test("case 35: clocks that differ by an hour change nothing", async () => {
+  await using simulators = await startSimulators({ count: 2, args: ["--model", "m"] });
+  const peers = { token: TOKEN };
+  const main = join(ROOT, "tests/peers/late_clock_main.ts");
+  const config = by(simulators.urls);
+  await using ahead = await startGateway({ config: by(simulators.urls.slice(1)), main });
+  await using usual = await startGateway({ config });
+  await ahead.writeConfig({
+    ...by(simulators.urls.slice(1)),
+    peers: { ...peers, urls: [usual.url] },
+  });
+  await usual.writeConfig({ ...config, peers: { ...peers, urls: [ahead.url] } });
+  await hears(usual, 1);
+  await hears(ahead, 1);
+  const { time } = await fleetOf(ahead);
+  assert.ok(Date.parse(time) - Date.now() > 3_500_000, "its clock is ahead");
+  for (const name of names) await instanceOf(ahead, name);
+  await hearsMore(usual);
+  for (const name of names) {
+    assert.equal(await instanceOf(usual, name), `127.0.0.1:${simulators.ports[1]}`);
+  }
+});

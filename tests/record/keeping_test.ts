@@ -1,0 +1,190 @@
+// How long records stay, and in which form: deleted by age and size, packed after a day, taken out on demand.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { hourFile } from "../../lib/observe/hour_files.ts";
+import { hourName } from "../../lib/observe/hour_name.ts";
+import { pack, readLines } from "../../lib/observe/packed_file.ts";
+import { browse, readRecord } from "../../lib/record/browse.ts";
+import { eraseFrom } from "../../lib/record/erase.ts";
+import { recordFacts } from "../../lib/record/line_facts.ts";
+import { recordLines } from "../../lib/record/export/lines.ts";
+import { loadConfig } from "../../lib/config/load.ts";
+import { SlotTable } from "../../lib/pool/fleet.ts";
+import { SharedState } from "../../lib/pool/shared_state.ts";
+import { Housekeeping } from "../../lib/process/housekeeping.ts";
+import { Snapshots } from "../../lib/process/snapshots.ts";
+import { ROOT, startProcess, temporaryFolder } from "../support/processes.ts";
+
+const NOW = new Date(2026, 0, 31, 12, 30);
+
+function record(id: string, more: Record<string, unknown> = {}, at = NOW): string {
+  return JSON.stringify({
+    id,
+    conversations: [{ from: "human", value: `question ${id}` }, { from: "gpt", value: "answer" }],
+    model: "demo",
+    created: at.getTime() / 1000,
+    tools: "",
+    meta: JSON.stringify({ client: "10.0.0.7", started_at: at.toISOString(), ...more }),
+  });
+}
+
+async function put(folder: string, hour: string, lines: readonly string[]): Promise<string> {
+  await Deno.mkdir(folder, { recursive: true });
+  const path = hourFile(folder, hour);
+  await Deno.writeTextFile(path, lines.map((line) => `${line}\n`).join(""));
+  return path;
+}
+
+async function linesOf(path: string): Promise<string[]> {
+  let text = "";
+  for await (const piece of (await readLines(path)).pipeThrough(new TextDecoderStream())) {
+    text += piece;
+  }
+  return text.split("\n").filter((line) => line !== "");
+}
+
+const namesIn = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+
+function housekeepingOf(dataDir: string, options: Record<string, unknown>): Housekeeping {
+  const text = JSON.stringify({
+    instances: [{ url: "http://127.0.0.1:8001", model_name: "m" }],
+    data_dir: dataDir,
+    ...options,
+  });
+  const loaded = loadConfig("test", text, () => undefined);
+  assert.ok(loaded.ok, JSON.stringify(loaded));
+  const snapshots = new Snapshots(
+    loaded.config,
+    new SlotTable(SharedState.create()),
+    () => false,
+  );
+  return new Housekeeping(snapshots, () => NOW, () => NOW);
+}
+
+Deno.test("records are deleted by age, what is incomplete by its own, and the rest stays", async () => {
+  await using folder = await temporaryFolder();
+  const complete = join(folder.path, "requests_responses");
+  const incomplete = join(folder.path, "incomplete");
+  for (const place of [complete, incomplete]) {
+    for (const hour of ["20260101_10", "20260130_10", "20260131_12"]) {
+      await put(place, hour, [record(hour)]);
+    }
+  }
+  const keeping = housekeepingOf(folder.path, {
+    record: { keep_days: 7, incomplete_keep_days: 1 },
+  });
+  await keeping.look();
+  await keeping.close();
+  assert.deepEqual(namesIn(complete), ["20260130_10.jsonl", "20260131_12.jsonl"]);
+  assert.deepEqual(namesIn(incomplete), ["20260131_12.jsonl"]);
+});
+
+Deno.test("hours that are over for a day are packed where that is wanted, and read as before", async () => {
+  await using folder = await temporaryFolder();
+  const complete = join(folder.path, "requests_responses");
+  const ids = Array.from({ length: 120 }, (_, index) => `r${index}`);
+  await put(complete, "20260129_10", ids.slice(0, 80).map((id) => record(id)));
+  await put(complete, "20260131_11", ids.slice(80).map((id) => record(id)));
+  const keeping = housekeepingOf(folder.path, { record: { compress: "gzip" } });
+  await keeping.look();
+  await keeping.close();
+  assert.deepEqual(namesIn(complete), ["20260129_10.jsonl.gz", "20260131_11.jsonl"]);
+  const seen: string[] = [];
+  for (let cursor: string | null = ""; cursor !== null;) {
+    const all = { text: "", model: "", hour: "", incomplete: false, cursor };
+    const page = await browse(folder.path, all);
+    seen.push(...page.records.map(({ id }) => id));
+    cursor = page.cursor;
+    const last = page.records.at(-1)!;
+    assert.equal((await readRecord(folder.path, last.place))?.id, last.id);
+  }
+  assert.deepEqual(seen, ids.toReversed());
+  const exported: unknown[] = [];
+  for await (const one of recordLines(hourFile(complete, "20260129_10"))) exported.push(one?.id);
+  assert.deepEqual(exported, ids.slice(0, 80));
+  assert.deepEqual(namesIn(complete).length, 2, "nothing unpacked stays");
+});
+
+Deno.test("a packing that was cut off costs nothing", async () => {
+  await using folder = await temporaryFolder();
+  const path = await put(folder.path, "20260129_10", [record("a")]);
+  await Deno.writeTextFile(`${path}.gz.new`, "half");
+  await Deno.writeTextFile(`${path}.gz`, "not whole, and the plain file was not removed yet");
+  assert.equal((await linesOf(path)).length, 1, "the plain file is the one that counts");
+  await pack(path);
+  assert.deepEqual(namesIn(folder.path), ["20260129_10.jsonl.gz"]);
+  assert.equal((await linesOf(path)).length, 1);
+});
+
+Deno.test("what is recorded of a client is taken out, of packed files and of the one being written", async () => {
+  await using folder = await temporaryFolder();
+  const lines = [
+    record("a", { key: "alice" }),
+    record("b", { key: "bob" }),
+    "half a line that a crash le",
+    record("c", { key: "alice", client: "10.0.0.8" }),
+  ];
+  const old = await put(folder.path, "20260129_10", lines);
+  await pack(old);
+  const plain = await put(folder.path, "20260130_10", lines);
+  const current = await put(folder.path, hourName(NOW), lines);
+  const only = await put(folder.path, "20260128_10", [record("d", { key: "alice" })]);
+  const options = { now: NOW, isTrial: true };
+  const trial = await eraseFrom(folder.path, { key: "alice" }, recordFacts, options);
+  assert.deepEqual(trial, { lines: 7, files: 4 });
+  assert.equal((await linesOf(current)).length, 4, "a trial changes nothing");
+  const erased = await eraseFrom(folder.path, { key: "alice" }, recordFacts, {
+    ...options,
+    isTrial: false,
+  });
+  assert.deepEqual(erased, trial);
+  for (const path of [old, plain, current]) {
+    assert.deepEqual(await linesOf(path), [lines[1], lines[2]], path);
+  }
+  await assert.rejects(Deno.stat(only), Deno.errors.NotFound);
+  assert.deepEqual(namesIn(folder.path), [
+    "20260129_10.jsonl.gz",
+    "20260130_10.jsonl",
+    "20260131_12.jsonl",
+  ]);
+  const none = await eraseFrom(folder.path, { key: "bob", client: "10.0.0.8" }, recordFacts, {
+    ...options,
+    isTrial: false,
+  });
+  assert.equal(none.lines, 0, "all conditions must hold");
+});
+
+Deno.test("what came before a time is taken out, to the very request", async () => {
+  await using folder = await temporaryFolder();
+  const at = (minutes: number) => new Date(NOW.getTime() - minutes * 60_000);
+  const path = await put(folder.path, hourName(NOW), [
+    record("old", {}, at(20)),
+    record("new", {}, at(5)),
+  ]);
+  const before = at(10).getTime();
+  await eraseFrom(folder.path, { before }, recordFacts, { now: NOW, isTrial: false });
+  assert.deepEqual((await linesOf(path)).map((line) => JSON.parse(line).id), ["new"]);
+});
+
+Deno.test("records delete goes through all folders, and deletes nothing without a condition", async () => {
+  await using folder = await temporaryFolder();
+  await put(join(folder.path, "requests_responses"), hourName(NOW), [record("a"), record("b")]);
+  const story = { id: "a", at: NOW.getTime(), client: "10.0.0.7", key: "", attempts: [] };
+  await put(join(folder.path, "requests"), hourName(NOW), [JSON.stringify(story)]);
+  const ran = async (...args: string[]) => {
+    await using child = startProcess(Deno.execPath(), {
+      args: ["run", "-A", join(ROOT, "main.ts"), "records", "delete", ...args]
+        .concat("--data-dir", folder.path),
+    });
+    return { ...await child.status, err: child.stderr() };
+  };
+  const nothing = await ran();
+  assert.equal(nothing.code, 2);
+  assert.match(nothing.err, /expected --client, --key or --before/);
+  const done = await ran("--client", "10.0.0.7");
+  assert.equal(done.code, 0, done.err);
+  assert.match(done.err, /requests_responses: 2 lines of 1 files deleted/);
+  assert.match(done.err, /requests: 1 lines of 1 files deleted/);
+  assert.match((await ran("--client", "10.0.0.7")).err, /requests_responses: 0 lines/);
+});

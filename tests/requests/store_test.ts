@@ -1,0 +1,268 @@
+// The store of requests: what is written, how long it is kept, and how it is looked through.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { keepWithin } from "../../lib/observe/keep.ts";
+import type { Report } from "../../lib/observe/report.ts";
+import { browseRequests, findRequest } from "../../lib/requests/browse.ts";
+import { ANY, type RequestFilter } from "../../lib/requests/filter.ts";
+import { queryIn } from "../../lib/requests/parameters.ts";
+import { RequestWriter } from "../../lib/requests/writer.ts";
+import { REPORT } from "../observe/sample_report.ts";
+import { temporaryFolder } from "../support/processes.ts";
+
+const NOON = new Date(2026, 0, 31, 12, 30);
+const NO_LIMIT = { days: null, bytes: null };
+
+interface Stand {
+  readonly writer: RequestWriter;
+  readonly problems: { text: string; lost: number }[];
+  now: Date;
+}
+
+function standIn(dataDir: string, enabled = true): Stand {
+  const problems: Stand["problems"] = [];
+  const stand = { now: NOON };
+  const writer = new RequestWriter({ dataDir, enabled, keep: NO_LIMIT }, {
+    now: () => stand.now,
+    ageNow: () => stand.now,
+    onError: (error, lost) => problems.push({ text: String(error), lost }),
+  });
+  return Object.assign(stand, { writer, problems });
+}
+
+function report(id: string, more: Partial<Report> = {}): Report {
+  return { ...REPORT, id, startedAtMs: NOON.getTime(), ...more };
+}
+
+async function idsOf(dataDir: string, more: Partial<RequestFilter> = {}): Promise<string[]> {
+  const page = await browseRequests(dataDir, { ...ANY, ...more }, "");
+  return page.requests.map(({ id }) => id);
+}
+
+Deno.test("each request is a line of its hour, readable for the owner alone, without a word of it", async () => {
+  await using folder = await temporaryFolder();
+  const { writer, problems } = standIn(folder.path);
+  for (const id of ["a", "b"]) writer.add(report(id));
+  await writer.flush();
+  const path = join(folder.path, "requests", "20260131_12.jsonl");
+  const lines = (await Deno.readTextFile(path)).trimEnd().split("\n").map((one) => JSON.parse(one));
+  assert.deepEqual(lines.map(({ id }) => id), ["a", "b"]);
+  assert.equal(lines[0].duration_ms, 1030);
+  assert.deepEqual(lines[0].attempts, [
+    {
+      instance: "a",
+      outcome: "answered",
+      status: 200,
+      start_ms: null,
+      first_ms: null,
+      end_ms: null,
+    },
+  ]);
+  if (Deno.build.os !== "windows") {
+    assert.equal((await Deno.stat(path)).mode! & 0o777, 0o600);
+    assert.equal((await Deno.stat(join(folder.path, "requests"))).mode! & 0o777, 0o700);
+  }
+  assert.deepEqual(problems, []);
+});
+
+Deno.test("nothing is written where it is switched off", async () => {
+  await using folder = await temporaryFolder();
+  const { writer } = standIn(folder.path, false);
+  writer.add(report("a"));
+  await writer.flush();
+  assert.deepEqual(await idsOf(folder.path), []);
+});
+
+Deno.test("a disk that takes nothing costs the lines, is told, and costs no line after it", async () => {
+  await using folder = await temporaryFolder();
+  const { writer, problems } = standIn(folder.path);
+  // Where the folder should be, is a file.
+  await Deno.writeTextFile(join(folder.path, "requests"), "");
+  for (const id of ["a", "b"]) writer.add(report(id));
+  await writer.flush();
+  assert.deepEqual(problems.map(({ lost }) => lost), [2]);
+  await Deno.remove(join(folder.path, "requests"));
+  writer.add(report("c"));
+  await writer.flush();
+  assert.deepEqual(await idsOf(folder.path), ["c"]);
+});
+
+Deno.test("half a line that a crash left costs itself alone", async () => {
+  await using folder = await temporaryFolder();
+  const { writer } = standIn(folder.path);
+  writer.add(report("a"));
+  await writer.flush();
+  const path = join(folder.path, "requests", "20260131_12.jsonl");
+  await Deno.writeTextFile(path, '{"id":"torn","at', { append: true });
+  writer.add(report("b"));
+  await writer.flush();
+  assert.deepEqual(await idsOf(folder.path), ["b", "a"]);
+});
+
+Deno.test("the oldest hours go first, by age and by size, and never the one that is written", async () => {
+  await using folder = await temporaryFolder();
+  const put = async (hour: string, bytes: number) =>
+    await Deno.writeFile(join(folder.path, `${hour}.jsonl`), new Uint8Array(bytes));
+  await put("20260129_11", 10);
+  await put("20260130_12", 10);
+  await put("20260131_10", 100);
+  await put("20260131_11", 100);
+  await put("20260131_12", 1000);
+  await Deno.writeTextFile(join(folder.path, "notes.txt"), "somebody's own");
+  assert.deepEqual(await keepWithin(folder.path, { days: 1, bytes: null }, NOON), [
+    "20260129_11.jsonl",
+  ]);
+  assert.deepEqual(await keepWithin(folder.path, { days: null, bytes: 1150 }, NOON), [
+    "20260130_12.jsonl",
+    "20260131_10.jsonl",
+  ]);
+  assert.deepEqual(await keepWithin(folder.path, { days: null, bytes: 1 }, NOON), [
+    "20260131_11.jsonl",
+  ]);
+  const left = [...Deno.readDirSync(folder.path)].map(({ name }) => name).sort();
+  assert.deepEqual(left, ["20260131_12.jsonl", "notes.txt"]);
+  assert.deepEqual(await keepWithin(join(folder.path, "none"), { days: 1, bytes: 1 }, NOON), []);
+});
+
+Deno.test("a writer takes away what is too old when the hour changes", async () => {
+  await using folder = await temporaryFolder();
+  const stand = standIn(folder.path);
+  stand.writer.configure({
+    dataDir: folder.path,
+    enabled: true,
+    keep: { days: 1, bytes: null },
+  });
+  stand.writer.add(report("old"));
+  await stand.writer.flush();
+  stand.now = new Date(2026, 1, 2, 9);
+  stand.writer.add(report("new"));
+  await stand.writer.flush();
+  const left = [...Deno.readDirSync(join(folder.path, "requests"))].map(({ name }) => name);
+  assert.deepEqual(left, ["20260202_09.jsonl"]);
+});
+
+const failed = { instance: "a", outcome: "failed", status: 503, error: "Engine is DEAD" } as const;
+const answered = { instance: "b", outcome: "answered", status: 200 } as const;
+const caller = {
+  key: "web",
+  group: "search",
+  limited: "",
+  queued: false,
+  recordsWords: true,
+  charged: { prompt: 1, cached: 0, completion: 1, cost: 0, estimated: false },
+  estimatedPrompt: 0,
+};
+
+Deno.test("requests are found by each of the conditions, and by several at once", async () => {
+  await using folder = await temporaryFolder();
+  const { writer } = standIn(folder.path);
+  const all: Report[] = [
+    report("usual"),
+    report("over", { instance: "b", attempts: [failed, answered] }),
+    report("nobody", { outcome: "failed", status: 503, instance: "", attempts: [failed] }),
+    report("lost", { outcome: "rejected", status: 404, model: "x", instance: "", attempts: [] }),
+    report("left", { outcome: "aborted", caller }),
+    report("slow", { durationMs: 20_000, waitedMs: 4000, startedAtMs: NOON.getTime() + 60_000 }),
+    report("mended", { resumes: [{ from: "a", to: "b", way: "exact", atChars: 7 }] }),
+  ];
+  for (const one of all) writer.add(one);
+  await writer.flush();
+  const found = (more: Partial<RequestFilter>) => idsOf(folder.path, more);
+  assert.deepEqual(await found({}), all.map(({ id }) => id).reverse());
+  assert.deepEqual(await found({ model: "x" }), ["lost"]);
+  assert.deepEqual(await found({ instance: "b" }), ["over"]);
+  assert.deepEqual(await found({ client: "web" }), ["left"]);
+  assert.deepEqual(await found({ client: "search" }), ["left"]);
+  assert.deepEqual(await found({ status: "404" }), ["lost"]);
+  assert.deepEqual(await found({ status: "5xx" }), ["nobody"]);
+  assert.deepEqual(await found({ status: "4xx" }), ["lost"]);
+  assert.deepEqual(await found({ outcome: "failed_over" }), ["over"]);
+  assert.deepEqual(await found({ outcome: "resumed" }), ["mended"]);
+  assert.deepEqual(await found({ outcome: "waited" }), ["slow"]);
+  assert.deepEqual(await found({ outcome: "aborted" }), ["left"]);
+  assert.deepEqual(
+    await found({ outcome: "failing" }),
+    ["lost", "nobody"],
+    "who left has not failed",
+  );
+  assert.deepEqual(await found({ slowMs: 20_000 }), ["slow"]);
+  assert.deepEqual(await found({ text: "engine is dead" }), ["nobody", "over"]);
+  assert.deepEqual(await found({ text: "engine is dead", status: "200" }), ["over"]);
+  assert.deepEqual(await found({ since: NOON.getTime() + 1 }), ["slow"]);
+  assert.equal((await found({ until: NOON.getTime() })).length, all.length - 1);
+});
+
+Deno.test("pages lead through all hours to the first request, each once", async () => {
+  await using folder = await temporaryFolder();
+  const stand = standIn(folder.path);
+  const ids = Array.from({ length: 230 }, (_, index) => `r${index}`);
+  for (const [index, id] of ids.entries()) {
+    if (index === 100) {
+      await stand.writer.flush();
+      stand.now = new Date(2026, 0, 31, 13, 1);
+    }
+    stand.writer.add(report(id));
+  }
+  await stand.writer.flush();
+  const seen: string[] = [];
+  for (let cursor: string | null = ""; cursor !== null;) {
+    const page = await browseRequests(folder.path, ANY, cursor, 60);
+    assert.ok(page.requests.length <= 60);
+    seen.push(...page.requests.map(({ id }) => id));
+    cursor = page.cursor;
+  }
+  assert.deepEqual(seen, ids.toReversed());
+});
+
+Deno.test("a request is found by its id, wherever it stands and whatever the guess of its time", async () => {
+  await using folder = await temporaryFolder();
+  const stand = standIn(folder.path);
+  stand.writer.add(report("early"));
+  await stand.writer.flush();
+  stand.now = new Date(2026, 0, 31, 15);
+  for (const id of ['odd "id"', "late"]) stand.writer.add(report(id));
+  await stand.writer.flush();
+  for (const near of [null, NOON.getTime(), stand.now.getTime(), 0]) {
+    for (const id of ["early", "late", 'odd "id"']) {
+      assert.equal((await findRequest(folder.path, id, near))?.id, id);
+    }
+  }
+  assert.equal(await findRequest(folder.path, "lat"), null);
+  assert.equal(await findRequest(folder.path, "demo"), null);
+});
+
+Deno.test("of 100,000 requests any page comes in under 50 ms, the last ones of a search as well", async () => {
+  await using folder = await temporaryFolder();
+  const { writer } = standIn(folder.path);
+  for (let index = 0; index < 100_000; index++) {
+    writer.add(report(`request-${index}`, index % 1000 === 0 ? { outcome: "failed" } : {}));
+    if (index % 20_000 === 0) await writer.flush();
+  }
+  await writer.flush();
+  const times: number[] = [];
+  for (const filter of [ANY, { ...ANY, outcome: "failing" }, { ...ANY, text: "no such words" }]) {
+    let cursor: string | null = "";
+    for (let page = 0; page < 12 && cursor !== null; page++) {
+      const begun = performance.now();
+      const found = await browseRequests(folder.path, filter, cursor);
+      JSON.stringify(found);
+      times.push(performance.now() - begun);
+      cursor = found.cursor;
+    }
+  }
+  times.sort((a, b) => a - b);
+  const median = times[Math.floor(times.length / 2)];
+  assert.ok(median < 50, `half of the pages took ${median.toFixed(1)} ms or more`);
+});
+
+Deno.test("a query that cannot be meant is refused with what was expected", () => {
+  const said = (text: string) => queryIn(new URLSearchParams(text));
+  assert.match(String(said("status=40")), /status: expected/);
+  assert.match(String(said("outcome=bad")), /outcome: expected one of complete/);
+  assert.match(String(said("cursor=../../etc")), /cursor: expected/);
+  assert.match(String(said("since=yesterday")), /since, until: expected/);
+  assert.match(String(said("slow=-1")), /slow: expected/);
+  assert.match(String(said("count=501")), /count: expected 1 to 500/);
+  assert.ok(typeof said("status=5xx&since=2026-01-31T12:00:00Z&slow=10") !== "string");
+});

@@ -1,0 +1,78 @@
+// Token counts of an answer, whoever tells them and in however many events.
+
+import assert from "node:assert/strict";
+import { SseObserver } from "../../lib/sse/observer.ts";
+import { usageIn } from "../../lib/sse/usage.ts";
+
+const encoder = new TextEncoder();
+
+function usageOfStream(events: readonly object[]) {
+  const reader = new SseObserver(true, 1, null);
+  for (const event of events) {
+    const { type } = event as { type?: string };
+    const name = type === undefined ? "" : `event: ${type}\n`;
+    reader.take(encoder.encode(`${name}data: ${JSON.stringify(event)}\n\n`));
+  }
+  return reader.usage;
+}
+
+Deno.test("access 17: cached tokens are a part of OpenAI's prompt, and stand beside Anthropic's input", () => {
+  const openAi = {
+    prompt_tokens: 100,
+    completion_tokens: 7,
+    prompt_tokens_details: { cached_tokens: 60 },
+  };
+  const anthropic = {
+    input_tokens: 30,
+    cache_read_input_tokens: 60,
+    cache_creation_input_tokens: 10,
+    output_tokens: 7,
+  };
+  const responses = {
+    input_tokens: 100,
+    input_tokens_details: { cached_tokens: 60 },
+    output_tokens: 7,
+    output_tokens_details: { reasoning_tokens: 3 },
+    total_tokens: 107,
+  };
+  for (const usage of [openAi, anthropic, responses]) {
+    assert.deepEqual(usageIn(JSON.stringify({ usage })), {
+      promptTokens: 100,
+      completionTokens: 7,
+      cachedTokens: 60,
+    });
+  }
+});
+
+Deno.test("access 17: a message that tells its prompt at the beginning alone has it at the end, too", () => {
+  const start = (usage: object) => ({ type: "message_start", message: { content: [], usage } });
+  const text = {
+    type: "content_block_delta",
+    index: 0,
+    delta: { type: "text_delta", text: "hi" },
+  };
+  const end = (usage: object) => ({
+    type: "message_delta",
+    delta: { stop_reason: "end_turn" },
+    usage,
+  });
+  const expected = { promptTokens: 100, completionTokens: 7, cachedTokens: 60 };
+  // Anthropic: the prompt in the first event alone.
+  assert.deepEqual(
+    usageOfStream([
+      start({ input_tokens: 40, cache_read_input_tokens: 60, output_tokens: 1 }),
+      text,
+      end({ output_tokens: 7 }),
+    ]),
+    expected,
+  );
+  // vLLM: what was cached is known at the end, and the input is told again without it.
+  assert.deepEqual(
+    usageOfStream([
+      start({ input_tokens: 100, output_tokens: 0 }),
+      text,
+      end({ input_tokens: 40, cache_read_input_tokens: 60, output_tokens: 7 }),
+    ]),
+    expected,
+  );
+});
