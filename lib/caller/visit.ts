@@ -206,7 +206,7 @@ export class Visit {
   }
 
   /**
-   * What was really used is settled with the counters, and booked. `outcome` in the words of reports. The
+   * What was really used is booked, and settled with the counters. `outcome` in the words of reports. The
    * first call counts.
    */
   settle(spent: Spent, outcome: string): void {
@@ -214,9 +214,8 @@ export class Visit {
     const { model } = this;
     const { ledger, prices } = this.options;
     const charged = this.charged = { ...spent, cost: prices.costOf(model, spent) };
-    this.#release(spent.prompt + spent.completion);
-    if (!spent.estimated) this.#learn(spent);
     const { name, group } = this.caller;
+    // Before its place is free: whoever takes that, in another worker too, finds the budget as it stands.
     ledger.charge({
       key: name,
       group: group?.name ?? null,
@@ -225,6 +224,8 @@ export class Visit {
       outcome,
       at: new Date(this.limits.wallMs),
     });
+    this.#release(spent.prompt + spent.completion);
+    if (!spent.estimated) this.#learn(spent);
   }
 
   /** The end in any case: what is still held is given back. */
