@@ -133,7 +133,7 @@ export class Dashboard {
     const isDrained = name === "drain" && this.source.config().drained.includes(instance);
     // Drained before: what runs there may still be moved.
     if (!result.ok && !(move && isDrained)) return problem(result.status, result.message);
-    // What is acknowledged outlives a crash.
+    // What is acknowledged holds for the next request, and outlives a crash.
     await this.source.kept();
     const moved = move && isDrained ? await this.source.move(instance) : {};
     return json(200, { ok: true, ...moved });

@@ -251,7 +251,7 @@ export interface DashboardSource {
   /** Has what runs at a drained instance go on elsewhere; how many did, and how many finish where they are. */
   move(instance: string): Promise<{ moved: number; staying: number }>;
   undrain(instance: string): ActionResult;
-  /** Resolves when what was drained and undrained so far outlives the process. */
+  /** Resolves when what was drained and undrained so far is so in all workers, and outlives the process. */
   kept(): Promise<void>;
   /** Asks an instance now, whatever it is held for; null where there is none of the name. */
   ask(instance: string): Promise<ProbeView | null>;
@@ -265,7 +265,7 @@ export interface DashboardSource {
     name: string,
     period: "day" | "month" | "total",
   ): Promise<ActionResult>;
-  /** Resolves when the file has been read and taken or refused. */
+  /** Resolves when the file has been refused, or is in force in all workers. */
   reload(): Promise<ReloadReport>;
   /** Called after each tick and for each event; returns what ends it. */
   watch(watcher: Watcher): () => void;

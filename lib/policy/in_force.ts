@@ -13,6 +13,7 @@ export class PoliciesInForce {
   #policies: Policies;
   /** What is to be in force, once it is ready. */
   #next: Policies;
+  #ready: Promise<void> = Promise.resolve();
 
   /** `onTaken` is called just before policies are in force: what they need of others must be there then. */
   constructor(
@@ -44,7 +45,12 @@ export class PoliciesInForce {
       if (this.#next === next) this.#take(next);
     };
     // What could not be compiled is tried again by the requests that need it, and fails them.
-    next.prepare(asked).then(take, take);
+    this.#ready = next.prepare(asked).then(take, take);
+  }
+
+  /** Resolves once those that were taken last are in force. Never rejects. */
+  get ready(): Promise<void> {
+    return this.#ready;
   }
 
   #take(next: Policies): void {

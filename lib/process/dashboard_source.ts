@@ -87,6 +87,8 @@ export interface SourceParts {
   usageFiles: DashboardUsage;
   asking: Asking;
   drained: DrainedFile;
+  /** Resolves once whoever serves goes by the newest snapshot. */
+  caughtUp(): Promise<void>;
 }
 
 export class ProcessSource implements DashboardSource {
@@ -209,8 +211,8 @@ export class ProcessSource implements DashboardSource {
     return this.#changed(this.#parts.actions.undrain(instance));
   }
 
-  kept(): Promise<void> {
-    return this.#parts.drained.written();
+  async kept(): Promise<void> {
+    await Promise.all([this.#parts.drained.written(), this.#parts.caughtUp()]);
   }
 
   ask(instance: string): Promise<ProbeView | null> {

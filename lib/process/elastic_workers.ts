@@ -64,6 +64,11 @@ export class ElasticWorkers implements Serving {
     return { moved: moved + others.moved, staying: staying + others.staying };
   }
 
+  async caughtUp(): Promise<void> {
+    const { runtime, pool } = this.parts;
+    await Promise.all([runtime.policies.ready, pool.caughtUp()]);
+  }
+
   async drain(): Promise<void> {
     this.#end();
     await Promise.all([this.parts.runtime.drain(), this.parts.pool.drain()]);

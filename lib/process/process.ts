@@ -173,7 +173,12 @@ export class GatewayProcess {
       bulletin,
       figures: () => this.#source.figures(),
     });
-    this.#reload = new Reload({ file, overrides, snapshots, bulletin, tally: this.#tally, env });
+    const serving = this.#serving;
+    this.#reload = new Reload({
+      ...{ file, overrides, snapshots, bulletin, env },
+      tally: this.#tally,
+      caughtUp: () => serving.caughtUp(),
+    });
     const seen = {
       snapshots,
       fleet: this.#runtime.fleet,
@@ -206,6 +211,7 @@ export class GatewayProcess {
         this.#conditions,
       ),
       drained: this.#drained,
+      caughtUp: () => serving.caughtUp(),
       asking: new Asking(snapshots, this.#runtime),
       usageFiles: new DashboardUsage(snapshots),
       keys: new DashboardKeys(this.#runtime.reception, () => this.#accounts.booked()),

@@ -34,6 +34,8 @@ export interface ReloadParts {
   bulletin: Bulletin;
   tally: Tally;
   env(name: string): string | undefined;
+  /** Resolves once whoever serves goes by the newest snapshot. Never rejects. */
+  caughtUp(): Promise<void>;
 }
 
 const NO_FILE = "the gateway was started by --instance, without a file";
@@ -49,6 +51,8 @@ export class Reload {
   /** Those who asked for a reload and wait for what comes of it. */
   #waiters: ((report: ReloadReport) => void)[] = [];
   #watcher: ConfigWatcher | null = null;
+  /** What came of each reading is told in the order in which they were read. */
+  #telling: Promise<void> = Promise.resolve();
   /** What is read at the start only is as it was then. */
   readonly #started: Config;
 
@@ -75,7 +79,7 @@ export class Reload {
     if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", () => this.#readAgain());
   }
 
-  /** Reads the file now; resolves when it has been taken or refused. */
+  /** Reads the file now; resolves when it has been refused, or is in force in all workers. */
   now(): Promise<ReloadReport> {
     return new Promise((resolve) => {
       this.#waiters.push(resolve);
@@ -134,6 +138,7 @@ export class Reload {
 
   async close(): Promise<void> {
     await this.#watcher?.close();
+    await this.#telling;
   }
 
   #readAgain(): void {
@@ -151,20 +156,30 @@ export class Reload {
     this.#options = options;
     this.#text = text;
     snapshots.load(next);
-    const instances = fleetInWords(next);
-    logger.info("configuration reloaded: {instances}", { instances });
-    bulletin.note("reload", "configuration", instances);
-    bulletin.end("reload_failed", "config", "the file was read again");
-    this.#report([]);
+    // Who is told that a key is taken away, or an instance, may rely on it.
+    this.#tell(this.parts.caughtUp(), () => {
+      const instances = fleetInWords(next);
+      logger.info("configuration reloaded: {instances}", { instances });
+      bulletin.note("reload", "configuration", instances);
+      bulletin.end("reload_failed", "config", "the file was read again");
+      this.#report([]);
+    });
   }
 
   #refuse(problems: readonly Problem[]): void {
-    for (const problem of problems) {
-      logger.error("configuration not reloaded: {problem}", { problem: formatProblem(problem) });
-    }
-    const message = problems.map(formatProblem).join("; ");
-    this.parts.bulletin.raise("reload_failed", "config", message);
-    this.#report(problems);
+    this.#tell(Promise.resolve(), () => {
+      for (const problem of problems) {
+        logger.error("configuration not reloaded: {problem}", { problem: formatProblem(problem) });
+      }
+      const message = problems.map(formatProblem).join("; ");
+      this.parts.bulletin.raise("reload_failed", "config", message);
+      this.#report(problems);
+    });
+  }
+
+  #tell(isInForce: Promise<void>, tell: () => void): void {
+    this.#telling = this.#telling.then(() => isInForce).then(tell)
+      .catch((error) => logger.error("internal error: {error}", { error }));
   }
 
   #report(problems: readonly Problem[]): void {

@@ -11,6 +11,8 @@ export interface Serving {
   start(hostname: string, port: number): Promise<number>;
   /** Has what runs at an instance go on elsewhere. */
   move(instance: string): Promise<Moved>;
+  /** Resolves once all that take clients go by the newest snapshot. Waits for none that does not answer. */
+  caughtUp(): Promise<void>;
   /** Lets running answers end; whoever asks now is told that the gateway is draining. */
   drain(): Promise<void>;
   /** Closes the door at once, another process has taken over; running answers end. */
@@ -32,6 +34,10 @@ export class ServingAlone implements Serving {
 
   move(instance: string): Promise<Moved> {
     return Promise.resolve(this.runtime.move(instance));
+  }
+
+  caughtUp(): Promise<void> {
+    return this.runtime.policies.ready;
   }
 
   drain(): Promise<void> {

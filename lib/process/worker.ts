@@ -75,6 +75,9 @@ class ServingWorker {
     switch (message.kind) {
       case "apply":
         return this.#runtime.apply(message);
+      case "catch_up":
+        this.#runtime.policies.ready.then(() => this.scope.postMessage({ kind: "caught_up" }));
+        return;
       case "move":
         this.scope.postMessage({ kind: "moved", moved: this.#runtime.move(message.instance) });
         return;

@@ -12,6 +12,8 @@ export class Member {
   share = 0;
   /** Requests under way. */
   running = 0;
+  /** Who waits until it has done what it was told, in the order in which they asked. */
+  readonly catchingUp: (() => void)[] = [];
   moved: ((moved: Moved) => void) | null = null;
   drained: (() => void) | null = null;
 
@@ -19,5 +21,10 @@ export class Member {
 
   tell(message: ToWorker): void {
     this.isolate.postMessage(message);
+  }
+
+  /** It has ended: nobody waits for it any more. */
+  gone(): void {
+    for (const resolve of this.catchingUp.splice(0)) resolve();
   }
 }

@@ -25,6 +25,8 @@ export type ToWorker =
     tracing: boolean;
   }
   | Snapshot & { kind: "apply" }
+  /** Answered by `caught_up` once the snapshot that was said last is in force. */
+  | { kind: "catch_up" }
   /** What runs at this instance goes on elsewhere; answered by `moved`. */
   | { kind: "move"; instance: string }
   /** Answered by `busy`. */
@@ -51,6 +53,7 @@ export type FromWorker =
   | { kind: "model_missing"; instance: string | null }
   /** To be answered through `port` (admin_relay.ts). */
   | { kind: "admin"; request: AdminRequest; port: MessagePort }
+  | { kind: "caught_up" }
   | { kind: "moved"; moved: Moved }
   /** The share of its time, 0 to 1, that it was at work since the last look; requests under way. */
   | { kind: "busy"; share: number; running: number }

@@ -23,6 +23,8 @@ import { unpacked } from "./worker_reports.ts";
 const RESTART_MS = 500;
 /** A worker that does not answer any more is ended all the same. */
 const CLOSE_MS = 2000;
+/** One that is so far behind is not waited for. */
+const BEHIND_MS = 10_000;
 const NOTHING_MOVED: Moved = { moved: 0, staying: 0 };
 
 export interface WorkerPoolParts {
@@ -125,6 +127,21 @@ export class WorkerPool implements Serving, Reloadable {
     this.#tellAll({ kind: "apply", ...snapshot });
   }
 
+  async caughtUp(): Promise<void> {
+    // One that is loading begins with what is in force then.
+    const members = [...this.#members.values()].filter(({ state }) => state !== "loading");
+    await Promise.all(members.map((member) =>
+      new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, BEHIND_MS);
+        member.catchingUp.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+        member.tell({ kind: "catch_up" });
+      })
+    ));
+  }
+
   /** Has what runs at an instance go on elsewhere, in all workers. */
   async move(instance: string): Promise<Moved> {
     // One that is loading has nothing there.
@@ -164,7 +181,10 @@ export class WorkerPool implements Serving, Reloadable {
     }, CLOSE_MS);
     await this.#endAll("close");
     clearTimeout(timer);
-    for (const member of this.#members.values()) member.isolate.terminate();
+    for (const member of this.#members.values()) {
+      member.isolate.terminate();
+      member.gone();
+    }
     this.#members.clear();
   }
 
@@ -241,6 +261,8 @@ export class WorkerPool implements Serving, Reloadable {
         return this.parts.onModelMissing(message.instance);
       case "error":
         return this.parts.onError(message.message);
+      case "caught_up":
+        return member.catchingUp.shift()?.();
       case "moved":
         return member.moved?.(message.moved);
       case "busy":
@@ -265,6 +287,7 @@ export class WorkerPool implements Serving, Reloadable {
     this.#members.delete(index);
     this.parts.shared.dropWorker(index);
     this.parts.usage.dropWorker(index);
+    member.gone();
     member.moved?.(NOTHING_MOVED);
     member.drained?.();
   }
