@@ -21,6 +21,8 @@ export interface WatchOptions {
   initialText: string;
   /** The other files that were read with it. */
   beside?: readonly SourceText[];
+  /** How often it is looked at, whatever the system tells of it (5000). */
+  pollMs?: number;
   /** `options` are the same in the file's own terms. */
   onConfig(config: Config, options: RawConfig, text: string): void;
   onProblems(problems: readonly Problem[]): void;
@@ -60,7 +62,7 @@ class Watcher implements ConfigWatcher {
   constructor(private readonly options: WatchOptions) {
     this.#text = options.initialText;
     this.#beside = options.beside ?? [];
-    this.#poll = setInterval(() => this.#soon(), POLL_MS);
+    this.#poll = setInterval(() => this.#soon(), options.pollMs ?? POLL_MS);
     Deno.unrefTimer(Number(this.#poll));
     this.#watchFolders();
   }

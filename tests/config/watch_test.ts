@@ -38,12 +38,14 @@ async function watched(
     onConfig: () => {},
     reloadNow: () => watcher.reloadNow(),
     until: (weight: number) =>
-      waitFor(() => seen.at(-1)?.instances[0].weight === weight, `weight ${weight}`, 4000),
+      waitFor(() => seen.at(-1)?.instances[0].weight === weight, `weight ${weight}`),
   };
   const watcher = watchConfig({
     path,
     env: () => undefined,
     initialText: text(1),
+    // What is noticed is noticed by the watch.
+    pollMs: 600_000,
     onConfig: (config) => {
       seen.push(config);
       stand.onConfig();
@@ -127,7 +129,7 @@ Deno.test("a file that is empty for a moment is not taken for a new one", () =>
 Deno.test("a bad file is reported and changes nothing, and the next good one counts", () =>
   watched(async (stand) => {
     await Deno.writeTextFile(stand.path, "{");
-    await waitFor(() => stand.bad === 1, "the report", 4000);
+    await waitFor(() => stand.bad === 1, "the report");
     assert.equal(stand.seen.length, 0);
     await Deno.writeTextFile(stand.path, text(2));
     await stand.until(2);
@@ -146,7 +148,7 @@ Deno.test("fifty bad files in a row change nothing", () =>
       await Deno.writeTextFile(`${stand.path}.new`, bad);
       await Deno.rename(`${stand.path}.new`, stand.path);
       stand.reloadNow();
-      await waitFor(() => stand.bad >= index, `report ${index}`, 4000);
+      await waitFor(() => stand.bad >= index, `report ${index}`);
     }
     assert.equal(stand.seen.length, 0);
     await Deno.writeTextFile(stand.path, text(2));
@@ -198,7 +200,7 @@ Deno.test("a reload that fails is told, and the next file counts", () =>
       throw new Error("no room");
     };
     await Deno.writeTextFile(stand.path, text(2));
-    await waitFor(() => stand.errors.length === 1, "the error", 4000);
+    await waitFor(() => stand.errors.length === 1, "the error");
     stand.onConfig = () => {};
     await Deno.writeTextFile(stand.path, text(3));
     await stand.until(3);
@@ -211,6 +213,8 @@ Deno.test("after close nothing is read any more", () =>
       path: stand.path,
       env: () => undefined,
       initialText: text(1),
+      // What is noticed is noticed by the watch.
+      pollMs: 600_000,
       onConfig: (config) => closed.push(config),
       onProblems: () => {},
     });
