@@ -310,7 +310,7 @@ Deno.test("fifty viewers see the same seconds, and leave nothing behind", async 
     let snapshots = 0;
     return follow(fleet, ({ event }) => event === "snapshot" && ++snapshots === 3);
   });
-  const seen = await within(Promise.all(viewers), "three seconds for each viewer", 20_000);
+  const seen = await within(Promise.all(viewers), "three seconds for each viewer");
   const times = seen.map((events) =>
     events.filter(({ event }) => event === "snapshot").map(({ data }) => JSON.parse(data).time)
   );

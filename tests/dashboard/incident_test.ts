@@ -75,7 +75,6 @@ Deno.test("an incident reads the same in every view and every alert channel", as
     waitFor(
       async () => storyOfFleet(await fleetOf(gateway)).states![name] === state,
       `${name} to be ${state}`,
-      15_000,
     );
 
   for (let i = 0; i < 6; i++) await chat();
@@ -144,7 +143,6 @@ async function toldInFull(
       (await eventsOf(gateway)).flatMap(saidByEvent)
         .some(({ kind, over }) => kind === "fallback_in_use" && over),
     "the end of the fallback's use",
-    15_000,
   );
   await waitFor(
     async () => (await fleetOf(gateway)).totals.requests === chats,

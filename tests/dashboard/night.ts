@@ -83,7 +83,6 @@ export async function wholeNight(
         );
       },
       JSON.stringify(Object.entries(states).map(String)),
-      20_000,
     );
 
   for (let i = 0; i < 8; i++) await chat();
@@ -98,13 +97,12 @@ export async function wholeNight(
         .length === 2;
     },
     "both mistakes to be found",
-    20_000,
   );
   await killed.process.kill();
   for (let i = 0; i < 3; i++) await chat();
   await become({ killed: /down/ });
   hangs.process.signal("SIGSTOP");
-  await waitFor(async () => await chat() === "paid", "the fallback to be asked", 30_000);
+  await waitFor(async () => await chat() === "paid", "the fallback to be asked");
   await become({ hangs: /hung|ejected|down/ });
   await alone.fail(0, "engine-dead", { count: 1 });
   for (let i = 0; i < 3; i++) await chat("big");
@@ -125,7 +123,6 @@ export async function wholeNight(
       return instances.every(({ state }: { state: string }) => well.test(state));
     },
     "all to be back",
-    30_000,
   );
   for (let i = 0; i < 4; i++) assert.notEqual(await chat(), "paid");
   const owned = stack.move();

@@ -66,7 +66,7 @@ export function seen(
   page: Page,
   selector: string,
   pattern: RegExp,
-  deadlineMs = 15_000,
+  deadlineMs = 60_000,
 ): Promise<void> {
   return waitFor(
     async () => pattern.test((await page.locator(selector).allInnerTexts()).join("\n")),

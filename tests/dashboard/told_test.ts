@@ -91,7 +91,6 @@ pageTest("a night is told by the pages and by the command line, each alone", asy
       );
     },
     "the end of the fallback's use",
-    20_000,
   );
 
   let pages = "";

@@ -34,7 +34,6 @@ async function hears(
   await waitFor(
     () => find() !== undefined,
     () => `${state} ${kind} ${subject}; there are ${JSON.stringify(told(receiver))}`,
-    30_000,
   );
   return find()!;
 }

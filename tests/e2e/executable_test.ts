@@ -68,7 +68,6 @@ class Started implements AsyncDisposable {
         return url !== undefined;
       },
       () => `an address in:\n${this.log}`,
-      30,
     );
     return url!;
   }

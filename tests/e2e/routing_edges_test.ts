@@ -109,7 +109,7 @@ async function leavesNothing(): Promise<void> {
       max_concurrency: 2,
     }],
     load_balancing_strategy: "prefix_aware",
-    queue: { deadline: 60 },
+    queue: { deadline: 600 },
     health_check: false,
     scrape: false,
     model_discovery: false,

@@ -136,7 +136,6 @@ Deno.test("31: an instance with model_name * serves what it lists, at the start,
       );
     },
     "the adapter in the list, with its base",
-    15_000,
   );
   a.models = [{ id: "base" }];
   await waitFor(async () => (await ask(gateway, "adapter")).status === 404, "its end");

@@ -36,18 +36,19 @@ Deno.test("decisions are counted by instance and why, tokens by whether they sho
   });
   await ask(gateway, PROMPT);
   await ask(gateway, PROMPT);
-  const found = await metrics(gateway);
-  assert.equal(found.get('gateway_routing_decisions_total{instance="a",reason="only"}'), 2);
+  let found = new Map<string, number>();
+  // A lease ends behind the answer, and the metrics are looked at in between.
+  await waitFor(async () => {
+    found = await metrics(gateway);
+    return found.get('gateway_instance_pending_tokens{instance="a"}') === 0 &&
+      found.get('gateway_routing_decisions_total{instance="a",reason="only"}') === 2 &&
+      found.has('gateway_instance_scrape_age_seconds{instance="a"}');
+  }, () => `two decisions, nothing pending, a look: ${JSON.stringify([...found])}`);
   const tokens = (kind: string) =>
     found.get(`gateway_routing_prompt_tokens_total{instance="a",kind="${kind}"}`)!;
   assert.ok(tokens("matched") > 800 && tokens("uncached") > 800, `${tokens("matched")}`);
   assert.ok(tokens("matched") <= tokens("uncached"));
   assert.ok(found.get('gateway_routing_index_chunks{instance="a"}')! >= 7);
-  assert.equal(found.get('gateway_instance_pending_tokens{instance="a"}'), 0);
-  await waitFor(
-    async () => (await metrics(gateway)).has('gateway_instance_scrape_age_seconds{instance="a"}'),
-    "a look at its metrics",
-  );
 });
 
 Deno.test("a model whose instances are full wants more of them, an idle one the least", async () => {
@@ -65,11 +66,15 @@ Deno.test("a model whose instances are full wants more of them, an idle one the 
     one.metrics = () =>
       load({ running: 30, more: 'vllm:kv_cache_usage_perc{engine="0",model_name="m"} 0.98\n' });
   }
-  await waitFor(async () => (await metrics(gateway)).get(wanted) === 3, "three for two full ones");
-  const found = await metrics(gateway);
+  let found = new Map<string, number>();
+  // One says so before the other; what one full instance wants is not what two want.
+  await waitFor(async () => {
+    found = await metrics(gateway);
+    return found.get(wanted) === 3 &&
+      ["a", "b"].every((name) => found.get(`gateway_instance_running{instance="${name}"}`) === 30);
+  }, () => `three for two full ones: ${JSON.stringify([...found])}`);
   assert.equal(found.get('gateway_model_instances{model="m"}'), 2);
   assert.ok(Math.abs(found.get('gateway_model_saturation{model="m"}')! - 0.98) < 1e-9);
-  assert.equal(found.get('gateway_instance_running{instance="a"}'), 30);
 });
 
 Deno.test("where the strategy looks at no prompts there are none of these", async () => {

@@ -26,7 +26,7 @@ Deno.test("an answer to the old key is no word against the new one", async () =>
     },
   );
   const configOf = (api_key: string) => ({
-    health_check: { interval: 0.1, path: "/health", timeout: 60 },
+    health_check: { interval: 0.1, path: "/health", timeout: 600 },
     instances: [{
       name: "gpu-1",
       url: `http://127.0.0.1:${server.addr.port}`,

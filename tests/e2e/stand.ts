@@ -96,7 +96,7 @@ export async function startGateway(
         return found !== null;
       },
       () => `the gateway's ready line, its log:\n${log}`,
-      20,
+      120,
     );
   } catch (error) {
     await stop();
@@ -147,7 +147,7 @@ function numbersNamed(name: RegExp, json: string): number[] {
 export async function waitFor(
   condition: () => boolean | Promise<boolean>,
   what: string | (() => string),
-  timeoutS = 10,
+  timeoutS = 60,
 ): Promise<void> {
   const deadline = Date.now() + timeoutS * 1000;
   while (!await condition()) {

@@ -73,7 +73,6 @@ async function until(fleet: Fleet, isolates: number): Promise<void> {
   await waitFor(
     async () => (await metricsOf(fleet)).sum("gateway_workers") === isolates,
     () => `${isolates} isolates; ${fleet.gateway.output()}`,
-    30_000,
   );
   await reload(fleet, { auto_workers: STAY });
   assert.equal((await metricsOf(fleet)).sum("gateway_workers"), isolates);
@@ -194,7 +193,7 @@ Deno.test({
       "nothing was asked twice",
     );
     // Connections that nobody uses any more go with the isolate, too.
-    await waitFor(() => leftOf(fleet) === 3, "those that left to end", 20_000);
+    await waitFor(() => leftOf(fleet) === 3, "those that left to end");
     assert.doesNotMatch(fleet.gateway.output(), /internal error|isolate died/);
   },
 });
@@ -268,7 +267,6 @@ Deno.test({
     await waitFor(
       async () => (await metricsOf(fleet)).sum("gateway_workers") === 2,
       "two isolates",
-      30_000,
     );
     await seen(2, "sim-1");
 
@@ -277,7 +275,7 @@ Deno.test({
     await reload(fleet, { auto_workers: { ...GO, max: 1 }, instances: [second] });
     await reload(fleet, { auto_workers: { ...GO, max: 1 }, instances: [first] });
     for (const answer of await answers) assertWhole(answer);
-    await waitFor(() => leftOf(fleet) === 1, "the other to end", 30_000);
+    await waitFor(() => leftOf(fleet) === 1, "the other to end");
     await seen(1, "sim-0");
     await fleet.settled();
   },
@@ -303,7 +301,7 @@ Deno.test({
       })();
     }
     await reload(fleet, { auto_workers: { ...GO, max: 1 } });
-    await waitFor(() => leftOf(fleet) === 1, "it to end", 30_000);
+    await waitFor(() => leftOf(fleet) === 1, "it to end");
     await waitFor(() => ended.some(({ is }) => is), "some to be sent away");
     assert.ok(ended.some(({ is }) => !is), "those of the other go on");
     await fleet.gateway.stop();

@@ -210,7 +210,7 @@ Deno.test("40: when both answer at the same time there is one answer, one record
 
 Deno.test("40: nobody is asked beside it for tools, several answers, responses, or with a limit of one's own", async () => {
   await using s = await two();
-  await using own = await two({ timeouts: { first_byte: 60 } });
+  await using own = await two({ timeouts: { first_byte: 600 } });
   for (const { a, b } of [s, own]) a.answer = b.answer = mute;
   const tools = [{ type: "function", function: { name: "f", parameters: {} } }];
   const requests: [Gateway, object, string?][] = [

@@ -153,7 +153,7 @@ Deno.test("x-priority goes before, within a priority first come", async () => {
 });
 
 Deno.test("a full queue refuses at once: 429 with Retry-After", async () => {
-  await using s = await stand([1], { queue: { max: 2, deadline: 60 } });
+  await using s = await stand([1], { queue: { max: 2, deadline: 600 } });
   const served = [s.ask("running")];
   await s.gated[0].came(1);
   for (const name of ["a", "b"]) served.push(s.ask(name));
@@ -203,7 +203,7 @@ Deno.test("a deadline that passes ends the wait: 429 with Retry-After", async ()
 });
 
 Deno.test("a waiting client that leaves is gone from the queue at once", async () => {
-  await using s = await stand([1], { queue: { max: 2, deadline: 60 } });
+  await using s = await stand([1], { queue: { max: 2, deadline: 600 } });
   const running = s.ask("running");
   await s.gated[0].came(1);
   const leaver = new AbortController();

@@ -44,7 +44,6 @@ export async function hears(gateway: GatewayProcess, others: number): Promise<vo
   await waitFor(
     async () => await metric(gateway, "gateway_peers") === others,
     () => `${others} other gateways; ${gateway.output()}`,
-    20_000,
   );
 }
 

@@ -140,7 +140,7 @@ Deno.test("an instance is asleep when its metrics say so, where it has no other 
 });
 
 Deno.test("who waits at an instance that falls asleep goes elsewhere at once", async () => {
-  await using s = await stand({ timeouts: { first_byte: 60 } }, (a) => a.isSleeping = false);
+  await using s = await stand({ timeouts: { first_byte: 600 } }, (a) => a.isSleeping = false);
   await s.becomes("a", "healthy");
   s.a.isHung = true;
   const waiting = [s.ask(), s.ask()];

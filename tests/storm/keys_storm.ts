@@ -371,7 +371,7 @@ async function slotsLeft(gateway: GatewayProcess, keys: readonly Key[]): Promise
     for (const key of keys) left += await key.inFlight(gateway);
     return left === 0;
   };
-  await waitFor(look, "all slots to be free", 5000).catch(() => {
+  await waitFor(look, "all slots to be free", 30_000).catch(() => {
     // Those that are left are counted in the report.
   });
   return left;

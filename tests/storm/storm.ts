@@ -166,7 +166,7 @@ async function leasesLeft(gateway: GatewayProcess): Promise<number> {
     );
     return held === 0;
   };
-  await waitFor(look, "all leases to be released", 5000).catch(() => {
+  await waitFor(look, "all leases to be released", 30_000).catch(() => {
     // Those that are left are counted in the report.
   });
   return held;

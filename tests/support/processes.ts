@@ -80,7 +80,7 @@ export function startProcess(command: string, options: SpawnOptions = {}): Child
     stderr: () => texts.stderr,
     ended: () => ended,
     status,
-    async waitForOutput(pattern, deadlineMs = 20_000) {
+    async waitForOutput(pattern, deadlineMs = 120_000) {
       let found: RegExpExecArray | null = null;
       await waitFor(
         () => {

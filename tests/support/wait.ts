@@ -1,6 +1,12 @@
 // Waiting for a condition with a deadline, so that no test sleeps for luck. What the condition means
 // is left to the test.
 
+/**
+ * A condition that comes true at all does so at once; a machine that is shared stands still for seconds.
+ * Only what never comes true takes so long.
+ */
+const DEADLINE_MS = 60_000;
+
 /** Text, or a function that makes it when it is needed. */
 export type Text = string | (() => string);
 
@@ -11,7 +17,7 @@ export type Text = string | (() => string);
 export async function waitFor(
   condition: () => boolean | Promise<boolean>,
   what: Text,
-  deadlineMs = 10_000,
+  deadlineMs = DEADLINE_MS,
 ): Promise<void> {
   const deadline = performance.now() + deadlineMs;
   while (!await condition()) {
@@ -23,7 +29,11 @@ export async function waitFor(
 }
 
 /** The value of `promise`, or an error naming `what` when it takes longer than `deadlineMs`. */
-export async function within<T>(promise: Promise<T>, what: Text, deadlineMs = 10_000): Promise<T> {
+export async function within<T>(
+  promise: Promise<T>,
+  what: Text,
+  deadlineMs = DEADLINE_MS,
+): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {

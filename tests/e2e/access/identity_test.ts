@@ -6,10 +6,12 @@ import { hashOfKey, newKey } from "../../../lib/caller/key.ts";
 import {
   completion,
   configText,
+  type Gateway,
   recordsOf,
   sse,
   startGateway,
   startUpstream,
+  type Upstream,
   waitFor,
 } from "../stand.ts";
 import { ASK, bearer, errorOf, keyedGateway, makeKey } from "./keyed.ts";
@@ -78,7 +80,8 @@ Deno.test("access 1: a keys file that breaks while the gateway runs leaves the o
   );
   assert.equal(await ask(first.key), 200);
   await Deno.writeTextFile(file, JSON.stringify([second.line]));
-  await waitFor(async () => await ask(second.key) === 200, "the new key");
+  await waitFor(() => gateway.log().includes("configuration reloaded"), "the reload");
+  assert.equal(await ask(second.key), 200);
   assert.equal(await ask(first.key), 401);
   await Deno.remove(folder, { recursive: true });
 });
@@ -264,17 +267,17 @@ Deno.test("access 4: a key that is taken away while its stream runs lets that en
 
 Deno.test("access 4: a key that expires is refused from that moment on", async () => {
   await using upstream = startUpstream(() => completion("hi"));
-  const soon = new Date(Date.now() + 4000).toISOString();
-  const web = makeKey("web", { expires: soon });
-  await using gateway = await keyedGateway(upstream, [web, makeKey("past", { disabled: true })]);
+  const web = makeKey("web", { expires: new Date(Date.now() + 3_600_000).toISOString() });
+  await using gateway = await keyedGateway(upstream, [web]);
   const ask = () => gateway.post("/v1/chat/completions", ASK, bearer(web.key));
   const before = await ask();
   await before.body?.cancel();
   assert.equal(before.status, 200);
-  await waitFor(() => Date.now() > Date.parse(soon), "the moment");
-  const after = await ask();
-  assert.equal(after.status, 403);
-  const error = await errorOf(after);
+  const soon = Date.now() + 2000;
+  await reloadKeys(gateway, upstream, [{ ...web.line, expires: new Date(soon).toISOString() }]);
+  const refused = await firstRefused(ask, soon);
+  assert.equal(refused.status, 403);
+  const error = await errorOf(refused);
   assert.equal(error.reason, "key_expired");
   assert.equal(error.type, "PermissionDeniedError");
 });
@@ -282,26 +285,56 @@ Deno.test("access 4: a key that expires is refused from that moment on", async (
 Deno.test("access 5: the key before a rotation works until its time, and counts against the same limits", async () => {
   await using upstream = startUpstream(() => completion("hi"));
   const old = newKey();
-  const until = new Date(Date.now() + 5000).toISOString();
-  const web = makeKey("web", {
-    requests_per_minute: 4,
-    previous: [{ hash: `sha256:${hashOfKey(old)}`, until }],
+  const previous = (untilMs: number) => ({
+    previous: [{ hash: `sha256:${hashOfKey(old)}`, until: new Date(untilMs).toISOString() }],
   });
+  const web = makeKey("web", { requests_per_minute: 2, ...previous(Date.now() + 3_600_000) });
   await using gateway = await keyedGateway(upstream, [web]);
-  const ask = async (key: string) => {
-    const response = await gateway.post("/v1/chat/completions", ASK, bearer(key));
+  const ask = (key: string) => gateway.post("/v1/chat/completions", ASK, bearer(key));
+  const statuses = [];
+  for (const key of [old, web.key, old, web.key]) {
+    const response = await ask(key);
     await response.body?.cancel();
-    return response.status;
-  };
-  assert.equal(await ask(old), 200);
-  assert.equal(await ask(web.key), 200);
-  assert.equal(await ask(old), 200);
-  assert.equal(await ask(web.key), 200);
-  assert.equal(await ask(old), 429);
-  assert.equal(await ask(web.key), 429);
-  await waitFor(() => Date.now() > Date.parse(until), "the moment");
-  assert.equal(await ask(old), 401);
+    statuses.push(response.status);
+  }
+  assert.deepEqual(statuses, [200, 200, 429, 429]);
+  const soon = Date.now() + 2000;
+  await reloadKeys(gateway, upstream, [
+    { ...web.line, ...previous(soon), requests_per_minute: 1_000_000 },
+  ]);
+  const refused = await firstRefused(() => ask(old), soon);
+  assert.equal(refused.status, 401);
+  await refused.body?.cancel();
+  const next = await ask(web.key);
+  assert.equal(next.status, 200);
+  await next.body?.cancel();
 });
+
+/** Puts `keys` in force in a gateway of `keyedGateway`. */
+async function reloadKeys(gateway: Gateway, upstream: Upstream, keys: readonly unknown[]) {
+  const config = {
+    instances: [{ url: upstream.url, model_name: ["m", "other"] }],
+    health_check: false,
+    keys,
+  };
+  await Deno.writeTextFile(gateway.configFile, configText(config, gateway.dataDir));
+  await waitFor(() => gateway.log().includes("configuration reloaded"), "the reload");
+}
+
+/** The first answer that is no 200: it came after `moment`, and none before it was asked for later. */
+async function firstRefused(ask: () => Promise<Response>, moment: number): Promise<Response> {
+  while (true) {
+    const asked = Date.now();
+    const response = await ask();
+    if (response.status !== 200) {
+      assert.ok(Date.now() >= moment, `${response.status} before its time`);
+      return response;
+    }
+    await response.body?.cancel();
+    assert.ok(asked <= moment, `served ${asked - moment} ms after its time`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
 
 Deno.test("access 6: a model that a key may not use is as one that nobody has", async () => {
   await using upstream = startUpstream(() => completion("hi"));
@@ -538,6 +571,7 @@ Deno.test("access 4: keys revoke --now ends the key's streams with an error even
     () => upstream.seen.filter(({ aborted }) => aborted).length === 3,
     "the instance to be left",
   );
+  await waitFor(() => gateway.log().includes("configuration reloaded"), "the reload");
   const next = await gateway.post("/v1/chat/completions", ASK, bearer(web.key));
   assert.equal(next.status, 403);
   await next.body?.cancel();

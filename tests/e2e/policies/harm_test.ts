@@ -83,7 +83,6 @@ Deno.test({
           return after < before + 80;
         },
         () => `${before} MB before, ${after} MB after`,
-        30,
       );
       console.log(`p99 ${quiet.toFixed(1)} ms, ${harmed.toFixed(1)} ms; ${before} MB, ${after} MB`);
     } finally {
