@@ -11,6 +11,7 @@ import {
   type GatewayConfig,
   startGateway,
   startUpstream,
+  waitFor,
 } from "./stand.ts";
 
 const KEY = "sk-instance-secret-key";
@@ -37,7 +38,16 @@ async function explained(gateway: Gateway, body: string, query = "", init: Reque
 async function asked(gateway: Gateway, body: string): Promise<string> {
   const answer = await gateway.post("/v1/chat/completions", body);
   assert.equal(answer.status, 200, await answer.text());
+  await settled(gateway);
   return answer.headers.get("x-gateway-instance")!;
+}
+
+/** Nothing is under way any more: what a request holds at its instance ends behind its answer. */
+function settled(gateway: Gateway): Promise<void> {
+  return waitFor(
+    async () => (await gateway.health()).inFlight.every((count) => count === 0),
+    "all requests to be over",
+  );
 }
 
 async function ran(...args: string[]) {
@@ -171,6 +181,7 @@ Deno.test("12: a group's salt counts in what is explained for it", async () => {
   const body = chat("salted");
   const answer = await gateway.post("/v1/chat/completions", body, bearer(key.key));
   assert.equal(answer.status, 200, await answer.text());
+  await settled(gateway);
   assert.equal((await explained(gateway, body)).by, "home");
   assert.equal((await explained(gateway, body, "?group=g")).by, "prefix");
 });
@@ -188,10 +199,13 @@ Deno.test("explain prints a table of the instances, and --trace where the last r
   assert.match(out, /^model m, strategy prefix_aware, about [\d,]+ tokens \([\d,]+ bytes, /);
   assert.match(out, new RegExp(`^> ${instance} +yes +[\\d,]+ +[\\d,]+ +0 +0 .* prefix$`, "m"));
   assert.match(out, new RegExp(`Would go to ${instance}: it has a part of the prompt\\.`));
-  const traced = await ran("--trace", "5", "--url", gateway.url);
-  assert.equal(traced.code, 0, traced.err);
-  const rows = traced.out.trim().split("\n");
-  assert.equal(rows.length, 3);
+  let rows: string[] = [];
+  await waitFor(async () => {
+    const traced = await ran("--trace", "5", "--url", gateway.url);
+    assert.equal(traced.code, 0, traced.err);
+    rows = traced.out.trim().split("\n");
+    return rows.length === 3;
+  }, () => `two requests: ${rows.join("\n")}`);
   assert.match(rows[1], new RegExp(`  m +${instance} +home +0 +\\d+ .*200 complete`));
   assert.match(rows[2], new RegExp(`  m +${instance} +prefix +\\d+ +\\d+ .*200 complete`));
   const json = await ran("--trace", "--json", "--url", gateway.url);

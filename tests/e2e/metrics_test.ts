@@ -82,9 +82,12 @@ for (const workers of given === undefined ? ["1", "2"] : [given]) {
     assert.equal(found.sum("gateway_failovers_total"), 0);
     assert.equal(found.sum("gateway_workers"), Number(workers));
     await fleet.records(12, 0);
-    const recorded = await metricsOf(fleet);
-    assert.equal(recorded.sum("gateway_records_written_total"), 12);
-    assert.equal(recorded.sum("gateway_records_queue_depth"), 0);
+    let recorded = found;
+    await waitFor(async () => {
+      recorded = await metricsOf(fleet);
+      return recorded.sum("gateway_records_written_total") === 12 &&
+        recorded.sum("gateway_records_queue_depth") === 0;
+    }, "all to be written");
     assert.ok(recorded.sum("gateway_disk_free_bytes") > 0);
     assert.ok(recorded.sum("process_cpu_seconds_total") > 0);
     assert.ok(recorded.sum("process_resident_memory_bytes") > 1e7);
@@ -154,7 +157,7 @@ for (const workers of given === undefined ? ["1", "2"] : [given]) {
 
   Deno.test(`an instance's fate and the configuration's are told (workers: ${workers})`, async () => {
     await using fleet = await start({
-      config: { health_check: { interval: 0.1, timeout: 1 }, error_threshold: 2 },
+      config: { health_check: { interval: 0.1, timeout: 10 }, error_threshold: 2 },
       each: () => ({ max_concurrency: 7 }),
     });
     const stateOf = (found: Scrape, instance: string) =>
@@ -219,6 +222,12 @@ for (const workers of given === undefined ? ["1", "2"] : [given]) {
     for (const index of [0, 1, 2]) await fleet.simulators.fail(index, "429", { count: 3 });
     for (let i = 0; i < 4; i++) await (await fleet.chat()).body?.cancel();
     await (await fleet.chat({ model: "nobody's" })).body?.cancel();
+    await metricsAfter(fleet, 17);
+    // Who is busy is so for a while; from then on all stay as they are.
+    await waitFor(
+      async () => (await fleet.health()).instances.every(({ state }) => state === "healthy"),
+      "all to be healthy again",
+    );
     const found = await metricsAfter(fleet, 17);
     const get = async (path: string) => await (await fetch(fleet.gateway.url + path)).json();
     const shown = await get("/dashboard/api/fleet");

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type Fleet, startFleet } from "../faults/fleet.ts";
 import { ROOT, startProcess } from "../support/processes.ts";
+import { waitFor } from "../support/wait.ts";
 
 const local = { admin: { local: true } };
 
@@ -19,12 +20,13 @@ async function get(fleet: Fleet, path: string): Promise<any> {
 /** Requests as the API lists them, the oldest first; they are told a moment after their ends. */
 // deno-lint-ignore no-explicit-any -- as above
 async function told(fleet: Fleet, count: number, query = ""): Promise<any[]> {
-  for (let tries = 0; tries < 100; tries++) {
-    const { requests } = await get(fleet, `requests?${query}`);
-    if (requests.length >= count) return requests.toReversed();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error(`never ${count} requests`);
+  // deno-lint-ignore no-explicit-any -- as above
+  let found: any[] = [];
+  await waitFor(async () => {
+    found = (await get(fleet, `requests?${query}`)).requests;
+    return found.length >= count;
+  }, () => `${count} requests: ${JSON.stringify(found)}`);
+  return found.toReversed();
 }
 
 async function ran(...args: string[]) {
@@ -84,17 +86,24 @@ Deno.test("a request that failed over is told attempt by attempt, in the instanc
 Deno.test("a refused request, one that waited and one whose client left are all told", async () => {
   await using fleet = await startFleet({
     count: 1,
-    simulate: ["--ttft", "0.3"],
     each: () => ({ max_concurrency: 1 }),
     config: local,
   });
   await (await fleet.chat({ model: "nope" })).text();
-  await Promise.all([fleet.chat(), fleet.chat()].map(async (one) => await (await one).text()));
+  let two: Promise<Response>[] = [];
+  await fleet.frozen(async () => {
+    two = [fleet.chat(), fleet.chat()];
+    await waitFor(async () => (await fleet.health()).waiting === 1, "one to wait");
+    const begun = performance.now();
+    await waitFor(() => performance.now() - begun > 150, "a wait that can be seen");
+  });
+  for (const one of two) await (await one).text();
+  await fleet.simulators.fail(0, "hang");
   const leaving = new AbortController();
   const left = fleet.chat({ stream: true, max_tokens: 500 }, { signal: leaving.signal });
-  await fleet.simulators.requests(0);
-  setTimeout(() => leaving.abort(), 100);
-  await left.then((response) => response.text()).catch(() => {});
+  left.catch(() => {});
+  await waitFor(async () => (await fleet.counts())[0] === 3, "the third to be asked for");
+  leaving.abort();
   const all = await told(fleet, 4);
   const [lost, , , gone] = all;
   assert.deepEqual([lost.outcome, lost.status], ["rejected", 404]);

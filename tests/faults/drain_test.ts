@@ -70,9 +70,11 @@ Deno.test("weight 0: running answers end, new requests go elsewhere, and back ag
   await using fleet = await startFleet({ simulate: slow });
   const running = await streams(fleet, 3);
   const [first, second] = entries(fleet);
-  await reload(fleet, [{ ...first, weight: 0 }, second]);
-  await everywhere(fleet, "draining");
-  assert.equal((await fleet.health()).instances[0].in_flight, 3, "its requests still count");
+  await fleet.frozen(async () => {
+    await reload(fleet, [{ ...first, weight: 0 }, second]);
+    await everywhere(fleet, "draining");
+    assert.equal((await fleet.health()).instances[0].in_flight, 3, "its requests still count");
+  });
   await assertNoneToFirst(fleet, 8);
   await assertWhole(running);
   assert.deepEqual(await fleet.counts(), [3, 11]);
@@ -90,8 +92,10 @@ Deno.test("weight 0: running answers end, new requests go elsewhere, and back ag
 Deno.test("removal from the file: running answers end, new requests go elsewhere", async () => {
   await using fleet = await startFleet({ simulate: slow });
   const running = await streams(fleet, 3);
-  await reload(fleet, entries(fleet).slice(1));
-  await everywhere(fleet, null);
+  await fleet.frozen(async () => {
+    await reload(fleet, entries(fleet).slice(1));
+    await everywhere(fleet, null);
+  });
   await assertNoneToFirst(fleet, 8);
   await assertWhole(running);
   assert.deepEqual(await fleet.counts(), [3, 11]);
@@ -103,11 +107,13 @@ Deno.test("removal from the file: running answers end, new requests go elsewhere
 Deno.test("removed and put back while its answers run, an instance keeps its count", async () => {
   await using fleet = await startFleet({ simulate: slow });
   const running = await streams(fleet, 3);
-  await reload(fleet, entries(fleet).slice(1));
-  await everywhere(fleet, null);
-  await reload(fleet, entries(fleet));
-  await everywhere(fleet, "healthy");
-  assert.equal((await fleet.health()).instances[0].in_flight, 3);
+  await fleet.frozen(async () => {
+    await reload(fleet, entries(fleet).slice(1));
+    await everywhere(fleet, null);
+    await reload(fleet, entries(fleet));
+    await everywhere(fleet, "healthy");
+    assert.equal((await fleet.health()).instances[0].in_flight, 3);
+  });
   await assertWhole(running);
   await fleet.records(6, 0);
   await fleet.settled();
@@ -116,8 +122,10 @@ Deno.test("removed and put back while its answers run, an instance keeps its cou
 Deno.test("all weights 0: 503 that says so, running answers end", async () => {
   await using fleet = await startFleet({ simulate: slow });
   const running = await streams(fleet, 1);
-  await reload(fleet, entries(fleet).map((entry) => ({ ...entry, weight: 0 })));
-  await everywhere(fleet, "draining");
+  await fleet.frozen(async () => {
+    await reload(fleet, entries(fleet).map((entry) => ({ ...entry, weight: 0 })));
+    await everywhere(fleet, "draining");
+  });
   const refused = await fleet.chat();
   assert.equal(refused.status, 503);
   assert.match((await refused.json()).error.message, /No instance of model `demo` takes requests/);
@@ -133,8 +141,10 @@ Deno.test("a stream whose drained instance dies continues on the others", async 
   await using fleet = await startFleet({ simulate: slow });
   await fleet.simulators.fail(0, "cut:20");
   const running = await streams(fleet, 2);
-  await reload(fleet, entries(fleet).slice(1));
-  await everywhere(fleet, null);
+  await fleet.frozen(async () => {
+    await reload(fleet, entries(fleet).slice(1));
+    await everywhere(fleet, null);
+  });
   await assertWhole(running);
   // Two streams of their own, and two that are gone on with after a question about their tokens.
   assert.deepEqual(await fleet.counts(), [2, 6]);

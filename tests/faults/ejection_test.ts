@@ -6,6 +6,9 @@ import { waitFor } from "../support/wait.ts";
 import { chatText, readSse } from "../support/sse.ts";
 import { contentOf, type Fleet, startFleet } from "./fleet.ts";
 
+/** One that is out stays so, however long a test takes. */
+const LASTING = { ejection_time: 600, max_ejection_time: 600 };
+
 async function stateOf(fleet: Fleet, index: number): Promise<string> {
   return (await fleet.health()).instances[index].state;
 }
@@ -20,7 +23,7 @@ async function ejections(fleet: Fleet): Promise<string[]> {
 }
 
 Deno.test("error_threshold failures in a row eject, and no client sees one of them", async () => {
-  await using fleet = await startFleet({ config: { error_threshold: 3 } });
+  await using fleet = await startFleet({ config: { ...LASTING, error_threshold: 3 } });
   await fleet.simulators.fail(0, "500");
   await ask(fleet, 12);
   assert.deepEqual(await fleet.counts(), [3, 12], "three failures, made up for elsewhere");
@@ -37,7 +40,7 @@ Deno.test("error_threshold failures in a row eject, and no client sees one of th
 
 for (const fault of ["reset", "close", "cut:3", "error-event:2", "empty", "abort:4"]) {
   Deno.test(`streams that fail (${fault}) eject as well`, async () => {
-    await using fleet = await startFleet({ config: { error_threshold: 2 } });
+    await using fleet = await startFleet({ config: { ...LASTING, error_threshold: 2 } });
     await fleet.simulators.fail(0, fault);
     for (let i = 0; i < 8; i++) {
       const answer = await readSse(await fleet.chat({ stream: true }));
@@ -52,7 +55,7 @@ for (const fault of ["reset", "close", "cut:3", "error-event:2", "empty", "abort
 }
 
 Deno.test("a failure rate ejects, successes between the failures or not", async () => {
-  await using fleet = await startFleet({ config: { error_threshold: 4 } });
+  await using fleet = await startFleet({ config: { ...LASTING, error_threshold: 4 } });
   for (let failure = 1; failure <= 4; failure++) {
     assert.notEqual(await stateOf(fleet, 0), "ejected", `after ${failure - 1} failures`);
     const [before] = await fleet.counts();
@@ -65,7 +68,7 @@ Deno.test("a failure rate ejects, successes between the failures or not", async 
 });
 
 Deno.test("failures that are rare among many answers do not eject", async () => {
-  await using fleet = await startFleet({ config: { error_threshold: 3 } });
+  await using fleet = await startFleet({ config: { ...LASTING, error_threshold: 3 } });
   // Three failures among forty answers are less than one in ten.
   for (let failure = 0; failure < 3; failure++) {
     for (let i = 0; i < 26; i++) await (await fleet.chat({ max_tokens: 1 })).body?.cancel();
@@ -79,7 +82,7 @@ Deno.test("failures that are rare among many answers do not eject", async () => 
 });
 
 Deno.test("at most half of a pool is out, however many fail (panic threshold)", async () => {
-  await using fleet = await startFleet({ count: 4, config: { error_threshold: 2 } });
+  await using fleet = await startFleet({ count: 4, config: { ...LASTING, error_threshold: 2 } });
   for (const index of [0, 1, 2]) await fleet.simulators.fail(index, "500");
   await ask(fleet, 24);
   const states = (await fleet.health()).instances.map(({ state }) => state);
@@ -93,7 +96,7 @@ Deno.test("at most half of a pool is out, however many fail (panic threshold)", 
     [false, false, true],
     `${counts}`,
   );
-  assert.equal((await ejections(fleet)).length, 2);
+  await waitFor(async () => (await ejections(fleet)).length === 2, "both alerts");
   await fleet.records(24, 0);
   await fleet.settled();
 });
@@ -101,7 +104,7 @@ Deno.test("at most half of a pool is out, however many fail (panic threshold)", 
 Deno.test("a lone instance is never out, whatever it does", async () => {
   await using fleet = await startFleet({
     count: 1,
-    config: { error_threshold: 2, retry: { max_wait: 0 } },
+    config: { ...LASTING, error_threshold: 2, retry: { max_wait: 0 } },
   });
   await fleet.simulators.fail(0, "500", { count: 6 });
   for (let i = 0; i < 6; i++) {
@@ -118,7 +121,7 @@ Deno.test("a lone instance is out when a fallback stands by, which then answers 
   await using fleet = await startFleet({
     count: 1,
     fallbacks: 1,
-    config: { error_threshold: 2, retry: { max_wait: 0 } },
+    config: { ...LASTING, error_threshold: 2, retry: { max_wait: 0 } },
   });
   await fleet.simulators.fail(0, "500");
   await ask(fleet, 6);
@@ -131,7 +134,7 @@ Deno.test("a lone instance is out when a fallback stands by, which then answers 
 for (const fault of ["400", "429", "429:retry-after=0"]) {
   Deno.test(`${fault} never moves the breaker`, async () => {
     await using fleet = await startFleet({
-      config: { error_threshold: 1, retry: { max_wait: 0 } },
+      config: { ...LASTING, error_threshold: 1, retry: { max_wait: 0 } },
     });
     await fleet.simulators.fail(0, fault);
     for (let i = 0; i < 10; i++) {
@@ -153,7 +156,7 @@ for (const fault of ["400", "429", "429:retry-after=0"]) {
 Deno.test("clients that leave never move the breaker", async () => {
   await using fleet = await startFleet({
     simulate: ["--tokens-per-second", "50", "--tokens", "500"],
-    config: { error_threshold: 1 },
+    config: { ...LASTING, error_threshold: 1 },
   });
   for (let i = 0; i < 8; i++) {
     const leaver = new AbortController();

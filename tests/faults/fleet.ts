@@ -48,6 +48,8 @@ export interface Fleet extends AsyncDisposable {
   asked(index: number): Promise<SeenRequest[]>;
   /** How often each instance was asked. */
   counts(): Promise<number[]>;
+  /** Does `work` while all instances stand still: what runs there runs on until it is over. */
+  frozen<T>(work: () => Promise<T>): Promise<T>;
   /** Waits for exactly `complete` and `incomplete` lines of records, and returns them. */
   records(complete: number, incomplete: number): Promise<{
     complete: RecordLine[];
@@ -136,6 +138,14 @@ function fleetOf(simulators: Simulators, gateway: GatewayProcess): Fleet {
     asked,
     chat: (more = {}, init = {}) => gateway.post("/v1/chat/completions", chatBody(more), init),
     counts: () => Promise.all(simulators.urls.map(async (_, index) => (await asked(index)).length)),
+    async frozen(work) {
+      simulators.process.signal("SIGSTOP");
+      try {
+        return await work();
+      } finally {
+        simulators.process.signal("SIGCONT");
+      }
+    },
     records: (complete, incomplete) => recordsOf(gateway, complete, incomplete),
     errorLog: () => folderText(`${gateway.dataDir}/errors`),
     settled: () => settled(gateway),

@@ -39,7 +39,7 @@ async function stand(
     config: {
       instances: fallback ? entries.slice(0, -1) : entries,
       fallback_instances: fallback ? entries.slice(-1) : [],
-      health_check: { interval: 0.1, timeout: 0.5 },
+      health_check: { interval: 0.1, timeout: 2 },
       retry: { max_wait: 0.2 },
       error_threshold: 1000,
       slow_start: 0,
@@ -169,7 +169,7 @@ Deno.test("one failed check of a server that answers does not take it out", asyn
 });
 
 Deno.test("an instance that answers /health but no request is found by its failures", async () => {
-  await using s = await stand({ error_threshold: 3, error_window: 60 });
+  await using s = await stand({ error_threshold: 3, ejection_time: 600, max_ejection_time: 600 });
   await s.machines[0].fail(0, "500");
   for (const name of await s.ask(8)) assert.equal(name, "sim-1");
   assert.equal(await s.state("sim-0"), "ejected");

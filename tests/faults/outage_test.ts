@@ -44,8 +44,10 @@ Deno.test("broken streams look for a dead instance by turns, and come back to it
   phase = "dead";
   for (const call of [...instance.calls]) call.reset();
   const until = performance.now() + 2500;
-  await waitFor(() => performance.now() > until, "an outage");
-  assert.ok(looks.length >= 3, `looked for, ${looks.length} times`);
+  await waitFor(
+    () => performance.now() > until && looks.length >= 3,
+    () => `an outage in which it is looked for; ${looks.length} looks`,
+  );
   assert.ok(looks.length < STREAMS, `without a storm: ${looks.length} looks`);
   phase = "back";
   for (const answer of await Promise.all(answers)) {

@@ -75,7 +75,7 @@ for (const resume of ["continue", "exact", "replay"] as const) {
 Deno.test("a client is kept company while a broken stream waits for its next instance", async () => {
   await using fleet = await startFleet({
     simulate: ["--ttft", "2"],
-    config: { keepalive: 0.4, resume: "continue" },
+    config: { keepalive: 0.2, resume: "continue" },
   });
   const { gateway, simulators } = fleet;
   await simulators.fail(0, "cut:10", { count: 1 });

@@ -6,9 +6,9 @@ import { chatText, readSse } from "../support/sse.ts";
 import { waitFor, within } from "../support/wait.ts";
 import { errorOf, type Fleet, startFleet } from "./fleet.ts";
 
-/** Answers of 40 tokens that take a second and a half. */
-const slow = ["--tokens-per-second", "27", "--tokens", "40"];
-const long = { stream: true, max_tokens: 40 };
+/** Answers of 100 tokens that take four seconds. */
+const slow = ["--tokens-per-second", "27", "--tokens", "100"];
+const long = { stream: true, max_tokens: 100 };
 
 async function draining(fleet: Fleet): Promise<void> {
   await waitFor(async () => {
@@ -23,20 +23,21 @@ async function draining(fleet: Fleet): Promise<void> {
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   Deno.test(`${signal}: running answers end whole, new ones are refused, records are written, exit 0`, async () => {
     await using fleet = await startFleet({ simulate: slow });
-    const streams = Array.from({ length: 6 }, () => fleet.chat(long).then(readSse));
+    const begun = await Promise.all(Array.from({ length: 6 }, () => fleet.chat(long)));
+    const streams = begun.map(readSse);
+    const whole = fleet.chat({ max_tokens: 100 });
     await waitFor(
-      async () => (await fleet.health()).instances.every((one) => one.in_flight === 3),
-      "six streams to run",
-    );
-    const whole = fleet.chat({ max_tokens: 40 });
-    await waitFor(
-      async () => (await fleet.health()).instances.some((one) => one.in_flight === 4),
+      async () => (await fleet.counts()).some((count) => count === 4),
       "a whole answer to be made as well",
     );
-    fleet.gateway.signal(signal);
-    await draining(fleet);
-    const error = await errorOf(await fleet.chat(), 503, "ServiceUnavailableError");
-    assert.match(error.message, /shutting down/);
+    await fleet.frozen(async () => {
+      const counts = (await fleet.health()).instances.map((one) => one.in_flight);
+      assert.deepEqual(counts.sort(), [3, 4]);
+      fleet.gateway.signal(signal);
+      await draining(fleet);
+      const error = await errorOf(await fleet.chat(), 503, "ServiceUnavailableError");
+      assert.match(error.message, /shutting down/);
+    });
     for (const answer of await Promise.all(streams)) {
       assert.equal(answer.error, null);
       assert.ok(answer.done, "to its [DONE]");
@@ -108,12 +109,15 @@ Deno.test("a second signal ends at once, what was cut is recorded", async () => 
 Deno.test("requests that wait in line are served while draining", async () => {
   await using fleet = await startFleet({
     count: 1,
-    simulate: ["--tokens-per-second", "40"],
     each: () => ({ max_concurrency: 1 }),
   });
-  const answers = [1, 2, 3].map(() => fleet.chat({ max_tokens: 8 }));
-  await waitFor(async () => (await fleet.health()).waiting === 2, "two to wait");
-  fleet.gateway.signal("SIGTERM");
+  let answers: Promise<Response>[] = [];
+  await fleet.frozen(async () => {
+    answers = [1, 2, 3].map(() => fleet.chat({ max_tokens: 8 }));
+    await waitFor(async () => (await fleet.health()).waiting === 2, "two to wait");
+    fleet.gateway.signal("SIGTERM");
+    await draining(fleet);
+  });
   for (const answer of await Promise.all(answers)) {
     assert.equal(answer.status, 200);
     await answer.body?.cancel();

@@ -113,7 +113,9 @@ Deno.test("requests in flight and waiting are counted over all workers, the same
 });
 
 Deno.test("an ejection by one worker's requests holds in all", async () => {
-  await using fleet = await startFleet({ config: { workers, error_threshold: 3 } });
+  await using fleet = await startFleet({
+    config: { workers, error_threshold: 3, ejection_time: 600, max_ejection_time: 600 },
+  });
   using client = freshClient();
   await fleet.simulators.fail(0, "500");
   const url = `${fleet.gateway.url}/v1/chat/completions`;

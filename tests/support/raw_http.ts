@@ -45,7 +45,7 @@ export async function rawRequest(options: RawRequestOptions): Promise<RawAnswer>
   }
   let text = "";
   let ended: RawAnswer["ended"] = "open";
-  const deadline = performance.now() + (options.deadlineMs ?? 5_000);
+  const deadline = performance.now() + (options.deadlineMs ?? 30_000);
   const answer = (): RawAnswer => ({ text, ended, ...parse(text) });
   const reading = (async () => {
     const buffer = new Uint8Array(65_536);
