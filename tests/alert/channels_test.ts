@@ -13,6 +13,7 @@ import { WecomChannel } from "../../lib/alert/channels/wecom.ts";
 import { deliverOnce, withoutSecrets } from "../../lib/alert/delivery.ts";
 import { type Received, type Receiver, startReceiver } from "./receiver.ts";
 import { alert, notice } from "./samples.ts";
+import { freePort } from "../support/ports.ts";
 
 const SECRET = "SECa1b2c3d4e5f6";
 const now = () => new Date();
@@ -281,10 +282,7 @@ for (const [name, make, answer, passing, retryAfterS] of REFUSALS) {
 }
 
 Deno.test("a service that cannot be reached is told without its address", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  const url = `http://127.0.0.1:${port}/services/T000/B000/s3cretpart?key=hidden-key`;
+  const url = `http://127.0.0.1:${freePort()}/services/T000/B000/s3cretpart?key=hidden-key`;
   for (
     const messenger of [
       new SlackChannel({ url }),

@@ -5,6 +5,7 @@ import { EmailChannel, type EmailOptions } from "../../lib/alert/channels/email.
 import { deliverOnce, withoutSecrets } from "../../lib/alert/delivery.ts";
 import { hasOpenssl, type MailServer, PASSWORD, startMailServer, USER } from "./mail_server.ts";
 import { alert, notice } from "./samples.ts";
+import { freePort } from "../support/ports.ts";
 
 // Certificates are made with openssl; without it there is nothing to test against.
 const ignore = !await hasOpenssl();
@@ -100,8 +101,8 @@ Deno.test("a server that is busy is tried again, one that refuses is not", { ign
 });
 
 Deno.test("a server that cannot be reached, or says nothing, is tried again", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
+  const port = freePort();
+  const listener = Deno.listen({ hostname: "127.0.0.1", port });
   const options: EmailOptions = {
     host: "127.0.0.1",
     port,

@@ -3,6 +3,7 @@
 
 import { join } from "node:path";
 import { V8_FLAGS } from "../../tools/runtime_flags.ts";
+import { freePort } from "../support/ports.ts";
 
 export interface Contender {
   name: string;
@@ -20,14 +21,6 @@ export interface Contender {
 }
 
 const ROOT = join(import.meta.dirname!, "../..");
-
-/** A port that was free a moment ago. */
-export function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
-}
 
 interface StartOptions {
   cwd?: string;

@@ -33,6 +33,7 @@ import {
   storyOfPage,
   storyOfTraces,
 } from "./incident_views.ts";
+import { freePort } from "../support/ports.ts";
 
 const FALLBACK = "paid";
 
@@ -40,7 +41,7 @@ Deno.test("an incident reads the same in every view and every alert channel", as
   await using collector = startCollector();
   // The mail server's certificate is made with openssl; without it the other channels are compared.
   await using channels = await startChannels(await hasOpenssl());
-  await using first = await startSimulators();
+  await using first = await startSimulators({ args: ["--port", String(freePort())] });
   await using second = await startSimulators();
   await using third = await startSimulators();
   await using paid = await startSimulators();

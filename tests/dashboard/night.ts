@@ -11,6 +11,7 @@ import {
   startSimulators,
 } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";
+import { freePort } from "../support/ports.ts";
 
 export const NIGHT_TOKEN = "correct-horse-battery";
 
@@ -27,7 +28,7 @@ export async function wholeNight(
 ): Promise<Night> {
   await using stack = new AsyncDisposableStack();
   const simulated = async (...args: string[]): Promise<Simulators> =>
-    stack.use(await startSimulators({ args }));
+    stack.use(await startSimulators({ args: ["--port", String(freePort()), ...args] }));
   const [killed, hangs, guarded, renamed, alone, paid] = await Promise.all([
     simulated(),
     simulated(),

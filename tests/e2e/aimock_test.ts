@@ -119,7 +119,7 @@ for (
 for (
   const [name, fault] of [
     ["truncation", { truncateAfterChunks: 3, latency: 20 }],
-    ["disconnect in mid-stream", { disconnectAfterMs: 60, latency: 20 }],
+    ["disconnect in mid-stream", { disconnectAfterMs: 500, latency: 100 }],
   ] as const
 ) {
   Deno.test(`aimock's ${name}: the stream ends in an error event, never in [DONE]`, async () => {

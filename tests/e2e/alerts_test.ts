@@ -6,6 +6,7 @@ import { type Received, type Receiver, startReceiver } from "../alert/receiver.t
 import { chatBody } from "../faults/fleet.ts";
 import { startGateway, startSimulators } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";
+import { freePort } from "../support/ports.ts";
 
 const ok = () => new Response("ok");
 
@@ -49,8 +50,8 @@ const RULES = { summary_window: 0.5 };
 Deno.test("an instance that is killed and comes back is told as down and as recovered", async () => {
   await using receiver = startReceiver(ok);
   await using steady = await startSimulators();
-  let mortal = await startSimulators();
-  const port = String(mortal.ports[0]);
+  const port = String(freePort());
+  let mortal = await startSimulators({ args: ["--port", port] });
   try {
     await using gateway = await startGateway({
       config: {

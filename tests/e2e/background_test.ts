@@ -8,7 +8,7 @@ import { waitFor } from "../support/wait.ts";
 Deno.test("a background answer is recorded once, when it is fetched whole", async () => {
   await using fleet = await startFleet({
     count: 2,
-    simulate: ["--tokens", "40", "--tokens-per-second", "40"],
+    simulate: ["--tokens", "40", "--tokens-per-second", "10"],
   });
   const { gateway } = fleet;
   const body = { model: "demo", input: "Think long", background: true };

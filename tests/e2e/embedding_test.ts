@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { openGateway, toFetchHandler } from "../../lib/process/embedded.ts";
 import { startSimulators } from "../support/processes.ts";
-import { freePort } from "../bench/contenders.ts";
+import { freePort } from "../support/ports.ts";
 import { waitFor } from "../support/wait.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };

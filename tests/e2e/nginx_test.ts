@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { freePort } from "../bench/contenders.ts";
+import { freePort } from "../support/ports.ts";
 import { startGateway, startSimulators } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";
 

@@ -50,26 +50,31 @@ Deno.test("millions of values, keys, tools or quotes in one request keep no othe
   await using upstream = startUpstream(() => completion("hi"));
   await using gateway = await startGateway({ instances: [{ url: upstream.url, model_name: "m" }] });
   using other = new OtherClient(gateway.url);
-  for (const [index, [name, make]] of Object.entries(bodies).entries()) {
+  let recorded = 0;
+  for (const [name, make] of Object.entries(bodies)) {
     const body = make();
-    await other.longest();
-    const begun = performance.now();
-    const response = await fetch(`${gateway.url}/v1/chat/completions`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body,
-    });
-    assert.equal(response.status, 200, await response.text());
-    // Values without end are not parsed, and no conversation to train on.
-    if (name === "values") await recordsOf(gateway, 1, "incomplete");
-    else await recordsOf(gateway, index);
-    const longest = await other.longest();
-    const took = performance.now() - begun;
-    // A gateway that stands still does so nearly all the time that it takes; where the machine is
-    // loaded, everything takes longer.
-    const bound = Math.max(1000, took / 3);
-    const said = `waited for ${Math.round(longest)} of ${Math.round(took)} ms`;
-    assert.ok(longest < bound, `${name}: another client ${said}`);
+    const said: string[] = [];
+    // A machine that stands still does so once; a gateway that does, each time.
+    for (let tries = 1; tries <= 3; tries++) {
+      await other.longest();
+      const begun = performance.now();
+      const response = await fetch(`${gateway.url}/v1/chat/completions`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body,
+      });
+      assert.equal(response.status, 200, await response.text());
+      // Values without end are not parsed, and no conversation to train on.
+      if (name === "values") await recordsOf(gateway, tries, "incomplete");
+      else await recordsOf(gateway, ++recorded);
+      const longest = await other.longest();
+      const took = performance.now() - begun;
+      // A gateway that stands still does so nearly all the time that it takes; where the machine is
+      // loaded, everything takes longer.
+      if (longest < Math.max(1000, took / 3)) break;
+      said.push(`waited for ${Math.round(longest)} of ${Math.round(took)} ms`);
+    }
+    assert.ok(said.length < 3, `${name}: another client ${said.join(", ")}`);
   }
 });
 

@@ -27,7 +27,8 @@ async function recordLines(dataDir: string): Promise<string[]> {
   try {
     for await (const entry of Deno.readDir(`${dataDir}/requests_responses`)) {
       const text = await Deno.readTextFile(`${dataDir}/requests_responses/${entry.name}`);
-      lines.push(...text.split("\n").filter((line) => line !== ""));
+      // A line that is just being written has no newline yet.
+      lines.push(...text.split("\n").slice(0, -1));
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;

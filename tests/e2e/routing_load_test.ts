@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { completion, type Gateway, startGateway, waitFor } from "./stand.ts";
 import { load, startTelling, type TellingVllm } from "./telling_vllm.ts";
+import { freePort } from "../support/ports.ts";
 
 const SCRAPE = { interval: 0.05, timeout: 5, stale_after: 60 };
 
@@ -146,9 +147,7 @@ Deno.test("31: an instance with model_name * serves what it lists, at the start,
 Deno.test("31: a fixed name and * may be mixed, and a dead one with * keeps no gateway from starting", async () => {
   await using a = startTelling("a", ["extra"]);
   await using b = startTelling("b", ["m", "extra"]);
-  const dead = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = dead.addr;
-  dead.close();
+  const port = freePort();
   await using gateway = await startGateway({
     instances: [
       { url: a.url, model_name: ["*"], name: "a" },

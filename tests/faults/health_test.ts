@@ -10,6 +10,7 @@ import {
 } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";
 import { chatBody, contentOf, healthOf, recordsOf, settled } from "./fleet.ts";
+import { freePort } from "../support/ports.ts";
 
 /** A stand-in for `instances` single processes, so that each can be killed and stopped by itself. */
 interface Stand extends AsyncDisposable {
@@ -29,7 +30,10 @@ async function stand(
 ): Promise<Stand> {
   const { machines: count = 2, fallback = false } = options;
   const machines: Simulators[] = [];
-  for (let index = 0; index < count; index++) machines.push(await startSimulators());
+  // One that is killed is started again on its port.
+  for (let index = 0; index < count; index++) {
+    machines.push(await startSimulators({ args: ["--port", String(freePort())] }));
+  }
   const entries = machines.map(({ urls: [url] }, index) => ({
     url,
     model_name: "demo",

@@ -55,8 +55,8 @@ async function lines(dataDir: string, folder: string): Promise<Record<string, un
   try {
     for await (const entry of Deno.readDir(`${dataDir}/${folder}`)) {
       const text = await Deno.readTextFile(`${dataDir}/${folder}/${entry.name}`);
-      for (const line of text.split("\n")) {
-        if (line === "") continue;
+      // A line that is just being written has no newline yet.
+      for (const line of text.split("\n").slice(0, -1)) {
         const record = JSON.parse(line);
         found.push({ ...record, meta: JSON.parse(record.meta) });
       }

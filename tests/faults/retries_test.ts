@@ -15,13 +15,11 @@ import {
   startGatewayFor,
 } from "./fleet.ts";
 import { completion, startOddServer, whole } from "./odd_server.ts";
+import { freePort } from "../support/ports.ts";
 
 /** An address where nobody listens. */
 function deadUrl(): string {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return `http://127.0.0.1:${port}/v1`;
+  return `http://127.0.0.1:${freePort()}/v1`;
 }
 
 for (
@@ -99,9 +97,12 @@ for (const stream of [false, true]) {
     assert.ok(await contentOf(await fleet.chat()));
     const { complete } = await fleet.records(2, 0);
     const errors = complete.map(({ meta }) => meta.attempts?.[0].error);
+    // Records of two workers come in any order.
+    const [died] = errors.filter((error) => error !== "connection refused");
+    assert.equal(errors.length, 2);
     // A stream's head comes before its first token.
-    assert.match(errors[0]!, stream ? /broke in the middle/ : /closed the connection before/);
-    assert.equal(errors[1], "connection refused");
+    assert.match(died!, stream ? /broke in the middle/ : /closed the connection before/);
+    assert.ok(errors.includes("connection refused"), errors.join());
     await fleet.settled();
   });
 }
@@ -109,7 +110,7 @@ for (const stream of [false, true]) {
 for (const status of ["429", "503"]) {
   Deno.test(`${status} with Retry-After: another instance, and back not before that time`, async () => {
     await using fleet = await startFleet();
-    await fleet.simulators.fail(0, `${status}:retry-after=2`, { count: 1 });
+    await fleet.simulators.fail(0, `${status}:retry-after=6`, { count: 1 });
     // The one who says it may be the first or, by turns, the second who is asked.
     while ((await fleet.counts())[0] === 0) {
       assert.ok(await contentOf(await fleet.chat()));
@@ -247,11 +248,11 @@ Deno.test("busy for a moment: the request waits as long as it was told to, then 
 
 Deno.test("one that dies over a request is waited for up to retry.max_wait, and asked again", async () => {
   const died = Promise.withResolvers<void>();
+  const port = freePort();
   await using first = await startOddServer((call) => {
     call.reset();
     died.resolve();
-  });
-  const port = Number(new URL(first.url).port);
+  }, port);
   await using gateway = await startGatewayFor([first.url], { retry: { max_wait: 600 } });
   const answer = gateway.post("/v1/chat/completions", chatBody());
   await died.promise;

@@ -14,6 +14,7 @@ import { Http1Transport } from "../../lib/forward/transport/http1.ts";
 import { bytesOf, latin1 } from "../http/scripted.ts";
 import { waitFor, within } from "../support/wait.ts";
 import { answering, ok, startInstance } from "./instance.ts";
+import { freePort } from "../support/ports.ts";
 
 const TRANSPORTS: [name: string, make: () => Transport][] = [
   ["http1", () => new Http1Transport()],
@@ -227,9 +228,7 @@ Deno.test("http1: what came while nothing was asked is no answer to what is aske
 });
 
 both("a refused connection says so", async (transport) => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const url = `http://127.0.0.1:${listener.addr.port}/`;
-  listener.close();
+  const url = `http://127.0.0.1:${freePort()}/`;
   assert.equal(await faultOf(ask(transport, url).head), "connect refused");
 });
 

@@ -3,11 +3,12 @@
 
 import { join } from "node:path";
 import { type ChildProcess, ROOT, startProcess } from "../support/processes.ts";
+import { freePort } from "../support/ports.ts";
 
 /** One simulated instance. Disposing it kills the process. */
 export class Instance implements AsyncDisposable {
   #process: ChildProcess | null = null;
-  #port = 0;
+  #port = freePort();
 
   constructor(readonly name: string, private readonly args: readonly string[]) {}
 

@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { type ChildProcess, startProcess } from "./processes.ts";
 import { waitFor } from "./wait.ts";
+import { freePort } from "./ports.ts";
 
 const COMMAND = ["dnsmasq", "/usr/sbin/dnsmasq"].find(isThere) ?? null;
 
@@ -27,9 +28,7 @@ export class NameServer implements AsyncDisposable {
 
   /** Knows nothing but names below `test`; `args` beside the usual ones. */
   static async start(args: string[] = []): Promise<NameServer> {
-    using free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const { port } = free.addr;
-    free.close();
+    const port = freePort();
     const folder = await Deno.makeTempDir({ prefix: "dnsmasq-test-" });
     await Deno.writeTextFile(join(folder, "hosts"), "");
     const server = new NameServer(port, launch(port, folder, args), folder);

@@ -3,6 +3,7 @@
 import { Redis } from "iovalkey";
 import { type ChildProcess, startProcess } from "./processes.ts";
 import { waitFor } from "./wait.ts";
+import { freePort } from "./ports.ts";
 
 /** Whether the program is there; tests that need it are left out where it is not. */
 export const HAS_REDIS: boolean = (() => {
@@ -24,9 +25,7 @@ export class RedisServer implements AsyncDisposable {
   ) {}
 
   static async start(): Promise<RedisServer> {
-    using free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const { port } = free.addr;
-    free.close();
+    const port = freePort();
     const folder = await Deno.makeTempDir({ prefix: "redis-test-" });
     const process = launch(port, folder, []);
     const server = new RedisServer(port, process, connect(port), folder);

@@ -6,6 +6,7 @@ import { processTree } from "../bench/process_tree.ts";
 import { type ChildProcess, startProcess } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";
 import { environment } from "./install.ts";
+import { freePort } from "../support/ports.ts";
 
 /** The name under which the model is served. */
 export const MODEL = "tiny";
@@ -19,11 +20,6 @@ export interface Server extends AsyncDisposable {
   signal(signal: Deno.Signal, to: "server" | "engine"): Promise<void>;
   /** The value of a metric, by its name. */
   metric(name: string): Promise<number>;
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 /** Starts a server; it is ready after a minute or so. */

@@ -2,15 +2,9 @@
 // documentation says for streams, with one process and one thread of work where it lets one choose.
 
 import { join } from "node:path";
-import {
-  type Contender,
-  freePort,
-  start,
-  startGateway,
-  startHaproxy,
-  startNginx,
-} from "../contenders.ts";
+import { type Contender, start, startGateway, startHaproxy, startNginx } from "../contenders.ts";
 import { installed, Missing } from "./installed.ts";
+import { freePort } from "../../support/ports.ts";
 
 export interface Peer {
   name: string;
