@@ -32,7 +32,7 @@ async function stand(answer: () => Response, options: Record<string, unknown> = 
     on: "answer",
     url: hook.url,
     window: 20,
-    timeout: 5,
+    timeout: 60,
   };
   const gateway = await startGateway({
     instances: [{ url: upstream.url, model_name: "m" }],
@@ -178,7 +178,7 @@ Deno.test("with `release: first` all goes out at once, and an answer that is ref
       on: "answer",
       url: hook.url,
       window: 20,
-      timeout: 30,
+      timeout: 60,
       release: "first",
     }],
   });

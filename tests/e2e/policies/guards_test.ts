@@ -149,7 +149,8 @@ Deno.test("54: a webhook that hangs costs its time a few times, then nothing", a
   try {
     for (let call = 0; call < 8; call++) {
       const answer = await stand.gateway.post("/v1/chat/completions", ask("hi"));
-      await answer.body?.cancel();
+      // Read whole, so that its connection is used again: each worker has to find out for itself.
+      await answer.text();
       assert.equal(answer.status, 200);
     }
     assert.equal(hook.seen.length, 5);
@@ -176,7 +177,7 @@ export default {
 
 Deno.test("58: whatever a plugin does, its client gets what `fail` says, and others their answers", async () => {
   await using upstream = model();
-  const policy = { name: "own", type: "plugin", file: "own.ts", timeout: 0.3 };
+  const policy = { name: "own", type: "plugin", file: "own.ts", timeout: 2 };
   for (const [fail, status] of [["closed", 400], ["open", 200]] as const) {
     await using stand = await gatewayWith([{ ...policy, fail }], upstream, { "own.ts": PLUGIN });
     const { gateway } = stand;
@@ -199,7 +200,7 @@ Deno.test("58: whatever a plugin does, its client gets what `fail` says, and oth
 
 Deno.test("57: a plugin is changed while it runs, and one that does not work does not replace it", async () => {
   await using upstream = model();
-  const policy = { name: "own", type: "plugin", file: "own.ts", timeout: 1, fail: "closed" };
+  const policy = { name: "own", type: "plugin", file: "own.ts", timeout: 10, fail: "closed" };
   const rejecting = (word: string) =>
     `export default { prompt({ texts }: { texts: { text: string }[] }) {
       return texts.some((t) => t.text.includes("${word}")) ? { action: "reject" } : "pass"; } };`;
@@ -210,13 +211,18 @@ Deno.test("57: a plugin is changed while it runs, and one that does not work doe
     await answer.body?.cancel();
     return answer.status;
   };
-  assert.deepEqual([await statusOf("one"), await statusOf("two")], [400, 200]);
+  const both = async () => `${await statusOf("one")} ${await statusOf("two")}`;
+  assert.equal(await both(), "400 200");
   await Deno.writeTextFile(join(folder, "own.ts"), rejecting("two"));
-  await waitFor(async () => await statusOf("two") === 400, "the new plugin");
-  assert.equal(await statusOf("one"), 200);
+  // Each worker has an isolate of its own for it: many in a row have met them all.
+  let row = 0;
+  await waitFor(async () => {
+    row = await both() === "200 400" ? row + 1 : 0;
+    return row === 10;
+  }, "the new plugin");
   await Deno.writeTextFile(join(folder, "own.ts"), "export default { prompt() { throw 1 } };");
   await waitFor(() => gateway.log().includes("the one before stays"), () => gateway.log());
-  assert.deepEqual([await statusOf("one"), await statusOf("two")], [200, 400]);
+  assert.equal(await both(), "200 400");
 });
 
 Deno.test("a trusted plugin may wait and fetch", async () => {

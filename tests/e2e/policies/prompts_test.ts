@@ -26,6 +26,8 @@ async function withPolicies(
   });
   await using gateway = await startGateway({
     instances: [{ url: upstream.url, model_name: "m", max_context: options.maxContext }],
+    // So long is waited for a tokenizer, too.
+    health_check: { timeout: 30 },
     policies,
   });
   const post = async (body: unknown, path = "/v1/chat/completions") => {
