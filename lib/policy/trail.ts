@@ -2,7 +2,19 @@
 
 import type { PolicyHit } from "./policy_hit.ts";
 
+/** How often a policy looked at a prompt or an answer. */
+export interface PolicyChecks {
+  readonly policy: string;
+  readonly stage: PolicyHit["stage"];
+  count: number;
+  /** What the looks took, in milliseconds; of those that were timed alone. */
+  readonly ms: number[];
+}
+
 export class PolicyTrail {
+  /** `waitsOf`: the trail that is told of waits, where this one is nobody's. */
+  constructor(private readonly waitsOf: PolicyTrail | null = null) {}
+
   readonly hits: PolicyHit[] = [];
   /** Placeholders that stand for personal data in the prompt, with what they stand for. */
   readonly placeholders: Map<string, string> = new Map();
@@ -12,8 +24,27 @@ export class PolicyTrail {
   /** What guards could not say, with why. */
   readonly faults: { policy: string; reason: string }[] = [];
 
+  readonly checks: PolicyChecks[] = [];
+
+  /** The longest that a part of the answer was held back, in milliseconds; null where nothing was. */
+  longestHeldMs: number | null = null;
+
   /** Guards that only watch an answer, and whose hits are still to come. */
   readonly pending: Promise<void>[] = [];
+
+  /** A policy has looked; `ms` is null where its part of the work cannot be told apart. */
+  checked(policy: string, stage: PolicyHit["stage"], ms: number | null): void {
+    let known = this.checks.find((one) => one.policy === policy && one.stage === stage);
+    if (known === undefined) this.checks.push(known = { policy, stage, count: 0, ms: [] });
+    known.count++;
+    if (ms !== null) known.ms.push(ms);
+  }
+
+  /** A part of the answer that was held back goes out. */
+  held(ms: number): void {
+    if (this.waitsOf !== null) this.waitsOf.held(ms);
+    else this.longestHeldMs = Math.max(this.longestHeldMs ?? 0, ms);
+  }
 
   /** Counts one more hit of a kind. */
   hit(hit: Omit<PolicyHit, "count">): void {

@@ -43,7 +43,7 @@ export function heldWithout(event: HeldEvent, left: Indexes): HeldEvent {
     const [field, at, ...rest] = place.path;
     return { ...place, path: [field, kept.indexOf(Number(at)), ...rest] };
   };
-  return new HeldEvent(
+  const rest = new HeldEvent(
     eventOf(withoutChoices(data, left)),
     event.choices.filter((one) => !left.has(one)),
     event.pieces.filter(({ lane }) => !left.has(lane.choice))
@@ -51,6 +51,8 @@ export function heldWithout(event: HeldEvent, left: Indexes): HeldEvent {
     event.repeated.filter(({ place }) => !left.has(place.choice))
       .map(({ place, text }) => ({ place: moved(place), text })),
   );
+  rest.waitsSince = event.waitsSince;
+  return rest;
 }
 
 /** An event that ends some choices does so no more: how they end is told apart. */

@@ -11,22 +11,20 @@ import type { Json } from "../../sse/assemble/answer.ts";
 import type { EventStore } from "../../sse/event_store.ts";
 import { anyEventEnd, eventEnd, readEvent } from "../../sse/framing.ts";
 import { edited } from "../text/edits.ts";
-import { readWhole } from "../text/read_whole.ts";
-import type { TextRule } from "../text/rules.ts";
 import type { PolicyTrail } from "../trail.ts";
-import { choicesOf, eventOf, heldWithout, withoutChoices, withoutEnds } from "./choices.ts";
+import { choicesOf, eventOf, withoutChoices, withoutEnds } from "./choices.ts";
 import { type Change, HeldEvent, rewritten, shownBytes } from "./held.ts";
-import { Lane, type Piece } from "./lane.ts";
+import type { Lane, Piece } from "./lane.ts";
+import { Lanes } from "./lanes.ts";
 import { Output } from "./output.ts";
-import { ANSWER_CHANNELS, type AnswerRules } from "./rules.ts";
+import { Queues } from "./queues.ts";
+import type { AnswerRules } from "./rules.ts";
 import { ShapedPiece } from "./shape.ts";
 import { Shortcut } from "./shortcut.ts";
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 const NOTHING = new Uint8Array(0);
-/** So many characters of other texts may come before the rest of one is no longer waited for. */
-const PATIENCE_CHARS = 64;
 /** Bytes of events that wait at most. An honest text comes nowhere near: longer lists have shorter phrases. */
 const MAX_HELD_BYTES = 256 * 1024;
 /** Events that are about no text, and end none. */
@@ -47,14 +45,10 @@ export class AnswerFilter {
   isOver = false;
   /** Whether some choice was cut. */
   isCut = false;
-  readonly #lanes = new Map<string, Lane>();
-  /** Events that wait, by choice. */
-  readonly #queues = new Map<number, HeldEvent[]>();
-  /** All wait in one queue, since one came that belongs to several. */
-  #isJoint = false;
+  readonly #lanes: Lanes;
+  readonly #queues = new Queues();
   readonly #ended = new Set<number>();
   readonly #cut = new Set<number>();
-  #heldBytes = 0;
   readonly #output: Output;
   readonly #shortcut = new Shortcut();
 
@@ -64,6 +58,7 @@ export class AnswerFilter {
     private readonly trail: PolicyTrail,
     maxBytes: number,
   ) {
+    this.#lanes = new Lanes(rules, trail);
     this.#output = new Output(maxBytes);
   }
 
@@ -74,8 +69,7 @@ export class AnswerFilter {
 
   /** Nothing is held. */
   get caughtUp(): boolean {
-    for (const queue of this.#queues.values()) if (queue.length > 0) return false;
-    return true;
+    return this.#queues.areEmpty;
   }
 
   /** Whole events in, whole events out. */
@@ -124,10 +118,10 @@ export class AnswerFilter {
     if (shape === null || units.count === 0) return false;
     const { lane } = shape;
     if (this.#cut.size > 0 && this.#cut.has(lane.choice)) return true;
-    if (this.#lanes.size > 1) this.#passBy(lane.choice, lane, units.count);
+    this.#lanes.passBy(lane.choice, lane, units.count);
     lane.takeUnits(units.all, units.count);
-    const at = this.#isJoint ? 0 : lane.choice;
-    const queue = this.#queues.get(at);
+    const at = this.#queues.placeOf(lane.choice);
+    const queue = this.#queues.at(at);
     const { reading } = lane;
     if ((queue === undefined || queue.length === 0) && reading.isSettled) {
       this.#output.emit(bytes, true, shape);
@@ -136,7 +130,7 @@ export class AnswerFilter {
     const piece = new ShapedPiece(shape, reading.length - units.count, reading.length);
     const event = new HeldEvent(bytes, shape.choices, [piece], undefined, shape);
     piece.event = event;
-    this.#hold(at, event);
+    this.#queues.hold(at, event);
     this.#drain(at, bytes);
     return true;
   }
@@ -154,11 +148,11 @@ export class AnswerFilter {
     const repeated: Change[] = [];
     for (const place of texts) {
       if (place.text === "") continue;
-      const same = place.repeats ? this.#sameIn(pieces, place) : null;
+      const same = place.repeats ? sameIn(pieces, place) : null;
       if (same !== null) pieces.push({ ...same, place });
-      else if (place.repeats) repeated.push({ place, text: this.#again(place) });
+      else if (place.repeats) repeated.push({ place, text: this.#lanes.again(place) });
       else {
-        const piece = this.#pieceOf(place);
+        const piece = this.#lanes.read(place);
         if (piece !== null) pieces.push(piece);
       }
     }
@@ -169,8 +163,8 @@ export class AnswerFilter {
     if (isNamed && !says && !QUIET.test(type)) this.#end(0);
     if (choices.length > 0 && choices.every(({ index }) => this.#cut.has(index))) return;
     const about = choices.map(({ index }) => index);
-    const at = this.#queueFor(about, isNamed);
-    this.#hold(at, new HeldEvent(bytes, about, pieces, repeated));
+    const at = this.#queues.placeFor(about, isNamed);
+    this.#queues.hold(at, new HeldEvent(bytes, about, pieces, repeated));
     this.#drain(at, bytes);
     if (
       pieces.length === 1 && texts.filter(({ text }) => text !== "").length === 1 &&
@@ -186,121 +180,49 @@ export class AnswerFilter {
     this.#read(eventOf(rest), name, rest);
   }
 
-  /** The piece of the same event that says the same under another name. */
-  #sameIn(pieces: readonly Piece[], { choice, channel, text }: Text): Piece | null {
-    return pieces.find(({ place }) =>
-      place.choice === choice && place.channel === channel && place.text === text
-    ) ?? null;
-  }
-
-  /** What is shown of a text that is told once more as a whole. */
-  #again({ channel, text }: Text): string {
-    const rules = this.rules.rulesFor(channel);
-    return rules === null
-      ? text
-      : readWhole(rules, text, this.rules.isJson(channel), () => {}).text;
-  }
-
-  #pieceOf(place: Text): Piece | null {
-    const rules = this.rules.rulesFor(place.channel);
-    const { choice, channel, part } = place;
-    if (rules === null) {
-      this.#passBy(choice, null, place.text.length);
-      return null;
-    }
-    const id = `${choice} ${channel} ${part}`;
-    let lane = this.#lanes.get(id);
-    if (lane === undefined) {
-      const isJson = this.rules.isJson(channel);
-      lane = new Lane(choice, isJson, rules, (rule) => this.#hit(rule, channel, choice));
-      this.#lanes.set(id, lane);
-    }
-    if (this.#lanes.size > 1) this.#passBy(choice, lane, place.text.length);
-    const start = lane.reading.length;
-    lane.take(place.text);
-    return { lane, place, start, end: lane.reading.length };
-  }
-
-  /** Other texts of the choice are not waited for much longer. */
-  #passBy(choice: number, lane: Lane | null, chars: number): void {
-    for (const other of this.#lanes.values()) {
-      if (other === lane || other.choice !== choice) continue;
-      other.passedBy += chars;
-      if (other.passedBy > PATIENCE_CHARS) other.end();
-    }
-  }
-
-  #hit(rule: TextRule, channel: Text["channel"], choice: number): void {
-    const { name, mode, said } = rule;
-    this.trail.hit({
-      name,
-      mode,
-      action: said,
-      stage: "answer",
-      channel: ANSWER_CHANNELS[channel],
-      choice,
-    });
-  }
-
   /** No more text of a choice comes. */
   #end(choice: number): void {
-    for (const lane of this.#lanes.values()) if (lane.choice === choice) lane.end();
+    this.#lanes.end(choice);
     this.#ended.add(choice);
-    this.#drain(this.#isJoint ? 0 : choice);
+    this.#drain(this.#queues.placeOf(choice));
   }
 
   #endAll(): void {
-    for (const lane of this.#lanes.values()) lane.end();
-    for (const at of [...this.#queues.keys()]) this.#drain(at);
-  }
-
-  /** The queue of an event about these choices. */
-  #queueFor(choices: readonly number[], isNamed: boolean): number {
-    if (isNamed || this.#isJoint) return 0;
-    if (choices.length === 1) return choices[0];
-    const busy = [...this.#queues].filter(([, queue]) => queue.length > 0);
-    if (choices.length === 0) return busy.at(-1)?.[0] ?? 0;
-    const all = busy.flatMap(([, queue]) => queue);
-    this.#queues.clear();
-    this.#queues.set(0, all);
-    this.#isJoint = true;
-    return 0;
+    this.#lanes.endAll();
+    for (const at of this.#queues.places) this.#drain(at);
   }
 
   /** What is no part of the answer passes behind what waits. */
   #pass(bytes: Uint8Array): void {
-    const at = this.#queueFor([], false);
-    this.#hold(at, new HeldEvent(bytes, [], []));
+    const at = this.#queues.placeFor([], false);
+    this.#queues.hold(at, new HeldEvent(bytes, [], []));
     this.#drain(at, bytes);
-  }
-
-  #hold(at: number, event: HeldEvent): void {
-    this.#heldBytes += event.bytes.length;
-    const queue = this.#queues.get(at);
-    if (queue === undefined) this.#queues.set(at, [event]);
-    else queue.push(event);
   }
 
   /** Lets go of what is settled. `now` are the bytes of the event that is at hand: valid only just now. */
   #drain(at: number, now: Uint8Array | null = null): void {
     for (let isCut = true; isCut && !this.isOver;) {
-      const queue = this.#queues.get(at);
+      const queue = this.#queues.at(at);
       if (queue === undefined || queue.length === 0) return;
       isCut = this.#letGo(at, queue, now);
-      if (!isCut && this.#heldBytes > MAX_HELD_BYTES) isCut = this.#giveUp(queue);
+      if (!isCut && this.#queues.bytes > MAX_HELD_BYTES) isCut = this.#giveUp(queue);
     }
-    const last = this.#queues.get(at)?.at(-1);
-    if (now !== null && last?.bytes === now) last.bytes = this.#output.copyOf(now);
+    const last = this.#queues.at(at)?.at(-1);
+    if (now !== null && last?.bytes === now) {
+      last.bytes = this.#output.copyOf(now);
+      last.waitsSince = performance.now();
+    }
   }
 
   /** Whether it came to a cut. */
   #letGo(at: number, queue: HeldEvent[], now: Uint8Array | null): boolean {
+    const first = queue[0].waitsSince;
     let gone = 0;
     for (; gone < queue.length; gone++) {
       const event = queue[gone];
       const { pieces, bytes } = event;
       if (!isSettled(pieces)) break;
-      this.#heldBytes -= bytes.length;
+      this.#queues.bytes -= bytes.length;
       const cut = pieces.filter(isCut);
       if (cut.length > 0) {
         queue.splice(0, gone + 1);
@@ -311,6 +233,7 @@ export class AnswerFilter {
       this.#output.emit(shown, shown === now, shown === bytes ? event.shape : null);
       for (let i = 0; i < pieces.length; i++) pieces[i].lane.reading.shown(pieces[i].end);
     }
+    if (gone > 0 && first > 0) this.trail.held(performance.now() - first);
     if (gone === 1) queue.shift();
     else if (gone > 0) queue.splice(0, gone);
     return false;
@@ -350,22 +273,8 @@ export class AnswerFilter {
       reading.shown(reading.cutAt);
       this.#cut.add(choice);
     }
-    this.#leaveOut(at);
+    this.#queues.leaveOut(at, this.#cut);
     for (const lane of cut.values()) this.#endChoice(lane);
-  }
-
-  /** What waits behind a cut is about other choices alone. */
-  #leaveOut(at: number): void {
-    const left = (this.#queues.get(at) ?? [])
-      .filter(({ choices }) => choices.length === 0 || choices.some((one) => !this.#cut.has(one)))
-      .map((event) =>
-        event.choices.some((one) => this.#cut.has(one)) ? heldWithout(event, this.#cut) : event
-      );
-    this.#queues.set(at, left);
-    this.#heldBytes = 0;
-    for (const queue of this.#queues.values()) {
-      for (const { bytes } of queue) this.#heldBytes += bytes.length;
-    }
   }
 
   #endChoice({ choice, reading }: Lane): void {
@@ -399,4 +308,11 @@ function isSettled(pieces: readonly Piece[]): boolean {
 
 function isCut({ lane: { reading }, end }: Piece): boolean {
   return reading.cutAt >= 0 && reading.cutAt < end;
+}
+
+/** The piece of the same event that says the same under another name. */
+function sameIn(pieces: readonly Piece[], { choice, channel, text }: Text): Piece | null {
+  return pieces.find(({ place }) =>
+    place.choice === choice && place.channel === channel && place.text === text
+  ) ?? null;
 }

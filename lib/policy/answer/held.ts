@@ -20,6 +20,9 @@ export interface Change {
 }
 
 export class HeldEvent {
+  /** performance.now() of when it was kept; 0 while nobody waits for it. */
+  waitsSince = 0;
+
   constructor(
     /** The caller's memory at first: see `keep`. */
     public bytes: Uint8Array,

@@ -38,6 +38,7 @@ export type AnswerForm = "free" | "json" | "fixed";
 
 export class AnswerRules {
   #inForms = new Map<AnswerForm, AnswerRules>();
+  #names: readonly string[] | null = null;
 
   private constructor(
     readonly byChannel: RulesByChannel,
@@ -92,7 +93,11 @@ export class AnswerRules {
   }
 
   /** Of the policies. */
-  get names(): string[] {
+  get names(): readonly string[] {
+    return this.#names ??= this.#namesInAll();
+  }
+
+  #namesInAll(): readonly string[] {
     const all = Object.values(this.byChannel).flatMap((rules) => rules?.rules ?? []);
     return [...new Set(all.map(({ name }) => name))];
   }
