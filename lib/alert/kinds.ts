@@ -33,6 +33,7 @@ export const KINDS: Readonly<Record<AlertKind, Kind>> = {
   budget: { title: "Budget running out", severity: "warning", ends: false },
   key_expiring: { title: "Key expires soon", severity: "warning", ends: false },
   policy_failing: { title: "Policy without a verdict", severity: "warning", ends: false },
+  policy_hits: { title: "Policy finds much", severity: "warning", ends: true },
   worker_died: { title: "Worker died", severity: "warning", ends: false },
   test: { title: "Test", severity: "info", ends: false },
 };

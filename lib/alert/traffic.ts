@@ -16,7 +16,6 @@ export type FinishedRequest = Pick<
   | "status"
   | "streamed"
   | "firstByteMs"
-  | "policyFaults"
 >;
 
 export interface TrafficConfig {
@@ -63,9 +62,8 @@ export class Traffic {
 
   /** Counts a finished request; it is on the way of every one. */
   request(finished: FinishedRequest): void {
-    const { model, instance, outcome, status, streamed, firstByteMs, policyFaults } = finished;
+    const { model, instance, outcome, status, streamed, firstByteMs } = finished;
     const now = this.now();
-    if (policyFaults !== undefined) this.#policies(policyFaults);
     if (!ON_PURPOSE.has(status) && outcome !== "aborted") {
       this.#refused?.note(model || UNKNOWN_MODEL, outcome === "rejected", now);
     }
@@ -78,14 +76,6 @@ export class Traffic {
       this.bell.end("no_instance", model, `a request was answered by ${instance}`);
     }
     if (this.#fallbacks.has(instance)) this.#usedAt.set(instance, now);
-  }
-
-  /** What no policy can read is the client's doing, and its answer says so. */
-  #policies(faults: NonNullable<Report["policyFaults"]>): void {
-    for (const { policy, reason } of faults) {
-      if (reason === "unscanned") continue;
-      this.bell.raise("policy_failing", policy, `gave no verdict: ${reason}`);
-    }
   }
 
   /** Now and then: says what began and what is over. */

@@ -27,6 +27,7 @@ export const ALERT_KINDS = [
   "budget",
   "key_expiring",
   "policy_failing",
+  "policy_hits",
   "worker_died",
 ] as const;
 export type AlertKind = typeof ALERT_KINDS[number];
@@ -149,6 +150,7 @@ const NO_RULES = {
   error_rate: 0.1,
   refused_rate: 0.5,
   first_token_s: null,
+  policy_hits: null,
   min_requests: 20,
   disk_free_bytes: 1_000_000_000,
   summary_window: 30,
@@ -164,6 +166,9 @@ export const alertRules = z.strictObject({
   ),
   first_token_s: z.number().positive().max(LONGEST_S).nullable().default(NO_RULES.first_token_s)
     .describe("Time to the first token that 95 % of a model's streams must keep; null for none."),
+  policy_hits: z.number().positive().max(1).nullable().default(NO_RULES.policy_hits).describe(
+    "Share of the requests that a policy looks at in which it may find something, in audit too; null for no such alert.",
+  ),
   min_requests: z.int().positive().default(NO_RULES.min_requests)
     .describe("Fewer requests in the window are not judged."),
   disk_free_bytes: z.int().nonnegative().default(NO_RULES.disk_free_bytes)

@@ -134,6 +134,8 @@ export interface AlertRules {
   readonly refusedRate: number | null;
   /** Seconds that 95 % of a model's streams must keep; null for no such alert. */
   readonly firstTokenS: number | null;
+  /** Share of its requests in which a policy may find something; null for no such alert. */
+  readonly policyHits: number | null;
   /** Fewer requests in the window are not judged. */
   readonly minRequests: number;
   /** 0 for no such alert. */

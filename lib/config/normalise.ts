@@ -195,6 +195,7 @@ function assemble(
       errorRate: raw.alert_rules.error_rate,
       refusedRate: raw.alert_rules.refused_rate,
       firstTokenS: raw.alert_rules.first_token_s,
+      policyHits: raw.alert_rules.policy_hits,
       minRequests: raw.alert_rules.min_requests,
       diskFreeBytes: raw.alert_rules.disk_free_bytes,
       summaryWindowS: raw.alert_rules.summary_window,

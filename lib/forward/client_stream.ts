@@ -86,7 +86,8 @@ export class ClientStream implements Delivered {
       const { plan, restore } = request.policed;
       this.#filter = answerFilter(plan.answer, request, maxBytes, usage);
       this.#gate = answerGate(request, maxBytes, usage);
-      this.#restore = answerFilter(restore, request, 0, usage, new PolicyTrail());
+      const aside = new PolicyTrail(request.policed.trail);
+      this.#restore = answerFilter(restore, request, 0, usage, aside);
     }
     // Only where the answer is known to be a stream of events: speech, for one, streams sound.
     if (!request.stream || request.api === null || config.keepaliveS === 0) return;
@@ -167,6 +168,7 @@ export class ClientStream implements Delivered {
     this.#reader = reader;
     this.store = reader.store;
     this.streamed = true;
+    if (this.#filter !== null) this.#noteChecks();
     if (this.#comment !== null) await this.#comment;
     this.firstByteAt = performance.now();
     if (this.reply.begun) return;
@@ -314,9 +316,16 @@ export class ClientStream implements Delivered {
     const { policed, api } = this.request;
     const rules = policed?.plan.answer ?? null;
     if (policed === null || rules === null || api === null || status >= 400) return body;
+    this.#noteChecks();
     const filtered = filteredBody(rules, api, body, policed.trail);
     this.isCut = filtered.isOver;
     return filtered.body;
+  }
+
+  /** Policies on texts of answers look at them together: no time is one policy's alone. */
+  #noteChecks(): void {
+    const { plan, trail } = this.request.policed!;
+    for (const name of plan.answer!.names) trail.checked(name, "answer", null);
   }
 
   /** An instance that is left in the middle of an answer tells no figures. */

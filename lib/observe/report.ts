@@ -95,6 +95,15 @@ export interface ReportedPolicy {
   readonly count: number;
 }
 
+/** How often a policy looked at the prompt or the answer of a request. */
+export interface ReportedChecks {
+  readonly policy: string;
+  readonly stage: "prompt" | "answer";
+  readonly count: number;
+  /** What the looks took, where that can be told. */
+  readonly ms: readonly number[];
+}
+
 /** What kept a policy from its work: "timeout", "error"; "unscanned" for what it cannot read. */
 export interface ReportedFault {
   readonly policy: string;
@@ -144,6 +153,10 @@ export interface Report {
   readonly policies: readonly ReportedPolicy[];
   /** Policies that gave no verdict, or could not look, each with why; missing where none is in force. */
   readonly policyFaults?: readonly ReportedFault[];
+  /** How often each policy looked; missing where none is in force. */
+  readonly policyChecks?: readonly ReportedChecks[];
+  /** The longest that policies held back a part of the answer; missing where they held nothing. */
+  readonly policyHeldMs?: number;
   /** null where anyone may ask, and for who was not let in. */
   readonly caller: ReportedCaller | null;
   /** Why who asks was not let in, for machines; "" where that is not so. */

@@ -13,6 +13,7 @@ import { fallbacksOf, incidentOf } from "../alert/incident.ts";
 import { Outlets } from "../alert/outlets.ts";
 import { ScarcityWatch } from "../alert/scarcity_watch.ts";
 import { kindsEndedBy } from "../alert/kinds.ts";
+import { PolicyWatch } from "../alert/policy_watch.ts";
 import { Traffic, UNKNOWN_MODEL } from "../alert/traffic.ts";
 import type { Config } from "../config/config.ts";
 import type { Scarce } from "../http/scarcity.ts";
@@ -42,6 +43,7 @@ export class Alerting implements Bell, Reloadable {
   readonly #alerts: Alerts;
   readonly #outlets: Outlets;
   readonly #traffic: Traffic;
+  readonly #policies: PolicyWatch;
   readonly #disk: DiskWatch;
   readonly #scarcity: ScarcityWatch;
   /** Models of which no instance can answer. */
@@ -67,6 +69,7 @@ export class Alerting implements Bell, Reloadable {
     };
     const now = () => performance.now();
     this.#traffic = new Traffic(config, found, now);
+    this.#policies = new PolicyWatch(config, found, now);
     this.#disk = new DiskWatch(found, now);
     this.#scarcity = new ScarcityWatch(found, now);
     this.#alerts.configure(config);
@@ -80,6 +83,7 @@ export class Alerting implements Bell, Reloadable {
     this.#alerts.configure(config);
     this.#outlets.configure(config);
     this.#traffic.configure(config);
+    this.#policies.configure(config);
     this.#fallbacks = fallbacksOf(config);
     const names = new Set(config.instances.map(({ name }) => name));
     const models = new Set(config.instances.flatMap(({ models }) => models));
@@ -91,6 +95,8 @@ export class Alerting implements Bell, Reloadable {
       this.#alerts.endOthers(kind, models, gone);
     }
     this.#alerts.endOthers("refused_rate", new Set([...models, UNKNOWN_MODEL]), gone);
+    const policies = new Set(config.policies.map(({ options }) => options.name));
+    this.#alerts.endOthers("policy_hits", policies, gone);
     for (const model of this.#without) if (!models.has(model)) this.#without.delete(model);
   }
 
@@ -113,6 +119,7 @@ export class Alerting implements Bell, Reloadable {
     // That alert says it all.
     if (isScarcity(report)) return;
     this.#traffic.request(report);
+    this.#policies.request(report);
     const incident = incidentOf(report, this.#fallbacks);
     if (incident !== null) {
       this.options.onTrouble(incident.kind, incident.subject, incident.message);
@@ -154,6 +161,7 @@ export class Alerting implements Bell, Reloadable {
   #tick(): void {
     this.lookAtModels();
     this.#traffic.tick();
+    this.#policies.tick();
     this.#scarcity.tick();
     const { dataDir, alertRules } = this.#config;
     // Its own errors are caught where they arise.

@@ -7,7 +7,7 @@ import { bodyWith } from "../forward/target.ts";
 import { joined } from "../http/joined.ts";
 import type { AnswerForm } from "../policy/answer/rules.ts";
 import type { PoliciesInForce } from "../policy/in_force.ts";
-import type { Plan, Policed, Subject } from "../policy/policy.ts";
+import type { Asking, Plan, Policed, PromptPolicy, Subject } from "../policy/policy.ts";
 import { PromptBody } from "../policy/prompt/prompt_body.ts";
 import type { PolicyTrail } from "../policy/trail.ts";
 import type { RequestFields } from "./read.ts";
@@ -42,8 +42,21 @@ export async function policed(
   if (api === null) noteUnread(plan, trail);
   if (api === null || plan.prompt.length === 0) return { plan, trail, body, restore: null };
   const prompt = new PromptBody(api, body);
-  for (const policy of plan.prompt) await policy.ask({ subject, body: prompt, trail });
+  for (const policy of plan.prompt) await askedAndTimed(policy, { subject, body: prompt, trail });
   return { plan, trail, body: prompt.bytes, restore: policies.restoring(trail) };
+}
+
+async function askedAndTimed(policy: PromptPolicy, asking: Asking): Promise<void> {
+  // Guards are asked at the same time, and each is timed by itself.
+  if (policy.turn === "guards") return await policy.ask(asking);
+  const began = performance.now();
+  try {
+    await policy.ask(asking);
+  } finally {
+    const ms = performance.now() - began;
+    // Those that act as one have their names joined.
+    for (const name of policy.name.split(" ")) asking.trail.checked(name, "prompt", ms);
+  }
 }
 
 /** Speech, embeddings and the like pass, and it is told that nobody looked. */

@@ -65,6 +65,8 @@ export function reportOf(
     pieces: account.pieces,
     policies: trail === null ? NO_HITS : trail.hits,
     policyFaults: trail === null ? undefined : faultsOf(trail),
+    policyChecks: trail === null ? undefined : trail.checks,
+    policyHeldMs: trail === null ? undefined : trail.longestHeldMs ?? undefined,
     caller: visit === null ? null : callerOf(visit),
     turnedAway: visit === null ? account.reason : "",
   };

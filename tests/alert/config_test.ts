@@ -98,6 +98,7 @@ Deno.test("rules have defaults, one by one", () => {
     errorRate: 0.5,
     refusedRate: 0.5,
     firstTokenS: null,
+    policyHits: null,
     minRequests: 20,
     diskFreeBytes: 1_000_000_000,
     summaryWindowS: 30,

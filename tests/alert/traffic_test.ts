@@ -32,6 +32,7 @@ const CONFIG: TrafficConfig = {
     errorRate: 0.1,
     refusedRate: 0.5,
     firstTokenS: 2,
+    policyHits: null,
     minRequests: 20,
     diskFreeBytes: 0,
     summaryWindowS: 30,
@@ -236,15 +237,4 @@ Deno.test("a model whose requests are mostly refused is told, and an unknown one
     bell.rings.at(-1),
     "over refused_rate demo: 15 of 85 requests were refused in the last 60 s (18 %)",
   );
-});
-
-Deno.test("a policy without a verdict is told by its name, and what none can read is not", () => {
-  const { bell, request } = stand();
-  request(1, {
-    policyFaults: [
-      { policy: "guard", reason: "timeout" },
-      { policy: "words", reason: "unscanned" },
-    ],
-  });
-  assert.deepEqual(bell.rings, ["policy_failing guard: gave no verdict: timeout"]);
 });

@@ -110,6 +110,8 @@ Deno.test("every line has exactly the labels that its metric names", async () =>
   tally.request({ ...REPORT, turnedAway: "invalid_api_key" });
   const hit = { stage: "answer", mode: "enforce", action: "cut", channel: "content" } as const;
   tally.request({ ...REPORT, policies: [{ name: "words", ...hit, choice: 0, count: 2 }] });
+  const policyChecks = [{ policy: "guard", stage: "answer", count: 2, ms: [3, 700] } as const];
+  tally.request({ ...REPORT, policyFaults: [], policyChecks, policyHeldMs: 40 });
   tally.request({ ...REPORT, policyFaults: [{ policy: "guard", reason: "timeout" }] });
   const { families } = await scrape(tally, one, {
     keys: new Map([["web", {

@@ -47,6 +47,8 @@ export class AnswerGate {
   #texts = new Map<string, GuardText & { choice: number }>();
   #length = 0;
   #heldBytes = 0;
+  /** performance.now() of when the first of them began to wait; 0 where none does. */
+  #waitsSince = 0;
   /** Guards that are asked about what went out already; null while none are. */
   #asked: Promise<void> | null = null;
   /** What went wrong meanwhile, for whoever comes next. */
@@ -94,6 +96,7 @@ export class AnswerGate {
   async #afterJudgement(): Promise<Uint8Array> {
     // What comes before the first word of a window is nobody's to judge.
     if (this.#length === 0) return this.#released();
+    this.#waits();
     return this.#isDue ? await this.#judged(false) : NOTHING;
   }
 
@@ -101,7 +104,10 @@ export class AnswerGate {
   async #beforeJudgement(): Promise<Uint8Array> {
     if (this.#ended.size >= this.answer.choices) return await this.#lastShown();
     // They may fall behind, but not for ever.
-    if (this.#asked !== null && this.#length >= this.guards.window * PATIENCE) await this.#asked;
+    if (this.#asked !== null && this.#length >= this.guards.window * PATIENCE) {
+      this.#waits();
+      await this.#asked;
+    }
     if (this.#fault !== null) throw this.#fault.error;
     if (this.#refusal !== null) return this.#cut(this.#refusal.message);
     if (this.#asked === null && this.#isDue) this.#ask(false);
@@ -109,6 +115,7 @@ export class AnswerGate {
   }
 
   async #lastShown(): Promise<Uint8Array> {
+    this.#waits();
     await this.#asked;
     if (this.#refusal === null && this.#length > 0) await this.#ask(true);
     if (this.#fault !== null) throw this.#fault.error;
@@ -188,7 +195,14 @@ export class AnswerGate {
     return refusal === null ? this.#released() : this.#cut(refusal.message);
   }
 
+  /** What is held now waits for a verdict. */
+  #waits(): void {
+    if (this.#waitsSince === 0 && this.#held.length > 0) this.#waitsSince = performance.now();
+  }
+
   #released(): Uint8Array {
+    if (this.#waitsSince > 0) this.trail.held(performance.now() - this.#waitsSince);
+    this.#waitsSince = 0;
     const held = this.#held;
     this.#held = [];
     this.#heldBytes = 0;

@@ -82,7 +82,9 @@ export class AnswerGuards {
     const { model, key } = this.subject;
     const question = { stage: "answer", policy: name, model, key, texts: own, final } as const;
     const message = options.message ?? null;
+    const began = performance.now();
     const { verdict, hit } = await judged({ name, mode, fail, message }, guard, question);
+    trail.checked(name, "answer", performance.now() - began);
     if (hit !== null) {
       trail.hit({ name, stage: "answer", mode, action: hit.action, channel: "", choice: 0 });
       if (hit.fault !== "") trail.faults.push({ policy: name, reason: hit.fault });

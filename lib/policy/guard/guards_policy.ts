@@ -29,7 +29,7 @@ export class GuardsPolicy implements PromptPolicy {
     }
   }
 
-  async #judged(options: GuardOptions, { body, subject }: Asking): Promise<Judged> {
+  async #judged(options: GuardOptions, { body, subject, trail }: Asking): Promise<Judged> {
     const found = promptTexts(body, options.channels);
     const { name, mode, fail } = options;
     const message = options.message ?? null;
@@ -40,7 +40,9 @@ export class GuardsPolicy implements PromptPolicy {
     const texts = found.texts.map(({ role, channel, text }) => ({ role, channel, text }));
     const { model, key } = subject;
     const question = { stage: "prompt", policy: name, model, key, texts, final: true } as const;
+    const began = performance.now();
     const judgement = await judged({ name, mode, fail, message }, guard, question);
+    trail.checked(name, "prompt", performance.now() - began);
     return { options, found, judgement };
   }
 
