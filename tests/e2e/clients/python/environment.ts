@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 const cache = Deno.env.get("XDG_CACHE_HOME") ?? join(Deno.env.get("HOME") ?? "", ".cache");
 /** Its folder. */
-export const environment = join(cache, "simple-ai-gateway-tests", "python-clients-1");
+export const environment = join(cache, "simple-ai-gateway-tests", "python-clients-2");
 
 /** Whether it was made. */
 export async function isReady(): Promise<boolean> {
