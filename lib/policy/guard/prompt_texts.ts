@@ -68,7 +68,9 @@ const CHANNEL_OF_MEMBER: Readonly<Record<string, string>> = {
   reasoning: "reasoning",
   reasoning_content: "reasoning",
 };
-const MEDIA = /image|audio|video|file|pdf|document_url/;
+const MEDIA = /image|audio|video|file|pdf|document_url|item_reference/;
+/** Sources of documents that are texts: others are files. */
+const READABLE = new Set(["text", "content"]);
 
 /** The texts in `channels`; in all but the definitions of tools where that is undefined. */
 export function promptTexts(
@@ -103,8 +105,9 @@ class Walk {
 
   #object(value: Json, path: JsonPath, role: string, channel: string): void {
     const type = typeof value.type === "string" ? value.type : "";
-    if (MEDIA.test(type)) {
-      this.unscannable.add(type);
+    const media = mediaIn(value, type, path);
+    if (media !== null) {
+      this.unscannable.add(media);
       return;
     }
     const isMessage = typeof value.role === "string";
@@ -128,4 +131,14 @@ class Walk {
 /** `prompt: [1, 2]` or `prompt: [[1, 2], …]`. */
 function isPrompt(path: JsonPath): boolean {
   return path[0] === "prompt" && path.length <= 2;
+}
+
+/** What a part is that nobody can read as a text, by its type or, where it says none, by its members. */
+function mediaIn(value: Json, type: string, path: JsonPath): string | null {
+  if (MEDIA.test(type)) return type;
+  if (type === "document" && isObject(value.source)) {
+    return READABLE.has(String(value.source.type)) ? null : type;
+  }
+  if (type !== "" || path.at(-2) !== "content") return null;
+  return Object.keys(value).find((name) => MEDIA.test(name)) ?? null;
 }

@@ -4,6 +4,7 @@ import type { RulesByChannel, TextConfig } from "../answer/rules.ts";
 import type { Placeholders } from "../placeholders.ts";
 import { type Asking, PolicyRefusal, type PromptPolicy, type Turn } from "../policy.ts";
 import type { RuleBook } from "../rule_book.ts";
+import type { JsonPath } from "./json_splice.ts";
 import { readWhole } from "../text/read_whole.ts";
 import { type PromptText, promptTexts } from "./prompt_texts.ts";
 
@@ -50,10 +51,13 @@ export class TextFilter implements PromptPolicy {
         );
       }
     }
-    const changes: { path: PromptText["path"]; value: unknown }[] = [];
+    const changes: { path: JsonPath; value: unknown }[] = [];
     for (const text of texts) {
       const changed = this.#read(asking, text, rules);
-      if (changed !== null) changes.push({ path: text.path, value: changed });
+      if (changed === null) continue;
+      // The name of a field: written otherwise, the request would be another one.
+      if (text.path === null) this.#refuse();
+      changes.push({ path: text.path, value: changed });
     }
     if (this.#crosses(texts, asking, rules)) this.#refuse();
     body.put(changes);
@@ -86,8 +90,7 @@ export class TextFilter implements PromptPolicy {
     { trail }: Asking,
     byChannel: RulesByChannel,
   ): boolean {
-    const { options } = this.config;
-    if (options.mode === "audit" || options.action === "flag") return false;
+    const { name, mode, action } = this.config.options;
     const byMessage = Map.groupBy(texts, ({ message, channel }) => `${message} ${channel}`);
     for (const parts of byMessage.values()) {
       const rules = byChannel[parts[0].channel] ?? null;
@@ -100,10 +103,10 @@ export class TextFilter implements PromptPolicy {
       const apart = parts.reduce((sum, { text }) => sum + count(text), 0);
       for (const between of ["", " "]) {
         if (count(parts.map(({ text }) => text).join(between)) <= apart) continue;
-        const { name, mode, action } = options;
         const { channel } = parts[0];
         trail.hit({ name, stage: "prompt", mode, action, channel, choice: 0 });
-        return true;
+        if (mode === "enforce" && action !== "flag") return true;
+        break;
       }
     }
     return false;
