@@ -55,6 +55,10 @@ export interface InstanceConfig {
   readonly maxContext: number | null;
   /** Tokens that its KV cache holds, where the file says it. */
   readonly kvTokens: number | null;
+  /** Who chooses among its data-parallel ranks where it has several; off: the instance itself. */
+  readonly dataParallel: "auto" | "client" | "off";
+  /** Ranks that its metrics show; 0 for one engine. Never from the file. */
+  readonly ranks: number;
   /** Whether its own list of models counts, beside `models`. */
   readonly listsModels: boolean;
   readonly fallback: boolean;

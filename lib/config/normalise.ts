@@ -105,6 +105,8 @@ export function normalise(
       maxContext: item.max_context ?? null,
       kvTokens: item.kv_tokens ??
         (raw.routing.kv_tokens === "auto" ? null : raw.routing.kv_tokens),
+      dataParallel: item.data_parallel ?? raw.routing.data_parallel,
+      ranks: 0,
       listsModels,
       fallback,
       timeouts: mergeTimeouts(item.timeouts, timeouts),

@@ -41,6 +41,8 @@ const modelRouting = z.strictObject({
   load_slack: slack.optional(),
 });
 
+export const dataParallel = z.enum(["auto", "client", "off"]);
+
 export const routingOptions = z.strictObject({
   recompute_weight: weight.default(2)
     .describe("How much dearer than waiting it is to compute again what is cached elsewhere."),
@@ -56,6 +58,10 @@ export const routingOptions = z.strictObject({
   ),
   kv_tokens: z.union([z.int().positive(), z.literal("auto")]).default("auto").describe(
     "Tokens that an instance's KV cache holds. auto: as its metrics say, else 1,000,000. Rather too many.",
+  ),
+  data_parallel: dataParallel.default("auto").describe(
+    "Of a server whose metrics show several data-parallel ranks each is a place of its own, which the gateway " +
+      "names in x-data-parallel-rank. client: unless the client names one. off: the server is one place.",
   ),
   keep_index: z.boolean().default(true).describe(
     "What instances hold is written into data_dir at a graceful end, and read at the next start within ten " +

@@ -15,7 +15,12 @@ import { recordKeepOptions, requestsOptions } from "./keep_options.ts";
 import { discoveryEntry } from "./discovery_options.ts";
 import { LOG_LEVELS } from "./log_level.ts";
 import { peersOptions } from "./peers.ts";
-import { modelDiscoveryOptions, routingOptions, scrapeOptions } from "./routing_options.ts";
+import {
+  dataParallel,
+  modelDiscoveryOptions,
+  routingOptions,
+  scrapeOptions,
+} from "./routing_options.ts";
 import { policyOptions } from "./policies.ts";
 import { readUrl } from "./url.ts";
 
@@ -75,6 +80,8 @@ const instance = z.strictObject({
     .describe("Longest context in tokens; else read from the instance's /v1/models."),
   kv_tokens: z.int().positive().optional()
     .describe("Tokens that its KV cache holds; else as in routing."),
+  data_parallel: dataParallel.optional()
+    .describe("What its data-parallel ranks are; else as in routing."),
   timeouts: timeouts.optional().describe("Differing limits for this instance."),
 });
 

@@ -27,7 +27,7 @@ import type { Proof } from "./attempt/proof.ts";
 import type { ClientStream } from "./client_stream.ts";
 import type { DeadlineClock } from "./deadline.ts";
 import { explainError, type Failure } from "./failure.ts";
-import { credentialsOf, facingClients, requestHeaders } from "./header_rules.ts";
+import { credentialsOf, facingClients, forRank, requestHeaders } from "./header_rules.ts";
 import type { Question } from "./question.ts";
 import type { ForwardRequest } from "./request.ts";
 import { Secret } from "./secret.ts";
@@ -333,7 +333,9 @@ export class Attempt {
     const { timeouts } = instance;
     const transport = this.parts.transportFor(this.instance);
     const startedAt = this.#progressAt = this.parts.clock.now;
-    const fields = requestHeaders(request.client.headers, instance.apiKey, this.#id);
+    const { rank } = this.lease;
+    const given = requestHeaders(request.client.headers, instance.apiKey, this.#id);
+    const fields = rank === null ? given : forRank(given, rank.index);
     const headers = this.#asksForLoad ? askingForLoad(fields) : fields;
     const trace = this.#trace = request.trace?.attempt(request.model, instance) ?? null;
     const upstream = {

@@ -74,6 +74,20 @@ export function requestHeaders(
   return headers;
 }
 
+/** Of a server of several data-parallel ranks, the one that is to answer (vLLM's name for it). */
+const RANK_FIELD = "x-data-parallel-rank";
+
+/** The rank that a client names; null where it names none, or something else. */
+export function rankIn(client: HeaderList): number | null {
+  const named = header(client, RANK_FIELD);
+  return named !== undefined && /^\d{1,6}$/.test(named) ? Number(named) : null;
+}
+
+/** The same fields for that rank, whatever the client named. */
+export function forRank(headers: HeaderList, rank: number): HeaderList {
+  return [...headers.filter(([name]) => name !== RANK_FIELD), [RANK_FIELD, String(rank)]];
+}
+
 /** What a client says of who it is, for a question to the instance on its behalf. */
 export function credentialsOf(client: HeaderList): HeaderList {
   const authorization = header(client, "authorization");

@@ -3,6 +3,7 @@
 // are out only where no fallback can take the request.
 
 import { readError } from "../api/error.ts";
+import { rankIn } from "./header_rules.ts";
 import type { Config } from "../config/config.ts";
 import { emptyList } from "../http/memory.ts";
 import { RequestError } from "../http/client.ts";
@@ -96,6 +97,7 @@ export class Route {
       chain: pool.chainOf(request.body, request.prompt),
       answerTokens: request.prompt.answerTokens,
       session: request.session,
+      rank: rankIn(request.client.headers),
     };
   }
 

@@ -83,7 +83,10 @@ type Copy = Candidate & { readonly name: string };
 
 /** `keeper` is the instance that keeps what the request refers to. Under the pool's lock. */
 export function explain(chooser: Chooser, ask: Ask, keeper: string | null): Explanation {
-  const { members, fallbacks, router } = chooser;
+  const { fallbacks, router } = chooser;
+  const members = router === null
+    ? chooser.members
+    : chooser.members.flatMap((member) => member.spots(ask.rank));
   const able = members.filter(({ instance }) => instance.takesRequests && instance.isAvailable);
   const fallback = fallbacks.find((one) => one.takesRequests && one.isAvailable && one.hasRoom);
   const isDesperate = able.length === 0 && fallback === undefined;
@@ -110,12 +113,12 @@ export function explain(chooser: Chooser, ask: Ask, keeper: string | null): Expl
     return decision?.costs[open.indexOf(member)].isOverBound ? "bound" : null;
   };
   const told = members.map((member, at): ExplainedInstance => ({
-    ...plain(member.instance, router),
-    left: keeper !== null && keeper !== member.name ? "keeper" : leftOf(member),
+    ...plain(member, router),
+    left: keeper !== null && keeper !== member.instance.name ? "keeper" : leftOf(member),
     weight: weights[at] ?? null,
   }));
   const others = fallbacks.map((one): ExplainedInstance => ({
-    ...plain(one, router),
+    ...plain({ instance: one, slot: one.slot, name: one.name, inFlight: one.inFlight }, router),
     left: one.name === instance ? null : "fallback",
     weight: null,
   }));
@@ -156,8 +159,10 @@ function conditionOf({ condition }: Instance): Left {
   return condition === "healthy" ? "busy" : condition;
 }
 
-function plain(instance: Instance, router: Router | null) {
-  const { name, slot, inFlight, contextLength } = instance;
+type Told = Pick<Member, "instance" | "slot" | "name" | "inFlight">;
+
+function plain({ instance, slot, name, inFlight }: Told, router: Router | null) {
+  const { contextLength } = instance;
   const seenMs = router?.memory.seen.ageMs(slot, instance.now()) ?? null;
   return { name, inFlight, contextLength, seenMs };
 }

@@ -2,7 +2,7 @@
 // and end. Survives reloads: an instance keeps its slot, and with it its counters and health, for as
 // long as its url and models stay the same.
 
-import type { Config } from "../config/config.ts";
+import type { Config, InstanceConfig } from "../config/config.ts";
 import type { RoutingWeights } from "../config/routing.ts";
 import type { RoutingLook } from "../observe/metrics/routing_look.ts";
 import { Router } from "./balancing/router.ts";
@@ -25,6 +25,12 @@ const QUEUE_POLL_MS = 2;
 /** After these an instance's cache is empty. */
 const LOSE_CACHE: ReadonlySet<PoolEvent["kind"]> = new Set(["instance_down", "instance_asleep"]);
 
+/** Under which the slots of an instance's ranks are found. */
+const rankKey = (id: string, index: number) => `rank ${index} of ${id}`;
+
+const rankKeys = ({ id, ranks }: InstanceConfig) =>
+  Array.from({ length: ranks }, (_, index) => rankKey(id, index));
+
 /** Under which the slot of a model's line is found among those of the instances. */
 const lineKey = (model: string) => `line of ${model}`;
 
@@ -37,6 +43,9 @@ export class SlotTable {
   /** Slots for what `config` names. Slots of removed ones are reused only once they drained. */
   assign(config: Config): Record<string, number> {
     const wanted = new Set(config.instances.map((instance) => instance.id));
+    for (const instance of config.instances) {
+      for (const key of rankKeys(instance)) wanted.add(key);
+    }
     for (const model of modelsOf(config)) wanted.add(lineKey(model));
     for (const [id, slot] of this.#slots) {
       const drained = this.shared.fleet.inFlight(slot) === 0 && this.shared.line.length(slot) === 0;
@@ -49,7 +58,9 @@ export class SlotTable {
       let slot = this.#slots.get(id);
       if (slot === undefined) {
         while (used.has(next)) next++;
-        if (next >= MAX_SLOTS) throw new Error(`more than ${MAX_SLOTS} instances and models`);
+        if (next >= MAX_SLOTS) {
+          throw new Error(`more than ${MAX_SLOTS} instances, their ranks and models`);
+        }
         slot = next;
         used.add(slot);
         this.shared.fleet.clear(slot);
@@ -106,16 +117,16 @@ export class Fleet implements LeaseOwner {
     const isReload = this.#instances.length > 0;
     this.outlier.configure(config);
     this.watchdog.configure(config);
-    this.#instances = config.instances.map((instance) =>
-      new Instance(instance, slots[instance.id], this.shared, config, this.now)
-    );
+    this.#instances = config.instances.map((instance) => {
+      const ranks = rankKeys(instance).map((key) => slots[key]);
+      return new Instance(instance, slots[instance.id], this.shared, config, this.now, ranks);
+    });
     if (isReload) { for (const instance of this.#instances) this.outlier.forgive(instance); }
     for (const pool of this.#pools.values()) pool.queue.retire();
     this.shared.routing.seen.staleAfterMs = (config.scrape?.staleAfterS ?? 0) * 1000;
-    for (const { slot, config: { kvTokens } } of this.#instances) {
-      if (kvTokens !== null) {
-        this.shared.locked(() => this.shared.routing.setCapacity(slot, kvTokens));
-      }
+    for (const instance of this.#instances) {
+      const { kvTokens } = instance.config;
+      if (kvTokens !== null) this.shared.locked(() => this.#setCapacity(instance, kvTokens));
     }
     const pools = new Map<string, Pool>();
     const { looksAtPrompts, make } = strategies[config.strategy];
@@ -195,18 +206,37 @@ export class Fleet implements LeaseOwner {
 
   readonly #claim: Claim = (pick, others, place) =>
     this.shared.locked(() => {
-      const instance = pick();
-      return instance === null ? null : new Lease(instance, others, this, place(instance));
+      const spot = pick();
+      return spot === null ? null : new Lease(spot.instance, others, this, place(spot), spot.rank);
     });
 
-  /** What an instance's metrics say. */
-  scraped({ slot, inFlight, config }: Instance, load: InstanceLoad): void {
-    this.shared.locked(() => {
+  /**
+   * What an instance's metrics say, of all and of each of its ranks, in their order. Returns whether it was
+   * started anew.
+   */
+  scraped(instance: Instance, load: InstanceLoad, ranks: readonly InstanceLoad[] = []): boolean {
+    return this.shared.locked(() => {
       const { routing } = this.shared;
-      routing.scraped(slot, load, inFlight, this.now());
-      const tokens = config.kvTokens ?? load.kvTokens;
-      if (tokens !== null) routing.setCapacity(slot, tokens);
+      const isAnew = routing.scraped(instance.slot, load, instance.inFlight, this.now());
+      instance.ranks.forEach(({ slot, inFlight }, index) => {
+        if (index < ranks.length) routing.scraped(slot, ranks[index], inFlight, this.now());
+      });
+      const tokens = instance.config.kvTokens ?? load.kvTokens;
+      if (tokens !== null) this.#setCapacity(instance, tokens);
+      return isAnew;
     });
+  }
+
+  /** Its KV cache holds so many tokens, all ranks together. Under the pool's lock. */
+  #setCapacity({ slot, ranks }: Instance, tokens: number): void {
+    const { routing } = this.shared;
+    routing.setCapacity(slot, tokens);
+    for (const rank of ranks) routing.setCapacity(rank.slot, tokens / ranks.length);
+  }
+
+  /** Whether what is foretold for its ranks, all together, comes true. */
+  heedsRanks({ slot }: Instance): boolean {
+    return this.shared.routing.trust.isOn(slot);
   }
 
   /** What routing knows and did; null where the strategy does not look at prompts. */
@@ -233,8 +263,10 @@ export class Fleet implements LeaseOwner {
     });
   }
 
-  lostCache({ slot }: Instance): void {
-    this.shared.locked(() => this.shared.routing.restarted(slot));
+  lostCache({ slots }: Instance): void {
+    this.shared.locked(() => {
+      for (const slot of slots) this.shared.routing.restarted(slot);
+    });
   }
 
   /** A lease has ended: somebody who waits may have its place. */

@@ -5,6 +5,7 @@
 import type { Config, InstanceConfig } from "../config/config.ts";
 import { hashOf } from "./memory/hash_table.ts";
 import type { InstanceMemory, TurnMemory } from "./memory/fleet_memory.ts";
+import { Rank } from "./rank.ts";
 import type { SharedState } from "./shared_state.ts";
 
 /** Conditions, each at the number that stands for it in the shared memory. */
@@ -66,10 +67,24 @@ export class Instance {
     shared: SharedState,
     private readonly options: InstanceOptions,
     readonly now: () => number,
+    /** Places of its data-parallel ranks. */
+    rankSlots: readonly number[] = [],
   ) {
     this.#memory = shared.fleet.at(slot);
-    this.addressKey = hashOf(config.origin + config.pathPrefix);
+    const address = config.origin + config.pathPrefix;
+    this.addressKey = hashOf(address);
+    this.ranks = rankSlots.map((slot, index) =>
+      new Rank(index, slot, `${config.name}/${index}`, hashOf(`${address} ${index}`), shared)
+    );
     this.#prober = shared.fleet.prober;
+  }
+
+  /** Of a server that runs several engines behind its address. */
+  readonly ranks: readonly Rank[];
+
+  /** Its own place in the shared memory and those of its ranks. */
+  get slots(): readonly number[] {
+    return [this.slot, ...this.ranks.map(({ slot }) => slot)];
   }
 
   get name(): string {

@@ -9,6 +9,7 @@ import type { Placement } from "./balancing/placement.ts";
 import type { Receipt } from "./balancing/receipt.ts";
 import type { Begun, Instance } from "./instance.ts";
 import type { Outcome, OutlierDetection } from "./outlier.ts";
+import type { Rank } from "./rank.ts";
 import type { Others, Silence, Watchdog } from "./watchdog.ts";
 
 /** What a lease needs of the fleet that gave it. */
@@ -39,8 +40,11 @@ export class Lease {
     private readonly owner: LeaseOwner,
     /** Of the strategies that look at prompts. */
     private readonly placement: Placement | null,
+    /** The data-parallel rank that it goes to; null where the instance chooses. */
+    readonly rank: Rank | null = null,
   ) {
     this.begun = instance.begin();
+    rank?.begin();
   }
 
   /**
@@ -109,6 +113,7 @@ export class Lease {
     this.#open = false;
     this.#heard();
     this.instance.end(this.begun);
+    this.rank?.end();
     this.placement?.ended((body) => this.owner.locked(body));
     const { instance, begun } = this;
     this.owner.outlier.record({

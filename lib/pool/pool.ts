@@ -10,7 +10,7 @@ import { explain, type Explanation } from "./explanation.ts";
 import type { Instance } from "./instance.ts";
 import type { Lease } from "./lease.ts";
 import type { Line } from "./line.ts";
-import { Member } from "./member.ts";
+import { Member, type Spot } from "./member.ts";
 import { NO_CHAIN, type Prompt, type PromptChain, type PromptHasher } from "./prefix/chain.ts";
 import { type QueueOptions, type Waited, WaitQueue } from "./queue.ts";
 import type { Others } from "./watchdog.ts";
@@ -22,9 +22,9 @@ export type Accepts = (instance: Instance) => boolean;
 
 /** Takes a place at the instance that `pick` names, and opens the books of the attempt, in one step. */
 export type Claim = (
-  pick: () => Instance | null,
+  pick: () => Spot | null,
   others: Others,
-  place: (instance: Instance) => Placement | null,
+  place: (spot: Spot) => Placement | null,
 ) => Lease | null;
 
 /** For a strategy that looks at prompts. */
@@ -60,7 +60,7 @@ export class Pool implements Others {
     this.queue = new WaitQueue(line, onWaiting);
     this.#members = privateInstances.map((instance) => new Member(instance, model));
     this.instances = [...privateInstances, ...fallbacks];
-    this.#anyAsk = { model, priority: 0, chain: NO_CHAIN, answerTokens: 0, session: 0 };
+    this.#anyAsk = { model, priority: 0, chain: NO_CHAIN, answerTokens: 0, session: 0, rank: null };
   }
 
   /** The slot under which numbers of the model are kept; null where prompts are not looked at. */
@@ -112,7 +112,7 @@ export class Pool implements Others {
   acquireNamed(name: string, ask: Ask = this.#anyAsk): Acquired {
     const named = this.instances.find((instance) => instance.name === name);
     if (named === undefined) return null;
-    const pick = () => named.hasRoom ? named : null;
+    const pick = () => named.hasRoom ? this.#spotAt(named, ask) : null;
     return this.#claim(pick, ask, () => ({ by: "stored", among: 1, weighed: null })) ?? "full";
   }
 
@@ -122,7 +122,8 @@ export class Pool implements Others {
       const accepted = this.fallbacks.filter((instance) =>
         instance.takesRequests && instance.hasRoom && accepts(instance)
       );
-      return accepted.find((instance) => instance.isAvailable) ?? accepted[0] ?? null;
+      const chosen = accepted.find((instance) => instance.isAvailable) ?? accepted[0];
+      return chosen === undefined ? null : whole(chosen);
     };
     return this.#claim(pick, this.#anyAsk, () => ({ by: "fallback", among: 1, weighed: null }));
   }
@@ -195,20 +196,31 @@ export class Pool implements Others {
         for (const member of members) {
           const { instance } = member;
           if (this.routing === null && !fits(instance)) continue;
-          if (instance.hasRoom) candidates.push(member);
-          else full = true;
+          if (!instance.hasRoom) full = true;
+          else if (this.routing === null || instance.ranks.length === 0) candidates.push(member);
+          else candidates.push(...member.spots(ask.rank));
         }
         among = candidates.length;
         if (among === 0) return null;
-        if (candidates.length === 1) return candidates[0].instance;
+        if (among === 1) return candidates[0];
         const picked = this.strategy(candidates, ask);
         if (this.routing !== null) weighed = weighedBy(this.routing, candidates);
-        return picked.instance;
+        return picked;
       },
       ask,
       () => ({ by: this.#reasonOf(among), among, weighed }),
     );
     return lease ?? (full ? "full" : null);
+  }
+
+  /** Where the request goes at that instance. */
+  #spotAt(instance: Instance, ask: Ask): Spot {
+    const member = this.routing === null || instance.ranks.length === 0
+      ? undefined
+      : this.#members.find((one) => one.instance === instance);
+    if (member === undefined) return whole(instance);
+    const spots = member.spots(ask.rank);
+    return spots.length === 1 ? spots[0] : this.strategy(spots, ask);
   }
 
   /** Whose context is certainly too short is not asked first, not even where only these have room. */
@@ -224,16 +236,17 @@ export class Pool implements Others {
   }
 
   #claim(
-    pick: () => Instance | null,
+    pick: () => Spot | null,
     ask: Ask,
     why: () => Choice,
   ): Lease | null {
-    const place = ({ slot, name }: Instance) => {
+    const place = ({ slot, name, instance }: Spot) => {
       if (this.routing === null) return null;
-      const placement = this.routing.router.place(slot, ask.chain, ask.session);
+      const { router } = this.routing;
+      const placement = router.place(slot, ask.chain, ask.session, instance.slot);
       const { by, among, weighed } = why();
       const { foretold, tokens } = placement.placed;
-      this.routing.router.memory.booked.decided(slot, by, foretold, tokens);
+      router.memory.booked.decided(instance.slot, by, foretold, tokens);
       placement.receipt = new Receipt(name, by, foretold, tokens, among, weighed);
       return placement;
     };
@@ -247,6 +260,13 @@ function weighedBy({ router, tellsAll }: Routing, candidates: readonly Member[])
   const all = tellsAll ? { decision: router.decision(), candidates } : null;
   return { waitS: router.waitS, costS: router.costS, all };
 }
+
+const whole = (instance: Instance): Spot => ({
+  instance,
+  slot: instance.slot,
+  name: instance.name,
+  rank: null,
+});
 
 /** Whether it is worth a try where nobody is well. One that sleeps would only be silent. */
 function mayTry(instance: Instance): boolean {

@@ -27,19 +27,21 @@ export function lookAtRouting(
 
 function lookAtInstance(
   { booked, learned, trust, own, seen, index }: RoutingMemory,
-  { name, slot }: Instance,
+  { name, slot, slots, ranks }: Instance,
   now: number,
 ): RoutedInstanceLook {
   const ageMs = seen.ageMs(slot, now);
+  // Where there are ranks, what is sent and believed is theirs.
+  const engines = ranks.length === 0 ? slots : slots.slice(1);
   return {
     name,
     ...booked.of(slot),
-    speed: learned.speed(slot) || null,
-    trust: trust.share(slot),
-    pending: own.pending(slot),
-    unanswered: own.unanswered(slot),
+    speed: sum(engines, (engine) => learned.speed(engine)) || null,
+    trust: sum(engines, (engine) => trust.share(engine)) / engines.length,
+    pending: sum(slots, (engine) => own.pending(engine)),
+    unanswered: sum(slots, (engine) => own.unanswered(engine)),
     seen: ageMs === null ? null : { ...seen.last(slot), ageS: ageMs / 1000 },
-    chunks: index.ages.held(slot),
+    chunks: sum(slots, (engine) => index.ages.held(engine)),
   };
 }
 
@@ -49,13 +51,22 @@ function lookAtModel(
   now: number,
 ): RoutedModelLook {
   const serving = pool.privateInstances.filter((one) => one.takesRequests && !one.isOut);
-  const loaded = serving.map(({ slot, inFlight, config }) => ({
-    backlog: own.pending(slot) +
+  const loaded = serving.map(({ slot, slots, ranks, inFlight, config }) => ({
+    backlog: sum(slots, (engine) => own.pending(engine)) +
       seen.othersWaiting(slot, now) * learned.work(pool.routedSlot ?? slot),
-    speed: learned.speed(slot) || USUAL_SPEED,
+    speed: sum(
+      ranks.length === 0 ? slots : slots.slice(1),
+      (engine) => learned.speed(engine) || USUAL_SPEED,
+    ),
     kvUsage: seen.isFresh(slot, now) ? seen.last(slot).kvUsage : null,
     requests: inFlight + seen.others(slot, now),
     slots: config.maxConcurrency,
   }));
   return { name: pool.model, ...demandFor(loaded, pool.waiting) };
+}
+
+function sum(slots: readonly number[], of: (slot: number) => number): number {
+  let total = 0;
+  for (const slot of slots) total += of(slot);
+  return total;
 }

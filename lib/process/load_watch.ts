@@ -3,7 +3,8 @@
 
 import { strategies } from "../pool/balancing/strategies.ts";
 import type { Instance } from "../pool/instance.ts";
-import { readMetrics } from "../pool/load/vllm_metrics.ts";
+import { logger } from "../observe/log.ts";
+import { type InstanceLoad, ranksIn, readMetrics } from "../pool/load/vllm_metrics.ts";
 import { Rounds } from "../pool/rounds.ts";
 import { askMetrics } from "../server/ask_instance.ts";
 import type { Runtime } from "./runtime.ts";
@@ -11,6 +12,8 @@ import type { Reloadable, Snapshot, Snapshots } from "./snapshots.ts";
 
 export class LoadWatch implements Reloadable {
   readonly #rounds: Rounds;
+  /** By id, instances whose ranks are no places of their own, for what goes to one lands anywhere. */
+  readonly #unheeded = new Set<string>();
 
   constructor(private readonly snapshots: Snapshots, private readonly runtime: Runtime) {
     this.#rounds = new Rounds(runtime.fleet, (instance) => this.#look(instance), Math.random);
@@ -40,7 +43,28 @@ export class LoadWatch implements Reloadable {
     const text = await askMetrics(transport, instance, scrape.path, scrape.timeoutS);
     const load = text === null ? null : readMetrics(text);
     if (load === null) return false;
-    this.runtime.fleet.scraped(instance, load.whole);
+    const ranks = ranksIn(load);
+    const isAnew = this.runtime.fleet.scraped(instance, load.whole, ranks);
+    this.#lookAtRanks(instance, ranks, isAnew);
     return true;
+  }
+
+  #lookAtRanks(instance: Instance, ranks: readonly InstanceLoad[], isAnew: boolean): void {
+    const { id } = instance.config;
+    if (isAnew) this.#unheeded.delete(id);
+    if (instance.ranks.length > 0 && !this.runtime.fleet.heedsRanks(instance)) {
+      this.#unheeded.add(id);
+      // As one place it is believed again.
+      this.runtime.fleet.lostCache(instance);
+      const message = "what goes to one of its ranks is not found there again: they count as one";
+      logger.warning("{instance}: {message}", { instance: instance.name, message });
+    }
+    try {
+      this.snapshots.ranked(id, this.#unheeded.has(id) ? 0 : ranks.length);
+    } catch (error) {
+      // No room for that many: the instance is one place, as it was.
+      this.#unheeded.add(id);
+      logger.warning("{instance}: {error}", { instance: instance.name, error });
+    }
   }
 }

@@ -12,6 +12,7 @@ import { DirectWay } from "../peers/direct.ts";
 import {
   decodeNote,
   type GatewayFigures,
+  type Load,
   type Note,
   type Refusal,
   type Sent,
@@ -57,7 +58,8 @@ export class Peering implements Reloadable {
 
   apply({ config }: Snapshot): void {
     if (this.#name === null) return;
-    this.#addresses = new Addresses(this.parts.fleet.instances);
+    const { instances } = this.parts.fleet;
+    this.#addresses = new Addresses(instances.flatMap((one) => [one, ...one.ranks]));
     if (!isDeepStrictEqual(config.peers, this.#config)) this.#begin(config);
     this.#sum();
   }
@@ -196,12 +198,16 @@ export class Peering implements Reloadable {
   /** How it is now. */
   #note(): Note {
     const { own } = this.parts.fleet.shared.routing;
-    const loads = this.parts.fleet.instances.map(({ addressKey: address, inFlight, slot }) => ({
-      address,
-      underWay: inFlight,
-      unanswered: own.unanswered(slot),
-      pending: own.pending(slot),
-    })).filter(({ underWay, unanswered }) => underWay > 0 || unanswered > 0);
+    const loadOf = (addressKey: number, underWay: number, slots: readonly number[]): Load => ({
+      address: addressKey,
+      underWay,
+      unanswered: slots.reduce((sum, slot) => sum + own.unanswered(slot), 0),
+      pending: slots.reduce((sum, slot) => sum + own.pending(slot), 0),
+    });
+    const loads = this.parts.fleet.instances.flatMap((one) => [
+      loadOf(one.addressKey, one.inFlight, one.slots),
+      ...one.ranks.map((rank) => loadOf(rank.addressKey, rank.inFlight, [rank.slot])),
+    ]).filter(({ underWay, unanswered }) => underWay > 0 || unanswered > 0);
     return {
       ...{ id: this.#id, name: this.#name!, number: ++this.#number, loads },
       ...{ sent: [], kept: [], figures: this.parts.figures(), isLast: false },

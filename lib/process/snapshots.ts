@@ -32,6 +32,8 @@ export class Snapshots {
   readonly #drained = new Set<string>();
   /** What instances that say themselves what they serve have said, by id. */
   readonly #discovered = new Map<string, readonly string[]>();
+  /** Data-parallel ranks that instances' metrics show, by id. */
+  readonly #ranks = new Map<string, number>();
   /** What discoveries have found, by what they ask. */
   readonly #found = new Map<string, readonly Target[]>();
   /** As the file and the flags have it. */
@@ -105,6 +107,19 @@ export class Snapshots {
     this.#tell();
   }
 
+  /** The metrics of the instance of this id show so many data-parallel ranks, 0 for one engine. */
+  ranked(id: string, ranks: number): void {
+    const before = this.#ranks.get(id) ?? 0;
+    if (ranks === before) return;
+    this.#ranks.set(id, ranks);
+    try {
+      this.#tell();
+    } catch (error) {
+      this.#ranks.set(id, before);
+      throw error;
+    }
+  }
+
   /** The discovery of this id (`placeId`) has found these; they count until it finds others. */
   found(id: string, targets: readonly Target[]): void {
     const before = this.#found.get(id);
@@ -146,7 +161,8 @@ export class Snapshots {
 
   #tell(): void {
     const drained = withDrained(this.#fleet, this.#drained);
-    this.#current = this.#snapshotOf(withDiscovered(drained, this.#discovered));
+    const ranked = withRanks(drained, this.#ranks);
+    this.#current = this.#snapshotOf(withDiscovered(ranked, this.#discovered));
     for (const part of this.#parts) part.apply(this.#current);
   }
 
@@ -174,6 +190,15 @@ function withDiscovered(
       ? { ...one, models: [...new Set([...one.models, ...discovered.get(one.id) ?? []])] }
       : one
   );
+  return Object.freeze({ ...config, instances });
+}
+
+/** The same configuration with what is known of ranks, where these are not the instance's own affair. */
+export function withRanks(config: Config, ranks: ReadonlyMap<string, number>): Config {
+  const ranksOf = ({ id, dataParallel }: Config["instances"][number]) =>
+    dataParallel === "off" ? 0 : ranks.get(id) ?? 0;
+  if (!config.instances.some((one) => ranksOf(one) > 0)) return config;
+  const instances = config.instances.map((one) => ({ ...one, ranks: ranksOf(one) }));
   return Object.freeze({ ...config, instances });
 }
 

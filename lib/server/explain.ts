@@ -2,6 +2,7 @@
 
 import { apiAt } from "../api/dialects.ts";
 import type { Config } from "../config/config.ts";
+import { rankIn } from "../forward/header_rules.ts";
 import { RequestError } from "../http/client.ts";
 import type { HeaderList } from "../http/message.ts";
 import type { By, ExplainedInstance, Left } from "../pool/explanation.ts";
@@ -79,7 +80,8 @@ export async function explainRequest(
   const { session: named } = config.routing;
   // Of a gateway with keys nobody knows here whose session it would be.
   const session = named === null ? 0 : sessionOf(named, headers, fields.session, 0, model);
-  const ask = { model, priority: 0, chain, answerTokens: prompt.answerTokens, session };
+  const rank = rankIn(headers);
+  const ask = { model, priority: 0, chain, answerTokens: prompt.answerTokens, session, rank };
   const told = fleet.locked(() =>
     pool.explain(ask, keeperName(fleet, pool, fields.previousResponseId))
   );

@@ -25,6 +25,7 @@ export const DEFAULTS: EngineOptions = {
   emptyEvents: false,
   lateHead: false,
   devMode: false,
+  ranks: 1,
   cacheBlocks: 20_000,
   prefillTokensPerSecond: 0,
 };

@@ -9,7 +9,7 @@ import type { Life } from "./life.ts";
 export function develop(
   { method, path, query }: Request,
   reply: Reply,
-  engine: Engine,
+  engines: readonly Engine[],
   life: Life,
 ): boolean {
   const answer = (value?: Json) =>
@@ -22,7 +22,7 @@ export function develop(
       answer();
       return true;
     case "POST /pause":
-      if (query.get("mode") !== "keep") engine.abortAll();
+      if (query.get("mode") !== "keep") { for (const engine of engines) engine.abortAll(); }
       life.halt("paused");
       answer({ status: "paused" });
       return true;

@@ -4,7 +4,7 @@
 import { busy, engineDead } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import { Generation, type Job } from "./generation.ts";
-import { Metrics } from "./metrics.ts";
+import { type Family, Metrics, type SleepState } from "./metrics.ts";
 import type { Speech } from "./model.ts";
 import { Blocks } from "./blocks.ts";
 import { Prefill } from "./prefill.ts";
@@ -55,6 +55,8 @@ export interface EngineOptions extends Speech {
   devMode: boolean;
   /** Size of the prefix cache in blocks of 16 tokens; 0 for none. */
   cacheBlocks: number;
+  /** Data-parallel ranks: engines with a cache and a queue each, behind one address. */
+  ranks: number;
   /**
    * Tokens of prompts that the engine computes in a second, one prompt after another, in place of `ttftS`;
    * 0 for prompts that do not hinder each other. With it requests that need more blocks than there are
@@ -158,9 +160,9 @@ export class Engine {
     }
   }
 
-  /** The text of GET /metrics. */
-  metricsText(sleepState: "awake" | "weights_offloaded"): string {
-    return this.metrics.text(this.model, sleepState, {
+  /** Its part of GET /metrics. */
+  metricFamilies(sleepState: SleepState): Family[] {
+    return this.metrics.families(sleepState, {
       queries: this.cache.queries,
       hits: this.cache.hits,
       usage: Math.min(1, this.blocks.inUse / Math.max(1, this.cache.capacity)),

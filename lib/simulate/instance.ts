@@ -8,7 +8,14 @@ import { DEFAULTS } from "./defaults.ts";
 import { control, type Controlled, readFault } from "./control.ts";
 import { develop } from "./develop.ts";
 import { failEarly } from "./early_faults.ts";
-import { anthropicBody, ApiError, engineDead, internalError, unknownModel } from "./errors.ts";
+import {
+  anthropicBody,
+  ApiError,
+  badParameter,
+  engineDead,
+  internalError,
+  unknownModel,
+} from "./errors.ts";
 import {
   type Exchange,
   type Json,
@@ -22,6 +29,7 @@ import { type HttpServer, listen, type Reply, type Request } from "./http_server
 import { lax } from "./lax.ts";
 import { Life } from "./life.ts";
 import { countTokens, messages } from "./messages.ts";
+import { metricsText } from "./metrics.ts";
 import { modelList } from "./models.ts";
 import { Pacer } from "./pacing.ts";
 import { classify, embeddings, pooling, rerank, score } from "./pooling.ts";
@@ -90,7 +98,8 @@ export async function startSimulated(options: SimulateOptions = {}): Promise<Sim
 
 class Instance implements Controlled {
   readonly faults: Faults;
-  readonly #engine: Engine;
+  /** One for each data-parallel rank. */
+  readonly #engines: readonly Engine[];
   readonly #life: Life;
   readonly #pacer = new Pacer();
   readonly #responses = new Responses();
@@ -99,10 +108,12 @@ class Instance implements Controlled {
   #server: HttpServer | null = null;
   #returning: ReturnType<typeof setTimeout> | undefined;
   #load = 0;
+  /** Where the search for the idlest rank begins. */
+  #turn = 0;
 
   constructor(private readonly options: EngineOptions, faults: readonly FaultRule[]) {
-    this.#engine = new Engine(options, this.#pacer);
-    this.#life = new Life(this.#engine, () => this.#close());
+    this.#engines = Array.from({ length: options.ranks }, () => new Engine(options, this.#pacer));
+    this.#life = new Life(this.#engines, () => this.#close());
     this.faults = new Faults(
       faults.filter(({ kind }) => kind === "engine-dead" || !isServerFault(kind)),
     );
@@ -123,7 +134,7 @@ class Instance implements Controlled {
     return {
       url: `http://${host}:${server.port}/v1`,
       port: server.port,
-      model: this.#engine.model,
+      model: this.options.models[0],
       terminate: (timeoutS) => this.#life.terminate(timeoutS),
       close: () => this.#close(),
     };
@@ -132,7 +143,7 @@ class Instance implements Controlled {
   async #close(): Promise<void> {
     clearTimeout(this.#returning);
     this.#life.close();
-    this.#engine.prefill?.close();
+    for (const engine of this.#engines) engine.prefill?.close();
     this.#pacer.close();
     await this.#server?.close();
   }
@@ -143,9 +154,9 @@ class Instance implements Controlled {
 
   reset(): void {
     this.faults.clear();
-    this.#engine.dead = false;
+    for (const engine of this.#engines) engine.dead = false;
     this.#life.go();
-    this.#engine.cache.clear();
+    for (const engine of this.#engines) engine.cache.clear();
     this.#responses.forget();
     this.#log = [];
   }
@@ -165,7 +176,7 @@ class Instance implements Controlled {
       case "paused":
         return this.#life.halt("paused");
       case "engine-dead":
-        this.#engine.dead = true;
+        for (const engine of this.#engines) engine.dead = true;
     }
   }
 
@@ -275,8 +286,8 @@ class Instance implements Controlled {
       this.#inDialect(exchange, () => {
         const body = lax(request.path, jsonBody(request));
         this.#checkModel(body.model);
-        if (this.#engine.dead) throw engineDead();
-        const work = () => json(exchange, this.#engine, body);
+        if (this.#isDead) throw engineDead();
+        const work = () => json(exchange, this.#engineFor(request), body);
         if (WITHOUT_ENGINE.includes(request.path)) work();
         else {this.#life.admit(reply, () =>
             this.#guard(reply, () =>
@@ -299,6 +310,34 @@ class Instance implements Controlled {
     }
   }
 
+  /** vLLM's engines are lost together. */
+  get #isDead(): boolean {
+    return this.#engines[0].dead;
+  }
+
+  /** The rank that the client names, else the one with the least to do, as vLLM counts that. */
+  #engineFor({ headers }: Request): Engine {
+    const engines = this.#engines;
+    const named = headers["x-data-parallel-rank"];
+    // What is no whole number is passed over.
+    if (named !== undefined && /^\s*[-+]?\d+\s*$/.test(named)) {
+      const rank = Number(named);
+      if (rank >= 0 && rank < engines.length) return engines[rank];
+      throw badParameter(
+        `data_parallel_rank ${rank} is out of range [0, ${engines.length}).`,
+        "data_parallel_rank",
+      );
+    }
+    const load = ({ metrics: { running, waiting } }: Engine) => 4 * waiting + running;
+    const start = this.#turn++ % engines.length;
+    let least = engines[start];
+    for (let at = 1; at < engines.length; at++) {
+      const engine = engines[(start + at) % engines.length];
+      if (load(engine) < load(least)) least = engine;
+    }
+    return least;
+  }
+
   #checkModel(model: unknown): void {
     if (model === undefined || model === null || model === "") return;
     const { models } = this.options;
@@ -309,9 +348,9 @@ class Instance implements Controlled {
     const { request, reply } = exchange;
     if (/^\/v1\/audio\/(transcriptions|translations)$/.test(request.path)) {
       if (request.method !== "POST") throw wrongMethod("POST");
-      if (this.#engine.dead) throw engineDead();
+      if (this.#isDead) throw engineDead();
       this.#life.admit(reply, () => {
-        audio(exchange, this.#engine).catch((error) =>
+        audio(exchange, this.#engineFor(request)).catch((error) =>
           this.#guard(reply, () => {
             throw error;
           })
@@ -327,7 +366,7 @@ class Instance implements Controlled {
       else this.#responses.read(exchange, response[1]);
       return;
     }
-    if (this.options.devMode && develop(request, reply, this.#engine, this.#life)) return;
+    if (this.options.devMode && develop(request, reply, this.#engines, this.#life)) return;
     const get = (status: number, type: string, body: string) => {
       if (request.method !== "GET" && request.method !== "HEAD") throw wrongMethod("GET");
       reply.send(status, type === "" ? {} : { "content-type": type }, body);
@@ -335,17 +374,22 @@ class Instance implements Controlled {
     switch (request.path) {
       case "/health":
       case "/ping":
-        return get(this.#engine.dead ? 503 : 200, "", "");
+        return get(this.#isDead ? 503 : 200, "", "");
       case "/version":
         return get(200, "application/json", JSON.stringify({ version: VERSION }));
       case "/load":
         return get(200, "application/json", JSON.stringify({ server_load: this.#load }));
-      case "/metrics":
+      case "/metrics": {
+        const state = this.#life.asleep ? "weights_offloaded" : "awake";
         return get(
           200,
           "text/plain; version=0.0.4; charset=utf-8",
-          this.#engine.metricsText(this.#life.asleep ? "weights_offloaded" : "awake"),
+          metricsText(
+            this.options.models[0],
+            this.#engines.map((engine) => engine.metricFamilies(state)),
+          ),
         );
+      }
       case "/v1/models":
         return get(200, "application/json", JSON.stringify(modelList(this.options)));
       default:

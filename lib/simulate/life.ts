@@ -21,7 +21,7 @@ export class Life {
 
   /** `stopListening` ends the server: no more connections, and those that are there are closed. */
   constructor(
-    private readonly engine: Engine,
+    private readonly engines: readonly Engine[],
     private readonly stopListening: () => Promise<void>,
   ) {}
 
@@ -47,13 +47,13 @@ export class Life {
   /** No token is made until `go`; what asks for some waits without a word. */
   halt(why: Halt): void {
     this.#halt = why;
-    this.engine.halted = true;
+    for (const engine of this.engines) engine.halted = true;
   }
 
   /** The engine goes on. */
   go(): void {
     this.#halt = null;
-    this.engine.halted = false;
+    for (const engine of this.engines) engine.halted = false;
     const works = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const work of works) work();
@@ -65,19 +65,17 @@ export class Life {
    */
   async terminate(timeoutS: number): Promise<void> {
     this.#ending = true;
-    const { metrics } = this.engine;
+    const isBusy = () => this.engines.some(({ metrics }) => metrics.running + metrics.waiting > 0);
     const deadlineMs = performance.now() + timeoutS * 1000;
-    while (metrics.running + metrics.waiting > 0 && performance.now() < deadlineMs) {
-      await this.#pause(POLL_MS);
-    }
-    this.engine.abortAll();
+    while (isBusy() && performance.now() < deadlineMs) await this.#pause(POLL_MS);
+    for (const engine of this.engines) engine.abortAll();
     await this.#pause(LISTENS_ON_MS);
     await this.stopListening();
   }
 
   /** The engine's process is lost: everything fails, /health says 503, soon nobody listens. */
   async die(): Promise<void> {
-    this.engine.die();
+    for (const engine of this.engines) engine.die();
     await this.#pause(LISTENS_ON_MS);
     await this.stopListening();
   }

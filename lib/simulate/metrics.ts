@@ -1,4 +1,4 @@
-// The instance's numbers and their Prometheus text, with the names and labels that vLLM gives them.
+// An engine's numbers and their Prometheus text, with the names and labels that vLLM gives them.
 
 /** Upper bounds of vLLM's histograms, in seconds or tokens. */
 const BOUNDS: Record<string, number[]> = {
@@ -18,7 +18,19 @@ interface Histogram {
   count: number;
 }
 
-/** What one instance counts. */
+/** What the cache of an engine says of itself. */
+export interface CacheFigures {
+  queries: number;
+  hits: number;
+  usage: number;
+  blocks: number;
+  blockSize: number;
+  preemptions: number;
+}
+
+type Line = [suffix: string, more: string, value: number];
+
+/** What one engine counts. */
 export class Metrics {
   running = 0;
   waiting = 0;
@@ -49,81 +61,84 @@ export class Metrics {
     this.finished[known]++;
   }
 
-  /** The text of GET /metrics. */
-  text(
-    model: string,
-    sleepState: "awake" | "weights_offloaded",
-    cache: {
-      queries: number;
-      hits: number;
-      usage: number;
-      blocks: number;
-      blockSize: number;
-      preemptions: number;
-    },
-  ): string {
-    const labels = `engine="0",model_name="${model.replace(/(["\\])/g, "\\$1")}"`;
-    let text = "";
-    const family = (
-      name: string,
-      type: string,
-      lines: [suffix: string, more: string, value: number][],
-    ) => {
-      text += `# HELP vllm:${name} ${name.replaceAll("_", " ")}.\n# TYPE vllm:${name} ${type}\n`;
-      for (const [suffix, more, value] of lines) {
-        text += `vllm:${name}${suffix}{${labels}${more}} ${value}\n`;
-      }
-    };
-    const gauge = (name: string, value: number) => family(name, "gauge", [["", "", value]]);
-    const counter = (name: string, value: number) =>
-      family(name, "counter", [["_total", "", value]]);
-    gauge("num_requests_running", this.running);
-    gauge("num_requests_waiting", this.waiting);
-    family("num_requests_waiting_by_reason", "gauge", [
-      ["", ',reason="capacity"', this.waiting],
-      ["", ',reason="deferred"', 0],
-    ]);
-    gauge("kv_cache_usage_perc", cache.usage);
-    family("engine_sleep_state", "gauge", [
-      ["", ',sleep_state="awake"', sleepState === "awake" ? 1 : 0],
-      ["", ',sleep_state="weights_offloaded"', sleepState === "awake" ? 0 : 1],
-      ["", ',sleep_state="discard_all"', 0],
-    ]);
-    family("cache_config_info", "gauge", [[
-      "",
-      `,block_size="${cache.blockSize}",num_gpu_blocks="${cache.blocks}",enable_prefix_caching="${
-        cache.blocks > 0 ? "True" : "False"
-      }"`,
-      1,
-    ]]);
-    counter("prefix_cache_queries", cache.queries);
-    counter("prefix_cache_hits", cache.hits);
-    counter("prompt_tokens", this.promptTokens);
-    counter("prompt_tokens_cached", this.promptTokensCached);
-    counter("generation_tokens", this.generationTokens);
-    counter("num_preemptions", cache.preemptions);
-    family("admission_rejections", "counter", [
-      ["_total", ',reason="max_num_queued_reqs"', this.rejections],
-      ["_total", ',reason="max_num_queued_tokens"', 0],
-    ]);
-    family(
-      "request_success",
+  /** Its lines of each family, in the order of the text. */
+  families(sleepState: SleepState, cache: CacheFigures): Family[] {
+    const gauge = (name: string, value: number): Family => [name, "gauge", [["", "", value]]];
+    const counter = (name: string, value: number): Family => [
+      name,
       "counter",
-      FINISH_REASONS.map((
-        reason,
-      ) => ["_total", `,finished_reason="${reason}"`, this.finished[reason]]),
-    );
-    for (const name of Object.keys(BOUNDS)) {
-      const histogram = this.#histograms.get(name);
-      let below = 0;
-      const lines: [string, string, number][] = BOUNDS[name].map((bound, index) => {
-        below += histogram?.counts[index] ?? 0;
-        return ["_bucket", `,le="${bound}"`, below];
-      });
-      lines.push(["_bucket", ',le="+Inf"', histogram?.count ?? 0]);
-      lines.push(["_count", "", histogram?.count ?? 0], ["_sum", "", histogram?.sum ?? 0]);
-      family(name, "histogram", lines);
-    }
-    return text;
+      [["_total", "", value]],
+    ];
+    return [
+      gauge("num_requests_running", this.running),
+      gauge("num_requests_waiting", this.waiting),
+      ["num_requests_waiting_by_reason", "gauge", [
+        ["", ',reason="capacity"', this.waiting],
+        ["", ',reason="deferred"', 0],
+      ]],
+      gauge("kv_cache_usage_perc", cache.usage),
+      ["engine_sleep_state", "gauge", [
+        ["", ',sleep_state="awake"', sleepState === "awake" ? 1 : 0],
+        ["", ',sleep_state="weights_offloaded"', sleepState === "awake" ? 0 : 1],
+        ["", ',sleep_state="discard_all"', 0],
+      ]],
+      ["cache_config_info", "gauge", [[
+        "",
+        `,block_size="${cache.blockSize}",num_gpu_blocks="${cache.blocks}",enable_prefix_caching="${
+          cache.blocks > 0 ? "True" : "False"
+        }"`,
+        1,
+      ]]],
+      counter("prefix_cache_queries", cache.queries),
+      counter("prefix_cache_hits", cache.hits),
+      counter("prompt_tokens", this.promptTokens),
+      counter("prompt_tokens_cached", this.promptTokensCached),
+      counter("generation_tokens", this.generationTokens),
+      counter("num_preemptions", cache.preemptions),
+      ["admission_rejections", "counter", [
+        ["_total", ',reason="max_num_queued_reqs"', this.rejections],
+        ["_total", ',reason="max_num_queued_tokens"', 0],
+      ]],
+      [
+        "request_success",
+        "counter",
+        FINISH_REASONS.map((
+          reason,
+        ): Line => ["_total", `,finished_reason="${reason}"`, this.finished[reason]]),
+      ],
+      ...Object.keys(BOUNDS).map((name): Family => [name, "histogram", this.#histogramLines(name)]),
+    ];
   }
+
+  #histogramLines(name: string): Line[] {
+    const histogram = this.#histograms.get(name);
+    let below = 0;
+    const lines = BOUNDS[name].map((bound, index): Line => {
+      below += histogram?.counts[index] ?? 0;
+      return ["_bucket", `,le="${bound}"`, below];
+    });
+    lines.push(["_bucket", ',le="+Inf"', histogram?.count ?? 0]);
+    lines.push(["_count", "", histogram?.count ?? 0], ["_sum", "", histogram?.sum ?? 0]);
+    return lines;
+  }
+}
+
+export type SleepState = "awake" | "weights_offloaded";
+export type Family = [name: string, type: string, lines: Line[]];
+
+/** The text of GET /metrics: the families of each engine, of which each is labelled with its number. */
+export function metricsText(model: string, engines: readonly Family[][]): string {
+  const name = model.replace(/(["\\])/g, "\\$1");
+  let text = "";
+  for (const [at, [family, type]] of engines[0].entries()) {
+    text += `# HELP vllm:${family} ${family.replaceAll("_", " ")}.\n`;
+    text += `# TYPE vllm:${family} ${type}\n`;
+    for (const [engine, families] of engines.entries()) {
+      for (const [suffix, more, value] of families[at][2]) {
+        const labels = `engine="${engine}",model_name="${name}"${more}`;
+        text += `vllm:${family}${suffix}{${labels}} ${value}\n`;
+      }
+    }
+  }
+  return text;
 }

@@ -18,6 +18,7 @@ const asking = (chain: PromptChain, answerTokens = 0): Ask => ({
   chain,
   answerTokens,
   session: 0,
+  rank: null,
 });
 
 function take(stand: FleetStand, chain: PromptChain): Lease {

@@ -20,6 +20,7 @@ export const ask = (priority: number): Ask => ({
   chain: NO_CHAIN,
   answerTokens: 0,
   session: 0,
+  rank: null,
 });
 
 export function config(options: Record<string, unknown>): Config {

@@ -99,6 +99,12 @@ export const flags = {
     "requests that run and wait at most, others get 503; 0: any number",
     HOW,
   ),
+  ranks: withDefault(
+    whole("N", 1),
+    "1",
+    "data-parallel ranks behind each address, with a cache and a queue each",
+    HOW,
+  ),
   "cache-blocks": withDefault(
     whole("N"),
     String(DEFAULTS.cacheBlocks),

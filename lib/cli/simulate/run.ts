@@ -55,6 +55,7 @@ function optionsOf(given: Given): SimulateOptions {
     seed: given.seed,
     maxNumSeqs: given["max-num-seqs"],
     maxNumQueuedReqs: given["max-num-queued-reqs"],
+    ranks: given.ranks,
     cacheBlocks: given["cache-blocks"],
     prefillTokensPerSecond: given["prefill-tokens-per-second"],
     reasoningParser: given["reasoning-parser"],

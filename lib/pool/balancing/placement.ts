@@ -55,13 +55,15 @@ export class Placement {
     private readonly chain: PromptChain,
     readonly slot: number,
     readonly placed: Placed,
+    /** The slot whose figures it is counted in. */
+    private readonly counted: number = slot,
   ) {}
 
   /** The first token came at `now`: its prompt has been computed. */
   firstToken(now: number): void {
     if (!this.#balance()) return;
     const { isAlone, work, at, expectedS } = this.placed;
-    this.memory.booked.compared(this.slot, (now - at) / 1000 - expectedS);
+    this.memory.booked.compared(this.counted, (now - at) / 1000 - expectedS);
     if (isAlone && work > LEAST_WORK) {
       this.memory.learned.computed(this.slot, work, (now - at) / 1000);
     }
@@ -80,8 +82,10 @@ export class Placement {
       this.memory.learned.counted(model.slot, chain.bytes, tokens);
     }
     if (cached === null) return;
-    this.memory.booked.cached(this.slot, cached);
-    this.memory.trust.answered(this.slot, cached, this.placed.foretold);
+    this.memory.booked.cached(this.counted, cached);
+    const { trust } = this.memory;
+    trust.answered(this.slot, cached, this.placed.foretold);
+    if (this.counted !== this.slot) trust.answered(this.counted, cached, this.placed.foretold);
   }
 
   /** Its end, whatever it was: what was not computed is not held there. `locked` runs under the pool's lock. */

@@ -205,8 +205,11 @@ export class Router {
     return at === slot && this.memory.trust.isOn(slot) ? tokens : 0;
   }
 
-  /** Notes that the prompt goes to the instance in `slot`. Under the lock of the decision. */
-  place(slot: number, chain: PromptChain, session = 0): Placement {
+  /**
+   * Notes that the prompt goes to the instance in `slot`; it is counted in `counted`, too: that of the
+   * instance whose rank it is. Under the lock of the decision.
+   */
+  place(slot: number, chain: PromptChain, session = 0, counted = slot): Placement {
     const { own, learned, trust, index } = this.memory;
     const { seed, slot: modelSlot } = this.model;
     const known = this.#knownAt(slot, chain);
@@ -220,6 +223,7 @@ export class Router {
     own.add(slot, work);
     learned.worked(modelSlot, work);
     trust.sent(slot, foretold, tokens);
+    if (counted !== slot) trust.sent(counted, foretold, tokens);
     if (chain.length > 0) {
       index.add(slot, chain, seed);
       this.memory.outbox.note(slot, chain, seed, known);
@@ -231,7 +235,7 @@ export class Router {
     }
     const isAlone = before === 0;
     const placed = { work, tokens, foretold, known, isAlone, expectedS, at: this.now(), moved };
-    return new Placement(this.memory, this.model, chain, slot, placed);
+    return new Placement(this.memory, this.model, chain, slot, placed, counted);
   }
 }
 

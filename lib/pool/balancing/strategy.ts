@@ -15,6 +15,8 @@ export interface Ask {
   readonly answerTokens: number;
   /** Stands for the conversation that it belongs to; 0 where that is not said. */
   readonly session: number;
+  /** The data-parallel rank that the client names; null where it does not. */
+  readonly rank: number | null;
 }
 
 /** An instance as a strategy sees it. Weights are above zero; a warming instance has less than its own. */

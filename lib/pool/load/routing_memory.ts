@@ -64,16 +64,16 @@ export class RoutingMemory {
 
   /**
    * Takes what an instance's metrics say at `now` (milliseconds), while this gateway has `inFlight`
-   * requests there. Under the pool's lock.
+   * requests there. Returns whether it was started anew. Under the pool's lock.
    */
-  scraped(slot: number, load: InstanceLoad, inFlight: number, now: number): void {
-    if (this.seen.scraped(slot, load, inFlight, this.own.unanswered(slot), now)) {
-      this.restarted(slot);
-    }
+  scraped(slot: number, load: InstanceLoad, inFlight: number, now: number): boolean {
+    const isAnew = this.seen.scraped(slot, load, inFlight, this.own.unanswered(slot), now);
+    if (isAnew) this.restarted(slot);
     if (load.queries !== null && load.hits !== null) {
       this.trust.counted(slot, load.queries, load.hits);
     }
     if (load.cachesPrefixes !== null) this.trust.told(slot, load.cachesPrefixes);
+    return isAnew;
   }
 
   /** The KV cache of the instance in `slot` holds so many tokens. Under the pool's lock. */

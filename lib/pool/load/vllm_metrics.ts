@@ -28,6 +28,19 @@ export interface ServerLoad {
   readonly ranks: ReadonlyMap<string, InstanceLoad>;
 }
 
+/**
+ * Of each data-parallel rank, in the order of their numbers: none where there is one engine, or where the
+ * labels do not number them without a gap, so that it is not known which is which.
+ */
+export function ranksIn({ ranks }: ServerLoad): readonly InstanceLoad[] {
+  const labels = [...ranks.keys()];
+  if (labels.length < 2 || !labels.every((label) => /^\d{1,6}$/.test(label))) return [];
+  const numbered = labels.toSorted((a, b) => Number(a) - Number(b));
+  const first = Number(numbered[0]);
+  if (numbered.some((label, index) => Number(label) !== first + index)) return [];
+  return numbered.map((label) => ranks.get(label)!);
+}
+
 type Quantity = "running" | "waiting" | "kvUsage" | "queries" | "hits" | "kvTokens" | "startedAt";
 
 /** The first that is there counts. */

@@ -35,7 +35,7 @@ function microseconds(stand: FleetStand, bodies: readonly Uint8Array[]): number 
   for (let n = 0; n < REQUESTS; n++) {
     const at = n % bodies.length;
     const chain = stand.pool.chainOf(bodies[at], prompts[at]);
-    const ask: Ask = { model: "m", priority: 0, chain, answerTokens: 0, session: 0 };
+    const ask: Ask = { model: "m", priority: 0, chain, answerTokens: 0, session: 0, rank: null };
     const lease = stand.pool.acquire(any, ask);
     if (lease === null || lease === "full") throw new Error("no lease");
     lease.progressed();

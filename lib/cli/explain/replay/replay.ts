@@ -82,7 +82,14 @@ export function replay(
     events.until(now, (at) => fleet.clock = at);
     fleet.clock = now;
     const { chain } = arrival;
-    const ask = { model: arrival.model, priority: 0, chain, answerTokens: 0, session: 0 };
+    const ask = {
+      model: arrival.model,
+      priority: 0,
+      chain,
+      answerTokens: 0,
+      session: 0,
+      rank: null,
+    };
     const picked = choose(fleet.candidates, ask);
     const placement = looksAtPrompts ? fleet.router.place(picked.slot, chain) : null;
     picked.inFlight++;

@@ -1,0 +1,116 @@
+// Data-parallel ranks behind one address are places of their own, over real sockets. Numbers are those of the edge
+// cases in docs/decisions/routing.md.
+
+import assert from "node:assert/strict";
+import { type Gateway, type GatewayConfig, startGateway, waitFor } from "./stand.ts";
+import { startSimulators } from "../support/processes.ts";
+
+const RANK = "x-data-parallel-rank";
+
+async function ranked(more: GatewayConfig = {}, ranks = 4) {
+  const stack = new AsyncDisposableStack();
+  const simulators = stack.use(
+    await startSimulators({ count: 1, args: ["--model", "m", "--ranks", String(ranks)] }),
+  );
+  const gateway = stack.use(
+    await startGateway({
+      instances: [{ url: simulators.urls[0], model_name: "m", name: "gpu" }],
+      load_balancing_strategy: "prefix_aware",
+      scrape: { interval: 0.05 },
+      health_check: false,
+      ...more,
+    }),
+  );
+  /** The rank that the instance was asked for with that request. */
+  const named = async (id: string): Promise<string | undefined> => {
+    const answer = await fetch(new URL("/simulate/requests", simulators.urls[0]));
+    const { requests } = await answer.json();
+    return requests.find((one: { id: string }) => one.id === id).headers[RANK];
+  };
+  return { gateway, named, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+type Ranked = Awaited<ReturnType<typeof ranked>>;
+
+let asked = 0;
+async function ask(stand: Ranked, name: string, headers: Record<string, string> = {}) {
+  const id = `request-${++asked}`;
+  const messages = [{ role: "user", content: `${name} `.repeat(3000 / (name.length + 1)) }];
+  const answer = await stand.gateway.post("/v1/chat/completions", {
+    model: "m",
+    messages,
+    max_tokens: 1,
+  }, { headers: { "x-request-id": id, ...headers } });
+  assert.equal(answer.status, 200, await answer.text());
+  return { rank: await stand.named(id), route: answer.headers.get("x-gateway-route") };
+}
+
+/** As soon as who serves it has heard of the ranks. */
+async function askRanked(stand: Ranked, name: string, headers: Record<string, string> = {}) {
+  let last = await ask(stand, name, headers);
+  await waitFor(async () => {
+    if (last.route!.startsWith("gpu/")) return true;
+    last = await ask(stand, name, headers);
+    return false;
+  }, "a rank to be named");
+  return { rank: last.rank!, route: last.route! };
+}
+
+async function explained(gateway: Gateway): Promise<string> {
+  const messages = [{ role: "user", content: "x".repeat(3000) }];
+  const answer = await gateway.post("/admin/explain", { model: "m", messages });
+  const { instances } = await answer.json();
+  return instances.map(({ instance }: { instance: string }) => instance).sort().join(" ");
+}
+
+Deno.test("39: a chat stays with its rank, chats are spread over all, and receipts name them", async () => {
+  await using stand = await ranked();
+  const names = Array.from({ length: 24 }, (_, n) => `chat${n}`);
+  const first = new Map<string, string>();
+  for (const name of names) {
+    const { rank, route } = await askRanked(stand, name);
+    assert.match(route, new RegExp(`^gpu/${rank};`));
+    first.set(name, rank);
+  }
+  assert.deepEqual([...new Set(first.values())].sort(), ["0", "1", "2", "3"]);
+  for (const name of names) {
+    assert.equal((await askRanked(stand, name)).rank, first.get(name), name);
+  }
+  // What a client names is one of the things that the gateway decides.
+  for (const name of names.slice(0, 4)) {
+    const other = String((Number(first.get(name)) + 1) % 4);
+    assert.equal((await askRanked(stand, name, { [RANK]: other })).rank, first.get(name));
+  }
+  let told = "";
+  await waitFor(
+    async () => (told = await explained(stand.gateway)) === "gpu/0 gpu/1 gpu/2 gpu/3",
+    () => told,
+  );
+  let text = "";
+  await waitFor(async () => {
+    text = await (await fetch(`${stand.gateway.url}/metrics`)).text();
+    return /^gateway_routing_decisions_total\{.*instance="gpu".*\} [1-9]/m.test(text);
+  }, () => text);
+  assert.doesNotMatch(text, /instance="gpu\/0"/);
+});
+
+Deno.test("39: a client's own rank goes along where the configuration lets it", async () => {
+  await using stand = await ranked({ routing: { data_parallel: "client" } });
+  for (const rank of ["3", "1", "1", "0"]) {
+    const { rank: named, route } = await askRanked(stand, "chat", { [RANK]: rank });
+    assert.deepEqual([named, route.split(";")[0]], [rank, `gpu/${rank}`]);
+  }
+});
+
+for (
+  const [what, more] of Object.entries<GatewayConfig>({
+    "prompts are not looked at": { load_balancing_strategy: "round_robin" },
+    "ranks are the instance's affair": { routing: { data_parallel: "off" } },
+  })
+) {
+  Deno.test(`39: where ${what} no rank is named, and a client's passes as it came`, async () => {
+    await using stand = await ranked(more, 2);
+    for (let n = 0; n < 12; n++) assert.equal((await ask(stand, `chat${n}`)).rank, undefined);
+    assert.equal((await ask(stand, "chat", { [RANK]: "1" })).rank, "1");
+  });
+}
