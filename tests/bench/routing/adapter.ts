@@ -1,8 +1,4 @@
-// The product's router as a policy of the routing simulation:
-//
-//   deno run -A SIMULATION.mjs --bar --policy ours --module tests/bench/routing/adapter.ts
-//
-// The simulation's instances are slots, its chains of hashes are prompts of four bytes a token.
+// The product's router as a policy of the routing simulation (simulation/). Its instances are slots, its chains of hashes are prompts of four bytes a token.
 
 import type { Place } from "../../../lib/pool/balancing/decision.ts";
 import { Router } from "../../../lib/pool/balancing/router.ts";
@@ -36,7 +32,7 @@ interface Metrics {
 }
 
 /** A gateway's numbers as the simulation passes them on to the others. */
-interface Peer {
+export interface Peer {
   inFlight: Float64Array;
   pending: Float64Array;
   waits: Float64Array;
@@ -79,7 +75,7 @@ function chainOf(request: Request): PromptChain {
   return request.ours;
 }
 
-class Gateway {
+export class Gateway {
   readonly inFlight: Float64Array;
   readonly o: Options;
   peers: Peer[] = [];
@@ -194,7 +190,9 @@ const policy = (about: string, own: Options, scrape?: number) => ({
   about,
 });
 
-/** What the simulation's `--policy` and `--policies` may name. */
+export type Policy = ReturnType<typeof policy>;
+
+/** By name. */
 export const policies = {
   ours: policy("prefix_aware, own traffic only", {}),
   "ours+m": policy("the same with metrics every second", {}, 1),
