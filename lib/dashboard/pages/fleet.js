@@ -147,106 +147,104 @@ function TotalCurve({ t, theme, history, name }) {
   `;
 }
 
+const INSTANCE_HEADS = [
+  ["instance"],
+  ["state"],
+  ["in_flight", "number"],
+  ["requests_per_second", "number"],
+  ["tokens_per_second", "number"],
+  ["ttft", "number"],
+  ["requests", "number"],
+  ["errors", "number"],
+  ["history"],
+  ["actions"],
+];
+
 function Instances({ t, theme, snapshot, history, change }) {
   const { instances } = snapshot;
-  const heads = [
-    ["instance"],
-    ["state"],
-    ["in_flight", "number"],
-    ["requests_per_second", "number"],
-    ["tokens_per_second", "number"],
-    ["ttft", "number"],
-    ["requests", "number"],
-    ["errors", "number"],
-    ["history"],
-    ["actions"],
-  ];
+  const rows = instances.map((one) =>
+    instanceRow(one, {
+      t,
+      theme,
+      times: history.times,
+      curves: history.instances[one.name],
+      change,
+    })
+  );
   return html`<section aria-labelledby="instances-title">
     <h2 id="instances-title">${t("instances")} <span class="count">${instances.length}</span></h2>
     ${
-    instances.length === 0 ? html`<p class="muted">${t("no_instances")}</p>` : html`
-      <table class="instances" role="table">
-        <thead role="rowgroup">
-          <tr role="row">
-          ${heads.map(([name, kind]) =>
-            html`<th key=${name} scope="col" role="columnheader" class=${kind}>${t(name)}</th>`
-          )}
-        </tr>
-        </thead>
-        <tbody role="rowgroup">
-          ${instances.map((one) =>
-            html`
-              <${InstanceRow} key=${one.name} t=${t} theme=${theme} one=${one}
-                times=${history.times} curves=${history.instances[one.name]} change=${change} />
-            `
-          )}
-        </tbody>
-      </table>
-    `
+    instances.length === 0
+      ? html`<p class="muted">${t("no_instances")}</p>`
+      : html`<${Table} t=${t} kind="instances" heads=${INSTANCE_HEADS} rows=${rows} />`
   }
   </section>`;
 }
 
-function InstanceRow({ t, theme, one, times, curves, change }) {
+function instanceRow(one, { t, theme, times, curves, change }) {
+  const { name } = one;
   const values = curves?.requests_per_second ?? times.map(() => null);
   const label = t("history_of", {
-    name: one.name,
+    name,
     now: short(one.requests_per_second),
     most: short(highest(values)),
   });
   const limit = one.max_concurrency === null ? "" : ` / ${one.max_concurrency}`;
-  const marks = [
-    ...(one.fallback ? [t("fallback")] : []),
-    ...(one.weight !== 1 && !one.drained ? [t("weight", { weight: one.weight })] : []),
-    ...(one.drained ? [t("drained")] : []),
-  ];
-  return html`
-    <tr role="row" data-instance=${one.name}>
-      <th scope="row" role="rowheader">
-        <a class="name" href=${instanceLink(one.name)} aria-label=${t(
-          "instance_of",
-          { name: one.name },
-        )}>${one.name}</a>
-        <span class="sub" title=${`${one.url}\n${one.models.join(", ")}`}>${one.models.slice(
-          0,
-          NAMED,
-        ).join(", ")}${one.models.length > NAMED
-          ? ` +${one.models.length - NAMED}`
-          : ""}${marks.length === 0 ? "" : ` · ${marks.join(" · ")}`}</span>
-      </th>
-      <td role="cell" data-label=${t("state")}>
-        <${Chip} t=${t} state=${one.state} />
-      </td>
-      <td role="cell" data-label=${t("in_flight")} class="number">${whole(
-        one.in_flight,
-      )}${limit}</td>
-      <td role="cell" data-label=${t("requests_per_second")} class="number">${short(
-        one.requests_per_second,
-      )}</td>
-      <td role="cell" data-label=${t("tokens_per_second")} class="number">${short(
-        one.tokens_per_second,
-      )}</td>
-      <td role="cell" data-label=${t("ttft")} class="number ttft" title=${t("ttft_long")}>
-          ${millis(one.ttft_p50_ms)}<span class="sub">${millis(one.ttft_p99_ms)}</span>
-        </td>
-      <td role="cell" data-label=${t("requests")} class="number">${whole(one.requests)}</td>
-      <td role="cell" data-label=${t("errors")} class=${one.errors > 0 ? "number bad" : "number"}>
-          ${whole(one.errors)}</td>
-      <td role="cell" data-label=${t("history")} class="spark">
-        <${Curve} times=${times} values=${values} height=${34} theme=${theme}
-          label=${label} />
-      </td>
-      <td role="cell" class="action">
-        <button type="button" class="small" aria-label=${t(
-          one.drained ? "undrain_name" : "drain_name",
-          { name: one.name },
-        )}
-          onClick=${() => change(one.name, one.drained)}>${t(
-            one.drained ? "undrain" : "drain",
-          )}</button>
-      </td>
-    </tr>
+  const drain = html`
+    <button type="button" class="small" aria-label=${t(
+      one.drained ? "undrain_name" : "drain_name",
+      { name },
+    )} onClick=${() => change(name, one.drained)}>${t(one.drained ? "undrain" : "drain")}</button>
   `;
+  return {
+    key: name,
+    data: { "data-instance": name },
+    head: html`
+      <a class="name" href=${instanceLink(name)} aria-label=${t("instance_of", {
+        name,
+      })}>${name}</a>
+      <span class="sub" title=${`${one.url}\n${one.models.join(", ")}`}>${[
+        modelsOf(one),
+        ...marksOf(t, one),
+      ].join(" · ")}</span>
+    `,
+    cells: [
+      { text: html`<${Chip} t=${t} state=${one.state} />` },
+      `${whole(one.in_flight)}${limit}`,
+      short(one.requests_per_second),
+      short(one.tokens_per_second),
+      {
+        text: html`<span title=${t("ttft_long")}>${millis(one.ttft_p50_ms)}<span class="sub">${
+          millis(one.ttft_p99_ms)
+        }</span></span>`,
+        more: "ttft",
+      },
+      whole(one.requests),
+      { text: whole(one.errors), more: one.errors > 0 ? "bad" : "" },
+      {
+        text: html`
+          <${Curve} times=${times} values=${values} height=${34} theme=${theme}
+            label=${label} />
+        `,
+        more: "spark",
+      },
+      { text: drain, more: "action" },
+    ],
+  };
+}
+
+function modelsOf({ models }) {
+  const named = models.slice(0, NAMED).join(", ");
+  return models.length > NAMED ? `${named} +${models.length - NAMED}` : named;
+}
+
+/** What else is to be known of it beside its models. */
+function marksOf(t, { fallback, weight, drained }) {
+  return [
+    ...(fallback ? [t("fallback")] : []),
+    ...(weight !== 1 && !drained ? [t("weight", { weight })] : []),
+    ...(drained ? [t("drained")] : []),
+  ];
 }
 
 function Chip({ t, state }) {

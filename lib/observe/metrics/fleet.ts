@@ -1,7 +1,11 @@
 // Metrics of the fleet: what each instance does and is, who waits, and what the checks say.
 
-import type { InstanceCounts } from "../tally.ts";
-import type { InstanceLook, Metric, ModelLook, Sample } from "./metric.ts";
+import { countersOf, gaugesOf } from "./each.ts";
+import type { Metric } from "./metric.ts";
+
+const ofInstances = gaugesOf("instance", ({ instances }) => instances);
+const ofModels = gaugesOf("model", ({ models }) => models);
+const counted = countersOf("instance", ({ tally }) => tally.instances);
 
 export const fleetMetrics: readonly Metric[] = [
   ofInstances("gateway_in_flight", "Requests under way at this instance", (i) => i.inFlight),
@@ -46,55 +50,3 @@ export const fleetMetrics: readonly Metric[] = [
     ],
   ),
 ];
-
-function ofInstances(
-  name: string,
-  help: string,
-  value: (instance: InstanceLook) => number | null,
-): Metric {
-  return {
-    name,
-    type: "gauge",
-    help,
-    labels: ["instance"],
-    *read({ instances }) {
-      for (const instance of instances) {
-        const found = value(instance);
-        if (found !== null) yield { labels: { instance: instance.name }, value: found };
-      }
-    },
-  };
-}
-
-function ofModels(name: string, help: string, value: (model: ModelLook) => number): Metric {
-  return {
-    name,
-    type: "gauge",
-    help,
-    labels: ["model"],
-    *read({ models }) {
-      for (const model of models) yield { labels: { model: model.name }, value: value(model) };
-    },
-  };
-}
-
-function counted(
-  name: string,
-  help: string,
-  labels: readonly string[],
-  samples: (counts: InstanceCounts) => readonly Sample[],
-): Metric {
-  return {
-    name,
-    type: "counter",
-    help,
-    labels: ["instance", ...labels],
-    *read({ tally }) {
-      for (const [instance, counts] of tally.instances) {
-        for (const { labels, value } of samples(counts)) {
-          yield { labels: { instance, ...labels }, value };
-        }
-      }
-    },
-  };
-}

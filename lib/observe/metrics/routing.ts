@@ -1,8 +1,15 @@
 // Metrics of routing by prompts, and what autoscalers ask for. There are none of them where the strategy does
 // not look at prompts.
 
+import { countersOf, gaugesOf } from "./each.ts";
 import { type Metric, summarySamples } from "./metric.ts";
-import type { RoutedInstanceLook, RoutedModelLook } from "./routing_look.ts";
+
+const ofInstances = gaugesOf("instance", ({ routing }) => routing?.instances ?? []);
+const ofModels = gaugesOf("model", ({ routing }) => routing?.models ?? []);
+const counted = countersOf(
+  "instance",
+  ({ routing }) => (routing?.instances ?? []).map((one) => [one.name, one] as const),
+);
 
 const ERROR = "gateway_routing_ttft_error_seconds";
 
@@ -116,60 +123,3 @@ export const routingMetrics: readonly Metric[] = [
     (model) => model.wanted,
   ),
 ];
-
-function ofInstances(
-  name: string,
-  help: string,
-  value: (instance: RoutedInstanceLook) => number | null,
-): Metric {
-  return {
-    name,
-    type: "gauge",
-    help,
-    labels: ["instance"],
-    *read({ routing }) {
-      for (const one of routing?.instances ?? []) {
-        const found = value(one);
-        if (found !== null) yield { labels: { instance: one.name }, value: found };
-      }
-    },
-  };
-}
-
-function ofModels(name: string, help: string, value: (model: RoutedModelLook) => number): Metric {
-  return {
-    name,
-    type: "gauge",
-    help,
-    labels: ["model"],
-    *read({ routing }) {
-      for (const model of routing?.models ?? []) {
-        yield { labels: { model: model.name }, value: value(model) };
-      }
-    },
-  };
-}
-
-function counted(
-  name: string,
-  help: string,
-  labels: readonly string[],
-  samples: (one: RoutedInstanceLook) => readonly {
-    labels: Readonly<Record<string, string>>;
-    value: number;
-  }[],
-): Metric {
-  return {
-    name,
-    type: "counter",
-    help,
-    labels: ["instance", ...labels],
-    *read({ routing }) {
-      for (const one of routing?.instances ?? []) {
-        for (const { labels, value } of samples(one)) {
-          yield { labels: { instance: one.name, ...labels }, value };
-        }
-      }
-    },
-  };
-}
