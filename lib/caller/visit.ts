@@ -18,7 +18,7 @@ import { Refusal } from "./refusal.ts";
 import { refusalOf } from "./shortage_words.ts";
 import type { Scope } from "./scope.ts";
 import type { BudgetLevel } from "./usage/budget.ts";
-import type { Used } from "./usage/charge.ts";
+import type { Spent, Used } from "./usage/charge.ts";
 import type { Ledger } from "./usage/ledger.ts";
 import type { Prices } from "./usage/price.ts";
 
@@ -35,9 +35,6 @@ export interface Purpose {
   /** Whether it is work for an instance, and not only a look. */
   readonly slot: boolean;
 }
-
-/** What a request really used. */
-export type Spent = Omit<Charged, "cost">;
 
 export const NOTHING_SPENT: Spent = { prompt: 0, cached: 0, completion: 0, estimated: false };
 

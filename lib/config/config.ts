@@ -216,6 +216,8 @@ export interface Config {
   readonly admin: AdminConfig;
   /** Who may ask and how much; null where anyone may. */
   readonly callers: CallersConfig | null;
+  /** In which days and months of usage end. */
+  readonly timeZone: string;
   readonly addresses: AddressesConfig;
   /** null for plain HTTP. */
   readonly tls: TlsConfig | null;

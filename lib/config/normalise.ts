@@ -238,6 +238,7 @@ function assemble(
       compress: raw.record.compress,
     },
     requests: raw.requests,
+    timeZone: raw.limits.time_zone,
     admin: {
       enabled: raw.admin.enabled,
       token: raw.admin.token || null,

@@ -37,5 +37,6 @@ function queryIn(parameters: URLSearchParams): UsageQuery | string {
       return "from, to: expected a day as 2026-11-26";
     }
   }
-  return { by, from, to, key: parameters.get("key") ?? "", model: parameters.get("model") ?? "" };
+  const named = (name: string) => parameters.get(name) ?? "";
+  return { by, from, to, key: named("key"), client: named("client"), model: named("model") };
 }

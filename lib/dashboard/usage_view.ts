@@ -1,7 +1,7 @@
 // What the page of usage shows. Names of fields are those of the JSON.
 
 /** What usage can be told apart by. */
-export const USAGE_BY = ["key", "group", "model", "day", "outcome"] as const;
+export const USAGE_BY = ["key", "group", "client", "model", "day", "outcome"] as const;
 export type UsageBy = typeof USAGE_BY[number];
 
 export interface UsageQuery {
@@ -11,6 +11,7 @@ export interface UsageQuery {
   readonly to: string;
   /** "" for all. */
   readonly key: string;
+  readonly client: string;
   readonly model: string;
 }
 
@@ -27,7 +28,7 @@ export interface UsageFigures {
 }
 
 export interface UsageView {
-  /** Whether anybody needs a key: without keys nothing is booked. */
+  /** Whether anybody needs a key; without keys usage is that of clients. */
   readonly keyed: boolean;
   /** The gateway's day of now. */
   readonly today: string;

@@ -159,6 +159,8 @@ export interface Report {
   readonly policyHeldMs?: number;
   /** null where anyone may ask, and for who was not let in. */
   readonly caller: ReportedCaller | null;
+  /** Tokens that nobody is charged for; null where a caller is, and for what was refused unread. */
+  readonly spent: Omit<Charged, "cost"> | null;
   /** Why who asks was not let in, for machines; "" where that is not so. */
   readonly turnedAway: string;
 }

@@ -1,5 +1,6 @@
-// What callers have used, as the process has it: follows the configuration, tells people of budgets that
-// run out and of usage that cannot be written, and shows metrics what there is.
+// What callers have used, or clients where there are no keys, as the process has it: follows the
+// configuration, tells people of budgets that run out and of usage that cannot be written, and shows metrics
+// what there is.
 
 import type { Budget, CallersConfig, Period } from "../config/access.ts";
 import type { BudgetLevel } from "../caller/usage/budget.ts";
@@ -7,9 +8,12 @@ import type { Scope } from "../caller/usage/charge.ts";
 import { UsageKeeper } from "../caller/usage/keeper.ts";
 import type { Row } from "../caller/usage/row.ts";
 import type { UsageMemory } from "../caller/usage/usage_memory.ts";
+import { NOTHING_SPENT } from "../caller/visit.ts";
 import { logger } from "../observe/log.ts";
 import type { BudgetLook, UsageLook } from "../observe/metrics/usage_look.ts";
+import type { Report } from "../observe/report.ts";
 import type { Bulletin } from "./bulletin.ts";
+import type { ReportReader } from "./finished_requests.ts";
 import type { Reloadable, Snapshot, Snapshots } from "./snapshots.ts";
 
 /** Share of a budget from which on people are told, before it is used up. */
@@ -18,9 +22,10 @@ const ALMOST = 0.8;
 const MAX_TOLD = 10_000;
 const WRITING = "usage";
 
-export class Accounts implements Reloadable {
+export class Accounts implements ReportReader, Reloadable {
   readonly #keeper: UsageKeeper;
   #callers: CallersConfig | null = null;
+  #keepsClients = false;
   /** Budgets by name and period, and the highest share that people were told of. */
   readonly #told = new Map<string, number>();
 
@@ -51,6 +56,18 @@ export class Accounts implements Reloadable {
     this.#follow(snapshot);
     // What cannot be read is told where it fails.
     void this.#keeper.restore();
+  }
+
+  /** Books what no key is charged for; what a key is, was booked where it was served. */
+  request({ caller, client, model, outcome, spent, startedAtMs, durationMs }: Report): void {
+    if (caller !== null || this.#callers !== null) return;
+    this.#keeper.book({
+      client: this.#keepsClients ? client : "",
+      model,
+      outcome,
+      spent: spent ?? NOTHING_SPENT,
+      at: startedAtMs + durationMs,
+    });
   }
 
   /** Takes over what was used before the start. */
@@ -95,11 +112,15 @@ export class Accounts implements Reloadable {
     return this.#keeper.close();
   }
 
-  #follow({ config: { callers, dataDir } }: Snapshot): void {
+  #follow({ config: { callers, dataDir, timeZone, requests } }: Snapshot): void {
     this.#callers = callers;
-    this.#keeper.apply(
-      callers && { dataDir, timeZone: callers.timeZone, hasTotals: hasTotals(callers) },
-    );
+    this.#keepsClients = requests.enabled;
+    this.#keeper.apply({
+      dataDir,
+      timeZone,
+      hasKeys: callers !== null,
+      hasTotals: callers !== null && hasTotals(callers),
+    });
   }
 
   #look(scope: Scope, name: string, budgets: readonly Budget[]): BudgetLook[] {

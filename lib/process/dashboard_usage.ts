@@ -13,11 +13,11 @@ export class DashboardUsage {
   constructor(private readonly snapshots: Snapshots) {}
 
   async view(query: UsageQuery): Promise<UsageView> {
-    const { callers } = this.snapshots.config;
+    const { callers, timeZone } = this.snapshots.config;
     const { rows, total } = await this.#report(query);
     return {
       keyed: callers !== null,
-      today: new Periods(callers?.timeZone ?? "UTC").dayAt(Date.now()).name,
+      today: new Periods(timeZone).dayAt(Date.now()).name,
       by: query.by,
       rows: rows.slice(0, MAX_ROWS).map(({ values, amount }) => ({ values, ...figuresOf(amount) })),
       left_out: Math.max(0, rows.length - MAX_ROWS),
@@ -29,13 +29,15 @@ export class DashboardUsage {
     return csv(await this.#report(query), query.by);
   }
 
-  #report({ by, from, to, key, model }: UsageQuery): Promise<UsageReport> {
+  #report({ by, from, to, key, client, model }: UsageQuery): Promise<UsageReport> {
     return reportUsage({
       dataDir: this.snapshots.config.dataDir,
       by,
       ...from === "" ? {} : { from },
       ...to === "" ? {} : { to },
-      where: (row) => (key === "" || row.key === key) && (model === "" || row.model === model),
+      where: (row) =>
+        (key === "" || row.key === key) && (client === "" || row.client === client) &&
+        (model === "" || row.model === model),
     });
   }
 }

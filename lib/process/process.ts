@@ -154,6 +154,7 @@ export class GatewayProcess {
       this.#minutes,
       this.#recording,
       this.#requests,
+      this.#accounts,
       this.#bulletin,
     ]);
     this.#sharedLimits = new SharedLimits(this.#usage, snapshots, this.#bulletin);

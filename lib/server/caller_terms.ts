@@ -5,7 +5,8 @@ import type { ForwardRequest, Terms } from "../forward/request.ts";
 import { type ClientRequest, RequestError } from "../http/client.ts";
 import { latin1Text } from "../http/latin1.ts";
 import { sizeOf } from "../caller/estimates.ts";
-import type { Purpose, Spent, Visit } from "../caller/visit.ts";
+import type { Spent } from "../caller/usage/charge.ts";
+import type { Purpose, Visit } from "../caller/visit.ts";
 
 /** POST paths whose answers cost no tokens, or that count something else than tokens. */
 const NO_TOKENS =
@@ -19,15 +20,18 @@ const BYTES_PER_TOKEN = 4;
 export const LOOK: Purpose = { model: null, size: null, answers: 0, most: 0, slot: false };
 
 export function purposeOf(request: ForwardRequest): Purpose {
-  const { client, path, body, api, model, prompt, jsonBody } = request;
-  const hasTokens = client.method === "POST" && jsonBody && !NO_TOKENS.test(path);
+  const { body, api, model, prompt } = request;
   return {
     model,
-    size: hasTokens ? sizeOf(body, prompt) : null,
+    size: usesTokens(request) ? sizeOf(body, prompt) : null,
     answers: api === null ? 0 : request.choices,
     most: prompt.answerTokens,
     slot: true,
   };
+}
+
+function usesTokens({ client, path, jsonBody }: ForwardRequest): boolean {
+  return client.method === "POST" && jsonBody && !NO_TOKENS.test(path);
 }
 
 /** What the forward loop has to know of `visit`; `waits` where it has to wait for its limits first. */
@@ -52,7 +56,10 @@ async function passed(visit: Visit, client: ClientRequest) {
   }
 }
 
-/** What `request` has used, by what is known of its answer. */
+/**
+ * What `request` has used, by what is known of its answer; `estimatedPrompt` is 0 where nobody is charged for
+ * it, and none was made.
+ */
 export function spentOf(request: ForwardRequest, account: Account, estimatedPrompt: number): Spent {
   const { outcome, status, usage, pieces, response, streamed } = account;
   const nothing = { prompt: 0, cached: 0, completion: 0, estimated: false };
@@ -79,7 +86,7 @@ export function spentOf(request: ForwardRequest, account: Account, estimatedProm
   if (request.api !== null) {
     return { ...guess, completion: Math.ceil(response.length / BYTES_PER_TOKEN) };
   }
-  if (estimatedPrompt === 0) return nothing;
+  if (!usesTokens(request)) return nothing;
   const counted = countedIn(response);
   return counted === null ? guess : { ...guess, ...counted, estimated: false };
 }

@@ -7,6 +7,7 @@ import { header } from "../http/message.ts";
 import { NOTHING_SPENT, type Visit } from "../caller/visit.ts";
 import type { Report, ReportedAttempt, ReportedCaller } from "../observe/report.ts";
 import type { PolicyTrail } from "../policy/trail.ts";
+import { spentOf } from "./caller_terms.ts";
 import { routeLabel } from "./routes.ts";
 
 const NO_HITS: Report["policies"] = [];
@@ -68,6 +69,7 @@ export function reportOf(
     policyChecks: trail === null ? undefined : trail.checks,
     policyHeldMs: trail === null ? undefined : trail.longestHeldMs ?? undefined,
     caller: visit === null ? null : callerOf(visit),
+    spent: visit !== null || request === null ? null : spentOf(request, account, 0),
     turnedAway: visit === null ? account.reason : "",
   };
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { UsageView } from "../../lib/dashboard/usage_view.ts";
 import { adminAccess } from "../../lib/server/admin.ts";
 import { bearer, keyedGateway, makeKey, type TestKey } from "../e2e/access/keyed.ts";
-import { completion, type Gateway, startUpstream } from "../e2e/stand.ts";
+import { completion, type Gateway, startGateway, startUpstream } from "../e2e/stand.ts";
 import { waitFor } from "../support/wait.ts";
 
 const TOKEN = "correct-horse-battery";
@@ -82,4 +82,46 @@ Deno.test("what cannot be asked for is said, and usage is for those alone who ma
     remoteAddress: "127.0.0.1",
   }, { enabled: true, token: null, local: false, publicMetrics: false });
   assert.equal(access.kind, "refused", "without a token this host's users see no clients");
+});
+
+Deno.test("without keys usage is told by client, of embeddings too", async () => {
+  await using upstream = startUpstream(({ path }) =>
+    path === "/v1/embeddings"
+      ? Response.json({ data: [], usage: { prompt_tokens: 5, total_tokens: 5 } })
+      : completion("hello", { usage: { prompt_tokens: 12, completion_tokens: 3 } })
+  );
+  await using gateway = await startGateway({
+    instances: [{ url: upstream.url, model_name: "m" }],
+    admin: { token: TOKEN },
+    access: { trusted_proxies: ["127.0.0.1"] },
+  });
+  const from = (client: string, path: string, body: unknown) =>
+    gateway.post(path, body, { headers: { "x-forwarded-for": client } });
+  const messages = [{ role: "user", content: "hello" }];
+  for (const client of ["10.0.0.7", "10.0.0.7", "10.0.0.8"]) {
+    await (await from(client, "/v1/chat/completions", { model: "m", messages })).text();
+  }
+  await (await from("10.0.0.8", "/v1/embeddings", { model: "m", input: "hello" })).text();
+  await (await from("10.0.0.8", "/v1/embeddings", { model: "other", input: "hello" })).text();
+  await waitFor(async () => (await usage(gateway, "by=client")).total.requests === 5, "the file");
+  const byClient = await usage(gateway, "by=client");
+  assert.equal(byClient.keyed, false);
+  assert.deepEqual(
+    byClient.rows.map(({ values, requests, prompt, completion, estimated }) => [
+      ...values,
+      ...[requests, prompt, completion, estimated],
+    ]),
+    [["10.0.0.7", 2, 24, 6, 0], ["10.0.0.8", 3, 17, 3, 0]],
+  );
+  const ofOne = await usage(gateway, "by=day&client=10.0.0.8");
+  assert.deepEqual(ofOne.rows.map(({ values, tokens }) => [...values, tokens]), [
+    [ofOne.today, 20],
+  ]);
+  const csv = await fetch(
+    `${gateway.url}/dashboard/api/usage?by=client,model&format=csv`,
+    bearer(TOKEN),
+  );
+  const lines = (await csv.text()).trimEnd().split("\r\n");
+  assert.match(lines[0], /^client,model,requests,/);
+  assert.match(lines[1], /^10\.0\.0\.7,m,2,24,0,6,30,0,0$/);
 });

@@ -29,6 +29,7 @@ export const REPORT: Report = {
   completionTokens: 11,
   pieces: 11,
   caller: null,
+  spent: { prompt: 7, cached: 0, completion: 11, estimated: false },
   turnedAway: "",
   policies: [],
 };

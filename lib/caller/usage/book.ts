@@ -8,7 +8,16 @@ import { Amount } from "./amount.ts";
 import { counterName, DAYS_KEPT, MONTHS_KEPT } from "./counter_name.ts";
 import { removeLeftOvers, usageMonths, usagePath } from "./files.ts";
 import { monthOf, type Periods, TOTAL } from "./period.ts";
-import { type Counter, counterOf, counterText, type Line, lineOf, writeLine } from "./row.ts";
+import {
+  type Counter,
+  counterOf,
+  counterText,
+  type Line,
+  lineOf,
+  type Row,
+  textOf,
+  writeLine,
+} from "./row.ts";
 import { CounterSums, type Since } from "./sums.ts";
 import { type News, UsageFile } from "./usage_file.ts";
 import type { Booked, UsageMemory } from "./usage_memory.ts";
@@ -40,6 +49,8 @@ export interface BookOptions {
   now(): number;
   /** Rows that were taken from the workers, each once. */
   onBooked(booked: readonly Booked[]): void;
+  /** What a file has of a row. */
+  onRead(row: Row, amount: Amount): void;
 }
 
 /** The file of one month, and what of it is in the counters. */
@@ -79,6 +90,16 @@ export class Book {
     if (booked.length === 0) return;
     this.options.onBooked(booked);
     for (const { row, amount } of booked) this.#keep(row, amount);
+  }
+
+  /** Whether there is something to write. */
+  get hasNews(): boolean {
+    return this.#pending.size > 0;
+  }
+
+  /** Books what no budget counts; it is written with the next flush. */
+  add(row: Row, amount: Amount): void {
+    this.#keep(textOf(row), amount);
   }
 
   /** Adds `amount` to one counter and to nothing else; it is written with the next flush. */
@@ -198,7 +219,10 @@ export class Book {
   ): Promise<News> {
     const month = this.#month(name);
     const found = new CounterSums(this.#since);
-    const news = await ask((line) => found.add(line));
+    const news = await ask((line) => {
+      found.add(line);
+      if (line.kind === "used") this.options.onRead(line.row, line.amount);
+    });
     const { path } = month.file;
     if (news.torn > 0) this.options.events.torn(path, news.torn);
     if (news.odd > 0) this.options.events.odd(path, news.odd);

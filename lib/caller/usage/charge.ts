@@ -2,22 +2,26 @@
 
 import { Amount } from "./amount.ts";
 
+/** What a request used. */
+export interface Spent {
+  /** Tokens of the prompt, cached ones among them. */
+  readonly prompt: number;
+  readonly cached: number;
+  readonly completion: number;
+  /** Whether the tokens are estimated: nobody told them. */
+  readonly estimated: boolean;
+}
+
 /** One request that ended, booked once. */
-export interface Charge {
+export interface Charge extends Spent {
   /** Name of the key. */
   readonly key: string;
   /** Name of its group; null without one. */
   readonly group: string | null;
   /** As the client named it; "" where it never came to that. */
   readonly model: string;
-  /** Tokens of the prompt, cached ones among them. */
-  readonly prompt: number;
-  readonly cached: number;
-  readonly completion: number;
   /** In units of money (price.ts). */
   readonly cost: number;
-  /** Whether the tokens are estimated: nobody told them. */
-  readonly estimated: boolean;
   /** How the request ended, in the words of reports. */
   readonly outcome: string;
   /** When it ended, by the wall clock: that says in which day and month it counts. */
@@ -38,7 +42,7 @@ export interface Used {
   readonly cost: number;
 }
 
-export function amountOf(charge: Charge): Amount {
+export function amountOf(charge: Spent & Pick<Charge, "cost">): Amount {
   const amount = new Amount();
   amount.requests = 1;
   amount.prompt = charge.prompt;

@@ -5,16 +5,21 @@ import { join } from "node:path";
 /** Folder of the files, below data_dir. */
 export const USAGE_FOLDER = "usage";
 
+/** The folder itself. */
+export function usageFolder(dataDir: string): string {
+  return join(dataDir, USAGE_FOLDER);
+}
+
 /** The file of a month ("2026-11"). */
 export function usagePath(dataDir: string, month: string): string {
-  return join(dataDir, USAGE_FOLDER, `${month.replace("-", "")}.jsonl`);
+  return join(usageFolder(dataDir), `${month.replace("-", "")}.jsonl`);
 }
 
 /** Months that there are files of, in order. */
 export async function usageMonths(dataDir: string): Promise<string[]> {
   const months: string[] = [];
   try {
-    for await (const { name } of Deno.readDir(join(dataDir, USAGE_FOLDER))) {
+    for await (const { name } of Deno.readDir(usageFolder(dataDir))) {
       const month = name.match(/^(\d{4})(\d\d)\.jsonl$/);
       if (month !== null) months.push(`${month[1]}-${month[2]}`);
     }
@@ -27,7 +32,7 @@ export async function usageMonths(dataDir: string): Promise<string[]> {
 
 /** Removes what processes that were killed long ago have left of files that they summed up. */
 export async function removeLeftOvers(dataDir: string, olderThanMs: number): Promise<void> {
-  const folder = join(dataDir, USAGE_FOLDER);
+  const folder = usageFolder(dataDir);
   for (const name of await leftOvers(folder)) {
     const path = join(folder, name);
     const { mtime } = await Deno.stat(path);

@@ -4,8 +4,9 @@
 import type { Period } from "../../config/access.ts";
 import { Amount } from "./amount.ts";
 import { Book, type BookEvents } from "./book.ts";
+import { ClientNames } from "./clients.ts";
 import { Ledger } from "./ledger.ts";
-import type { Scope } from "./charge.ts";
+import { amountOf, type Scope, type Spent } from "./charge.ts";
 import { counterText, type Row, rowOf } from "./row.ts";
 import { Seen } from "./seen.ts";
 import type { UsageMemory } from "./usage_memory.ts";
@@ -27,11 +28,25 @@ export interface KeeperRules {
   readonly timeZone: string;
   /** Whether some budget is prepaid: what was used before this month matters at once. */
   readonly hasTotals: boolean;
+  /** Whether some key may have a budget: what other processes have used matters then, and what was before. */
+  readonly hasKeys: boolean;
+}
+
+/** A request that nobody's key is charged for. */
+export interface KeylessUse {
+  /** Address of the client; "" where it is not to be kept. */
+  readonly client: string;
+  readonly model: string;
+  readonly outcome: string;
+  readonly spent: Spent;
+  /** When it ended, milliseconds since 1970. */
+  readonly at: number;
 }
 
 export class UsageKeeper {
   readonly ledger: Ledger;
   readonly seen = new Seen();
+  readonly #clients = new ClientNames();
   #book: Book | null = null;
   #rules: KeeperRules | null = null;
   #timer: ReturnType<typeof setInterval> | null = null;
@@ -46,11 +61,10 @@ export class UsageKeeper {
     this.ledger = new Ledger(memory, "UTC", now);
   }
 
-  /** Follows the configuration; null where nobody has a key: nothing is read or written then. */
-  apply(rules: KeeperRules | null): void {
+  /** Follows the configuration. */
+  apply(rules: KeeperRules): void {
     const before = this.#rules;
     this.#rules = rules;
-    if (rules === null) return this.#stop();
     this.ledger.apply(rules.timeZone);
     if (this.#book !== null && before?.dataDir === rules.dataDir) return;
     this.#stop();
@@ -65,15 +79,32 @@ export class UsageKeeper {
     const [book, rules] = [this.#book, this.#rules];
     if (book === null || rules === null) return;
     await this.#leaving;
-    await book.restore();
-    const all = book.restoreAll();
-    if (rules.hasTotals) await all;
+    if (rules.hasKeys) {
+      await book.restore();
+      const all = book.restoreAll();
+      if (rules.hasTotals) await all;
+    }
     if (this.#book !== book || this.#timer !== null) return;
     this.#timer = setInterval(() => {
       // Told where it fails.
-      void book.flush();
+      if (this.#rules?.hasKeys || book.hasNews) void book.flush();
     }, FLUSH_MS);
     Deno.unrefTimer(Number(this.#timer));
+  }
+
+  /** Books a request that no key is charged for, by its client. */
+  book({ client, model, outcome, spent, at }: KeylessUse): void {
+    const day = this.ledger.periods.dayAt(at).name;
+    const row: Row = {
+      day,
+      key: "",
+      group: "",
+      client: this.#clients.nameOf(day, client, spent.prompt + spent.completion),
+      // What was refused was asked of nobody: its name may be anything.
+      model: outcome === "rejected" ? "" : model,
+      outcome,
+    };
+    this.#book?.add(row, amountOf({ ...spent, cost: 0 }));
   }
 
   /** Writes the rest. */
@@ -117,6 +148,7 @@ export class UsageKeeper {
         for (const { row, amount } of rows) this.seen.add(row, amount);
         this.events.booked(rows.map(({ row }) => row));
       },
+      onRead: ({ day, client }, amount) => this.#clients.know(day, client, amount),
     });
   }
 

@@ -73,6 +73,7 @@ export class Ledger {
       day: this.#periods.dayAt(at).name,
       key: charge.key,
       group: charge.group ?? "",
+      client: "",
       // What was refused was asked of nobody: its name may be anything.
       model: charge.outcome === "rejected" ? "" : charge.model,
       outcome: charge.outcome,

@@ -7,7 +7,7 @@ import { monthOf } from "./period.ts";
 import type { Row } from "./row.ts";
 
 /** What usage can be told apart by. */
-export const DIMENSIONS = ["key", "group", "model", "day", "outcome"] as const;
+export const DIMENSIONS = ["key", "group", "client", "model", "day", "outcome"] as const;
 export type Dimension = typeof DIMENSIONS[number];
 
 export interface ReportOptions {

@@ -1,5 +1,5 @@
-// What is written of usage: one line for each day, key, group, model and outcome with what was added to
-// its sum, and lines that correct a counter. All lines of a kind have the same keys, none is null.
+// What is written of usage: one line for each day, key, group, client, model and outcome with what was added
+// to its sum, and lines that correct a counter. All lines of a kind have the same keys, none is null.
 
 import type { Period } from "../../config/access.ts";
 import { Amount } from "./amount.ts";
@@ -10,9 +10,11 @@ import { monthOf, TOTAL } from "./period.ts";
 export interface Row {
   /** As the gateway's time zone had it: "2026-11-26". */
   readonly day: string;
+  /** Both "" without one. */
   readonly key: string;
-  /** "" without one. */
   readonly group: string;
+  /** Address of the client, or "others", where there are no keys; else "". */
+  readonly client: string;
   readonly model: string;
   readonly outcome: string;
 }
@@ -29,13 +31,13 @@ export interface Counter {
 const MAX_NAME = 200;
 
 /** A row as one text, by which it is found: the same for the same row. */
-export function textOf({ day, key, group, model, outcome }: Row): string {
-  return JSON.stringify([day, key, group, model.slice(0, MAX_NAME), outcome]);
+export function textOf({ day, key, group, client, model, outcome }: Row): string {
+  return JSON.stringify([day, key, group, client, model.slice(0, MAX_NAME), outcome]);
 }
 
 export function rowOf(text: string): Row {
-  const [day, key, group, model, outcome] = JSON.parse(text);
-  return { day, key, group, model, outcome };
+  const [day, key, group, client, model, outcome] = JSON.parse(text);
+  return { day, key, group, client, model, outcome };
 }
 
 /** A counter as one text: its name in memory. */
@@ -54,9 +56,10 @@ export function kindOf(period: string): Period {
   return period === TOTAL ? "total" : period.length > 7 ? "day" : "month";
 }
 
-/** The counters that a row adds to. */
+/** The counters that a row adds to; none where there is no key. */
 export function countersOf({ day, key, group }: Pick<Row, "day" | "key" | "group">): Counter[] {
   const counters: Counter[] = [];
+  if (key === "") return counters;
   const periods = [day, monthOf(day), TOTAL];
   for (const period of periods) counters.push({ scope: "key", name: key, period });
   if (group !== "") {
@@ -98,15 +101,16 @@ export function readLine(text: string): Line | null {
   if (fields === null || typeof fields !== "object") return null;
   const amount = readAmount(fields);
   if (amount === null) return null;
-  const { day, key, group, model, outcome, scope, name, period } = fields;
+  // Lines of versions before this one name no client.
+  const { day, key, group, client = "", model, outcome, scope, name, period } = fields;
   if (typeof scope === "string") {
     const isCounter = (scope === "key" || scope === "group") && typeof name === "string" &&
       typeof period === "string";
     return isCounter ? { kind: "corrected", counter: { scope, name, period }, amount } : null;
   }
   const isRow = isDay(day) && typeof key === "string" && typeof group === "string" &&
-    typeof model === "string" && typeof outcome === "string";
-  return isRow ? { kind: "used", row: { day, key, group, model, outcome }, amount } : null;
+    typeof client === "string" && typeof model === "string" && typeof outcome === "string";
+  return isRow ? { kind: "used", row: { day, key, group, client, model, outcome }, amount } : null;
 }
 
 function readAmount(fields: Record<string, unknown>): Amount | null {

@@ -3,7 +3,7 @@
 
 import { dirname } from "node:path";
 import { readLines } from "./lines.ts";
-import type { Line } from "./row.ts";
+import type { Line, Row } from "./row.ts";
 import { sumUp } from "./summed_up.ts";
 
 /** Below this nothing is summed up. */
@@ -56,13 +56,19 @@ export class UsageFile {
     });
   }
 
-  /** Puts one line in the place of all that say the same thing. What is appended meanwhile stays. */
-  async sumUp(onLine: (line: Line) => void): Promise<News> {
+  /**
+   * Puts one line in the place of all that say the same thing, rows as `changed` has them. What is appended
+   * meanwhile stays.
+   */
+  async sumUp(
+    onLine: (line: Line) => void,
+    changed: (row: Row) => Row = (row) => row,
+  ): Promise<News> {
     const from = this.#known;
     if (from === null) return NOTHING;
     const short = `${this.path}.${Deno.pid}.new`;
     try {
-      await sumUp(this.path, from.size, short);
+      await sumUp(this.path, from.size, short, changed);
       return await this.#alone(() => this.#replace(short, from, onLine));
     } finally {
       await removeIfThere(short);

@@ -1,4 +1,4 @@
-// `keys usage`: who used how much, from the files of usage. The gateway need not run, and may.
+// `keys usage`: who used how much, keys or, where there are none, clients, from the files of usage. The gateway need not run, and may.
 
 import type { Dimension } from "../../caller/usage/report.ts";
 import { command } from "../command/command.ts";
@@ -7,7 +7,14 @@ import { expected, type Kind, oneOf, path, text } from "../command/kind.ts";
 import { UsageError } from "../command/read.ts";
 import { configFlag, readOrSay } from "../config_file.ts";
 
-const BY = ["key", "group", "model", "day", "outcome"] as const satisfies readonly Dimension[];
+const BY = [
+  "key",
+  "group",
+  "client",
+  "model",
+  "day",
+  "outcome",
+] as const satisfies readonly Dimension[];
 const FORMATS = ["table", "csv", "json"] as const;
 
 const PERIOD: Kind<string> = {
@@ -29,16 +36,16 @@ const DAY: Kind<string> = {
 
 export const usage = command({
   name: "keys usage",
-  summary: "shows what keys have used",
+  summary: "shows what keys have used, or clients where there are no keys",
   about:
-    `Requests, tokens and cost of keys, from the files in data_dir/usage/. What happened in the last second
-may be missing.`,
+    `Requests, tokens and cost of keys, or of clients by their addresses where there are no keys, from the
+files in data_dir/usage/. What happened in the last second may be missing.`,
   flags: {
     config: configFlag("configuration, for data_dir and limits.time_zone"),
     "data-dir": optional(path("DIR"), "read DIR/usage instead, without a configuration"),
     by: repeated(
       oneOf("WHAT", BY),
-      "a line for each key (as without it), group, model, day or outcome",
+      "a line for each key, group, client, model, day or outcome; else for each key or client",
     ),
     period: withDefault(
       PERIOD,
@@ -49,15 +56,18 @@ may be missing.`,
     to: optional(DAY, "to this day, included; beats --period"),
     key: repeated(text("NAME"), "only what this key used"),
     group: repeated(text("NAME"), "only what keys of this group used"),
+    client: repeated(text("ADDRESS"), "only what this client used, where there are no keys"),
     model: repeated(text("NAME"), "only what was used of this model"),
     format: withDefault(oneOf("F", FORMATS), "table", "table, csv or json"),
   },
   details:
     `Tokens are those of prompt and answer; cached ones are among those of the prompt. ESTIMATED counts
-requests whose tokens nobody told. What cost most stands first.`,
+requests whose tokens nobody told. What cost most stands first. Without keys the first 500 clients of a
+day have lines of their own, and later ones that used 1 % of its tokens; the rest is \`others\`.`,
   examples: [
     "simple-ai-gateway keys usage",
     "simple-ai-gateway keys usage --by day --by model --key web",
+    "simple-ai-gateway keys usage --by client --by day --client 10.0.0.7",
     "simple-ai-gateway keys usage --by group --period 2026-11 --format csv > november.csv",
     "simple-ai-gateway keys usage --from 2026-11-01 --to 2026-11-15 --format json",
   ],
@@ -75,18 +85,23 @@ requests whose tokens nobody told. What cost most stands first.`,
   if (from !== undefined && to !== undefined && from > to) {
     throw new UsageError(`--from: expected a day before --to, got \`${from}\` and \`${to}\``);
   }
-  const by = values.by.length === 0 ? ["key" as const] : [...new Set(values.by)];
   const allows = (wanted: string[], value: string) => wanted.length === 0 || wanted.includes(value);
-  let report;
-  try {
-    report = await reportUsage({
+  const reportBy = (by: readonly Dimension[]) =>
+    reportUsage({
       dataDir: place.dataDir,
       by,
       from,
       to,
-      where: ({ key, group, model }) =>
-        allows(values.key, key) && allows(values.group, group) && allows(values.model, model),
+      where: ({ key, group, client, model }) =>
+        allows(values.key, key) && allows(values.group, group) && allows(values.client, client) &&
+        allows(values.model, model),
     });
+  let by: readonly Dimension[] = values.by.length === 0 ? ["key"] : [...new Set(values.by)];
+  let report;
+  try {
+    report = await reportBy(by);
+    const hasKeys = report.rows.some(({ values: [name] }) => name !== "");
+    if (values.by.length === 0 && !hasKeys) report = await reportBy(by = ["client"]);
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;
     console.error(error.message);
@@ -102,8 +117,8 @@ async function placeOf(dataDir: string | undefined, config: string) {
   if (dataDir !== undefined) return { dataDir, timeZone: "UTC" };
   const loaded = await readOrSay(config);
   if (loaded === null) return null;
-  const { dataDir: configured, callers } = loaded.config;
-  return { dataDir: configured, timeZone: callers?.timeZone ?? "UTC" };
+  const { dataDir: configured, timeZone } = loaded.config;
+  return { dataDir: configured, timeZone };
 }
 
 /** First and last day of a period. */

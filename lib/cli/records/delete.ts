@@ -1,6 +1,8 @@
 // What `records delete` does: goes through the folders and says what went from each.
 
 import { join } from "node:path";
+import { forgetClient } from "../../caller/usage/forget.ts";
+import { usageFolder } from "../../caller/usage/files.ts";
 import { eraseFrom, type Erasure, type LineFacts, recordFolders } from "../../record/erase.ts";
 import { recordFacts } from "../../record/line_facts.ts";
 import { storyIn } from "../../requests/story.ts";
@@ -24,5 +26,12 @@ export async function deleteRecords(
     const { lines, files } = await eraseFrom(folder, erasure, factsOf, options);
     console.error(`${folder}: ${lines} lines of ${files} files ${did}`);
   }
+  const { client, key, before } = erasure;
+  // Usage of a key names no client.
+  if (client === undefined || key !== undefined) return 0;
+  const day = before === undefined ? undefined : new Date(before).toISOString().slice(0, 10);
+  const lines = await forgetClient(dataDir, { client, before: day }, isTrial);
+  const named = isTrial ? "would be" : "are";
+  console.error(`${usageFolder(dataDir)}: ${lines} lines ${named} told as those of others`);
   return 0;
 }

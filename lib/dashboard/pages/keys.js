@@ -1,5 +1,5 @@
 // Who uses how much: the top users, then each key and group with bars for the minute, the day and the
-// month. Names are of the configuration or of tokens, and are shown as text.
+// month; where there are no keys, clients by their addresses. Names are of the configuration or of tokens, and are shown as text.
 
 import { moment, short, whole } from "./format.js";
 import { html } from "./html.js";
@@ -22,12 +22,16 @@ export function KeysView({ t, theme, api, session }) {
     ${view === null
       ? problem === "" && html`<p class="muted" role="status">${t("loading")}</p>`
       : !view.keyed
-      ? html`<p class="muted">${t("no_keys_needed")}</p>`
+      ? html`
+        <p class="muted">${t("no_keys_needed")}</p>
+        <${Usage} t=${t} theme=${theme} api=${api} session=${session} keyed=${false}
+          priced=${false} />
+      `
       : html`
         <${Top} t=${t} view=${view} period=${period} setPeriod=${setPeriod} />
         <${Keys} t=${t} view=${view} query=${query} setQuery=${setQuery} />
         <${Groups} t=${t} view=${view} />
-        <${Usage} t=${t} theme=${theme} api=${api} session=${session}
+        <${Usage} t=${t} theme=${theme} api=${api} session=${session} keyed
           priced=${view.priced} />
       `}
   `;
@@ -72,7 +76,7 @@ function Keys({ t, view, query, setQuery }) {
   return html`
     <section aria-labelledby="keys-title">
       <div class="head">
-        <h2 id="keys-title">${t("keys")} <span class="count">${found}</span></h2>
+        <h2 id="keys-title">${t("keys_list")} <span class="count">${found}</span></h2>
         <label class="plain"><span class="hidden">${t("search_keys")}</span>
           <input type="search" value=${query} placeholder=${t("search_keys")}
             onInput=${(event) => setQuery(event.target.value)} /></label>

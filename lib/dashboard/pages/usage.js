@@ -1,4 +1,5 @@
-// What was used in a time: a sum for each key, group, model or day, a curve over the days, and all of it as CSV.
+// What was used in a time: a sum for each key (or client, where there are no keys), group, model or day, a
+// curve over the days, of all or of one of them, and all of it as CSV.
 
 import { Curve } from "./curve.js";
 import { short, whole } from "./format.js";
@@ -8,20 +9,28 @@ import { Table } from "./table.js";
 import { useState } from "./vendor/libraries.js";
 
 const BY = ["key", "group", "model", "day"];
+const BY_WITHOUT_KEYS = ["client", "model", "day"];
+/** A curve can be of one of these. */
+const CURVES_OF = ["key", "client", "model"];
+/** What the gateway calls clients that have no line of their own. */
+const OTHER_CLIENTS = "others";
 const DAYS = { "7d": 7, "30d": 30, "365d": 365 };
 const REFRESH_MS = 30_000;
 const DAY_MS = 86_400_000;
 
-export function Usage({ t, theme, api, session, priced }) {
-  const [by, setBy] = useState("key");
+export function Usage({ t, theme, api, session, keyed, priced }) {
+  const kinds = keyed ? BY : BY_WITHOUT_KEYS;
+  const [by, setBy] = useState(kinds[0]);
   const [range, setRange] = useState("30d");
+  /** The one that the curve is of; "" for all. */
+  const [one, setOne] = useState("");
   const [problem, setProblem] = useState("");
   const from = dayBefore(new Date(), DAYS[range] - 1);
   const asked = new URLSearchParams({ by, from });
   const { value } = usePolled(api, `usage?${asked}`, REFRESH_MS, session);
   const { value: daily } = usePolled(
     api,
-    `usage?${new URLSearchParams({ by: "day", from })}`,
+    `usage?${new URLSearchParams({ by: "day", from, ...(one === "" ? {} : { [by]: one }) })}`,
     REFRESH_MS,
     session,
   );
@@ -34,20 +43,32 @@ export function Usage({ t, theme, api, session, priced }) {
       setProblem(error.message);
     }
   };
+  const chooseBy = (kind) => {
+    setBy(kind);
+    setOne("");
+  };
+  const pick = CURVES_OF.includes(by) ? (name) => setOne(name === one ? "" : name) : null;
   const choice = (name, legend, values, chosen, choose, label) =>
     html`<fieldset class="choice"><legend class="hidden">${t(legend)}</legend>
       ${
-      values.map((one) =>
-        html`<label key=${one}><input type="radio" name=${name} checked=${one === chosen}
-          onChange=${() => choose(one)} /><span>${label(one)}</span></label>`
+      values.map((value) =>
+        html`<label key=${value}><input type="radio" name=${name} checked=${value === chosen}
+          onChange=${() => choose(value)} /><span>${label(value)}</span></label>`
       )
     }</fieldset>`;
   return html`<section class="usage" aria-labelledby="usage-title">
     <div class="head">
       <h2 id="usage-title">${t("usage")}</h2>
-      ${choice("usage-by", "usage_by", BY, by, setBy, (one) => t(one))}
+      ${choice("usage-by", "usage_by", kinds, by, chooseBy, (kind) => t(kind))}
       ${
-    choice("usage-range", "period", Object.keys(DAYS), range, setRange, (one) => t(`days_${one}`))
+    choice(
+      "usage-range",
+      "period",
+      Object.keys(DAYS),
+      range,
+      setRange,
+      (value) => t(`days_${value}`),
+    )
   }
       <button type="button" onClick=${save}>CSV</button>
     </div>
@@ -57,12 +78,15 @@ export function Usage({ t, theme, api, session, priced }) {
   }${priced ? ` · ${t("costs", { cost: value.total.cost })}` : ""}</p>
     ${
     daily !== null && daily.rows.length > 0 &&
-    html`<${Days} t=${t} theme=${theme} rows=${daily.rows} from=${from} today=${daily.today} />`
+    html`
+      <${Days} t=${t} theme=${theme} rows=${daily.rows} from=${from} today=${daily.today}
+        what=${one === "" ? t("tokens_a_day") : t("tokens_a_day_of", { name: one })} />
+    `
   }
     ${
     value.rows.length === 0 ? html`<p class="muted">${t("nothing_used")}</p>` : html`
       <${Table} t=${t} kind="usage-rows" heads=${headsOf(by, priced)}
-        rows=${value.rows.map((row) => rowOf(row, priced))} />
+        rows=${value.rows.map((row) => rowOf(t, row, { by, priced, one, pick }))} />
     `
   }
     ${
@@ -83,11 +107,20 @@ function headsOf(by, priced) {
   ];
 }
 
-function rowOf({ values: [name], requests, prompt, cached, completion, cost }, priced) {
+function rowOf(t, { values: [name], ...figures }, { by, priced, one, pick }) {
+  const { requests, prompt, cached, completion, cost } = figures;
+  const shown = by === "client" && name === OTHER_CLIENTS ? t("other_clients") : name;
   return {
     key: name,
     data: { "data-used-by": name },
-    head: html`<span class="name">${name === "" ? "–" : name}</span>`,
+    head: name === "" || pick === null
+      ? html`<span class="name">${name === "" ? "–" : shown}</span>`
+      : html`
+        <button type="button" class="name pick" aria-pressed=${name === one} title=${t(
+          "curve_of_this",
+        )}
+          onClick=${() => pick(name)}>${shown}</button>
+      `,
     cells: [
       ...[requests, prompt, cached, completion].map(whole),
       ...(priced ? [String(cost)] : []),
@@ -96,7 +129,7 @@ function rowOf({ values: [name], requests, prompt, cached, completion, cost }, p
 }
 
 /** Tokens of each day, those without any among them. */
-function Days({ t, theme, rows, from, today }) {
+function Days({ t, theme, rows, from, today, what }) {
   const tokens = new Map(rows.map(({ values: [day], tokens }) => [day, tokens]));
   const first = rows[0].values[0] > from ? rows[0].values[0] : from;
   const days = [];
@@ -108,11 +141,11 @@ function Days({ t, theme, rows, from, today }) {
   const most = values.reduce((one, other) => Math.max(one, other));
   return html`
     <figure>
-      <figcaption>${t("tokens_a_day")}</figcaption>
+      <figcaption>${what}</figcaption>
       <${Curve} times=${days.map((day) =>
         Date.parse(day) / 1000
       )} values=${values} height=${110} axes
-        theme=${theme} label=${t("curve_label", { what: t("tokens_a_day"), most: short(most) })} />
+        theme=${theme} label=${t("curve_label", { what, most: short(most) })} />
     </figure>
   `;
 }

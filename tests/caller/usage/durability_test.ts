@@ -59,7 +59,7 @@ async function keep(dataDir: string) {
     written: () => told.push("written"),
     booked() {},
   });
-  keeper.apply({ dataDir, timeZone: "UTC", hasTotals: true });
+  keeper.apply({ dataDir, timeZone: "UTC", hasTotals: true, hasKeys: true });
   await keeper.restore();
   return { keeper, told, ledger: keeper.ledger };
 }
@@ -204,7 +204,7 @@ Deno.test("another data_dir is read in place of the one before, and gets what wa
     await old.keeper.close();
     const { keeper, ledger } = await keep(one);
     ledger.charge(charge({ at: new Date() }));
-    keeper.apply({ dataDir: two, timeZone: "UTC", hasTotals: false });
+    keeper.apply({ dataDir: two, timeZone: "UTC", hasTotals: false, hasKeys: true });
     await keeper.restore();
     assert.equal(requests(ledger, "web"), 5);
     assert.equal(await written(one, "web"), 1);

@@ -14,7 +14,7 @@ const keeper = new UsageKeeper(UsageMemory.create(), {
   written: () => console.log("written"),
   booked() {},
 });
-keeper.apply({ dataDir, timeZone: "UTC", hasTotals: true });
+keeper.apply({ dataDir, timeZone: "UTC", hasTotals: true, hasKeys: true });
 await keeper.restore();
 
 let charged = 0;

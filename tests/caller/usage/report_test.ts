@@ -12,7 +12,14 @@ function line(row: Partial<Row>, requests: number, cost: number): string {
   amount.requests = requests;
   amount.prompt = 10 * requests;
   amount.completion = requests;
-  const usual = { day: "2026-11-26", key: "web", group: "", model: "m", outcome: "complete" };
+  const usual = {
+    day: "2026-11-26",
+    key: "web",
+    group: "",
+    client: "",
+    model: "m",
+    outcome: "complete",
+  };
   return writeLine({ kind: "used", row: { ...usual, ...row }, amount });
 }
 

@@ -9,7 +9,7 @@ import { UsageFile } from "../../../lib/caller/usage/usage_file.ts";
 function line(key: string, requests: number, cost = 0.1): string {
   const amount = new Amount().pay(cost);
   amount.requests = requests;
-  const row = { day: "2026-11-26", key, group: "", model: "m", outcome: "complete" };
+  const row = { day: "2026-11-26", key, group: "", client: "", model: "m", outcome: "complete" };
   return writeLine({ kind: "used", row, amount });
 }
 
