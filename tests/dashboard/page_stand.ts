@@ -75,36 +75,48 @@ export function seen(
   );
 }
 
-/** Finds no fault by axe in `view`, light and dark, wide and narrow; `ready` makes it whole first. */
+/** How people see a page. */
+export const LOOKS = [
+  { colorScheme: "light", width: 1280 },
+  { colorScheme: "light", width: 390 },
+  { colorScheme: "dark", width: 1280 },
+  { colorScheme: "dark", width: 390 },
+] as const;
+
+/** Finds no fault by axe in `view`, in all looks; `ready` makes it whole first. */
 export async function accessible(
   browser: Browser,
   fleet: Fleet,
   view: string,
   ready: (page: Page) => Promise<unknown>,
 ): Promise<void> {
-  for (
-    const { colorScheme, width } of [
-      { colorScheme: "light", width: 1280 },
-      { colorScheme: "dark", width: 390 },
-    ] as const
-  ) {
-    // The policy forbids what axe does; it is in force in all other tests.
-    const context = await browser.newContext({
-      bypassCSP: true,
-      colorScheme,
-      viewport: { width, height: 800 },
-    });
-    const page = await context.newPage();
+  for (const look of LOOKS) {
+    const page = await pageForAxe(browser, look);
     await page.goto(`${fleet.gateway.url}/dashboard/#/${view}`);
     await page.waitForSelector(".connection.live");
     await ready(page);
-    await page.evaluate(axe.source);
-    const found = await page.evaluate(`axe.run().then(({ violations }) => violations.map(
-      ({ id, nodes }) => id + ": " + nodes.map(({ html }) => html.slice(0, 200)).join(" | ")
-    ))`);
-    assert.deepEqual(found, [], `${view}, ${colorScheme}, ${width}`);
-    const wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
-    assert.ok(Number(wide) <= 0, `${view} scrolls sideways by ${wide} at ${width}`);
-    await context.close();
+    await faultless(page, `${view}, ${look.colorScheme}, ${look.width}`);
+    await page.context().close();
   }
+}
+
+/** The policy forbids what axe does; it is in force in all other tests. */
+export async function pageForAxe(
+  browser: Browser,
+  { colorScheme, width }: typeof LOOKS[number],
+): Promise<Page> {
+  const viewport = { width, height: 800 };
+  const context = await browser.newContext({ bypassCSP: true, colorScheme, viewport });
+  return await context.newPage();
+}
+
+/** The page as it is has no fault that axe finds, and does not scroll sideways. */
+export async function faultless(page: Page, what: string): Promise<void> {
+  await page.evaluate(axe.source);
+  const found = await page.evaluate(`axe.run().then(({ violations }) => violations.map(
+    ({ id, nodes }) => id + ": " + nodes.map(({ html }) => html.slice(0, 200)).join(" | ")
+  ))`);
+  assert.deepEqual(found, [], what);
+  const wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
+  assert.ok(Number(wide) <= 0, `${what} scrolls sideways by ${wide}`);
 }

@@ -3,14 +3,22 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import axe from "npm:axe-core@4.14.1";
 import type { Page } from "npm:playwright-core@1.65.1";
 import { bearer, makeKey } from "../e2e/access/keyed.ts";
 import { chatBody, startFleet } from "../faults/fleet.ts";
 import { startTogether } from "../peers/gateways.ts";
 import { waitFor } from "../support/wait.ts";
 import { openPage } from "./browser.ts";
-import { openView as open, pageTest, seen, startOpen as start, TOKEN } from "./page_stand.ts";
+import {
+  faultless,
+  LOOKS,
+  openView as open,
+  pageForAxe,
+  pageTest,
+  seen,
+  startOpen as start,
+  TOKEN,
+} from "./page_stand.ts";
 
 const text = (page: Page, selector: string) => page.locator(selector).innerText();
 
@@ -159,6 +167,30 @@ pageTest(
     await seen(page, "table.keys .name", /batch/);
     const refused = complaints.filter((one) => !one.includes("401"));
     assert.deepEqual(refused, []);
+  },
+);
+
+pageTest(
+  "without keys the page of usage has a line and a curve for each client",
+  async (browser) => {
+    await using fleet = await start({ count: 1 });
+    for (let i = 0; i < 2; i++) await (await fleet.chat()).text();
+    const { page, complaints } = await open(browser, fleet, "keys");
+    const booked = async () => {
+      const response = await fetch(`${fleet.gateway.url}/dashboard/api/usage?by=client`);
+      return (await response.json()).total.requests === 2;
+    };
+    await waitFor(booked, "both requests in the file");
+    await page.reload();
+    await seen(page, "tr[data-used-by='127.0.0.1']", /127\.0\.0\.1[^]*\b2\b/);
+    await seen(page, "main", /The configuration has no keys/);
+    await page.getByRole("button", { name: "127.0.0.1" }).click();
+    await page.waitForSelector("tr[data-used-by='127.0.0.1'] [aria-pressed=true]");
+    const downloading = page.waitForEvent("download");
+    await page.locator(".usage").getByRole("button", { name: "CSV" }).click();
+    const path = await (await downloading).path();
+    assert.match(await Deno.readTextFile(path), /^client,requests,[^]*\r\n127\.0\.0\.1,2,/);
+    assert.deepEqual(complaints, []);
   },
 );
 
@@ -530,42 +562,54 @@ pageTest("landmarks, names and roles are there for a screen reader", async (brow
   assert.deepEqual(unnamed, []);
 });
 
-pageTest("axe finds no fault in any view, light or dark, wide or narrow", async (browser) => {
-  await using fleet = await start({ simulate: ["--reasoning", "8"], config: KEYED });
-  await (await fleet.chat()).text();
-  await fleet.records(1, 0);
-  for (
-    const { colorScheme, width } of [
-      { colorScheme: "light", width: 1280 },
-      { colorScheme: "dark", width: 390 },
-    ] as const
-  ) {
-    // The policy forbids what axe does; it is in force in all other tests.
-    const context = await browser.newContext({
-      bypassCSP: true,
-      colorScheme,
-      viewport: { width, height: 800 },
-    });
-    const page = await context.newPage();
-    for (const view of ["fleet", "events", "records", "keys", "config", "playground"]) {
-      await page.goto(`${fleet.gateway.url}/dashboard/#/${view}`);
-      await page.waitForSelector(".connection.live");
-      await page.waitForSelector("main h1");
-      if (view === "records") {
-        await page.locator(".list a").first().click();
-        await page.waitForSelector(".reader .message");
+/** Each view, and what must be there before it is whole. */
+const WHOLE = {
+  fleet: "tr[data-instance] canvas",
+  requests: ".list a",
+  events: ".events li",
+  records: ".list a",
+  keys: "tr[data-used-by]",
+  config: "main pre",
+  playground: ".chat textarea",
+  "instance/sim-0": ".condition",
+};
+
+for (const [whose, config] of [["keys", KEYED], ["clients", {}]] as const) {
+  pageTest(
+    `axe finds no fault in any view, light or dark, wide or narrow, with usage by ${whose}`,
+    async (browser) => {
+      await using fleet = await start({ count: 1, simulate: ["--reasoning", "8"], config });
+      await (await fleet.chat()).text();
+      await (await fleet.chat({ model: "nope" })).text();
+      await fleet.records(1, 0);
+      for (const look of LOOKS) {
+        const page = await pageForAxe(browser, look);
+        for (const [view, selector] of Object.entries(WHOLE)) {
+          const what = `${view}, ${look.colorScheme}, ${look.width}`;
+          await page.goto(`${fleet.gateway.url}/dashboard/#/${view}`);
+          await page.waitForSelector(".connection.live");
+          await page.waitForSelector(selector);
+          if (view === "requests" || view === "records") {
+            await faultless(page, `${what}, the list`);
+            await page.locator(".list a").first().click();
+            await page.waitForSelector(
+              view === "requests" ? ".timeline" : ".reader .message",
+            );
+          }
+          if (view === "keys" && config === KEYED) {
+            await page.locator(".usage").getByText("Model", { exact: true }).click();
+            await page.waitForSelector("tr[data-used-by=demo]");
+          }
+          await faultless(page, what);
+        }
+        await page.getByRole("button", { name: "Sign in", exact: true }).click();
+        await page.waitForSelector("dialog[open]");
+        await faultless(page, "the dialog");
+        await page.context().close();
       }
-      await page.evaluate(axe.source);
-      const found = await page.evaluate(`axe.run().then(({ violations }) =>
-        violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ": " + html)))`);
-      assert.deepEqual(found, [], `${view}, ${colorScheme}`);
-    }
-    await page.getByRole("button", { name: "Sign in", exact: true }).click();
-    await page.waitForSelector("dialog[open]");
-    const found = await page.evaluate(`axe.run("dialog").then(({ violations }) => violations)`);
-    assert.deepEqual(found, []);
-  }
-});
+    },
+  );
+}
 
 /** Contrast of an element's text with what it stands on, by WCAG. */
 const CONTRAST = `(selector) => {
