@@ -29,6 +29,7 @@ import type { DeadlineClock } from "./deadline.ts";
 import { explainError, type Failure } from "./failure.ts";
 import { credentialsOf, facingClients, forRank, requestHeaders } from "./header_rules.ts";
 import type { Question } from "./question.ts";
+import type { Pace } from "./pace.ts";
 import type { ForwardRequest } from "./request.ts";
 import { Secret } from "./secret.ts";
 import { type Stage, through } from "./stage.ts";
@@ -63,6 +64,7 @@ const GONE = new ClientGone();
 /** What all attempts of an isolate share. */
 export interface AttemptParts {
   readonly clock: DeadlineClock;
+  readonly pace: Pace;
   /** Memory of whole answers. */
   readonly slab: Slab;
   transportFor(instance: Instance): Transport;
@@ -211,8 +213,24 @@ export class Attempt {
     }
     client.taken();
     if (ended || client.isCut) return true;
+    const { pace } = this.parts;
+    pace.begin();
+    try {
+      return await this.#relayRest(reader, stages, client);
+    } finally {
+      pace.end();
+    }
+  }
+
+  async #relayRest(
+    reader: SseObserver,
+    stages: readonly Stage[],
+    client: ClientStream,
+  ): Promise<boolean> {
     const call = this.#call!;
+    const { pace } = this.parts;
     let { progress } = reader;
+    let count: number | null = 0;
     this.#progressAt = this.#toldAt = this.parts.clock.now;
     while (reader.fault === null) {
       const piece = call.take();
@@ -236,8 +254,9 @@ export class Attempt {
         }
         continue;
       }
+      const rest = pace.rest(count ?? 0);
+      if (rest !== null) await rest;
       this.#waitsForProgress(reader);
-      let count: number | null;
       try {
         count = await call.wait();
       } catch (error) {

@@ -8,6 +8,7 @@ import { Layout } from "./memory/layout.ts";
 import { LimitMemory } from "./memory/limit_memory.ts";
 import { LineMemory } from "./memory/line_memory.ts";
 import { Lock } from "./memory/lock.ts";
+import { SaturatedMemory } from "./memory/saturated_memory.ts";
 import { StoredMemory } from "./memory/stored_memory.ts";
 import { Workers } from "./memory/worker_counts.ts";
 
@@ -27,6 +28,7 @@ function areas(layout: Layout, worker: number) {
     addresses: new AddressMemory(layout, workers),
     routing: new RoutingMemory(layout, MAX_SLOTS, workers),
     limits: new LimitMemory(layout, workers),
+    saturated: new SaturatedMemory(layout, workers),
   };
 }
 
@@ -42,6 +44,7 @@ export class SharedState {
   readonly routing: RoutingMemory;
   /** What callers have used of their limits; guarded by a lock of its own. */
   readonly limits: LimitMemory;
+  readonly saturated: SaturatedMemory;
   readonly #lock: Lock;
 
   static create(): SharedState {
@@ -53,7 +56,7 @@ export class SharedState {
   /** Maps `buffer` for the worker with number `worker` (0 to MAX_WORKERS - 1). */
   constructor(readonly buffer: SharedArrayBuffer, readonly worker: number) {
     const all = areas(new Layout(buffer), worker);
-    const { lock, fleet, line, stored, addresses, routing, limits } = all;
+    const { lock, fleet, line, stored, addresses, routing, limits, saturated } = all;
     this.#lock = lock;
     this.fleet = fleet;
     this.line = line;
@@ -61,6 +64,7 @@ export class SharedState {
     this.addresses = addresses;
     this.routing = routing;
     this.limits = limits;
+    this.saturated = saturated;
   }
 
   /** Runs `body` while no other worker runs one: picks and their claims are one step. Not reentrant. */
@@ -79,5 +83,6 @@ export class SharedState {
     this.addresses.dropWorker(worker);
     this.routing.dropWorker(worker);
     this.limits.dropWorker(worker);
+    this.saturated.dropWorker(worker);
   }
 }

@@ -25,6 +25,7 @@ export interface MetricsParts {
   discovery(): readonly DiscoveryLook[];
   peers(): PeersLook | null;
   isolates(): number;
+  saturated(): number;
 }
 
 const encoder = new TextEncoder();
@@ -55,7 +56,8 @@ export class MetricsPage {
   }
 
   #look(diskFreeBytes: number | null): Look {
-    const { tally, fleet, records, usage, sharedState, discovery, peers, isolates } = this.parts;
+    const { tally, fleet, records, usage, sharedState, discovery, peers, isolates, saturated } =
+      this.parts;
     const instances = fleet.instances.map((one) => ({
       name: one.name,
       models: one.config.models,
@@ -82,6 +84,7 @@ export class MetricsPage {
       process: lookAtProcess(),
       version: VERSION,
       workers: isolates(),
+      saturatedWorkers: saturated(),
     };
   }
 }

@@ -190,6 +190,7 @@ export class GatewayProcess {
       peers: () => this.#peering.look(),
       gateways: () => this.#peering.list(),
       isolates: () => this.#serving.isolates,
+      saturated: () => this.#shared.saturated.count,
     };
     this.#source = new ProcessSource({
       ...seen,

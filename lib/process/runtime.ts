@@ -5,6 +5,7 @@ import { Reception } from "../caller/reception.ts";
 import type { UsageMemory } from "../caller/usage/usage_memory.ts";
 import type { TlsConfig } from "../config/access.ts";
 import type { Config } from "../config/config.ts";
+import { Pace } from "../forward/pace.ts";
 import { DeadlineClock } from "../forward/deadline.ts";
 import { Forwarder } from "../forward/forward.ts";
 import { type Moved, Moving } from "../forward/moving.ts";
@@ -156,6 +157,14 @@ export class Runtime implements Reloadable {
       forwarder: new Forwarder({
         fleet: this.fleet,
         clock: this.#clock,
+        pace: new Pace({
+          lagMs: () => this.#http1.idle.lagMs(),
+          every(body, ms) {
+            const timer = setInterval(body, ms);
+            return () => clearInterval(timer);
+          },
+          saturated: (is) => parts.shared.saturated.change(is),
+        }),
         slab: new Slab(),
         transportFor,
         noteStored: (bytes, instance, owner) => stored.noteIn(bytes, instance, owner),

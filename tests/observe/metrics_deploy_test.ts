@@ -131,6 +131,7 @@ Deno.test({
       process: { residentBytes: 1, cpuSeconds: 1, openFiles: 1 },
       version: "1.0.0",
       workers: 1,
+      saturatedWorkers: 0,
     });
     assert.deepEqual(await promtool(["check", "metrics"], text), { code: 0, said: "" });
   },

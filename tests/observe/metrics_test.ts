@@ -78,6 +78,7 @@ function lookAt(tally: Tally, instances: Named[], usage: UsageLook | null): Look
     process: { residentBytes: 1e8, cpuSeconds: 12.5, openFiles: 30 },
     version: "1.0.0",
     workers: 2,
+    saturatedWorkers: 1,
   };
 }
 

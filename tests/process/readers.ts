@@ -135,6 +135,7 @@ class Readers {
         process: { residentBytes: 0, cpuSeconds: 0, openFiles: null },
         version: "test",
         workers: 1,
+        saturatedWorkers: 0,
       }),
     );
     const { line, folder } = await this.#recorded();

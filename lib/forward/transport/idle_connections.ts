@@ -30,6 +30,11 @@ export class IdleConnections {
     }
   }
 
+  /** How late the loop sees what comes, in milliseconds. */
+  lagMs(): Promise<number> {
+    return this.#probe.lagMs();
+  }
+
   /** The same at once, where the last one need not be looked at; else null, which says nothing. */
   takeFresh(key: string): Connection | null {
     const connections = this.#idle.get(key);

@@ -30,6 +30,14 @@ export class LoopProbe {
     ));
   }
 
+  /** How long what comes on a socket now has to wait until it is seen, in milliseconds. */
+  async lagMs(): Promise<number> {
+    await this.#asking;
+    const begun = performance.now();
+    await (this.#asking ??= this.#ask());
+    return performance.now() - begun;
+  }
+
   close(): void {
     this.#pair?.then((pair) => pair.forEach((conn) => conn.close()), () => {
       // It never came about.

@@ -61,6 +61,8 @@ export interface Look {
   readonly process: ProcessLook;
   readonly version: string;
   readonly workers: number;
+  /** Of these, how many have more streams than they keep up with. */
+  readonly saturatedWorkers: number;
 }
 
 /** A discovery at the moment of a scrape. */

@@ -68,6 +68,12 @@ export const processMetrics: readonly Metric[] = [
     },
   },
   single("gauge", "gateway_workers", "Isolates that serve", ({ workers }) => workers),
+  single(
+    "gauge",
+    "gateway_workers_saturated",
+    "Isolates with more streams than they keep up with, which read them less often",
+    ({ saturatedWorkers }) => saturatedWorkers,
+  ),
   {
     name: "gateway_build_info",
     type: "gauge",
