@@ -122,7 +122,7 @@ Deno.test("comments behind [DONE] do not keep an answer open, nor figures one th
   await using able = await startOddServer(fromTheStart);
   await using gateway = await startGatewayFor([endless.url], {
     fallback_instances: [{ url: able.url, model_name: "demo" }],
-    timeouts: { idle: 1, first_byte: 1 },
+    timeouts: { idle: 2, first_byte: 2 },
     retry: { max_wait: 0 },
   });
   before = answer(WORDS).slice(HEAD.length);

@@ -9,6 +9,7 @@ import {
   startGateway,
   waitFor,
 } from "../e2e/stand.ts";
+import { oneOf } from "../support/wait.ts";
 import {
   chunk,
   completion,
@@ -102,26 +103,34 @@ async function settled(gateway: Gateway): Promise<void> {
 /** Nothing at all. */
 const mute = () => {};
 
-Deno.test("a hung engine costs its clients seconds with untouched defaults, and is soon found", async () => {
-  await using s = await two();
-  s.a.answer = mute;
-  const slow: number[] = [];
-  for (let n = 0; n < 10; n++) {
-    const { name, status, text, seconds } = await ask(s.gateway);
-    assert.equal(status, 200, text);
-    assert.equal(name, "b");
-    assert.match(text, /\[DONE\]/);
-    if (seconds > 1) slow.push(seconds);
-  }
-  assert.ok(slow.length <= 3, slow.join(" "));
-  assert.ok(slow.every((seconds) => seconds < 4.5), slow.join(" "));
-  assert.match((await s.gateway.health()).text, /"hung"/);
-  await settled(s.gateway);
-  // What was closed there is closed.
-  await waitFor(() => s.a.asked.every(({ closed }) => closed), "its connections to be closed");
-  const lines = await recordsOf(s.gateway, QUICK + 10);
-  assert.equal(lines.length, QUICK + 10, "one record each");
-});
+/** What is usual, and what is too long for it, is told by time alone. */
+function timed(name: string, work: () => Promise<void>): void {
+  Deno.test(name, () => oneOf(3, work));
+}
+
+timed(
+  "a hung engine costs its clients seconds with untouched defaults, and is soon found",
+  async () => {
+    await using s = await two();
+    s.a.answer = mute;
+    const slow: number[] = [];
+    for (let n = 0; n < 10; n++) {
+      const { name, status, text, seconds } = await ask(s.gateway);
+      assert.equal(status, 200, text);
+      assert.equal(name, "b");
+      assert.match(text, /\[DONE\]/);
+      if (seconds > 1) slow.push(seconds);
+    }
+    assert.ok(slow.length <= 3, slow.join(" "));
+    assert.ok(slow.every((seconds) => seconds < 4.5), slow.join(" "));
+    assert.match((await s.gateway.health()).text, /"hung"/);
+    await settled(s.gateway);
+    // What was closed there is closed.
+    await waitFor(() => s.a.asked.every(({ closed }) => closed), "its connections to be closed");
+    const lines = await recordsOf(s.gateway, QUICK + 10);
+    assert.equal(lines.length, QUICK + 10, "one record each");
+  },
+);
 
 /** A whole answer in these words. */
 function wholeAnswer(call: OddCall, text: string): void {
@@ -131,30 +140,33 @@ function wholeAnswer(call: OddCall, text: string): void {
 
 const WHOLE = { stream: false, max_tokens: 16 };
 
-Deno.test("a hung engine costs clients of whole answers seconds, too, and is found by them alone", async () => {
-  await using s = await two();
-  s.a.answer = (call) => wholeAnswer(call, "a");
-  s.b.answer = (call) => wholeAnswer(call, "b");
-  for (let n = 0; n < QUICK; n++) assert.equal((await ask(s.gateway, WHOLE)).status, 200);
-  s.a.answer = mute;
-  s.a.asked.length = s.b.asked.length = 0;
-  const slow: number[] = [];
-  for (let n = 0; n < 10; n++) {
-    const { name, status, text, seconds } = await ask(s.gateway, WHOLE);
-    assert.equal(status, 200, text);
-    assert.equal(name, "b");
-    assert.match(text, /"content":"b"/);
-    if (seconds > 2) slow.push(seconds);
-  }
-  assert.ok(slow.length <= 3, slow.join(" "));
-  assert.match((await s.gateway.health()).text, /"hung"/);
-  await settled(s.gateway);
-  await waitFor(() => s.a.asked.every(({ closed }) => closed), "its connections to be closed");
-  const lines = await recordsOf(s.gateway, 2 * QUICK + 10);
-  assert.equal(lines.length, 2 * QUICK + 10, "one record each");
-});
+timed(
+  "a hung engine costs clients of whole answers seconds, too, and is found by them alone",
+  async () => {
+    await using s = await two();
+    s.a.answer = (call) => wholeAnswer(call, "a");
+    s.b.answer = (call) => wholeAnswer(call, "b");
+    for (let n = 0; n < QUICK; n++) assert.equal((await ask(s.gateway, WHOLE)).status, 200);
+    s.a.answer = mute;
+    s.a.asked.length = s.b.asked.length = 0;
+    const slow: number[] = [];
+    for (let n = 0; n < 10; n++) {
+      const { name, status, text, seconds } = await ask(s.gateway, WHOLE);
+      assert.equal(status, 200, text);
+      assert.equal(name, "b");
+      assert.match(text, /"content":"b"/);
+      if (seconds > 2) slow.push(seconds);
+    }
+    assert.ok(slow.length <= 3, slow.join(" "));
+    assert.match((await s.gateway.health()).text, /"hung"/);
+    await settled(s.gateway);
+    await waitFor(() => s.a.asked.every(({ closed }) => closed), "its connections to be closed");
+    const lines = await recordsOf(s.gateway, 2 * QUICK + 10);
+    assert.equal(lines.length, 2 * QUICK + 10, "one record each");
+  },
+);
 
-Deno.test("a long whole answer is not asked for twice while its instance gets on", async () => {
+timed("a long whole answer is not asked for twice while its instance gets on", async () => {
   await using s = await two();
   s.a.answer = (call) => wholeAnswer(call, "a");
   s.b.answer = (call) => wholeAnswer(call, "b");
@@ -208,42 +220,45 @@ Deno.test("40: when both answer at the same time there is one answer, one record
   assert.doesNotMatch((await s.gateway.health()).text, /"hung"|"ejected"/);
 });
 
-Deno.test("40: nobody is asked beside it for tools, several answers, responses, or with a limit of one's own", async () => {
-  await using s = await two();
-  await using own = await two({ timeouts: { first_byte: 600 } });
-  for (const { a, b } of [s, own]) a.answer = b.answer = mute;
-  const tools = [{ type: "function", function: { name: "f", parameters: {} } }];
-  const requests: [Gateway, object, string?][] = [
-    [s.gateway, { tools }],
-    [s.gateway, { n: 2 }],
-    [s.gateway, { response_format: { type: "json_object" } }],
-    [s.gateway, { input: "hi" }, "/v1/responses"],
-    [own.gateway, {}],
-  ];
-  const end = new AbortController();
-  const { signal } = end;
-  const open = requests.map(([gateway, more, path]) =>
-    // They leave in the end.
-    ask(gateway, more, path, { signal }).catch(() => null)
-  );
-  const all = () => [s.a, s.b, own.a, own.b].flatMap(({ asked }) => asked);
-  await waitFor(() => all().length === requests.length, "all requests");
-  // Others get on meanwhile, so that nothing else speaks against a second one.
-  s.b.answer = (call) => stream(call, "b");
-  const until = performance.now() + 3500;
-  let more = 0;
-  while (performance.now() < until) {
-    s.a.answer = (call) => stream(call, "a");
-    assert.equal((await ask(s.gateway)).status, 200);
-    more++;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  assert.equal(all().length, requests.length + more);
-  end.abort();
-  await Promise.all(open);
-});
+timed(
+  "40: nobody is asked beside it for tools, several answers, responses, or with a limit of one's own",
+  async () => {
+    await using s = await two();
+    await using own = await two({ timeouts: { first_byte: 600 } });
+    for (const { a, b } of [s, own]) a.answer = b.answer = mute;
+    const tools = [{ type: "function", function: { name: "f", parameters: {} } }];
+    const requests: [Gateway, object, string?][] = [
+      [s.gateway, { tools }],
+      [s.gateway, { n: 2 }],
+      [s.gateway, { response_format: { type: "json_object" } }],
+      [s.gateway, { input: "hi" }, "/v1/responses"],
+      [own.gateway, {}],
+    ];
+    const end = new AbortController();
+    const { signal } = end;
+    const open = requests.map(([gateway, more, path]) =>
+      // They leave in the end.
+      ask(gateway, more, path, { signal }).catch(() => null)
+    );
+    const all = () => [s.a, s.b, own.a, own.b].flatMap(({ asked }) => asked);
+    await waitFor(() => all().length === requests.length, "all requests");
+    // Others get on meanwhile, so that nothing else speaks against a second one.
+    s.b.answer = (call) => stream(call, "b");
+    const until = performance.now() + 3500;
+    let more = 0;
+    while (performance.now() < until) {
+      s.a.answer = (call) => stream(call, "a");
+      assert.equal((await ask(s.gateway)).status, 200);
+      more++;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    assert.equal(all().length, requests.length + more);
+    end.abort();
+    await Promise.all(open);
+  },
+);
 
-Deno.test("40: where everybody is as slow nobody is asked twice", async () => {
+timed("40: where everybody is as slow nobody is asked twice", async () => {
   await using s = await two();
   const slow = (name: string) => (call: OddCall) => void setTimeout(() => stream(call, name), 3500);
   s.a.answer = slow("a");

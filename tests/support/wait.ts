@@ -46,3 +46,18 @@ export async function within<T>(
     clearTimeout(timer);
   }
 }
+
+/**
+ * For what can only be told by how long it takes: a machine that stands still spoils one try, what is wrong with
+ * the gateway all of them. The first that passes counts; the last one's error is the one to be told.
+ */
+export async function oneOf(tries: number, work: () => Promise<void>): Promise<void> {
+  for (let left = tries - 1;; left--) {
+    try {
+      return await work();
+    } catch (error) {
+      if (left === 0) throw error;
+      console.log(`tried again after: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+}
