@@ -59,6 +59,8 @@ export async function openPage(
     locale,
     deviceScaleFactor: width < 500 ? 2 : 1,
   });
+  // A machine that is shared stands still for seconds.
+  context.setDefaultTimeout(60_000);
   const page = await context.newPage();
   const complaints: string[] = [];
   const { origin } = new URL(url);

@@ -49,7 +49,7 @@ Deno.test("an incident reads the same in every view and every alert channel", as
   await using gateway = await startGateway({
     env: collector.env,
     config: {
-      health_check: { interval: 0.2, path: "/health", timeout: 0.5 },
+      health_check: { interval: 0.2, path: "/health", timeout: 2 },
       timeouts: { connect: 1, first_byte: 2 },
       slow_start: 0,
       alert_cooldown: 0,

@@ -43,7 +43,7 @@ export async function wholeNight(
   });
   const configOf = (key: string, model: string) => ({
     admin: { token: NIGHT_TOKEN, local: true },
-    health_check: { interval: 0.2, path: "/health", timeout: 0.5 },
+    health_check: { interval: 0.2, path: "/health", timeout: 2 },
     timeouts: { connect: 1, first_byte: 2, answer: 2 },
     retry: { max_wait: 0 },
     resume: { patience: 0 },

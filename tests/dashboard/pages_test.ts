@@ -83,7 +83,7 @@ pageTest(
   "an instance that dies and returns is seen without a reload of the page",
   async (browser) => {
     await using fleet = await start({
-      config: { health_check: { interval: 0.2, path: "/health", timeout: 1 }, slow_start: 0 },
+      config: { health_check: { interval: 0.2, path: "/health", timeout: 10 }, slow_start: 0 },
     });
     const { page, complaints } = await open(browser, fleet);
     await seen(page, "tr[data-instance=sim-0] .chip", /healthy/);
@@ -198,9 +198,9 @@ pageTest("a gateway that goes and comes back is found again", async (browser) =>
   await using fleet = await start();
   const { page } = await open(browser, fleet);
   fleet.gateway.signal("SIGSTOP");
-  await page.waitForSelector(".connection.lost", { timeout: 20_000 });
+  await page.waitForSelector(".connection.lost", { timeout: 60_000 });
   fleet.gateway.signal("SIGCONT");
-  await page.waitForSelector(".connection.live", { timeout: 20_000 });
+  await page.waitForSelector(".connection.live", { timeout: 60_000 });
 });
 
 const ATTACKS = [

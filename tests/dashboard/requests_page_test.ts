@@ -128,7 +128,7 @@ pageTest(
     await using fleet = await startOpen({
       config: {
         admin: { token: TOKEN, local: true },
-        health_check: { interval: 0.2, path: "/health", timeout: 1 },
+        health_check: { interval: 0.2, path: "/health", timeout: 10 },
         slow_start: 0,
       },
     });
