@@ -2,7 +2,7 @@
 // the requests that it looks at.
 
 import type { AlertRules } from "../config/config.ts";
-import type { PolicyOptions } from "../config/policies.ts";
+import { looksForSomething, type PolicyOptions } from "../config/policies.ts";
 import type { Report } from "../observe/report.ts";
 import type { Bell } from "./bell.ts";
 import { ShareWatch } from "./share_watch.ts";
@@ -14,14 +14,6 @@ export interface PolicyWatchConfig {
   readonly alertRules: Pick<AlertRules, "policyHits" | "windowS" | "minRequests">;
   readonly policies: readonly { readonly options: Pick<PolicyOptions, "name" | "type"> }[];
 }
-
-/** Kinds that act on what is usual: that they do says nothing. */
-const HOUSEKEEPING: ReadonlySet<PolicyOptions["type"]> = new Set([
-  "parameters",
-  "system_prompt",
-  "context",
-  "rewrite",
-]);
 
 export class PolicyWatch {
   #rules: PolicyWatchConfig["alertRules"];
@@ -96,7 +88,7 @@ function watchOf({ alertRules: { policyHits, windowS, minRequests } }: PolicyWat
 
 function lookingIn({ policies }: PolicyWatchConfig): ReadonlySet<string> {
   return new Set(
-    policies.filter(({ options }) => !HOUSEKEEPING.has(options.type))
+    policies.filter(({ options }) => looksForSomething(options))
       .map(({ options }) => options.name),
   );
 }

@@ -11,8 +11,8 @@ export const records = command({
   name: "records",
   summary: "deletes what is recorded of a client or key, or of before a time",
   about:
-    `Takes lines out of data/requests_responses, data/incomplete and data/requests, packed files among
-them; where several conditions are given, all must hold. It may run beside the gateway.`,
+    `Takes lines out of data/requests_responses, data/incomplete, data/flagged and data/requests, packed
+files among them; where several conditions are given, all must hold. It may run beside the gateway.`,
   flags: {
     client: optional(text("ADDRESS"), "of this client"),
     key: optional(text("NAME"), "of this key"),

@@ -96,6 +96,8 @@ export interface RecordConfig {
   readonly queueMaxBytes: number;
   /** Bytes of one answer that are kept. */
   readonly maxBytes: number;
+  /** Whether what policies found something in is kept as it was before they changed it. */
+  readonly originals: boolean;
   /** How long complete conversations stay, and the others. */
   readonly keep: KeepConfig;
   readonly keepIncomplete: KeepConfig;

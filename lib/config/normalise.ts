@@ -230,6 +230,7 @@ function assemble(
       queueMax: raw.record.queue_max,
       queueMaxBytes: raw.record.queue_max_bytes,
       maxBytes: raw.record.max_bytes,
+      originals: raw.record.originals,
       keep: { days: raw.record.keep_days, bytes: raw.record.keep_bytes },
       keepIncomplete: {
         days: raw.record.incomplete_keep_days,

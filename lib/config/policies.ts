@@ -40,5 +40,18 @@ export interface PolicyConfig<Options extends PolicyOptions = PolicyOptions> {
 /** Options of a policy that name a file beside the configuration. */
 export const FILE_OPTIONS = ["file", "text_file"] as const;
 
+/** Kinds that act on what is usual: that they do says nothing of who asked. */
+const HOUSEKEEPING: ReadonlySet<PolicyOptions["type"]> = new Set([
+  "parameters",
+  "system_prompt",
+  "context",
+  "rewrite",
+]);
+
+/** Whether such a policy looks for what should not be said. */
+export function looksForSomething({ type }: Pick<PolicyOptions, "type">): boolean {
+  return !HOUSEKEEPING.has(type);
+}
+
 /** Options of one kind. */
 export type OptionsOf<Type extends PolicyOptions["type"]> = Extract<PolicyOptions, { type: Type }>;

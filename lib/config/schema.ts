@@ -229,6 +229,9 @@ export const configSchema = z.strictObject({
       .describe("Memory for answers that wait to be written, in bytes."),
     max_bytes: z.int().positive().default(33_554_432)
       .describe("Memory for one recorded stream; beyond it the record is marked."),
+    originals: z.boolean().default(false).describe(
+      "Keeps in data/flagged, for the gateway's own user alone, what policies found something in as it was asked and generated.",
+    ),
     ...recordKeepOptions,
   }).prefault({})
     .describe("Requests and answers as training data."),

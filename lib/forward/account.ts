@@ -39,6 +39,8 @@ export interface Delivered {
   readonly store: EventStore | null;
   /** The same where policies have changed what instances sent. */
   readonly shown: EventStore | null;
+  /** What instances sent, whatever policies made of it. */
+  readonly generated: Uint8Array | EventStore | null;
   readonly streamed: boolean;
   readonly pieces: number;
 }
@@ -64,6 +66,8 @@ export class Account {
   usage: Usage | null = null;
   /** The answer for the record: a whole body or the events of a stream. */
   response: Uint8Array | EventStore | null = null;
+  /** The same before policies changed it. */
+  generated: Uint8Array | EventStore | null = null;
   streamed = false;
   /** Milliseconds in line for an instance, or for a limit. */
   waitedMs = 0;
@@ -122,6 +126,7 @@ export class Account {
     this.firstByteAt = client.firstByteAt;
     this.usage = client.usage;
     this.response = client.body ?? client.shown ?? client.store;
+    this.generated = client.generated;
     this.streamed = client.streamed;
     this.pieces = client.pieces;
   }

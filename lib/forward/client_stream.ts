@@ -34,6 +34,8 @@ const COMMENT = new TextEncoder().encode(": keepalive\n\n");
 export class ClientStream implements Delivered {
   /** A whole body that was handed over, for the record. */
   body: Uint8Array | null = null;
+  /** The same before policies changed it. */
+  #made: Uint8Array | null = null;
   /** Every event that the client has; null where the answer is none of events that are understood. */
   store: EventStore | null = null;
   /** performance.now() of the first byte of an answer; comments are none. */
@@ -116,6 +118,10 @@ export class ClientStream implements Delivered {
     return this.store === null ? null : (this.#gate ?? this.#filter)?.shown ?? null;
   }
 
+  get generated(): Uint8Array | EventStore | null {
+    return this.#made ?? this.store;
+  }
+
   /** Events that carry a part of the answer and nothing else; each a token, as a rule. */
   get pieces(): number {
     return this.#pieces + (this.#reader?.pieces ?? 0);
@@ -131,6 +137,7 @@ export class ClientStream implements Delivered {
     const passed = gate === null ? filtered : await gate.whole(filtered) ?? filtered;
     if (gate?.isOver) this.isCut = true;
     this.body = passed;
+    this.#made = made;
     const { api, policed } = this.request;
     const restore = head.status < 400 ? policed?.restore ?? null : null;
     const body = restore === null || api === null

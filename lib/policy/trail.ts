@@ -1,5 +1,6 @@
 // What the policies of one request did: what records, metrics, log and headers tell of them.
 
+import type { Api } from "../api/dialects.ts";
 import type { PolicyHit } from "./policy_hit.ts";
 
 /** How often a policy looked at a prompt or an answer. */
@@ -25,6 +26,9 @@ export class PolicyTrail {
   readonly faults: { policy: string; reason: string }[] = [];
 
   readonly checks: PolicyChecks[] = [];
+
+  /** The request as it came; null where nothing looked at it. */
+  asked: { readonly api: Api; readonly model: string; readonly body: Uint8Array } | null = null;
 
   /** The longest that a part of the answer was held back, in milliseconds; null where nothing was. */
   longestHeldMs: number | null = null;

@@ -1,6 +1,7 @@
 // Looks after files of hours that are over: packs them where that is wanted, and deletes what is older or
 // more than may be kept. What is kept of requests is looked after by their writer.
 
+import { FLAGGED_FOLDER } from "../record/record_file.ts";
 import { join } from "node:path";
 import { hourFile, hoursOf } from "../observe/hour_files.ts";
 import { hourName } from "../observe/hour_name.ts";
@@ -61,6 +62,7 @@ export class Housekeeping implements Reloadable {
     const folders = [
       { folder: join(dataDir, "requests_responses"), keep: record.keep },
       { folder: join(dataDir, "incomplete"), keep: record.keepIncomplete },
+      { folder: join(dataDir, FLAGGED_FOLDER), keep: record.keep },
       { folder: join(dataDir, REQUESTS_FOLDER), keep: requests.keep },
     ];
     for (const { folder, keep } of folders) {

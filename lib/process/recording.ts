@@ -2,7 +2,7 @@
 // tells people what it could not write.
 
 import type { Report } from "../observe/report.ts";
-import { captureOf, type Content, isRecorded } from "../record/capture.ts";
+import { captureOf, type Content, flaggedCapture, isRecorded } from "../record/capture.ts";
 import { type RecordStats, RecordWriter } from "../record/writer.ts";
 import type { Bulletin } from "./bulletin.ts";
 import type { ReportReader } from "./finished_requests.ts";
@@ -28,7 +28,11 @@ export class Recording implements ReportReader, Reloadable {
 
   /** Content comes only where recording is on (server/gateway.ts). */
   request(report: Report, content: Content | null): void {
-    if (content !== null && isRecorded(report)) this.#writer.offer(captureOf(report, content));
+    if (content === null) return;
+    if (isRecorded(report)) this.#writer.offer(captureOf(report, content));
+    const { originals } = content;
+    const keepsWords = report.caller === null || report.caller.recordsWords;
+    if (originals !== null && keepsWords) this.#writer.offer(flaggedCapture(report, originals));
   }
 
   stats(): RecordStats {

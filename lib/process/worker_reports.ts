@@ -2,7 +2,7 @@
 // their bytes packed so that most of them change hands instead of being copied.
 
 import type { Report } from "../observe/report.ts";
-import { Content } from "../record/capture.ts";
+import { Content, type Originals } from "../record/capture.ts";
 import { EventStore, type PackedEvents } from "../sse/event_store.ts";
 
 const BATCH_MS = 20;
@@ -12,6 +12,7 @@ export interface PackedContent {
   readonly requestBody: Uint8Array;
   readonly body: Uint8Array | null;
   readonly events: PackedEvents | null;
+  readonly originals: (Omit<Originals, "content"> & { readonly content: PackedContent }) | null;
 }
 
 /** One finished request, as it is sent. */
@@ -45,22 +46,27 @@ export class ReportBatches {
     this.#transfer = [];
   }
 
-  #pack({ requestBody, response }: Content): PackedContent {
+  #pack({ requestBody, response, originals: given }: Content): PackedContent {
+    const originals = given === null ? null : { ...given, content: this.#pack(given.content) };
     // A piece of a slab would take the whole slab with it.
     const asked = requestBody.slice();
     this.#transfer.push(asked.buffer);
     if (!(response instanceof EventStore)) {
-      return { requestBody: asked, body: response?.slice() ?? null, events: null };
+      return { requestBody: asked, body: response?.slice() ?? null, events: null, originals };
     }
     const events = response.pack();
     this.#transfer.push(events.data.buffer);
-    return { requestBody: asked, body: null, events };
+    return { requestBody: asked, body: null, events, originals };
   }
 }
 
 /** The main isolate's side. */
 export function unpacked(content: PackedContent | null): Content | null {
   if (content === null) return null;
-  const { requestBody, body, events } = content;
-  return new Content(requestBody, events === null ? body : EventStore.unpack(events));
+  const { requestBody, body, events, originals } = content;
+  return new Content(
+    requestBody,
+    events === null ? body : EventStore.unpack(events),
+    originals === null ? null : { ...originals, content: unpacked(originals.content)! },
+  );
 }

@@ -6,7 +6,7 @@ import type { Charged, Report, RequestOutcome } from "../observe/report.ts";
 import type { EventStore } from "../sse/event_store.ts";
 
 /** aborted: the client left. truncated: the answer broke off. failed: there was none. */
-export type Outcome = Exclude<RequestOutcome, "rejected">;
+export type Outcome = RequestOutcome;
 
 /** The bytes of a conversation, which stay beside its report: they are large, and may be transferred. */
 export class Content {
@@ -14,7 +14,17 @@ export class Content {
     /** As the client sent it. */
     readonly requestBody: Uint8Array,
     readonly response: Uint8Array | EventStore | null,
+    /** The same before policies changed it, where that is kept and they found something. */
+    readonly originals: Originals | null = null,
   ) {}
+}
+
+/** A conversation as it was asked and generated. */
+export interface Originals {
+  /** Of the request, which may not have been let pass. */
+  readonly api: Api;
+  readonly model: string;
+  readonly content: Content;
 }
 
 export interface Capture {
@@ -50,12 +60,14 @@ export interface Capture {
   charged?: Charged;
   /** What policies did, where any did something. */
   policies?: Report["policies"];
+  /** It is what policies found something in, before they changed it. */
+  flagged?: true;
   attempts: readonly { instance: string; status?: number; error?: string }[];
   resumed?: readonly { from: string; to: string; way: string; atChars: number }[];
 }
 
 /** A report of what is recorded: conversations that are not the client's own mistake. */
-export type RecordedReport = Report & { readonly api: Api; readonly outcome: Outcome };
+export type RecordedReport = Report & { readonly api: Api };
 
 export function isRecorded(report: Report): report is RecordedReport {
   return report.api !== null && report.outcome !== "rejected";
@@ -88,4 +100,9 @@ export function captureOf(report: RecordedReport, { requestBody, response }: Con
     attempts: report.attempts,
     resumed: report.resumes.length === 0 ? undefined : report.resumes,
   };
+}
+
+/** What the recorder gets of a conversation before policies changed it. */
+export function flaggedCapture(report: Report, { api, model, content }: Originals): Capture {
+  return { ...captureOf({ ...report, api, model }, content), flagged: true };
 }

@@ -5,6 +5,7 @@
 import { dirname, join } from "node:path";
 import { hourFile, hoursOf } from "../observe/hour_files.ts";
 import { hourName } from "../observe/hour_name.ts";
+import { FLAGGED_FOLDER } from "./record_file.ts";
 import { pack, PACKED, readLines } from "../observe/packed_file.ts";
 
 /** What is to go: all conditions that are given must hold. */
@@ -153,5 +154,5 @@ function mustBeGone(error: unknown): void {
 
 /** Where records are, below the data folder. */
 export function recordFolders(dataDir: string): string[] {
-  return ["requests_responses", "incomplete"].map((name) => join(dataDir, name));
+  return ["requests_responses", "incomplete", FLAGGED_FOLDER].map((name) => join(dataDir, name));
 }

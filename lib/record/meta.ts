@@ -80,6 +80,7 @@ export function metaOf(
     charged: capture.charged,
     user_agent: capture.userAgent,
     policies: capture.policies,
+    flagged: capture.flagged,
     prompt,
     sampling: samplingOf(body),
     usage: answer.usage ?? undefined,

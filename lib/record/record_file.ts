@@ -1,7 +1,7 @@
 // Appends whole lines to a file of records, and mends one that a crash left with half a line. When
 // and what to write is left to the writer.
 
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 /** Read backwards in pieces of this size for the last line's begin. */
 const PIECE = 64 * 1024;
@@ -11,6 +11,9 @@ const LF = 10;
 
 /** Where lines that were cut off by a crash go, below the data folder. */
 export const TORN_FOLDER = "incomplete";
+
+/** Where conversations lie as they were before policies changed them, for the gateway's own user alone. */
+export const FLAGGED_FOLDER = "flagged";
 
 /** An append that failed; nothing of it is left in the file. */
 export class AppendError extends Error {
@@ -45,14 +48,23 @@ export async function appendLines(
 
 /** Opened anew for each batch, so that a file that was deleted or moved away is simply made again. */
 async function openForAppend(path: string): Promise<Deno.FsFile> {
-  const options: Deno.OpenOptions = { read: true, append: true, create: true, mode: 0o640 };
+  const isPrivate = isFlagged(path);
+  const mode = isPrivate ? 0o600 : 0o640;
+  const options: Deno.OpenOptions = { read: true, append: true, create: true, mode };
   try {
     return await Deno.open(path, options);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    await Deno.mkdir(join(path, ".."), { recursive: true, mode: 0o750 });
+    await Deno.mkdir(join(path, ".."), {
+      recursive: true,
+      mode: isPrivate ? 0o700 : 0o750,
+    });
     return await Deno.open(path, options);
   }
+}
+
+function isFlagged(path: string): boolean {
+  return basename(dirname(path)) === FLAGGED_FOLDER;
 }
 
 /**
@@ -91,6 +103,11 @@ export async function mend(dataDir: string, path: string, size: number): Promise
   using file = await Deno.open(path, { read: true, write: true });
   const whole = await endOfLastLine(file, size);
   if (whole === size) return size;
+  if (isFlagged(path)) {
+    // Half of it would lie where others read.
+    await file.truncate(whole);
+    return whole;
+  }
   const torn = join(dataDir, TORN_FOLDER, `${basename(path)}.torn`);
   using kept = await openForAppend(torn);
   const before = (await kept.stat()).size;

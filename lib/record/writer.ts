@@ -10,7 +10,7 @@ import { BackgroundAnswers, isFetch } from "./background.ts";
 import { Batch } from "./batch.ts";
 import type { Capture } from "./capture.ts";
 import type { RecordFormat } from "./record.ts";
-import { appendLines, mendNewest } from "./record_file.ts";
+import { appendLines, FLAGGED_FOLDER, mendNewest } from "./record_file.ts";
 import { type Result, shapeInSteps, shapeUnparsed } from "./shape/shape.ts";
 import { type ShapedBytes, Shaper } from "./shape/shaper.ts";
 import { isHeavy } from "./shape/weight.ts";
@@ -46,8 +46,8 @@ export interface RecordStats {
   queued: number;
 }
 
-type Folder = "requests_responses" | "incomplete";
-const FOLDERS: readonly Folder[] = ["requests_responses", "incomplete"];
+type Folder = "requests_responses" | "incomplete" | typeof FLAGGED_FOLDER;
+const FOLDERS: readonly Folder[] = ["requests_responses", "incomplete", FLAGGED_FOLDER];
 
 /** What a capture takes beside its bytes. */
 const OBJECT_BYTES = 1024;
@@ -69,6 +69,7 @@ export class RecordWriter {
   readonly #batches: Record<Folder, Batch> = {
     requests_responses: new Batch(),
     incomplete: new Batch(),
+    [FLAGGED_FOLDER]: new Batch(),
   };
   readonly #background = new BackgroundAnswers();
   readonly #shaper: Shaper | null;
@@ -76,7 +77,7 @@ export class RecordWriter {
   #heavy: Capture[] = [];
   #heavyBytes = 0;
   /** What the shaper has done. */
-  #shaped: ShapedBytes[] = [];
+  #shaped: (ShapedBytes & { readonly folder: Folder })[] = [];
   /** close() has given up what was left. */
   #over = false;
   /** Captures out of the queue that are not on the disk yet. */
@@ -251,7 +252,7 @@ export class RecordWriter {
   #take(capture: Capture, result: Result): void {
     switch (result.kind) {
       case "shaped":
-        this.#batchFor(result.shaped.complete).add(result.shaped.lines);
+        this.#batches[folderOf(capture, result.shaped.complete)].add(result.shaped.lines);
         return;
       case "heavy":
         this.#later(capture);
@@ -283,7 +284,7 @@ export class RecordWriter {
     if (this.#shaper === null) {
       const reason = "it is too large to be parsed for a record";
       const { complete, lines } = shapeUnparsed(capture, reason, this.#options.format);
-      this.#batchFor(complete).add(lines);
+      this.#batches[folderOf(capture, complete)].add(lines);
       return;
     }
     this.#heavy.push(capture);
@@ -309,20 +310,18 @@ export class RecordWriter {
     if (this.#over) return;
     this.#heavyBytes -= size;
     // A batch that is being written must not change.
-    if (shaped !== null) this.#shaped.push(shaped);
+    if (shaped !== null) {
+      this.#shaped.push({ ...shaped, folder: folderOf(capture, shaped.complete) });
+    }
     await this.#shapeNext();
   }
 
   /** Adds what the shaper has done to the batches. */
   #takeShaped(): void {
-    for (const { complete, lines, bytes } of this.#shaped.splice(0)) {
-      this.#batchFor(complete).addBytes(lines, bytes);
+    for (const { folder, lines, bytes } of this.#shaped.splice(0)) {
+      this.#batches[folder].addBytes(lines, bytes);
     }
     this.#shapeNext();
-  }
-
-  #batchFor(complete: boolean): Batch {
-    return this.#batches[complete ? "requests_responses" : "incomplete"];
   }
 
   /** All that waits in memory. */
@@ -332,7 +331,7 @@ export class RecordWriter {
   }
 
   #batchBytes(): number {
-    return this.#batches.requests_responses.length + this.#batches.incomplete.length;
+    return FOLDERS.reduce((sum, folder) => sum + this.#batches[folder].length, 0);
   }
 
   async #write(folder: Folder): Promise<boolean> {
@@ -379,6 +378,12 @@ export class RecordWriter {
       this.#endPause = end;
     });
   }
+}
+
+/** What policies found something in is no training data, however whole it is. */
+function folderOf({ flagged }: Capture, complete: boolean): Folder {
+  if (flagged) return FLAGGED_FOLDER;
+  return complete ? "requests_responses" : "incomplete";
 }
 
 function sizeOf({ requestBody, response }: Capture): number {

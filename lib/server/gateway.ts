@@ -10,12 +10,13 @@ import type { Reception } from "../caller/reception.ts";
 import { Refusal } from "../caller/refusal.ts";
 import { NOTHING_SPENT, type Visit } from "../caller/visit.ts";
 import type { Config } from "../config/config.ts";
+import { looksForSomething } from "../config/policies.ts";
 import { type ClientReply, type ClientRequest, RequestError } from "../http/client.ts";
 import { CrossOrigin } from "../http/cors.ts";
 import type { Report } from "../observe/report.ts";
 import type { RequestTrace, Tracing } from "../observe/trace.ts";
 import { PolicyTrail } from "../policy/trail.ts";
-import { Content, isRecorded } from "../record/capture.ts";
+import { Content, isRecorded, type Originals } from "../record/capture.ts";
 import { ApiReply } from "./api_reply.ts";
 import { spentOf } from "./caller_terms.ts";
 import { Intake, type IntakeParts } from "./intake.ts";
@@ -37,6 +38,7 @@ export interface GatewayParts extends IntakeParts, OwnAnswersParts {
   readonly tracing: Tracing | null;
 }
 
+const NOTHING = new Uint8Array(0);
 const ALLOWED = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 export class Gateway {
@@ -114,7 +116,8 @@ export class Gateway {
         const report = reportOf(arrival, request, account, visit, performance.now(), trail);
         trace?.end(report);
         const isKept = visit === null || visit.caller.key.record !== false;
-        this.#parts.onFinished(report, isKept ? this.#contentOf(report, request, account) : null);
+        const content = isKept ? this.#contentOf(report, request, account, trail) : null;
+        this.#parts.onFinished(report, content);
       } else trace?.fail();
       if (counts && --this.#running === 0) this.#tellIdle();
     }
@@ -127,11 +130,21 @@ export class Gateway {
     return this.#door = new Door(addresses);
   }
 
-  #contentOf(report: Report, request: ForwardRequest | null, account: Account): Content | null {
-    if (request === null || !this.#parts.config().record.enabled || !isRecorded(report)) {
-      return null;
+  #contentOf(
+    report: Report,
+    request: ForwardRequest | null,
+    account: Account,
+    trail: PolicyTrail | null,
+  ): Content | null {
+    const config = this.#parts.config();
+    if (!config.record.enabled) return null;
+    const originals = trail === null || !config.record.originals
+      ? null
+      : originalsOf(report, request, account, trail, config.policies);
+    if (request !== null && isRecorded(report)) {
+      return new Content(request.body, account.response, originals);
     }
-    return new Content(request.body, account.response);
+    return originals === null ? null : new Content(NOTHING, null, originals);
   }
 
   /** null where nothing is traced, and for what the gateway answers by itself. */
@@ -194,6 +207,24 @@ export class Gateway {
         return await this.#intake.stored(id, client, route.id, visit, trail);
     }
   }
+}
+
+/** What was asked and generated, where a policy that looks for something has found it. */
+function originalsOf(
+  { policies: did }: Report,
+  request: ForwardRequest | null,
+  account: Account,
+  { asked }: PolicyTrail,
+  policies: Config["policies"],
+): Originals | null {
+  const isFound = policies.some(({ options }) =>
+    looksForSomething(options) &&
+    did.some(({ name, action }) => name === options.name && action !== "error")
+  );
+  const from = asked ?? request;
+  if (!isFound || from === null || from.api === null) return null;
+  const { api, model, body } = from;
+  return { api, model, content: new Content(body, account.generated) };
 }
 
 /** Throws RequestError for a page that may not call. */

@@ -277,7 +277,7 @@ export interface RecordLine {
 /** Every record written so far; fails on a line that is not whole. */
 export async function records(
   gateway: Pick<Gateway, "dataDir" | "log">,
-  folder: "requests_responses" | "incomplete" = "requests_responses",
+  folder: "requests_responses" | "incomplete" | "flagged" = "requests_responses",
 ): Promise<RecordLine[]> {
   const path = join(gateway.dataDir, folder);
   const lines: RecordLine[] = [];
@@ -297,7 +297,7 @@ export async function records(
 export async function recordsOf(
   gateway: Pick<Gateway, "dataDir" | "log">,
   count: number,
-  folder: "requests_responses" | "incomplete" = "requests_responses",
+  folder: "requests_responses" | "incomplete" | "flagged" = "requests_responses",
 ): Promise<RecordLine[]> {
   let found: RecordLine[] = [];
   await waitFor(async () => {

@@ -7,6 +7,7 @@ import { hourName } from "../../lib/observe/hour_name.ts";
 import { pack, readLines } from "../../lib/observe/packed_file.ts";
 import { browse, readRecord } from "../../lib/record/browse.ts";
 import { eraseFrom } from "../../lib/record/erase.ts";
+import { mendNewest } from "../../lib/record/record_file.ts";
 import { recordFacts } from "../../lib/record/line_facts.ts";
 import { recordLines } from "../../lib/record/export/lines.ts";
 import { loadConfig } from "../../lib/config/load.ts";
@@ -188,4 +189,16 @@ Deno.test("records delete goes through all folders, and deletes nothing without 
   assert.match(done.err, /requests: 1 lines of 1 files deleted/);
   assert.match(done.err, /usage: 0 lines are told as those of others/);
   assert.match((await ran("--client", "10.0.0.7")).err, /requests_responses: 0 lines/);
+});
+
+Deno.test("half a line of what is flagged is dropped, since what is torn lies where others read", async () => {
+  await using folder = await temporaryFolder();
+  const path = await put(join(folder.path, "flagged"), "20260131_12", [
+    record("a"),
+    '{"id":"b","c',
+  ]);
+  await Deno.truncate(path, (await Deno.stat(path)).size - 1);
+  await mendNewest(folder.path, "flagged", 2);
+  assert.equal(await Deno.readTextFile(path), `${record("a")}\n`);
+  assert.deepEqual(namesIn(folder.path), ["flagged"]);
 });

@@ -11,6 +11,7 @@ export interface FilterOptions {
   until?: string;
   finish?: string[];
   "min-turns"?: string;
+  "without-policy-hits"?: boolean;
   dedupe?: boolean;
 }
 
@@ -31,6 +32,9 @@ export function readFilter(options: FilterOptions): FilterMaker | string {
   const takes = (record: Json) => {
     if (model !== undefined && !model.includes(textOf(record.model))) return false;
     const meta = metaIn(record);
+    // What policies took out again must not get in by the file's name.
+    if (meta.flagged === true) return false;
+    if (options["without-policy-hits"] && objectsIn(meta.policies).length > 0) return false;
     if (finish !== undefined && !finish.includes(textOf(meta.finish_reason))) return false;
     const began = beganAt(record, meta);
     if (since !== null && began < since) return false;

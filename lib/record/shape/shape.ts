@@ -38,6 +38,8 @@ export function* shapeInSteps(capture: Capture, format: RecordFormat): Generator
   if (isHeavyJson(long?.body ?? capture.requestBody)) return { kind: "heavy" };
   const answer = yield* assembleInSteps(dialectOf(capture.api).assembler(), capture.response);
   const { id, pending } = answer;
+  // What policies found something in is written as far as it is there.
+  if (capture.flagged) return { kind: "shaped", shaped: shaped(capture, answer, long, format) };
   if (pending && capture.outcome === "complete") return { kind: "pending", id };
   if (isFetch(capture)) return { kind: "fetched", id };
   return { kind: "shaped", shaped: shaped(capture, answer, long, format) };
