@@ -39,6 +39,7 @@ each said. It reads data_dir/requests, so it needs no token and works when the g
     model: optional(text("NAME"), "only this model"),
     instance: optional(text("NAME"), "that this instance was asked for"),
     client: optional(text("NAME"), "of this key, group or address"),
+    policy: optional(text("NAME"), "that this policy did something to"),
     slow: optional(whole("MS", 1), "that took so long or longer"),
     text: optional(text("TEXT"), "with this text in an error, the id, the path or the program"),
     limit: withDefault(whole("N", 1, 100_000), "50", "at most so many"),
@@ -48,6 +49,7 @@ each said. It reads data_dir/requests, so it needs no token and works when the g
   examples: [
     "simple-ai-gateway requests --outcome failing --since 1d",
     "simple-ai-gateway requests --instance gpu-2 --slow 10000",
+    "simple-ai-gateway requests --policy words",
     "simple-ai-gateway requests 4f1c2d7e9a",
   ],
 }, async ({ values, operands: [id, ...more] }) => {
@@ -68,6 +70,7 @@ each said. It reads data_dir/requests, so it needs no token and works when the g
     model: values.model ?? "",
     instance: values.instance ?? "",
     client: values.client ?? "",
+    policy: values.policy ?? "",
     slowMs: values.slow ?? null,
     text: values.text ?? "",
   }, { limit, json });

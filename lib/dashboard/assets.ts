@@ -17,6 +17,7 @@ import instance from "./pages/instance.js" with { type: "text" };
 import longHistory from "./pages/long_history.js" with { type: "text" };
 import playground from "./pages/playground.js" with { type: "text" };
 import playgroundCode from "./pages/playground_code.js" with { type: "text" };
+import policies from "./pages/policies.js" with { type: "text" };
 import polled from "./pages/polled.js" with { type: "text" };
 import table from "./pages/table.js" with { type: "text" };
 import wordsOutlook from "./pages/words_outlook.js" with { type: "text" };
@@ -30,6 +31,7 @@ import libraries from "./pages/vendor/libraries.js" with { type: "text" };
 import uplotStyle from "./pages/vendor/uplot.css" with { type: "text" };
 import usage from "./pages/usage.js" with { type: "text" };
 import words from "./pages/words.js" with { type: "text" };
+import wordsPolicies from "./pages/words_policies.js" with { type: "text" };
 import wordsRequests from "./pages/words_requests.js" with { type: "text" };
 
 const SCRIPT = "text/javascript; charset=utf-8";
@@ -52,6 +54,7 @@ const FILES: Readonly<Record<string, readonly [type: string, text: string]>> = {
   "long_history.js": [SCRIPT, longHistory],
   "playground.js": [SCRIPT, playground],
   "playground_code.js": [SCRIPT, playgroundCode],
+  "policies.js": [SCRIPT, policies],
   "polled.js": [SCRIPT, polled],
   "table.js": [SCRIPT, table],
   "words_outlook.js": [SCRIPT, wordsOutlook],
@@ -62,6 +65,7 @@ const FILES: Readonly<Record<string, readonly [type: string, text: string]>> = {
   "sign_in.js": [SCRIPT, signIn],
   "usage.js": [SCRIPT, usage],
   "words.js": [SCRIPT, words],
+  "words_policies.js": [SCRIPT, wordsPolicies],
   "words_requests.js": [SCRIPT, wordsRequests],
   "style.css": [STYLE, style],
   "vendor/libraries.js": [SCRIPT, libraries],

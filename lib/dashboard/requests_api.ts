@@ -1,5 +1,5 @@
-// The part of the dashboard's API that tells of requests: the list, the story of one, what fails, and the
-// curves of the last days.
+// The part of the dashboard's API that tells of requests: the list, the story of one, what fails, what policies
+// did, and the curves of the last days.
 
 import type { AdminReply } from "../http/admin.ts";
 import { type Range, RANGES } from "../observe/minute_files.ts";
@@ -10,7 +10,10 @@ import type { DashboardSource } from "./source.ts";
 
 export class RequestsApi {
   constructor(
-    private readonly source: Pick<DashboardSource, "requests" | "request" | "failing" | "curves">,
+    private readonly source: Pick<
+      DashboardSource,
+      "requests" | "request" | "failing" | "curves" | "policies"
+    >,
   ) {}
 
   /** null where `name` is none of its paths. */
@@ -30,6 +33,8 @@ export class RequestsApi {
       }
       case "failing":
         return json(200, this.source.failing());
+      case "policies":
+        return json(200, this.source.policies());
       case "request": {
         const id = parameters.get("id") ?? "";
         const near = Number(parameters.get("at"));

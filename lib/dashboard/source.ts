@@ -3,6 +3,7 @@
 
 import type { Difference } from "../config/compare.ts";
 import type { Curves, Range } from "../observe/minute_files.ts";
+import type { PoliciesView } from "./policies_view.ts";
 import type { FailingView } from "../observe/failing.ts";
 import type { Felt } from "../observe/felt.ts";
 import type { FeedEvent } from "../observe/event_feed.ts";
@@ -245,6 +246,8 @@ export interface DashboardSource {
   curves(subject: string, range: Range): Promise<Curves>;
   /** What failed in the last hour, in groups. */
   failing(): FailingView;
+  /** What policies did in the last hour. */
+  policies(): PoliciesView;
   /** null when no such request is kept; `near` is about when it came, in milliseconds since 1970. */
   request(id: string, near: number | null): Promise<Story | null>;
   drain(instance: string): ActionResult;

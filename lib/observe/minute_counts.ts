@@ -1,17 +1,29 @@
-// Counts by minute over the last hour.
+// Counts and sums by minute over the last hour.
 
 /** Minutes that are kept. */
 export const HOUR = 60;
 export const MINUTE_MS = 60_000;
 
 export class MinuteCounts {
-  readonly #counts = new Uint32Array(HOUR);
+  readonly #counts = new Float64Array(HOUR);
   #newest = -Infinity;
 
   /** `minute` counts since 1970. */
-  add(minute: number): void {
+  add(minute: number, count = 1): void {
     this.#turn(minute);
-    this.#counts[minute % HOUR]++;
+    this.#counts[minute % HOUR] += count;
+  }
+
+  /** Keeps the highest of a minute. */
+  raise(minute: number, value: number): void {
+    this.#turn(minute);
+    this.#counts[minute % HOUR] = Math.max(this.#counts[minute % HOUR], value);
+  }
+
+  /** Of each minute, the oldest first. */
+  values(minute: number): number[] {
+    this.#turn(minute);
+    return Array.from({ length: HOUR }, (_, at) => this.#counts[(minute + 1 + at) % HOUR]);
   }
 
   /** Of the last `count` minutes, this one among them. */

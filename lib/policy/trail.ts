@@ -44,7 +44,7 @@ export class PolicyTrail {
     if (ms !== null) known.ms.push(ms);
   }
 
-  /** A part of the answer that was held back goes out. */
+  /** A part of the answer that was held back goes out, or the answer ends with it. */
   held(ms: number): void {
     if (this.waitsOf !== null) this.waitsOf.held(ms);
     else this.longestHeldMs = Math.max(this.longestHeldMs ?? 0, ms);

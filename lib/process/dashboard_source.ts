@@ -23,6 +23,8 @@ import type {
 import type { DiscoveryState } from "../discover/followed.ts";
 import type { Curves, Range } from "../observe/minute_files.ts";
 import type { Failing, FailingView } from "../observe/failing.ts";
+import type { PolicyHistory } from "../observe/policy_history.ts";
+import type { PoliciesView } from "../dashboard/policies_view.ts";
 import type { FeltByClients } from "../observe/felt.ts";
 import type { FirstTokens } from "../observe/first_tokens.ts";
 import type { EventFeed, FeedEvent } from "../observe/event_feed.ts";
@@ -74,6 +76,7 @@ export interface SourceParts {
   records(): RecordStats;
   requests: RequestLog;
   failing: Failing;
+  policies: PolicyHistory;
   felt: FeltByClients;
   minutes: MinuteLog;
   conditions: Conditions;
@@ -185,6 +188,22 @@ export class ProcessSource implements DashboardSource {
 
   failing(): FailingView {
     return this.#parts.failing.view();
+  }
+
+  policies(): PoliciesView {
+    const { policies } = this.#parts.snapshots.config;
+    const names = new Set(policies.map(({ options }) => options.name));
+    const { policies: figures, ...rest } = this.#parts.policies.view(names);
+    return {
+      ...rest,
+      policies: policies.map(({ options }) => ({
+        name: options.name,
+        type: options.type,
+        mode: options.mode,
+        on: "on" in options ? options.on : "prompt",
+        ...figures.get(options.name)!,
+      })),
+    };
   }
 
   request(id: string, near: number | null): Promise<Story | null> {

@@ -10,6 +10,7 @@ import type { Scarce } from "../http/scarcity.ts";
 import { Failing } from "../observe/failing.ts";
 import { FirstTokens } from "../observe/first_tokens.ts";
 import { FeltByClients } from "../observe/felt.ts";
+import { PolicyHistory } from "../observe/policy_history.ts";
 import { LineWriter } from "../observe/line_writer.ts";
 import { AgeClock } from "../observe/age_clock.ts";
 import { logger, Logs } from "../observe/log.ts";
@@ -131,6 +132,7 @@ export class GatewayProcess {
     this.#keyWatch = new KeyWatch(snapshots, this.#bulletin);
     const decisions = new Decisions();
     const failing = new Failing(() => Date.now());
+    const policies = new PolicyHistory(() => Date.now());
     const felt = new FeltByClients(
       () => Date.now(),
       (name) => snapshots.config.instances.some((one) => one.fallback && one.name === name),
@@ -149,6 +151,7 @@ export class GatewayProcess {
       this.#tally,
       decisions,
       failing,
+      policies,
       felt,
       firstTokens,
       this.#minutes,
@@ -196,6 +199,7 @@ export class GatewayProcess {
       ...seen,
       requests: this.#requests,
       failing,
+      policies,
       felt,
       firstTokens,
       minutes: this.#minutes,

@@ -22,6 +22,8 @@ export interface RequestFilter {
   readonly status: string;
   /** One of OUTCOMES or MORE_OUTCOMES. */
   readonly outcome: string;
+  /** Name of a policy that did something. */
+  readonly policy: string;
   /** Took so many milliseconds or more. */
   readonly slowMs: number | null;
   /** In id, path, program or errors, in any letter case. */
@@ -36,18 +38,20 @@ export const ANY: RequestFilter = {
   client: "",
   status: "",
   outcome: "",
+  policy: "",
   slowMs: null,
   text: "",
 };
 
 /** Texts that a line must contain to be worth reading: of each list at least one. */
 export function needlesOf(filter: RequestFilter): (readonly string[])[] {
-  const { status, model, instance, client, outcome } = filter;
+  const { status, model, instance, client, outcome, policy } = filter;
   const needles: (readonly string[])[] = [];
   if (status !== "") needles.push([`"status":${status.replace("xx", "")}`]);
   if (model !== "") needles.push([`"model":${JSON.stringify(model)}`]);
   if (instance !== "") needles.push([`"instance":${JSON.stringify(instance)}`]);
   if (client !== "") needles.push([JSON.stringify(client)]);
+  if (policy !== "") needles.push([`"policy":${JSON.stringify(policy)}`]);
   if (outcome === "resumed") needles.push(['"resumes":[{']);
   else if (outcome === "failing") needles.push(FAILING.map((one) => `"outcome":"${one}"`));
   else if (OUTCOMES.some((one) => one === outcome)) needles.push([`"outcome":"${outcome}"`]);
@@ -56,12 +60,13 @@ export function needlesOf(filter: RequestFilter): (readonly string[])[] {
 
 /** Whether `story` is meant. */
 export function isMeant(filter: RequestFilter, story: Story): boolean {
-  const { since, until, model, instance, client, status, outcome, slowMs, text } = filter;
+  const { since, until, model, instance, client, status, outcome, policy, slowMs, text } = filter;
   if (since !== null && story.at < since) return false;
   if (until !== null && story.at > until) return false;
   if (model !== "" && story.model !== model) return false;
   if (client !== "" && ![story.key, story.group, story.client].includes(client)) return false;
   if (slowMs !== null && story.duration_ms < slowMs) return false;
+  if (policy !== "" && !story.policies.some((one) => one.policy === policy)) return false;
   if (status !== "" && !hasStatus(story.status, status)) return false;
   if (
     instance !== "" && story.instance !== instance &&

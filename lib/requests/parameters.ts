@@ -48,6 +48,7 @@ export function queryIn(parameters: URLSearchParams): RequestQuery | string {
       client: text("client"),
       status,
       outcome,
+      policy: text("policy"),
       slowMs: slow === "" ? null : Number(slow),
       text: text("text"),
     },

@@ -25,6 +25,15 @@ export interface StoryResume {
   readonly at_chars: number;
 }
 
+/** What a policy did to the prompt or the answer. */
+export interface StoryPolicy {
+  readonly policy: string;
+  readonly stage: string;
+  readonly mode: string;
+  readonly action: string;
+  readonly count: number;
+}
+
 /** One request, from its arrival to its end. */
 export interface Story {
   readonly id: string;
@@ -56,6 +65,8 @@ export interface Story {
   readonly completion_tokens: number | null;
   readonly attempts: readonly StoryAttempt[];
   readonly resumes: readonly StoryResume[];
+  /** What policies did; never what they found. */
+  readonly policies: readonly StoryPolicy[];
 }
 
 /** The story of a finished request. */
@@ -99,6 +110,13 @@ export function storyOf(report: Report): Story {
       way,
       at_chars: atChars,
     })),
+    policies: report.policies.map(({ name, stage, mode, action, count }) => ({
+      policy: name,
+      stage,
+      mode,
+      action,
+      count,
+    })),
   };
 }
 
@@ -106,7 +124,10 @@ export function storyOf(report: Report): Story {
 export function storyIn(text: string): Story | null {
   try {
     const value = JSON.parse(text);
-    return typeof value?.id === "string" && Array.isArray(value.attempts) ? value : null;
+    if (typeof value?.id !== "string" || !Array.isArray(value.attempts)) return null;
+    // Earlier versions did not write it.
+    value.policies ??= [];
+    return value;
   } catch {
     // Half a line that a crash or a full disk left.
     return null;

@@ -69,7 +69,7 @@ export function adminAccess(
   }
   if (!config.local && isAboutClients(request.target)) {
     const message =
-      "Records, requests and keys are shown with admin.token, or to users of this host by admin.local";
+      "Records, requests, policies and keys are shown with admin.token, or to users of this host by admin.local";
     return { kind: "refused", status: 403, message };
   }
   return { kind: "granted", trusted: false };
@@ -98,7 +98,9 @@ function isDirect(request: { headers: HeaderList; remoteAddress: string }): bool
 
 /** What people asked and were answered, and how much each of them uses. */
 function isAboutClients(target: string): boolean {
-  return /^\/dashboard\/api\/(records?|requests?|failing|keys|usage)(\?|$|\/)/.test(target);
+  return /^\/dashboard\/api\/(records?|requests?|failing|policies|keys|usage)(\?|$|\/)/.test(
+    target,
+  );
 }
 
 /** Whether the one who asks may know where the instances are. */

@@ -34,6 +34,7 @@ export function storyText(story: Story): string {
     ["ended", `${story.outcome}, status ${story.status}, ${lasting(story.duration_ms)}`],
     ["first token", story.first_byte_ms === null ? "-" : lasting(story.first_byte_ms)],
     ["tokens", completion_tokens === null ? "-" : `${prompt_tokens ?? "-"} + ${completion_tokens}`],
+    ...(story.policies.length === 0 ? [] : [["policies", policiesOf(story)] as [string, string]]),
     ...(story.limited === "" ? [] : [["limit", story.limited] as [string, string]]),
   ];
   const width = Math.max(...facts.map(([name]) => name.length));
@@ -65,6 +66,13 @@ function wordsOf(step: Step): string {
     case "ended":
       return `${step.outcome} ${step.status}${step.error === "" ? "" : `: ${step.error}`}`;
   }
+}
+
+function policiesOf({ policies }: Story): string {
+  return policies.map(({ policy, stage, mode, action, count }) => {
+    const told = mode === "audit" ? `${action}, audit` : action;
+    return `${policy} (${stage}: ${told}${count > 1 ? `, ${count} times` : ""})`;
+  }).join(", ");
 }
 
 function clientOf({ key, group, client }: Story): string {

@@ -10,13 +10,23 @@ import { html } from "./html.js";
 import { InstancePage } from "./instance.js";
 import { KeysView } from "./keys.js";
 import { Playground } from "./playground.js";
+import { PoliciesView } from "./policies.js";
 import { RecordsView } from "./records.js";
 import { RequestsView } from "./requests.js";
 import { SignIn } from "./sign_in.js";
 import { render, useEffect, useMemo, useRef, useState } from "./vendor/libraries.js";
 import { LANGUAGES, preferredLanguage, wordsOf } from "./words.js";
 
-const VIEWS = ["fleet", "requests", "events", "records", "keys", "config", "playground"];
+const VIEWS = [
+  "fleet",
+  "requests",
+  "events",
+  "records",
+  "keys",
+  "policies",
+  "config",
+  "playground",
+];
 const THEMES = ["auto", "light", "dark"];
 const EVENTS_KEPT = 500;
 
@@ -273,6 +283,8 @@ function View({ name, rest, shared }) {
       return html`<${RecordsView} ...${shared} place=${rest} />`;
     case "keys":
       return html`<${KeysView} ...${shared} />`;
+    case "policies":
+      return html`<${PoliciesView} ...${shared} />`;
     case "config":
       return html`<${ConfigView} ...${shared} />`;
     case "playground":

@@ -36,9 +36,17 @@ const ABOUT = {
   instance_misconfigured: {},
   error_rate: { outcome: "failing" },
   refused_rate: { outcome: "rejected" },
+  policy_hits: {},
 };
 /** Kinds whose subject is a model. */
 const OF_MODELS = new Set(["no_instance", "error_rate", "refused_rate"]);
+
+/** What a kind's subject is the name of. */
+function subjectOf(kind) {
+  if (OF_MODELS.has(kind)) return "model";
+  return kind === "policy_hits" ? "policy" : "instance";
+}
+
 /** What led to an event began before it. */
 const BEFORE_MS = 5 * 60_000;
 
@@ -49,7 +57,7 @@ function requestsOf(t, { kind, subject, time }) {
   const at = Date.parse(time);
   const link = requestsLink({
     ...about,
-    [OF_MODELS.has(kind) ? "model" : "instance"]: subject === "unknown model" ? "" : subject,
+    [subjectOf(kind)]: subject === "unknown model" ? "" : subject,
     since: new Date(at - BEFORE_MS).toISOString(),
     until: new Date(at).toISOString(),
   });

@@ -63,6 +63,7 @@ function Facts({ t, story }) {
     ["duration", millis(story.duration_ms)],
     ["ttft", millis(story.first_byte_ms)],
     ["tokens", `${whole(story.prompt_tokens)} / ${whole(story.completion_tokens)}`],
+    ...(story.policies.length === 0 ? [] : [["policies", policiesOf(t, story)]]),
     ...(story.limited === "" ? [] : [["limited", story.limited]]),
   ];
   return html`<dl class="facts">${
@@ -75,6 +76,14 @@ function Facts({ t, story }) {
       `
     )
   }</dl>`;
+}
+
+function policiesOf(t, { policies }) {
+  return policies.map(({ policy, stage, mode, action, count }, index) =>
+    html`${index > 0 && ", "}<a href=${requestsLink({ policy })}>${policy}</a> (${
+      t(`policy_on_${stage}`)
+    }: ${action}${mode === "audit" && `, ${t("policy_mode_audit")}`}${count > 1 && ` × ${count}`})`
+  );
 }
 
 function ending(t, { outcome, status }) {

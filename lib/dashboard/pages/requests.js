@@ -15,6 +15,7 @@ const FILTERS = [
   "model",
   "instance",
   "client",
+  "policy",
   "slow",
   "text",
 ];
@@ -25,6 +26,7 @@ const OUTCOMES = [
   "failed",
   "truncated",
   "rejected",
+  "filtered",
   "aborted",
   "failed_over",
   "resumed",
@@ -93,7 +95,13 @@ function Search({ t, query, live, change }) {
   const times = Object.keys(AGO);
   return html`<form class="search" role="search" onSubmit=${(event) => {
     event.preventDefault();
-    change({ text: typed.text.trim(), client: typed.client.trim(), slow: typed.slow.trim() });
+    const { text, client, policy, slow } = typed;
+    change({
+      text: text.trim(),
+      client: client.trim(),
+      policy: policy.trim(),
+      slow: slow.trim(),
+    });
   }}>
     <label class="grow"><span>${t("search")}</span>
       <input type="search" value=${typed.text} placeholder=${t("search_requests_hint")}
@@ -120,6 +128,8 @@ function Search({ t, query, live, change }) {
     <label><span>${t("client")}</span>
       <input type="search" value=${typed.client} placeholder=${t("client_hint")}
         onInput=${field("client")} /></label>
+    <label><span>${t("policy")}</span>
+      <input type="search" value=${typed.policy} onInput=${field("policy")} /></label>
     <label><span>${t("slow")}</span>
       <input type="number" min="1" value=${typed.slow} onInput=${field("slow")} /></label>
     <button type="submit">${t("search_do")}</button>

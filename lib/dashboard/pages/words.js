@@ -1,11 +1,13 @@
 // Every word of the pages, in English and Chinese. `{name}` is filled in.
 
 import { OUTLOOK_CHINESE, OUTLOOK_ENGLISH } from "./words_outlook.js";
+import { POLICIES_CHINESE, POLICIES_ENGLISH } from "./words_policies.js";
 import { REQUESTS_CHINESE, REQUESTS_ENGLISH } from "./words_requests.js";
 
 const ENGLISH = {
   ...OUTLOOK_ENGLISH,
   ...REQUESTS_ENGLISH,
+  ...POLICIES_ENGLISH,
   title: "Simple AI Gateway",
   skip: "Skip to content",
   views: "Views",
@@ -223,6 +225,7 @@ const ENGLISH = {
 const CHINESE = {
   ...OUTLOOK_CHINESE,
   ...REQUESTS_CHINESE,
+  ...POLICIES_CHINESE,
   title: "Simple AI Gateway",
   skip: "跳到正文",
   views: "视图",

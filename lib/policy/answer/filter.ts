@@ -225,6 +225,7 @@ export class AnswerFilter {
       this.#queues.bytes -= bytes.length;
       const cut = pieces.filter(isCut);
       if (cut.length > 0) {
+        if (first > 0) this.trail.held(performance.now() - first);
         queue.splice(0, gone + 1);
         this.#cutAt(event, cut.map(({ lane }) => lane), at);
         return true;

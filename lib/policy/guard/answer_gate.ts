@@ -200,9 +200,13 @@ export class AnswerGate {
     if (this.#waitsSince === 0 && this.#held.length > 0) this.#waitsSince = performance.now();
   }
 
-  #released(): Uint8Array {
+  #waitsNoMore(): void {
     if (this.#waitsSince > 0) this.trail.held(performance.now() - this.#waitsSince);
     this.#waitsSince = 0;
+  }
+
+  #released(): Uint8Array {
+    this.#waitsNoMore();
     const held = this.#held;
     this.#held = [];
     this.#heldBytes = 0;
@@ -210,6 +214,7 @@ export class AnswerGate {
   }
 
   #cut(message: string | null): Uint8Array {
+    this.#waitsNoMore();
     this.#held = [];
     this.#heldBytes = 0;
     this.isOver = true;
