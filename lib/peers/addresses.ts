@@ -2,7 +2,8 @@
 
 import type { Instance } from "../pool/instance.ts";
 import { NOTE } from "../pool/prefix/outbox.ts";
-import type { Sent } from "./note.ts";
+import type { SessionMove } from "../pool/load/session_news.ts";
+import type { Sent, SessionPlace } from "./note.ts";
 
 export class Addresses {
   readonly #slots = new Map<number, number[]>();
@@ -23,6 +24,14 @@ export class Addresses {
   /** Each slot and its address. */
   entries(): Iterable<readonly [slot: number, address: number]> {
     return this.#addresses;
+  }
+
+  /** Where sessions went, by address. */
+  sessions(moves: readonly SessionMove[]): SessionPlace[] {
+    return moves.flatMap(({ session, slot, tokens }) => {
+      const address = this.#addresses.get(slot);
+      return address === undefined ? [] : { session, address, tokens };
+    });
   }
 
   /** What the outbox gives, by address; what went to instances that are gone is left out. */

@@ -13,6 +13,8 @@ export const MAX_NOTE_BYTES = 1024 * 1024;
 export const MAX_HASH_BYTES = 512 * 1024;
 const MAX_ROWS = 1024;
 const MAX_NAME = 200;
+/** Of one prompt; no context is as long. */
+const MAX_TOKENS = 1e9;
 
 /** One instance as a gateway keeps it busy. */
 export interface Load {
@@ -28,6 +30,13 @@ export interface Load {
 export interface Sent {
   readonly address: number;
   readonly hashes: Int32Array;
+}
+
+/** A session that an instance was sent, with the tokens of its prompt. */
+export interface SessionPlace {
+  readonly session: number;
+  readonly address: number;
+  readonly tokens: number;
 }
 
 /** For those who look at the fleet. */
@@ -53,6 +62,7 @@ export interface Note {
   readonly loads: readonly Load[];
   readonly sent: readonly Sent[];
   readonly kept: readonly StoredEntry[];
+  readonly sessions: readonly SessionPlace[];
   readonly figures: GatewayFigures;
   /** Its last word. */
   readonly isLast: boolean;
@@ -62,12 +72,13 @@ export interface Note {
 export type Refusal = "form" | "malformed" | "too_long" | "too_many";
 
 export function encodeNote(note: Note): string {
-  const { id, name, number, loads, sent, kept, figures, isLast } = note;
+  const { id, name, number, loads, sent, kept, sessions, figures, isLast } = note;
   return JSON.stringify({
     form: FORM,
     ...{ id, name, number, figures },
     loads: loads.map((load) => [load.address, load.underWay, load.unanswered, load.pending]),
     sent: sent.map(({ address, hashes }) => [address, base64Of(hashes)]),
+    sessions: sessions.map(({ session, address, tokens }) => [session, address, tokens]),
     kept: kept.map(({ response, keeper, owner }) => [response, keeper, owner]),
     ...(isLast ? { last: true } : {}),
   });
@@ -89,11 +100,13 @@ export function decodeNote(text: string): Note | Refusal {
   const loads = listOf(value.loads, loadIn);
   const sent = listOf(value.sent, sentIn);
   const kept = listOf(value.kept, keptIn);
+  // Gateways that do not tell of sessions yet are understood all the same.
+  const sessions = value.sessions === undefined ? [] : listOf(value.sessions, sessionIn);
   const figures = figuresIn(value.figures);
   const isWhole = isText(id) && isText(name) && isAmount(number) && loads !== null &&
-    sent !== null && kept !== null && figures !== null;
+    sent !== null && kept !== null && sessions !== null && figures !== null;
   if (!isWhole) return "malformed";
-  return { id, name, number, loads, sent, kept, figures, isLast: last === true };
+  return { id, name, number, loads, sent, kept, sessions, figures, isLast: last === true };
 }
 
 /** What there is to tell by one note where the one before did not get through. */
@@ -103,7 +116,8 @@ export function joined(before: Note, next: Note): Note {
   // The newest is worth most.
   while (bytes > MAX_HASH_BYTES || sent.length > MAX_ROWS) bytes -= sent.shift()!.hashes.byteLength;
   const kept = [...before.kept, ...next.kept].slice(-MAX_ROWS);
-  return { ...next, sent, kept };
+  const sessions = [...before.sessions, ...next.sessions].slice(-MAX_ROWS);
+  return { ...next, sent, kept, sessions };
 }
 
 function loadIn(row: unknown): Load | null {
@@ -116,6 +130,12 @@ function keptIn(row: unknown): StoredEntry | null {
   if (!Array.isArray(row) || row.length !== 3 || !row.every(isAmount)) return null;
   const [response, keeper, owner] = row;
   return { response, keeper, owner };
+}
+
+function sessionIn(row: unknown): SessionPlace | null {
+  if (!Array.isArray(row) || row.length !== 3 || !row.every(isAmount)) return null;
+  const [session, address, tokens] = row;
+  return { session, address, tokens: Math.min(tokens, MAX_TOKENS) };
 }
 
 function sentIn(row: unknown): Sent | null {

@@ -41,7 +41,10 @@ export class Others {
       return true;
     }
     // What it sent has its place in the index; only the rest is kept.
-    this.#known.set(note.id, { note: { ...note, sent: [], kept: [] }, heardAt: this.now() });
+    this.#known.set(note.id, {
+      note: { ...note, sent: [], kept: [], sessions: [] },
+      heardAt: this.now(),
+    });
     this.#names.set(note.name, this.now());
     return true;
   }

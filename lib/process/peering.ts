@@ -109,6 +109,7 @@ export class Peering implements Reloadable {
     const { fleet } = this.parts;
     fleet.locked(() => {
       fleet.shared.routing.outbox.open();
+      fleet.shared.routing.sessionNews.open();
       fleet.shared.stored.takeNews();
     });
     const events: WayEvents = {
@@ -128,17 +129,26 @@ export class Peering implements Reloadable {
     const way = this.#way;
     this.#way = null;
     const { fleet } = this.parts;
-    fleet.locked(() => fleet.shared.routing.outbox.close());
+    fleet.locked(() => {
+      fleet.shared.routing.outbox.close();
+      fleet.shared.routing.sessionNews.close();
+    });
     this.#told.setLate(false);
     await way?.close({ ...this.#note(), loads: [], isLast: true });
   }
 
   #tick(): void {
     const { fleet } = this.parts;
-    const [words, news] = fleet.locked(() =>
-      [fleet.shared.routing.outbox.take(), fleet.shared.stored.takeNews()] as const
+    const { routing, stored } = fleet.shared;
+    const [words, news, moves] = fleet.locked(() =>
+      [routing.outbox.take(), stored.takeNews(), routing.sessionNews.take()] as const
     );
-    this.#way!.send({ ...this.#note(), sent: this.#addresses.sent(words), kept: news });
+    this.#way!.send({
+      ...this.#note(),
+      sent: this.#addresses.sent(words),
+      kept: news,
+      sessions: this.#addresses.sessions(moves),
+    });
     this.#counts.sent++;
     const isLess = this.#others.age(this.#config!.staleAfterS);
     if (isLess) this.#sum();
@@ -163,6 +173,10 @@ export class Peering implements Reloadable {
     const { fleet } = this.parts;
     fleet.locked(() => {
       for (const kept of note.kept) fleet.shared.stored.take(kept);
+      for (const { session, address, tokens } of note.sessions) {
+        const [slot] = this.#addresses.slotsOf(address);
+        if (slot !== undefined) fleet.shared.routing.sessions.note(session, { slot, tokens });
+      }
     });
     this.#sum();
     return "taken";
@@ -210,7 +224,7 @@ export class Peering implements Reloadable {
     ]).filter(({ underWay, unanswered }) => underWay > 0 || unanswered > 0);
     return {
       ...{ id: this.#id, name: this.#name!, number: ++this.#number, loads },
-      ...{ sent: [], kept: [], figures: this.parts.figures(), isLast: false },
+      ...{ sent: [], kept: [], sessions: [], figures: this.parts.figures(), isLast: false },
     };
   }
 

@@ -22,6 +22,7 @@ function noteOf(more: Partial<Note> = {}): Note {
     loads: [{ address: 2 ** 52 + 1, underWay: 3, unanswered: 2, pending: 1500.5 }],
     sent: [{ address: 7, hashes: Int32Array.from([1, -2, 2 ** 31 - 1, -(2 ** 31)]) }],
     kept: [{ response: 2 ** 52 + 3, keeper: 7, owner: 0 }],
+    sessions: [{ session: 2 ** 52 + 5, address: 7, tokens: 900 }],
     ...more,
   };
 }
@@ -30,6 +31,13 @@ Deno.test("a note arrives as it was sent", () => {
   for (const note of [noteOf(), noteOf({ loads: [], sent: [], isLast: true })]) {
     assert.deepEqual(decodeNote(encodeNote(note)), note);
   }
+});
+
+Deno.test("a gateway that does not tell of sessions is understood", () => {
+  const { sessions: _, ...older } = JSON.parse(encodeNote(noteOf()));
+  const note = decodeNote(JSON.stringify(older));
+  assert.ok(typeof note !== "string");
+  assert.deepEqual(note.sessions, []);
 });
 
 Deno.test("what is no note is refused with the reason, and never throws", () => {
@@ -57,6 +65,9 @@ Deno.test("what is no note is refused with the reason, and never throws", () => 
     { sent: [[1, "AAAA"]] },
     { sent: [["1", "AAAAAAAAAAA="]] },
     { kept: [[1, 2]] },
+    { sessions: [[1, 2]] },
+    { sessions: [[1, 2, -3]] },
+    { sessions: "none" },
     { figures: null },
     { figures: { version: {} } },
   ];

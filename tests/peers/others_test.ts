@@ -18,6 +18,7 @@ function noteOf(id: string, number: number, underWay = 1, more: Partial<Note> = 
     loads,
     sent: [],
     kept: [],
+    sessions: [],
     figures,
     isLast: false,
     ...more,

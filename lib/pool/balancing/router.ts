@@ -232,6 +232,7 @@ export class Router {
     if (session !== 0) {
       moved = { session, from: this.memory.sessions.of(session) };
       this.memory.sessions.note(session, { slot, tokens: Math.round(tokens) });
+      this.memory.sessionNews.note(session, slot, Math.round(tokens));
     }
     const isAlone = before === 0;
     const placed = { work, tokens, foretold, known, isAlone, expectedS, at: this.now(), moved };

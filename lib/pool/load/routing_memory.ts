@@ -9,6 +9,7 @@ import { PrefixIndex } from "../prefix/prefix_index.ts";
 import { Booked } from "./booked.ts";
 import { Learned } from "./learned.ts";
 import { OwnTraffic } from "./own_traffic.ts";
+import { SessionNews } from "./session_news.ts";
 import { Sessions } from "./sessions.ts";
 import { Seen } from "./seen.ts";
 import { ToldTraffic } from "./told.ts";
@@ -33,6 +34,7 @@ export class RoutingMemory {
   /** What other gateways say, and what they are to hear. */
   readonly told: ToldTraffic;
   readonly outbox: Outbox;
+  readonly sessionNews: SessionNews;
 
   constructor(
     layout: Layout,
@@ -49,6 +51,7 @@ export class RoutingMemory {
     this.sessions = new Sessions(layout, slots);
     this.told = new ToldTraffic(layout, slots);
     this.outbox = new Outbox(layout);
+    this.sessionNews = new SessionNews(layout);
     this.index = new PrefixIndex(layout, slots, indexChunks, usualCapacity);
   }
 
