@@ -32,6 +32,24 @@ export const INFERENCE: ReadonlySet<string> = new Set([
   "/generative_scoring",
 ]);
 
+/** Of these, what is computed at once, comes whole, and leaves nothing behind: it may be asked for twice. */
+export const READINGS: ReadonlySet<string> = new Set([
+  "/v1/embeddings",
+  "/v2/embed",
+  "/v1/rerank",
+  "/v2/rerank",
+  "/rerank",
+  "/v1/score",
+  "/score",
+  "/v1/classify",
+  "/classify",
+  "/v1/pooling",
+  "/pooling",
+  "/tokenize",
+  "/detokenize",
+  "/v1/messages/count_tokens",
+]);
+
 /** Paths by which a model or its server tells of itself, asked with GET. */
 export const QUESTIONS: ReadonlySet<string> = new Set(["/tokenizer_info", "/version", "/ping"]);
 

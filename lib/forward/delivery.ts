@@ -239,7 +239,8 @@ export class Delivery implements Movable {
       const begun = proof.kind === "whole" ? proof.body : proof.first;
       parts.noteStored(begun, instance, request.terms?.owner ?? 0);
     }
-    const isUsual = proof.kind === "events" || (proof.kind === "whole" && proof.head.status < 400);
+    const isUsual = proof.kind === "events" ||
+      ((proof.kind === "whole" || request.api === null) && proof.head.status < 400);
     if (isUsual && this.shared.hedging.isFor(request, ask, instance)) {
       this.shared.hedging.came(request, attempt.silentMs);
     }

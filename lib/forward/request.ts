@@ -40,6 +40,8 @@ export class ForwardRequest {
   routeTold: "off" | "short" | "full" = "off";
   /** Stands for the conversation that it belongs to; 0 where that is not said. */
   session = 0;
+  /** The client wants nothing of the answer to be kept for later. */
+  isForgotten = false;
   /** Where the client says what it wants of its stream; empty where it says nothing. */
   streamOptions: readonly Span[] = [];
 

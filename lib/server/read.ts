@@ -42,6 +42,7 @@ const WANTED = new Set([
   "stream",
   "previous_response_id",
   "return_token_ids",
+  "store",
   "stream_options",
   ...Object.values(dialects).flatMap((dialect) => [
     ...dialect.choiceFields,
@@ -62,6 +63,8 @@ export interface RequestFields {
   wantsIds: boolean;
   /** The answer has tools or a schema to meet. */
   isHeldBack: boolean;
+  /** The client wants nothing of the answer to be kept. */
+  isForgotten: boolean;
   /** What the request fixes of the answer's form. */
   form?: AnswerForm;
   prompt: Prompt;
@@ -81,6 +84,7 @@ export const NO_FIELDS: RequestFields = {
   previousResponseId: null,
   wantsIds: false,
   isHeldBack: false,
+  isForgotten: false,
   prompt: UNKNOWN_PROMPT,
   session: null,
 };
@@ -173,6 +177,7 @@ function fieldsOf(
     wantsIds: laxTrue(value("return_token_ids")),
     streamOptions: fields.get("stream_options"),
     isHeldBack: HOLDING.some((name) => fields.has(name)),
+    isForgotten: value("store") === false,
     form: answerFormOf(fields, value),
     prompt: api === null
       ? { ...UNKNOWN_PROMPT, moreBytes: body.length }
@@ -296,6 +301,7 @@ export function forwardRequest(
     fields.isHeldBack,
     fields.prompt,
   );
+  request.isForgotten = fields.isForgotten;
   request.streamOptions = fields.streamOptions ?? [];
   return request;
 }

@@ -192,6 +192,79 @@ timed("a long whole answer is not asked for twice while its instance gets on", a
   assert.match((await long).text, /at last/);
 });
 
+/** What leaves nothing behind, and what an instance says to it. */
+const READINGS: Record<string, object> = {
+  "/v1/embeddings": { input: ["hello", "world"] },
+  "/v1/rerank": { query: "hello", documents: ["world"] },
+  "/score": { text_1: "hello", text_2: "world" },
+};
+
+Deno.test("40: embeddings, ranks and scores of a hung engine come from another one within seconds", async () => {
+  await using s = await two();
+  const answer = (name: string) => (call: OddCall) => {
+    call.write(whole(JSON.stringify({ from: name, usage: { prompt_tokens: 1, total_tokens: 1 } })));
+    call.end();
+  };
+  s.a.answer = answer("a");
+  s.b.answer = answer("b");
+  for (let n = 0; n < QUICK; n++) {
+    assert.equal(
+      (await ask(s.gateway, { input: "hi", stream: false }, "/v1/embeddings")).status,
+      200,
+    );
+  }
+  s.a.answer = mute;
+  s.a.asked.length = s.b.asked.length = 0;
+  const open = Object.entries(READINGS).flatMap(([path, body]) =>
+    // One of the two goes to the one that hangs.
+    [1, 2].map(() => ask(s.gateway, { ...body, stream: false, messages: undefined }, path))
+  );
+  for (const { status, name, text } of await Promise.all(open)) {
+    assert.deepEqual([status, name], [200, "b"], text);
+    assert.equal(JSON.parse(text).from, "b");
+  }
+  assert.ok(s.a.asked.length > 0);
+  await settled(s.gateway);
+  await waitFor(() => s.a.asked.every(({ closed }) => closed), "its connections to be closed");
+});
+
+/** A stream of /v1/responses with these words. */
+function responses(call: OddCall, text: string): void {
+  const id = `resp_${text}`;
+  const message = { id: "msg_1", type: "message", role: "assistant", status: "completed" };
+  const events = [
+    { type: "response.created", response: { id, status: "in_progress", output: [] } },
+    { type: "response.output_text.delta", item_id: "msg_1", output_index: 0, delta: text },
+    {
+      type: "response.completed",
+      response: {
+        id,
+        status: "completed",
+        output: [{ ...message, content: [{ type: "output_text", text }] }],
+      },
+    },
+  ];
+  call.write(
+    HEAD +
+      events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join(""),
+  );
+  call.end();
+}
+
+Deno.test("40: a response that nobody is to keep may be asked for twice", async () => {
+  await using s = await two();
+  s.a.answer = mute;
+  s.b.answer = (call) => responses(call, "b");
+  const body = { input: "hi", store: false, messages: undefined };
+  const open = [1, 2].map(() => ask(s.gateway, body, "/v1/responses"));
+  for (const { status, name, text } of await Promise.all(open)) {
+    assert.deepEqual([status, name], [200, "b"], text);
+    assert.equal(text.match(/"delta":"b"/g)?.length, 1, text);
+  }
+  assert.ok(s.a.asked.length > 0);
+  await settled(s.gateway);
+});
+
 Deno.test("40: when both answer at the same time there is one answer, one record and no lease left", async () => {
   await using s = await two();
   const held: (() => void)[] = [];

@@ -1,6 +1,7 @@
 // Whether a second instance may be asked beside one that is silent for far longer than usual, and what that
 // says of the silent one. Shared by all requests of an isolate; the two attempts of one are in race.ts.
 
+import { READINGS } from "../../api/paths.ts";
 import type { Instance } from "../../pool/instance.ts";
 import type { Ask } from "../ask.ts";
 import type { ForwardRequest } from "../request.ts";
@@ -28,6 +29,8 @@ interface Mute {
 export class Hedging {
   readonly #streams = new UsualWaits(STREAM_PATIENCE);
   readonly #wholes = new UsualWaits(WHOLE_PATIENCE);
+  /** What takes as long as its texts are. */
+  readonly #readings = new UsualWaits(WHOLE_PATIENCE);
   #balance = AT_FIRST;
   readonly #mute = new Map<string, Mute>();
 
@@ -54,16 +57,15 @@ export class Hedging {
    * proves nothing.
    */
   isFor(request: ForwardRequest, ask: Ask, { config }: Instance): boolean {
-    const { api, choices, isHeldBack, stickyTo } = request;
+    const { choices, isHeldBack, stickyTo } = request;
     return config.timeouts.firstByteIsAuto && ask.way === null && choices === 1 &&
-      !isHeldBack && stickyTo === null &&
-      // What /v1/responses keeps would be kept twice.
-      api !== null && api !== "responses";
+      !isHeldBack && stickyTo === null && leavesNothing(request);
   }
 
   /** Milliseconds after which its silence is far beyond what is usual. */
   limitMs(request: ForwardRequest): number {
-    const { model, stream, body } = request;
+    const { model, stream, body, api } = request;
+    if (api === null) return this.#readings.limitMs(model, body.length);
     return stream
       ? this.#streams.limitMs(model, body.length)
       : this.#wholes.limitMs(model, answerSizeOf(request));
@@ -71,8 +73,9 @@ export class Hedging {
 
   /** Its first event, or its whole answer, came after so many milliseconds. */
   came(request: ForwardRequest, ms: number): void {
-    const { model, stream, body } = request;
-    if (stream) this.#streams.came(model, body.length, ms);
+    const { model, stream, body, api } = request;
+    if (api === null) this.#readings.came(model, body.length, ms);
+    else if (stream) this.#streams.came(model, body.length, ms);
     else this.#wholes.came(model, answerSizeOf(request), ms);
   }
 
@@ -88,6 +91,13 @@ export class Hedging {
     const last = seconds.toFixed(1);
     this.onHung(instance, `nothing came of ${count} requests, of the last one for ${last} s`);
   }
+}
+
+/** Whether nothing stays behind at an instance that was asked for it, too. */
+function leavesNothing({ api, path, stream, isForgotten }: ForwardRequest): boolean {
+  if (api === null) return !stream && READINGS.has(path);
+  // What /v1/responses keeps would be kept twice.
+  return api !== "responses" || isForgotten;
 }
 
 /** By how long the answer may be, and not by its prompt: that is what its time goes by. */
