@@ -27,8 +27,8 @@ files among them; where several conditions are given, all must hold. It may run 
   },
   operands: { placeholder: "delete", words: ["delete"] },
   details:
-    `Sums of tokens and costs (data/usage) stay; those of a client are told as those of others from then on.
-Alerts (data/errors) stay, too. What was exported before is not touched.`,
+    `Sums of tokens and costs (data/usage) stay; those of a client are told as those of others from then
+on. Alerts (data/errors) stay, too. What was exported before is not touched.`,
   examples: [
     "simple-ai-gateway records delete --key alice --dry-run",
     "simple-ai-gateway records delete --client 10.0.0.7 --before 30d",
