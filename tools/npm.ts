@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import project from "../deno.json" with { type: "json" };
 import { bundle, BUNDLE_FLAGS, ROOT } from "./bundle.ts";
+import { FILE as THIRD_PARTY } from "./licenses.ts";
 import launcher from "./npm/launcher.cjs" with { type: "text" };
 
 const USAGE = `Usage: deno task npm [--output FOLDER] [--repository OWNER/NAME]
@@ -26,7 +27,7 @@ const RUNTIMES: Record<string, string> = {
 };
 
 /** What the folder of a package holds. */
-const PARTS = ["package.json", "bin", "main.mjs", "README.md", "LICENSE"];
+const PARTS = ["package.json", "bin", "main.mjs", "README.md", "LICENSE", "THIRD_PARTY.txt"];
 
 function manifest(repository: string | undefined): Record<string, unknown> {
   const optional = Object.values(RUNTIMES).map((name) => [name, Deno.version.deno]);
@@ -40,7 +41,7 @@ function manifest(repository: string | undefined): Record<string, unknown> {
       ? {}
       : { repository: { type: "git", url: `git+https://github.com/${repository}.git` } }),
     bin: { [project.name]: "bin/launcher.cjs" },
-    files: ["bin", "main.mjs"],
+    files: ["bin", "main.mjs", "THIRD_PARTY.txt"],
     engines: { node: ">=18" },
     optionalDependencies: Object.fromEntries(optional),
   };
@@ -80,6 +81,7 @@ export async function makePackage(folder: string, repository?: string): Promise<
   for (const name of ["README.md", "LICENSE"]) {
     await Deno.copyFile(join(ROOT, name), join(folder, name));
   }
+  await Deno.copyFile(join(ROOT, THIRD_PARTY), join(folder, "THIRD_PARTY.txt"));
 }
 
 if (import.meta.main) {

@@ -16,6 +16,7 @@ import { events } from "./events.ts";
 import { exportRecords } from "./export.ts";
 import { init } from "./init.ts";
 import { keys } from "./keys.ts";
+import { licenses } from "./licenses.ts";
 import { limits } from "./limits.ts";
 import { logs } from "./logs.ts";
 import { records } from "./records.ts";
@@ -50,6 +51,7 @@ export const commands: readonly Command[] = [
   demo,
   dev,
   completion,
+  licenses,
 ];
 
 /** Runs the command that `args` name; without one, the first. Resolves to the exit code. */
