@@ -1,7 +1,7 @@
 // What an error text of an instance says: the one place that reads it, as a body or as the data of an
 // event. Facts only; what becomes of the request is the forward loop's to decide. Pure, never throws.
 
-import { isObject } from "../sse/assemble/answer.ts";
+import { isObject, type Json } from "../sse/assemble/answer.ts";
 import { errorWithin, type Fields, fieldsOf, parsedOrNull, tamed } from "./error/fields.ts";
 import {
   contextLengthIn,
@@ -92,7 +92,12 @@ export function errorInstead(text: Uint8Array | string): InstanceError | null {
   const words = typeof text === "string" ? text : decoder.decode(text);
   if (!MAY_BE_ERROR.test(words)) return null;
   const parsed = parsedOrNull(words);
-  return isObject(parsed) && errorWithin(parsed) !== null ? readError(words) : null;
+  return isObject(parsed) && isErrorInstead(parsed) ? readError(words) : null;
+}
+
+/** Whether `parsed`, the same once it is parsed, is an error in place of an answer. */
+export function isErrorInstead(parsed: Json): boolean {
+  return errorWithin(parsed) !== null;
 }
 
 /** Most answers are told from errors without parsing them; `"error":null` stands in each of Responses. */

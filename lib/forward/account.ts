@@ -4,6 +4,7 @@
 import { emptyList } from "../http/memory.ts";
 import type { TryOutcome } from "../observe/tally.ts";
 import type { Receipt } from "../pool/balancing/receipt.ts";
+import type { Json } from "../sse/assemble/answer.ts";
 import type { EventStore } from "../sse/event_store.ts";
 import type { Usage } from "../sse/usage.ts";
 
@@ -35,6 +36,8 @@ export interface Delivered {
   readonly usage: Usage | null;
   /** A whole body; null where there is none. */
   readonly body: Uint8Array | null;
+  /** What it says; null where nobody has parsed it. */
+  readonly parsed: Json | null;
   /** The events of a stream; null where there is none. */
   readonly store: EventStore | null;
   /** The same where policies have changed what instances sent. */
@@ -68,6 +71,8 @@ export class Account {
   response: Uint8Array | EventStore | null = null;
   /** The same before policies changed it. */
   generated: Uint8Array | EventStore | null = null;
+  /** What a whole body says; null where nobody has parsed it. */
+  parsed: Json | null = null;
   streamed = false;
   /** Milliseconds in line for an instance, or for a limit. */
   waitedMs = 0;
@@ -127,6 +132,7 @@ export class Account {
     this.usage = client.usage;
     this.response = client.body ?? client.shown ?? client.store;
     this.generated = client.generated;
+    this.parsed = client.parsed;
     this.streamed = client.streamed;
     this.pieces = client.pieces;
   }

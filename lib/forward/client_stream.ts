@@ -7,11 +7,12 @@ import type { ClientReply } from "../http/client.ts";
 import { latin1Text } from "../http/latin1.ts";
 import { header, type HeaderList } from "../http/message.ts";
 import { errorBodyAt } from "../api/dialects.ts";
+import type { Json } from "../sse/assemble/answer.ts";
 import { isEventStream } from "../sse/detect.ts";
 import type { EventStore } from "../sse/event_store.ts";
 import type { SseObserver } from "../sse/observer.ts";
 import { CLOSELY, dataOf, eventEnd, inspect, PLAIN, USAGE } from "../sse/scan.ts";
-import { type Usage, usageIn } from "../sse/usage.ts";
+import { type Usage, usageIn, usageOf } from "../sse/usage.ts";
 import { joined } from "../http/joined.ts";
 import { AnswerFilter } from "../policy/answer/filter.ts";
 import type { AnswerRules } from "../policy/answer/rules.ts";
@@ -36,6 +37,7 @@ export class ClientStream implements Delivered {
   body: Uint8Array | null = null;
   /** The same before policies changed it. */
   #made: Uint8Array | null = null;
+  parsed: Json | null = null;
   /** Every event that the client has; null where the answer is none of events that are understood. */
   store: EventStore | null = null;
   /** performance.now() of the first byte of an answer; comments are none. */
@@ -131,13 +133,19 @@ export class ClientStream implements Delivered {
   route: string | null = null;
 
   /** An answer that is sent whole. */
-  async whole(head: ResponseHead, instance: string, made: Uint8Array): Promise<void> {
+  async whole(
+    head: ResponseHead,
+    instance: string,
+    made: Uint8Array,
+    parsed: Json | null,
+  ): Promise<void> {
     const filtered = this.#filteredBody(head, made);
     const gate = head.status >= 400 ? null : this.#gate;
     const passed = gate === null ? filtered : await gate.whole(filtered) ?? filtered;
     if (gate?.isOver) this.isCut = true;
     this.body = passed;
     this.#made = made;
+    if (passed === made) this.parsed = parsed;
     const { api, policed } = this.request;
     const restore = head.status < 400 ? policed?.restore ?? null : null;
     const body = restore === null || api === null
@@ -145,7 +153,9 @@ export class ClientStream implements Delivered {
       : filteredBody(restore, api, passed, new PolicyTrail()).body;
     // What is fetched was made, and counted, before: once more for each look would be too often.
     const isMade = this.request.api !== null && this.request.client.method === "POST";
-    if (isMade) this.#usage = usageOfBody(body);
+    if (isMade) {
+      this.#usage = body === made && parsed !== null ? usageOf(parsed) : usageOfBody(body);
+    }
     this.close();
     // No promise more than needed: every answer passes here.
     if (this.#comment !== null) await this.#comment;

@@ -303,13 +303,13 @@ export class Delivery implements Movable {
     account.attempted(attempt.end(outcome, LEASE_OUTCOMES[kind], message));
   }
 
-  async #whole(attempt: Attempt, { head, body }: Proof & { kind: "whole" }): Promise<Step> {
+  async #whole(attempt: Attempt, { head, body, parsed }: Proof & { kind: "whole" }): Promise<Step> {
     const { account, client } = this;
     const isAnswer = head.status < 400;
     account.attempted(attempt.end("answered", isAnswer ? "success" : "neutral"));
     if (isAnswer) account.end("complete", head.status);
     else account.end("rejected", head.status, readError(body, head.status).message);
-    await client.whole(head, account.instance, body);
+    await client.whole(head, account.instance, body, parsed);
     if (isAnswer && client.isCut) account.end("filtered", head.status);
     return client.gone ? this.#left() : "over";
   }
@@ -533,7 +533,7 @@ export class Delivery implements Movable {
       account.answeredBy(instance.name, status);
       if (client.begun) return await this.#tooLate(null, answer);
       account.end("rejected", status, readError(answer.body, status).message);
-      await client.whole(answer.head, instance.name, answer.body);
+      await client.whole(answer.head, instance.name, answer.body, answer.parsed);
       return client.gone ? this.#left() : "over";
     }
     return await this.#refuse(

@@ -229,7 +229,7 @@ export class Route {
   get words(): { instance: Instance; answer: Proof & { kind: "whole" } } | null {
     if (this.#tooLong === null) return null;
     const { instance, answer } = this.#tooLong;
-    return { instance, answer: { ...answer, kind: "whole" } };
+    return { instance, answer: { ...answer, kind: "whole", parsed: null } };
   }
 
   /** Why nobody answered, and what each instance did. */

@@ -1,21 +1,23 @@
 // What the beginning of an instance's answer proves: an answer, a refusal, the client's own mistake, or
 // nothing yet. Pure; reading is left to attempt.ts.
 
-import { errorInstead, type InstanceError, readError } from "../api/error.ts";
+import { errorInstead, type InstanceError, isErrorInstead, readError } from "../api/error.ts";
 import type { Api } from "../api/api.ts";
 import { dialects } from "../api/dialects.ts";
 import { header } from "../http/message.ts";
 import { parsePythonJson } from "../http/python_json.ts";
-import { isObject } from "../sse/assemble/answer.ts";
+import { isObject, type Json } from "../sse/assemble/answer.ts";
 import { isEventStream, mediaType } from "../sse/detect.ts";
 import type { StreamFault } from "../sse/fault.ts";
 import type { SseObserver } from "../sse/observer.ts";
 import { bodyGaveUp, dataOf } from "../sse/scan.ts";
+import { gaveUp } from "../sse/meaning.ts";
 import { type Failure, passing } from "./failure.ts";
 import type { Secret } from "./secret.ts";
 import type { ResponseHead } from "./transport.ts";
 
 const decoder = new TextDecoder();
+const DIALECTS = Object.values(dialects);
 /** Larger answers are not parsed, which would keep all others waiting. */
 const MAX_PARSED_BYTES = 1024 * 1024;
 
@@ -121,8 +123,14 @@ function inBandOfOperator(error: InstanceError, terms: Terms): Failure | null {
   return error.status === null ? null : operatorsFault(error, error.status, terms);
 }
 
-/** What a whole body with a good status proves. The client's own error has the status that it should have had. */
-export type BodyProof = "answer" | { failure: Failure } | { clientsError: InstanceError };
+/**
+ * What a whole body with a good status proves. An answer is parsed for it, where it is read and not too large.
+ * The client's own error has the status that it should have had.
+ */
+export type BodyProof =
+  | { answer: Json | null }
+  | { failure: Failure }
+  | { clientsError: InstanceError };
 
 /** `api` is null where nobody reads the answer: it has to end as it begins, if it is JSON. */
 export function proofOfBody(
@@ -135,26 +143,28 @@ export function proofOfBody(
   const failed = (message: string) => ({ failure: passing(message, status) });
   if (api !== null && body.length === 0) return failed("sent an empty answer");
   if (!endsAsItBegins(body, api !== null)) return failed("sent an answer that is no whole JSON");
-  if (api === null) return "answer";
-  if (bodyGaveUp(body)) return failed("aborted the answer");
-  if (errorInstead(body) !== null) {
+  if (api === null) return { answer: null };
+  const isLarge = body.length > MAX_PARSED_BYTES;
+  const parsed = isLarge ? null : parsedBody(body);
+  if (parsed === undefined) return failed("sent an answer that is no whole JSON");
+  if (parsed === null ? bodyGaveUp(body) : gaveUp(parsed)) return failed("aborted the answer");
+  if (parsed === null ? errorInstead(body) !== null : isErrorInstead(parsed)) {
     const error = readError(secret.bytes(body));
     if (!error.clients) return { failure: inBand(error, status) };
     const failure = inBandOfOperator(error, terms);
     return failure === null ? { clientsError: error } : { failure };
   }
-  if (body.length > MAX_PARSED_BYTES) return "answer";
-  const parsed = parsedBody(body);
-  if (!isObject(parsed)) return failed("sent an answer that is no whole JSON");
+  if (parsed === null) return { answer: null };
   // Some servers answer one API in the words of another.
-  const isAnswer = Object.values(dialects).some((dialect) => dialect.holdsAnswer(parsed));
-  return isAnswer ? "answer" : failed("sent JSON without an answer");
+  const isAnswer = DIALECTS.some((dialect) => dialect.holdsAnswer(parsed));
+  return isAnswer ? { answer: parsed } : failed("sent JSON without an answer");
 }
 
-/** undefined where it is no JSON. */
-function parsedBody(body: Uint8Array): unknown {
+/** undefined where it is no object of JSON. */
+function parsedBody(body: Uint8Array): Json | undefined {
   try {
-    return parsePythonJson(decoder.decode(body));
+    const parsed = parsePythonJson(decoder.decode(body));
+    return isObject(parsed) ? parsed : undefined;
   } catch {
     // Broken inside, which its two ends do not tell.
     return undefined;

@@ -67,6 +67,7 @@ export function unpacked(content: PackedContent | null): Content | null {
   return new Content(
     requestBody,
     events === null ? body : EventStore.unpack(events),
+    null,
     originals === null ? null : { ...originals, content: unpacked(originals.content)! },
   );
 }

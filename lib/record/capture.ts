@@ -3,6 +3,7 @@
 
 import type { Api } from "../api/api.ts";
 import type { Charged, Report, RequestOutcome } from "../observe/report.ts";
+import type { Json } from "../sse/assemble/answer.ts";
 import type { EventStore } from "../sse/event_store.ts";
 
 /** aborted: the client left. truncated: the answer broke off. failed: there was none. */
@@ -14,6 +15,8 @@ export class Content {
     /** As the client sent it. */
     readonly requestBody: Uint8Array,
     readonly response: Uint8Array | EventStore | null,
+    /** The response as an object, where it has been parsed. */
+    readonly parsed: Json | null = null,
     /** The same before policies changed it, where that is kept and they found something. */
     readonly originals: Originals | null = null,
   ) {}
@@ -43,6 +46,8 @@ export interface Capture {
   stream: boolean;
   status: number;
   response: Uint8Array | EventStore | null;
+  /** The same as an object, where it has been parsed and is small. */
+  parsed?: Json | null;
   /** Wall clock, milliseconds since 1970. */
   startedAtMs: number;
   /** Since the start; null when nothing came. */
@@ -74,7 +79,8 @@ export function isRecorded(report: Report): report is RecordedReport {
 }
 
 /** What the recorder gets of a request. */
-export function captureOf(report: RecordedReport, { requestBody, response }: Content): Capture {
+export function captureOf(report: RecordedReport, content: Content): Capture {
+  const { requestBody, response, parsed } = content;
   return {
     id: report.id,
     api: report.api,
@@ -87,6 +93,7 @@ export function captureOf(report: RecordedReport, { requestBody, response }: Con
     stream: report.stream,
     status: report.status,
     response,
+    parsed,
     startedAtMs: report.startedAtMs,
     firstByteMs: report.firstByteMs,
     durationMs: report.durationMs,

@@ -142,9 +142,9 @@ export class Gateway {
       ? null
       : originalsOf(report, request, account, trail, config.policies);
     if (request !== null && isRecorded(report)) {
-      return new Content(request.body, account.response, originals);
+      return new Content(request.body, account.response, account.parsed, originals);
     }
-    return originals === null ? null : new Content(NOTHING, null, originals);
+    return originals === null ? null : new Content(NOTHING, null, null, originals);
   }
 
   /** null where nothing is traced, and for what the gateway answers by itself. */

@@ -159,6 +159,16 @@ export function bodyIsNone(body: unknown): boolean {
   return body.status === "completed" && isHollow(body) && !saysAnything(partsOf(body.output));
 }
 
+/** Whether a whole answer says that the instance gave up. */
+export function gaveUp(body: Json): boolean {
+  const { choices } = body;
+  // Messages and responses have other names for it.
+  if (!Array.isArray(choices)) return bodyIsNone(body);
+  return choices.some((choice) =>
+    isObject(choice) && endOf(choice.finish_reason, FINISH) === ABORT
+  );
+}
+
 /** What the items of a response say, without their names and states. */
 function partsOf(output: unknown): unknown[] {
   const items = Array.isArray(output) ? output.filter(isObject) : [];

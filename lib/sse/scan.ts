@@ -263,7 +263,7 @@ function inspectClosely(bytes: Uint8Array, start: number, end: number): number {
   return CLOSELY | meaningOf(name, utf8.decode(data));
 }
 
-/** Whether a whole JSON answer says that the instance gave up. */
+/** Whether a whole answer that is too large to be parsed says that the instance gave up. */
 export function bodyGaveUp(body: Uint8Array): boolean {
   let at = find(body, FINISH_KEY, 0, body.length);
   // Messages and responses have other names for it.

@@ -1,4 +1,6 @@
-// Token counts as they stand in an answer's text, found without parsing it.
+// Token counts as they stand in an answer: in its text, found without parsing it, or in a body that is parsed.
+
+import { isObject, type Json } from "./assemble/answer.ts";
 
 /** Tokens, as a client is told. */
 export interface Usage {
@@ -9,61 +11,82 @@ export interface Usage {
 }
 
 /** The same as far as an event or body says them; null for what it does not. */
-interface Figures {
-  readonly prompt: number | null;
-  readonly completion: number | null;
-  readonly cached: number | null;
+class Figures {
+  completion: number | null = null;
+  cached: number | null = null;
+  #prompt: number | null = null;
+  /** Tokens that Anthropic's `input_tokens` leave out: found in a cache, or put there. The prompt has all. */
+  #beside = 0;
+
+  /** Takes a count by OpenAI's name for it, or by Anthropic's and the Responses API's. */
+  take(name: string, count: number): void {
+    switch (name) {
+      case "prompt_tokens":
+      case "input_tokens":
+        this.#prompt = count;
+        break;
+      case "completion_tokens":
+      case "output_tokens":
+        this.completion = count;
+        break;
+      case "cached_tokens":
+        this.cached = count;
+        break;
+      case "cache_read_input_tokens":
+        this.cached = count;
+        this.#beside += count;
+        break;
+      case "cache_creation_input_tokens":
+        this.#beside += count;
+        break;
+    }
+  }
+
+  get prompt(): number | null {
+    return this.#prompt === null ? null : this.#prompt + this.#beside;
+  }
+
+  /** What it does not say is as in `before`. null where it says neither count. */
+  usage(before: Usage | null): Usage | null {
+    const { prompt, completion, cached } = this;
+    if (prompt === null && completion === null) return null;
+    return {
+      promptTokens: prompt ?? before?.promptTokens ?? 0,
+      completionTokens: completion ?? before?.completionTokens ?? 0,
+      // A prompt that is told again is told with its cached tokens.
+      cachedTokens: cached ?? (prompt === null ? before?.cachedTokens ?? null : null),
+    };
+  }
 }
 
 const COUNT = /"(\w+_tokens)"\s*:\s*(\d+)/g;
 
-/**
- * Token counts in an event or body: OpenAI's names or Anthropic's and the Responses API's. null where there
- * are none. Anthropic's `input_tokens` leave out what was found in a cache, or put there; the prompt has all.
- */
-function figuresIn(json: string): Figures | null {
-  let prompt: number | null = null;
-  let completion: number | null = null;
-  let cached: number | null = null;
-  let beside = 0;
+/** The figures of an event or body; what it does not say is as in `before`. null where it has none. */
+export function usageIn(json: string, before: Usage | null = null): Usage | null {
+  const figures = new Figures();
   // Not by matchAll, which makes an expression of its own for each text.
   COUNT.lastIndex = 0;
   for (let found = COUNT.exec(json); found !== null; found = COUNT.exec(json)) {
-    const count = Number(found[2]);
-    switch (found[1]) {
-      case "prompt_tokens":
-      case "input_tokens":
-        prompt = count;
-        break;
-      case "completion_tokens":
-      case "output_tokens":
-        completion = count;
-        break;
-      case "cached_tokens":
-        cached = count;
-        break;
-      case "cache_read_input_tokens":
-        cached = count;
-        beside += count;
-        break;
-      case "cache_creation_input_tokens":
-        beside += count;
-        break;
-    }
+    figures.take(found[1], Number(found[2]));
   }
-  if (prompt === null && completion === null) return null;
-  return { prompt: prompt === null ? null : prompt + beside, completion, cached };
+  return figures.usage(before);
 }
 
-/** The figures of an event or body; what it does not say is as in `before`. null where it has none. */
-export function usageIn(json: string, before: Usage | null = null): Usage | null {
-  const figures = figuresIn(json);
-  if (figures === null) return null;
-  const { prompt, completion, cached } = figures;
-  return {
-    promptTokens: prompt ?? before?.promptTokens ?? 0,
-    completionTokens: completion ?? before?.completionTokens ?? 0,
-    // A prompt that is told again is told with its cached tokens.
-    cachedTokens: cached ?? (prompt === null ? before?.cachedTokens ?? null : null),
-  };
+/** The same of a body that is parsed: its counts stand in its `usage` and in the details of that. */
+export function usageOf({ usage }: Json): Usage | null {
+  if (!isObject(usage)) return null;
+  const figures = new Figures();
+  for (const name in usage) {
+    const value = usage[name];
+    if (isObject(value)) takeCounts(figures, value);
+  }
+  takeCounts(figures, usage);
+  return figures.usage(null);
+}
+
+function takeCounts(figures: Figures, given: Json): void {
+  for (const name in given) {
+    const value = given[name];
+    if (typeof value === "number") figures.take(name, value);
+  }
 }

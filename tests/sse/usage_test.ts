@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { SseObserver } from "../../lib/sse/observer.ts";
-import { usageIn } from "../../lib/sse/usage.ts";
+import { usageIn, usageOf } from "../../lib/sse/usage.ts";
 
 const encoder = new TextEncoder();
 
@@ -36,6 +36,7 @@ Deno.test("access 17: cached tokens are a part of OpenAI's prompt, and stand bes
     total_tokens: 107,
   };
   for (const usage of [openAi, anthropic, responses]) {
+    assert.deepEqual(usageOf({ usage }), usageIn(JSON.stringify({ usage })));
     assert.deepEqual(usageIn(JSON.stringify({ usage })), {
       promptTokens: 100,
       completionTokens: 7,

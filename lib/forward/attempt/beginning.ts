@@ -109,7 +109,9 @@ export class BeginningReader {
     const error = readError(body, head.status);
     if (error.tooLong) return { kind: "too_long", head, body };
     const failure = operatorsFault(error, head.status, this.#terms);
-    return failure === null ? { kind: "whole", head, body } : { kind: "failed", failure };
+    return failure === null
+      ? { kind: "whole", head, body, parsed: null }
+      : { kind: "failed", failure };
   }
 
   /** A JSON answer is given on only when it is whole, so that a cut one can be asked for elsewhere. */
@@ -124,12 +126,13 @@ export class BeginningReader {
     const { status } = head;
     const proof = isAnswer
       ? proofOfBody(body, status, this.ask.api, this.#terms, this.secret)
-      : "answer";
-    if (proof === "answer") return { kind: "whole", head, body };
+      : { answer: null };
+    if ("answer" in proof) return { kind: "whole", head, body, parsed: proof.answer };
     if ("failure" in proof) return { kind: "failed", failure: proof.failure };
     const { tooLong } = proof.clientsError;
     const refused = { ...head, status: proof.clientsError.status ?? 400 };
-    return { kind: tooLong ? "too_long" : "whole", head: refused, body: this.secret.bytes(body) };
+    const told = { head: refused, body: this.secret.bytes(body) };
+    return tooLong ? { kind: "too_long", ...told } : { kind: "whole", ...told, parsed: null };
   }
 
   /** A stream was asked for, and the head does not say that it is one: the first bytes do. */

@@ -1,5 +1,6 @@
 // What the beginning of an instance's answer has proved: what the forward loop goes by.
 
+import type { Json } from "../../sse/assemble/answer.ts";
 import type { SseObserver } from "../../sse/observer.ts";
 import type { Failure } from "../failure.ts";
 import type { TokenIds } from "../resume/token_ids.ts";
@@ -15,8 +16,8 @@ export type Proof =
 
 /** The beginning of an answer that has come. */
 export type Beginning =
-  /** A whole answer, 4xx ones included. */
-  | { kind: "whole"; head: ResponseHead; body: Uint8Array }
+  /** A whole answer, 4xx ones included. `parsed`: the body, where it was parsed to be believed. */
+  | { kind: "whole"; head: ResponseHead; body: Uint8Array; parsed: Json | null }
   /** A stream of events; `first` are its first events, all of them where it has `ended`. */
   | {
     kind: "events";

@@ -36,7 +36,8 @@ export type Result =
 export function* shapeInSteps(capture: Capture, format: RecordFormat): Generator<void, Result> {
   const long = longTextsOf(capture);
   if (isHeavyJson(long?.body ?? capture.requestBody)) return { kind: "heavy" };
-  const answer = yield* assembleInSteps(dialectOf(capture.api).assembler(), capture.response);
+  const assembler = dialectOf(capture.api).assembler();
+  const answer = yield* assembleInSteps(assembler, capture.response, capture.parsed);
   const { id, pending } = answer;
   // What policies found something in is written as far as it is there.
   if (capture.flagged) return { kind: "shaped", shaped: shaped(capture, answer, long, format) };

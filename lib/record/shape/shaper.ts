@@ -85,7 +85,7 @@ export class Shaper {
 
 /** The capture in the form in which it can be handed over. */
 function packed(capture: Capture, format: RecordFormat): [ToShaper, Transferable[]] {
-  const { response, ...rest } = capture;
+  const { response, parsed: _, ...rest } = capture;
   const requestBody = ownBytes(rest.requestBody);
   const body = response instanceof Uint8Array ? ownBytes(response) : null;
   const events = response instanceof EventStore ? response.pack() : null;

@@ -6,21 +6,24 @@ import type { EventStore } from "../event_store.ts";
 import { MALFORMED } from "../flags.ts";
 import { meaningOf } from "../meaning.ts";
 import { parseEvents } from "../parse.ts";
-import { type Answer, type Assembler, isObject } from "./answer.ts";
+import { type Answer, type Assembler, isObject, type Json } from "./answer.ts";
 import { PlainText } from "./plain_text.ts";
 
 const decoder = new TextDecoder();
 
 /**
  * Puts an answer together, yielding after each event; the last value is the answer. Bytes are a JSON
- * body, or the text of a stream (an instance may stream unasked); null is no answer at all.
+ * body, or the text of a stream (an instance may stream unasked); null is no answer at all. `json` is the body
+ * where somebody has parsed it.
  */
 export function* assembleInSteps(
   assembler: Assembler,
   response: Uint8Array | EventStore | null,
+  json?: Json | null,
 ): Generator<void, Answer> {
   let malformed = 0;
-  if (response instanceof Uint8Array) {
+  if (json) assembler.body(json);
+  else if (response instanceof Uint8Array) {
     const body = parsed(decoder.decode(response));
     if (isObject(body)) assembler.body(body);
     else malformed = yield* feed(assembler, response);
