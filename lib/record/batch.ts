@@ -1,4 +1,5 @@
-// Lines that wait for their file: small ones gathered in one buffer, large ones as they are.
+// Lines that wait for their file: small ones gathered in one buffer, large ones as they are; and those of one
+// folder, which go on gathering while some are written.
 
 import { TextBuffer } from "../observe/text_buffer.ts";
 
@@ -49,5 +50,31 @@ export class Batch {
     this.#text.clear();
     this.#large = [];
     this.#largeBytes = this.lines = this.captures = 0;
+  }
+}
+
+/** The lines of one folder. */
+export class Lines {
+  /** Takes what comes. */
+  gathering = new Batch();
+  /** Does not change while it is written, and stays where the disk has refused it. */
+  #leaving = new Batch();
+
+  /** Bytes of all. */
+  get length(): number {
+    return this.gathering.length + this.#leaving.length;
+  }
+
+  /** What is to be written next, and to be cleared then; without lines where nothing waits. */
+  next(): Batch {
+    if (this.#leaving.lines === 0) {
+      [this.#leaving, this.gathering] = [this.gathering, this.#leaving];
+    }
+    return this.#leaving;
+  }
+
+  clear(): void {
+    this.gathering.clear();
+    this.#leaving.clear();
   }
 }

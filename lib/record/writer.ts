@@ -1,13 +1,13 @@
-// The one writer of records. A finished request is only put into its queue; assembling, serialising
-// and writing happen between requests, in short slices and large batches, or in an isolate of their own
-// where a slice would be long. A disk that is full or gone costs records once the queue is full, and
+// The one writer of records. The lines of a small whole answer are made at once, so that nothing of its request
+// outlives it. Any other finished request is only put into a queue: assembling and serialising happen between
+// requests, in short slices, or in an isolate of their own where a slice would be long. A disk that is full or gone costs records once the queue is full, and
 // never a request.
 
 import { join } from "node:path";
 import { hourName } from "../observe/hour_name.ts";
 import { EventStore } from "../sse/event_store.ts";
 import { BackgroundAnswers, isFetch } from "./background.ts";
-import { Batch } from "./batch.ts";
+import { Lines } from "./batch.ts";
 import type { Capture } from "./capture.ts";
 import type { RecordFormat } from "./record.ts";
 import { appendLines, FLAGGED_FOLDER, mendNewest } from "./record_file.ts";
@@ -57,6 +57,8 @@ const GATHER_MS = 20;
 const SLICE_MS = 3;
 /** Serialised bytes after which a batch is written. */
 const BATCH_BYTES = 4 * 1024 * 1024;
+/** Request and answer of a record that is made at once: some tens of microseconds. */
+const SMALL_BYTES = 16 * 1024;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 30_000;
 /** Files looked at for a torn line: the one being written, and the one before a change of the hour. */
@@ -66,10 +68,10 @@ export class RecordWriter {
   #options: RecordWriterOptions;
   #queue: Capture[] = [];
   #queueBytes = 0;
-  readonly #batches: Record<Folder, Batch> = {
-    requests_responses: new Batch(),
-    incomplete: new Batch(),
-    [FLAGGED_FOLDER]: new Batch(),
+  readonly #lines: Record<Folder, Lines> = {
+    requests_responses: new Lines(),
+    incomplete: new Lines(),
+    [FLAGGED_FOLDER]: new Lines(),
   };
   readonly #background = new BackgroundAnswers();
   readonly #shaper: Shaper | null;
@@ -112,8 +114,15 @@ export class RecordWriter {
       this.#drop(1);
       return;
     }
-    this.#queue.push(capture);
-    this.#queueBytes += size;
+    if (isSmall(capture) && this.#lineBytes() < BATCH_BYTES) {
+      this.#underway++;
+      this.#shape(capture);
+    } else {
+      // What waits counts by its bytes, and an object of them takes many times as much.
+      capture.parsed = null;
+      this.#queue.push(capture);
+      this.#queueBytes += size;
+    }
     this.#start();
   }
 
@@ -152,7 +161,7 @@ export class RecordWriter {
     this.#shaped = [];
     this.#heavy = [];
     this.#queueBytes = this.#heavyBytes = this.#underway = 0;
-    for (const folder of FOLDERS) this.#batches[folder].clear();
+    for (const folder of FOLDERS) this.#lines[folder].clear();
     this.#shaper?.close();
     if (lost > 0) this.#drop(lost);
   }
@@ -182,7 +191,7 @@ export class RecordWriter {
         if (refused && this.#hurry) return;
         if (refused) continue;
         this.#retryMs = FIRST_RETRY_MS;
-        if (this.#queue.length > 0) continue;
+        if (this.#queue.length > 0 || this.#lineBytes() > 0) continue;
         if (this.#heavyBytes === 0 && this.#shaped.length === 0) return;
         // The shaper has still to do; others may be written meanwhile.
         if (this.#hurry) await this.#pause(GATHER_MS);
@@ -214,11 +223,24 @@ export class RecordWriter {
     }
   }
 
+  /** Turns a capture into lines in one go. */
+  #shape(capture: Capture): void {
+    try {
+      const steps = shapeInSteps(capture, this.#options.format);
+      let step = steps.next();
+      while (!step.done) step = steps.next();
+      this.#take(capture, step.value);
+    } catch (error) {
+      this.#underway--;
+      this.#fail(error);
+    }
+  }
+
   /** Turns captures into lines until the batch is large enough. */
   async #fill(): Promise<void> {
-    if (this.#batchBytes() < BATCH_BYTES) this.#takeShaped();
+    if (this.#lineBytes() < BATCH_BYTES) this.#takeShaped();
     let sliceEnd = performance.now() + SLICE_MS;
-    while (this.#queue.length > 0 && this.#batchBytes() < BATCH_BYTES) {
+    while (this.#queue.length > 0 && this.#lineBytes() < BATCH_BYTES) {
       const capture = this.#queue.shift()!;
       this.#queueBytes -= sizeOf(capture);
       this.#underway++;
@@ -252,7 +274,7 @@ export class RecordWriter {
   #take(capture: Capture, result: Result): void {
     switch (result.kind) {
       case "shaped":
-        this.#batches[folderOf(capture, result.shaped.complete)].add(result.shaped.lines);
+        this.#lines[folderOf(capture, result.shaped.complete)].gathering.add(result.shaped.lines);
         return;
       case "heavy":
         this.#later(capture);
@@ -284,7 +306,7 @@ export class RecordWriter {
     if (this.#shaper === null) {
       const reason = "it is too large to be parsed for a record";
       const { complete, lines } = shapeUnparsed(capture, reason, this.#options.format);
-      this.#batches[folderOf(capture, complete)].add(lines);
+      this.#lines[folderOf(capture, complete)].gathering.add(lines);
       return;
     }
     this.#heavy.push(capture);
@@ -309,7 +331,6 @@ export class RecordWriter {
     }
     if (this.#over) return;
     this.#heavyBytes -= size;
-    // A batch that is being written must not change.
     if (shaped !== null) {
       this.#shaped.push({ ...shaped, folder: folderOf(capture, shaped.complete) });
     }
@@ -319,7 +340,7 @@ export class RecordWriter {
   /** Adds what the shaper has done to the batches. */
   #takeShaped(): void {
     for (const { folder, lines, bytes } of this.#shaped.splice(0)) {
-      this.#batches[folder].addBytes(lines, bytes);
+      this.#lines[folder].gathering.addBytes(lines, bytes);
     }
     this.#shapeNext();
   }
@@ -327,15 +348,15 @@ export class RecordWriter {
   /** All that waits in memory. */
   #bytes(): number {
     const shaped = this.#shaped.reduce((sum, { bytes }) => sum + bytes.length, 0);
-    return this.#queueBytes + this.#heavyBytes + shaped + this.#batchBytes();
+    return this.#queueBytes + this.#heavyBytes + shaped + this.#lineBytes();
   }
 
-  #batchBytes(): number {
-    return FOLDERS.reduce((sum, folder) => sum + this.#batches[folder].length, 0);
+  #lineBytes(): number {
+    return FOLDERS.reduce((sum, folder) => sum + this.#lines[folder].length, 0);
   }
 
   async #write(folder: Folder): Promise<boolean> {
-    const batch = this.#batches[folder];
+    const batch = this.#lines[folder].next();
     if (batch.lines === 0) return true;
     const { dataDir, now = () => new Date() } = this.#options;
     const path = join(dataDir, folder, `${hourName(now())}.jsonl`);
@@ -384,6 +405,12 @@ export class RecordWriter {
 function folderOf({ flagged }: Capture, complete: boolean): Folder {
   if (flagged) return FLAGGED_FOLDER;
   return complete ? "requests_responses" : "incomplete";
+}
+
+/** Whether its record is made sooner than it would be put aside. */
+function isSmall({ requestBody, response }: Capture): boolean {
+  return response instanceof Uint8Array &&
+    requestBody.length + response.length <= SMALL_BYTES;
 }
 
 function sizeOf({ requestBody, response }: Capture): number {
