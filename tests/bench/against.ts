@@ -1,6 +1,7 @@
 // Two commits beside each other: the gateway as it was and as it is, in turn before the same instance.
 
 import { join } from "node:path";
+import type { Row } from "./rows.ts";
 import { median, type Result } from "./table.ts";
 
 /** What the gateway of the other commit is called. */
@@ -31,8 +32,8 @@ export async function removeCheckout(folder: string): Promise<void> {
  */
 export function comparison(results: readonly Result[]): string {
   const lines = [
-    "| work | CPU µs before | now | ratio (least to most) | verdict | RSS MiB before | now |",
-    "|---|---|---|---|---|---|---|",
+    "| work | CPU µs before | now | ratio (least to most) | verdict | RSS MiB before | now | first chunk, ms p50 / p99 | chunk delay, ms p50 / p99 |",
+    "|---|---|---|---|---|---|---|---|---|",
   ];
   for (const row of new Set(results.map((result) => result.row))) {
     const of = (name: string) =>
@@ -47,11 +48,16 @@ export function comparison(results: readonly Result[]): string {
       : "same";
     const cpu = (of: readonly Result[]) => median(of.map(({ cpuUs }) => cpuUs)).toFixed(1);
     const rss = (of: readonly Result[]) => median(of.map(({ memory }) => memory.now)).toFixed(0);
+    const pair = (of: readonly Result[], pick: (one: Result) => readonly [number, number]) =>
+      [0, 1].map((n) => median(of.map((one) => pick(one)[n])).toFixed(1)).join(" / ");
+    const times = ({ chunks }: Row, of: readonly Result[]) =>
+      chunks === 0 ? ["–", "–"] : [pair(of, (one) => one.firstMs), pair(of, (one) => one.delayMs)];
+    const [first, delay] = times(row, before).map((was, n) => `${was} → ${times(row, now)[n]}`);
     const [least, most] = [ratios[0], ratios.at(-1)!].map((ratio) => ratio.toFixed(3));
     lines.push(
       `| ${row.title} | ${cpu(before)} | ${cpu(now)} | ${
         median(ratios).toFixed(3)
-      } (${least} to ${most}) | ${verdict} | ${rss(before)} | ${rss(now)} |`,
+      } (${least} to ${most}) | ${verdict} | ${rss(before)} | ${rss(now)} | ${first} | ${delay} |`,
     );
   }
   return lines.join("\n");
