@@ -391,8 +391,9 @@ both("an early answer is taken, though the request was not sent whole", async (t
 both(
   "a slow reader holds the instance back: memory does not grow with the answer",
   async (transport) => {
-    const SIZE = 200 * 1024 * 1024;
-    const MAX_AHEAD = 32 * 1024 * 1024;
+    const SIZE = 400 * 1024 * 1024;
+    // What the system itself takes for a socket: 32 MiB on its way in, 4 on its way out, with its defaults.
+    const MAX_AHEAD = 64 * 1024 * 1024;
     let written = 0;
     await using instance = startInstance(async (peer) => {
       await peer.request();
@@ -421,6 +422,7 @@ both(
       if (pieces % 500 === 0) resident = Math.max(resident, Deno.memoryUsage().rss);
     }
     assert.equal(read, SIZE);
+    // What was read lies about until it is collected, which may be late on a busy machine.
     assert.ok(resident - residentBefore < SIZE / 2, `${resident - residentBefore} bytes more`);
   },
 );
