@@ -9,7 +9,7 @@ Deno.test("a whole answer of which only blanks come ends with timeouts.answer, a
   await using one = await startOddServer(dribble);
   await using other = await startOddServer(dribble);
   await using gateway = await startGatewayFor([one.url, other.url], {
-    timeouts: { answer: 2, idle: 1.5 },
+    timeouts: { answer: 4, idle: 3.5 },
   });
   const response = await gateway.post("/v1/chat/completions", chatBody());
   const { message } = await errorOf(response, 504, "GatewayTimeoutError");

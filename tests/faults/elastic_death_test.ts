@@ -20,7 +20,7 @@ const MODULE = new URL("mortal_worker.ts", import.meta.url).href;
 /** A pool without workers, in front of a simulated instance; its port is taken by the first. */
 async function stand() {
   const simulators = await startSimulators({
-    args: ["--tokens-per-second", "27", "--tokens", "40"],
+    args: ["--tokens-per-second", "8", "--tokens", "40"],
   });
   const text = JSON.stringify({
     instances: simulators.urls.map((url) => ({ url, model_name: "demo" })),
@@ -67,6 +67,7 @@ async function stand() {
   const { port } = probe.addr;
   const client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
   return {
+    simulators,
     pool,
     warden,
     seen,
@@ -140,12 +141,15 @@ Deno.test("one that dies while it goes takes its own streams with it and nobody 
   await one.add();
   await one.add();
   const answers = await streamsAt(one, [1, 2], 2);
+  // None of them ends before the death.
+  one.simulators.process.signal("SIGSTOP");
   const kept = inFlight(2);
   pool.leave(pool.serving.find(({ index }) => index === 1)!);
   assert.equal(pool.isolates, 1);
   pool.apply(one.deadly(1));
   await waitFor(() => seen.died.length === 1, "the death to be noticed");
   assert.equal(inFlight(1), 0, "its leases are released with it");
+  one.simulators.process.signal("SIGCONT");
   assert.equal(await wholeOf(answers), kept);
   await waitFor(() => inFlight(2) === 0, "all leases to be released");
   assert.ok(!pool.isShrinking && pool.isolates === 1);

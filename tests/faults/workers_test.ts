@@ -222,7 +222,7 @@ Deno.test("a stored response is found from any worker, at once", async () => {
 Deno.test("a worker that dies is replaced, its leases are released, the others are unharmed", async () => {
   await using simulators = await startSimulators({
     count: 2,
-    args: ["--tokens-per-second", "27", "--tokens", "60"],
+    args: ["--tokens-per-second", "12", "--tokens", "60"],
   });
   const text = JSON.stringify({
     instances: simulators.urls.map((url) => ({ url, model_name: "demo" })),
@@ -266,6 +266,8 @@ Deno.test("a worker that dies is replaced, its leases are released, the others a
       const body = chatBody({ stream: true, max_tokens: 60 });
       answers.push(readSse(await post(url, body, client)));
     }
+    // None of them ends before the death.
+    simulators.process.signal("SIGSTOP");
     const [lost, kept] = [inFlight(1), inFlight(2)];
     assert.equal(lost + kept, answers.length);
 
@@ -274,6 +276,7 @@ Deno.test("a worker that dies is replaced, its leases are released, the others a
     assert.match(died[0], /^1: .*dies on purpose/);
     assert.equal(inFlight(1), 0, "its leases are released with it");
     assert.equal(inFlight(2), kept);
+    simulators.process.signal("SIGCONT");
 
     // While one worker is gone the other serves; then there are two again.
     const served = new Set<string>();
