@@ -325,11 +325,11 @@ Deno.test("fifty viewers see the same seconds, and leave nothing behind", async 
 });
 
 Deno.test("a gateway that stops ends the live feed instead of waiting for its viewers", async () => {
-  await using fleet = await startFleet({ config: { drain_timeout: 20 } });
+  await using fleet = await startFleet({ config: { drain_timeout: 600 } });
   const response = await fetch(`${fleet.gateway.url}/dashboard/api/live`);
   const reading = response.text();
   await waitFor(async () => (await fleet.health()).instances.length === 2, "the gateway");
-  await within(fleet.gateway.stop(15_000), "the end of the process");
+  await within(fleet.gateway.stop(), "the end of the process");
   assert.match(await reading, /^event: begin\n/);
 });
 

@@ -97,7 +97,7 @@ export function startProcess(command: string, options: SpawnOptions = {}): Child
       return found!;
     },
     signal,
-    async stop(graceMs = 5_000) {
+    async stop(graceMs = 60_000) {
       signal("SIGTERM");
       const timer = setTimeout(() => signal("SIGKILL"), graceMs);
       try {
