@@ -3,6 +3,7 @@
 // Failing over is resuming with nothing sent, so there is one loop, and it is here.
 
 import { readError } from "../api/error.ts";
+import { isWithheld } from "../policy/unread.ts";
 import type { Config } from "../config/config.ts";
 import { joined } from "../http/joined.ts";
 import type { Receipt } from "../pool/balancing/receipt.ts";
@@ -317,6 +318,10 @@ export class Delivery implements Movable {
   async #bytes(attempt: Attempt, proof: Proof & { kind: "bytes" }): Promise<Step> {
     const { account, client } = this;
     const { status } = proof.head;
+    const { policed, api } = this.request;
+    if (status < 400 && api !== null && policed !== null && isWithheld(policed)) {
+      return await this.#withheld(attempt);
+    }
     await client.openBytes(proof.head, account.instance);
     try {
       await attempt.relayBytes(proof, client);
@@ -339,6 +344,15 @@ export class Delivery implements Movable {
     else account.end("rejected", status, readError(joined(proof.first), status).message);
     await client.end();
     return "over";
+  }
+
+  async #withheld(attempt: Attempt): Promise<Step> {
+    const { account, client } = this;
+    const message = "The answer is coded or too long for the policies that must look at it";
+    account.attempted(attempt.end("answered", "neutral", message));
+    account.end("failed", 502, message);
+    await client.refuse(502, message, null);
+    return client.gone ? this.#left() : "over";
   }
 
   /** A comment has already opened a stream; an answer that is none can only be an error in it now. */

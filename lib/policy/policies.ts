@@ -52,7 +52,8 @@ export class Policies {
   /** What is in force for `subject`; null for nothing. */
   planFor(subject: Subject): Soon<Plan | null> {
     if (this.#all.length === 0) return null;
-    const id = [subject.model, subject.key, subject.group, subject.route].join("\n");
+    const { model, orModels = [], key, group, route } = subject;
+    const id = [model, key, group, route, ...orModels].join("\n");
     const known = this.#plans.get(id);
     if (known !== undefined) return known.plan;
     if (this.#plans.size >= MAX_PLANS) this.#plans.clear();
@@ -113,9 +114,11 @@ export class Policies {
   readonly #alphabetOf = (): Alphabet => this.#alphabet ??= new Alphabet();
 }
 
-function isFor({ options }: PolicyConfig, { model, key, group, route }: Subject): boolean {
+function isFor({ options }: PolicyConfig, subject: Subject): boolean {
+  const { model, orModels = [], key, group, route } = subject;
   const { models, keys, groups, routes } = options;
-  return isAmong(models, model) && isAmong(keys, key) && isAmong(groups, group) &&
+  return [model, ...orModels].some((one) => isAmong(models, one)) && isAmong(keys, key) &&
+    isAmong(groups, group) &&
     isAmong(routes, route);
 }
 

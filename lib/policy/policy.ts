@@ -10,6 +10,8 @@ import type { PolicyTrail } from "./trail.ts";
 /** What a request's policies are chosen by. */
 export interface Subject {
   readonly model: string;
+  /** What else it may be: a response that is fetched is known by its id alone. */
+  readonly orModels?: readonly string[];
   /** Names of the caller's key and group; "" without. */
   readonly key: string;
   readonly group: string;

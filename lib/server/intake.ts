@@ -164,7 +164,10 @@ export class Intake {
     const api = body.length === 0 && fetchesAnswer(client, responseId) ? "responses" : null;
     const caller = visit === null ? null : visit.caller;
     const request = forwardRequest(id, client, body, api, fields, instance.name, caller);
-    const subject = subjectOf(caller, fields.model, "/v1/responses");
+    const subject = {
+      ...subjectOf(caller, fields.model, "/v1/responses"),
+      orModels: instance.config.models,
+    };
     const chosen = trail === null ? null : this.parts.policies.planFor(subject);
     const plan = chosen instanceof Promise ? await chosen : chosen;
     if (plan !== null && (plan.answer !== null || plan.guards !== null)) {

@@ -175,10 +175,30 @@ Deno.test("47: what says the same words in another way is left out of an event t
   assert.equal(filter.take(plain), plain, "where nothing was found all of it stays");
   const masked = new TextDecoder().decode(filter.take(event({ content: "a secret " })));
   assert.ok(masked.includes("a ****** ") && !masked.includes("secret"), masked);
-  const message = { role: "assistant", content: "a secret" };
+  const message = {
+    role: "assistant",
+    content: "a secret",
+    annotations: [{ type: "url_citation", url_citation: { title: "secret" } }],
+    audio: { id: "a", data: "c2VjcmV0", transcript: "a secret" },
+  };
   const whole = encoder.encode(JSON.stringify({ choices: [{ ...choice, message }] }));
   const { body } = filteredBody(rules, "chat", whole, new PolicyTrail());
+  const [{ message: said }] = JSON.parse(new TextDecoder().decode(body)).choices;
   assert.ok(!new TextDecoder().decode(body).includes("secret"));
+  assert.deepEqual(said.audio, { id: "a", data: "", transcript: "a ******" });
+  // Names that a tool's arguments have are theirs.
+  const input = { annotations: ["a"], token_ids: [1], text: "secret" };
+  const content = [{ type: "tool_use", id: "1", name: "f", input }];
+  const called = filteredBody(
+    rules,
+    "messages",
+    encoder.encode(JSON.stringify({ content })),
+    new PolicyTrail(),
+  );
+  assert.deepEqual(JSON.parse(new TextDecoder().decode(called.body)).content[0].input, {
+    ...input,
+    text: "******",
+  });
 });
 
 Deno.test("43: arguments of calls are masked behind their escapes and stay JSON, in each API that has calls", () => {

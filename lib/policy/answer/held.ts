@@ -77,7 +77,7 @@ export function rewritten(
   return encoder.encode(`${head}${body}\n`);
 }
 
-/** Log probabilities and token ids carry the same words. */
+/** Log probabilities, token ids, citations and sound carry the same words. */
 export function traces(data: Json): { path: (string | number)[]; json: string }[] {
   const found: { path: (string | number)[]; json: string }[] = [];
   const look = (value: unknown, path: (string | number)[], depth: number) => {
@@ -89,7 +89,13 @@ export function traces(data: Json): { path: (string | number)[]; json: string }[
           found.push({ path: [...path, name], json: Array.isArray(inner) ? "[]" : "null" });
         } else if (TRACES.has(name) && inner !== null) {
           found.push({ path: [...path, name], json: "null" });
-        } else if (typeof inner === "object") look(inner, [...path, name], depth + 1);
+        } else if (LISTS.has(name) && Array.isArray(inner)) {
+          if (inner.length > 0) found.push({ path: [...path, name], json: "[]" });
+        } else if (name === "audio" && isObject(inner) && typeof inner.data === "string") {
+          found.push({ path: [...path, name, "data"], json: '""' });
+        } else if (typeof inner === "object" && !GIVEN.has(name)) {
+          look(inner, [...path, name], depth + 1);
+        }
       }
     }
   };
@@ -98,6 +104,9 @@ export function traces(data: Json): { path: (string | number)[]; json: string }[
 }
 
 const TRACES = new Set(["token_ids", "prompt_token_ids", "prompt_logprobs"]);
+/** What a tool is given has names of its own. */
+const GIVEN = new Set(["input", "arguments"]);
+const LISTS = new Set(["annotations", "citations"]);
 
 /** What stands at the place of a text that has changed. */
 export function valueOf({ form }: Text, text: string): string {

@@ -43,6 +43,11 @@ export class AnswerGuards {
     return this.all.map(({ name }) => name);
   }
 
+  /** Whether some of them may end an answer. */
+  get acts(): boolean {
+    return this.all.some(({ mode }) => mode === "enforce");
+  }
+
   looksAt(channel: string): boolean {
     return this.all.some((options) => isOf(options, channel));
   }

@@ -150,3 +150,44 @@ Deno.test("59: a compressed body is looked at, and a form is said not to be", as
   const counted = 'gateway_policy_errors_total{policy="w",reason="unscanned"} 1';
   await waitFor(async () => (await metricsOf(gateway.url)).includes(counted), () => counted);
 });
+
+Deno.test("46: a response that is fetched is looked at by the policies of every model it may be of", async () => {
+  const part = { type: "output_text", text: "the secret is out", annotations: [] };
+  const message = { id: "msg_1", type: "message", role: "assistant", content: [part] };
+  const made = { id: "resp_1", object: "response", status: "completed", output: [message] };
+  await using upstream = startUpstream(() => Response.json(made));
+  await using gateway = await startGateway({
+    instances: [{ url: upstream.url, model_name: ["a", "b"] }],
+    policies: [
+      { name: "w", type: "words", words: ["secret"], on: "answer", action: "mask", models: ["b"] },
+    ],
+  });
+  const asked = await gateway.post("/v1/responses", { model: "b", input: "hi" });
+  assert.match(await asked.text(), /the \*{6} is out/);
+  const fetched = await fetch(`${gateway.url}/v1/responses/resp_1`);
+  assert.match(await fetched.text(), /the \*{6} is out/);
+});
+
+Deno.test("61: an answer that nobody can look into does not pass where a policy would act on it, and is counted", async () => {
+  const text = JSON.stringify(await completion("a secret").json());
+  // A coding that nobody knows.
+  const headers = { "content-type": "application/json", "content-encoding": "x-odd" };
+  await using upstream = startUpstream(() => new Response(text, { headers }));
+  for (const action of ["mask", "flag"]) {
+    await using gateway = await startGateway({
+      instances: [{ url: upstream.url, model_name: "m" }],
+      policies: [{ name: "w", type: "words", words: ["secret"], on: "answer", action }],
+    });
+    const response = await gateway.post("/v1/chat/completions", {
+      model: "m",
+      messages: [{ role: "user", content: "hi" }],
+    });
+    const said = await response.text();
+    assert.equal(response.status, action === "mask" ? 502 : 200, said);
+    assert.equal(said.includes("secret"), action === "flag");
+    const counted = 'gateway_policy_errors_total{policy="w",reason="unscanned"} 1';
+    await waitFor(async () => (await metricsOf(gateway.url)).includes(counted), () => counted, 10);
+    const { inFlight } = await gateway.health();
+    assert.deepEqual(inFlight, [0]);
+  }
+});
