@@ -3,6 +3,7 @@
 
 import { parseArgs } from "node:util";
 import { buildPrograms } from "./build.ts";
+import { lookingFor } from "./policies/words.ts";
 import {
   type Contender,
   startGateway,
@@ -28,6 +29,7 @@ const HELP = `deno task bench [options]
   --against COMMIT   the gateway of that commit beside this one, in turn; says better, same or worse
   --config JSON      options of the gateway's configuration, for both of them
   --beside JSON      this gateway with these options in turn with it, instead of nginx and HAProxy
+  --words N          this gateway looks for N phrases in answers, in turn with one that does not
   --bearer KEY       what the clients bring as their key
   --write            also write docs/performance.md`;
 
@@ -43,6 +45,7 @@ async function main(args: string[]): Promise<number> {
       against: { type: "string" },
       config: { type: "string", default: "{}" },
       beside: { type: "string" },
+      words: { type: "string" },
       bearer: { type: "string" },
       write: { type: "boolean" },
       help: { type: "boolean", short: "h" },
@@ -56,9 +59,13 @@ async function main(args: string[]): Promise<number> {
   const runs = values.smoke ? 1 : Number(values.runs);
   const seconds = values.smoke ? 1 : Number(values.seconds);
   const folder = await Deno.makeTempDir({ prefix: "gateway-bench-" });
-  const config = JSON.parse(values.config);
+  const given = JSON.parse(values.config);
   const { bearer } = values;
-  const beside = values.beside === undefined ? null : JSON.parse(values.beside);
+  const isBeside = values.beside !== undefined || values.words !== undefined;
+  const beside = isBeside ? JSON.parse(values.beside ?? "{}") : null;
+  const config = values.words === undefined
+    ? given
+    : { ...given, ...await lookingFor(Number(values.words), folder) };
   const isAlone = values.against === undefined && beside === null;
   const results: Result[] = [];
   const started: Contender[] = [];
