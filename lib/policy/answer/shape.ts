@@ -1,5 +1,5 @@
 // An event whose text stands where it stood in one that was parsed, and that is the same but for that text
-// and for numbers which count events: it needs no parsing. What is not sure to be so is parsed.
+// and for numbers that say nothing of it: it needs no parsing. What is not sure to be so is parsed.
 
 import type { Text } from "../../api/dialect.ts";
 import { objectIn } from "../../api/wire.ts";
@@ -24,9 +24,11 @@ const ESCAPES: ReadonlyMap<number, number> = new Map([
   [114, 13],
   [116, 9],
 ]);
-/** Numbers that differ in events which are alike otherwise. Indexes are none: they say whose text it is. */
-const COUNTERS =
-  /"(?:sequence_number|created|(?:prompt|completion|total|input|output)_tokens)"\s*:\s*\d+/g;
+/**
+ * Numbers that may differ in events which are alike otherwise: counts, times, whatever a server adds. Indexes
+ * (`index`, `output_index`) are none: they say whose text it is. Nothing else that is read here is a number.
+ */
+const COUNTERS = /"(?!\w*index")\w+"\s*:\s*\d+/gi;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
