@@ -147,3 +147,53 @@ Deno.test("29: a prompt goes to an instance that can hold it, and waits for its 
   assert.equal(stand.pool.acquire(any, asking(NO_CHAIN, 30_000)), "full");
   assert.notEqual(stand.pool.acquire(any, asking(NO_CHAIN)), "full");
 });
+
+Deno.test("13: two names of one upstream model share what is cached, a base model and its adapter do not", () => {
+  const stand = new FleetStand({
+    ...PREFIX_AWARE,
+    instances: [1, 2, 3, 4].map((n) => ({
+      url: `http://10.0.0.${n}:8000/v1`,
+      model_name: ["small", "large", "base", "adapter"],
+      upstream_model: { small: "qwen", large: "qwen" },
+    })),
+  });
+  const hit = (model: string, chain: PromptChain) => {
+    const lease = stand.fleet.pool(model)!.acquire(any, { ...asking(chain), model });
+    if (lease === null || lease === "full") throw new Error(`no lease: ${lease}`);
+    lease.firstToken();
+    lease.release("success");
+    return { name: lease.instance.name, hit: lease.receipt!.hit };
+  };
+  for (let n = 0; n < 8; n++) {
+    const chain = chainOf(words(`prompt ${n}`, 6000));
+    const first = hit("small", chain);
+    assert.equal(first.hit, 0);
+    const second = hit("large", chain);
+    assert.equal(second.name, first.name);
+    assert.ok(second.hit > 1000, `${second.hit} tokens`);
+    assert.equal(hit("base", chain).hit, 0);
+    assert.equal(hit("adapter", chain).hit, 0);
+  }
+});
+
+Deno.test("23: one that is drained or out gets nothing for what it holds, and its prompts back when it returns", () => {
+  const stand = new FleetStand(weighted([1, 1, 1], PREFIX_AWARE));
+  const home = answered(stand, CHAT);
+  const at = "abc".indexOf(home);
+  const others = [0, 1, 2].filter((n) => n !== at).map((n) => "abc"[n]);
+  stand.apply(weighted([0, 1, 2].map((n) => n === at ? 0 : 1), PREFIX_AWARE));
+  const away = answered(stand, CHAT);
+  assert.ok(others.includes(away), `drained, asked at ${away}`);
+  stand.apply(weighted([1, 1, 1], { ...PREFIX_AWARE, slow_start: 10 }));
+  const held = chainOf(words("held", 6000));
+  const holder = answered(stand, held);
+  stand.fleet.outlier.markHung(stand.instance(holder), "silent");
+  for (let n = 0; n < 4; n++) assert.notEqual(answered(stand, held), holder);
+  stand.clock += 3_600_000;
+  stand.fleet.outlier.markUp(stand.instance(holder));
+  assert.equal(stand.instance(holder).condition, "healthy");
+  // It was not started anew: what it held is known, and counts again.
+  const told = stand.shared.locked(() => stand.pool.explain(asking(held), null));
+  const cached = told.instances.find(({ name }) => name === holder)!.weight!.cached;
+  assert.ok(cached > 1000, `${cached} tokens`);
+});

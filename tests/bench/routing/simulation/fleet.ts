@@ -27,6 +27,10 @@ export interface Options {
   readonly seed: number;
   readonly gateways?: number;
   readonly engine?: Partial<EngineSize>;
+  /** Requests from this second on are counted. */
+  readonly fromS?: number;
+  /** When the gateway is killed and started anew, with nothing but its configuration. */
+  readonly killedAtS?: number;
 }
 
 /** TTFT in seconds; share of prompt tokens found cached; requests at the busiest engine against the mean. */
@@ -54,7 +58,8 @@ export class Fleet {
   readonly agenda = new Agenda();
   readonly segments = new Segments();
   readonly engines: readonly Engine[];
-  readonly #gateways: readonly Gateway[];
+  #gateways: readonly Gateway[];
+  readonly #newGateway: () => Gateway;
   readonly #assign: Random;
   /** What each has sent since it told the others. */
   readonly #news = new Map<Gateway, [engine: number, chain: number[]][]>();
@@ -62,23 +67,28 @@ export class Fleet {
   /** The busiest against the mean, each second. */
   readonly #imbalances: number[] = [];
 
-  constructor(workload: Workload, policy: Policy, options: Options) {
-    const { seed, gateways = 1, engine } = options;
+  constructor(workload: Workload, policy: Policy, private readonly options: Options) {
+    const { seed, gateways = 1, engine, killedAtS } = options;
     const size = { ...USUAL_SIZE, ...engine };
     this.engines = Array.from(
       { length: 8 },
       (_, at) => new Engine(this.agenda, this.segments, size, workload.speeds?.[at] ?? 1),
     );
-    this.#gateways = Array.from(
-      { length: gateways },
-      () => policy.make(this.engines.length, null, {}),
-    );
+    this.#newGateway = () => policy.make(this.engines.length, null, {});
+    this.#gateways = Array.from({ length: gateways }, this.#newGateway);
     this.#assign = randomOf(seed * 31 + 7);
     for (const gateway of this.#gateways) this.#news.set(gateway, []);
     workload.run(this, randomOf(seed * 15_485_863 + 3));
     const { gossip } = this.#gateways[0].o;
     if (gateways > 1 && gossip !== undefined) this.#tellEach(gossip);
     this.agenda.at(1, () => this.#sample());
+    if (killedAtS !== undefined) this.agenda.at(killedAtS, () => this.#startAnew());
+  }
+
+  /** Requests under way are answered, as if their clients had asked again at once. */
+  #startAnew(): void {
+    this.#gateways = this.#gateways.map(this.#newGateway);
+    for (const gateway of this.#gateways) this.#news.set(gateway, []);
   }
 
   #sample(): void {
@@ -184,7 +194,7 @@ export class Fleet {
   }
 
   run(): Figures {
-    const { agenda } = this;
+    const { agenda, options: { fromS = WARM_S } } = this;
     const asked = this.#asked;
     const isOver = () => agenda.now > SECONDS && asked.every(({ isDone }) => isDone);
     for (let steps = 0; !agenda.isEmpty && agenda.now < SECONDS + PATIENCE_S; steps++) {
@@ -192,7 +202,7 @@ export class Fleet {
       if (steps % 1024 === 0 && isOver()) break;
     }
     const counted = asked.filter(({ at, firstAt, isDone }) =>
-      isDone && firstAt !== null && at >= WARM_S && at <= SECONDS
+      isDone && firstAt !== null && at >= fromS && at <= SECONDS
     );
     const unanswered = asked.filter(({ isDone }) => !isDone).length;
     const waits = counted.map(({ at, firstAt }) => firstAt! - at)
