@@ -293,7 +293,10 @@ export async function records(
   return lines;
 }
 
-/** Waits for at least `count` records and returns them. */
+/** Two workers tell of their requests in any order. */
+const startOf = ({ meta }: RecordLine) => String(meta.started_at);
+
+/** Waits for at least `count` records and returns them, as their requests came. */
 export async function recordsOf(
   gateway: Pick<Gateway, "dataDir" | "log">,
   count: number,
@@ -304,7 +307,7 @@ export async function recordsOf(
     found = await records(gateway, folder);
     return found.length >= count;
   }, () => `${count} records in ${folder}, there are ${found.length}; log:\n${gateway.log()}`);
-  return found;
+  return found.sort((a, b) => startOf(a).localeCompare(startOf(b)));
 }
 
 async function listing(path: string): Promise<string[]> {

@@ -170,7 +170,7 @@ export async function settled(gateway: GatewayProcess): Promise<void> {
   }, () => `all leases to be released: ${JSON.stringify(health)}`);
 }
 
-/** Waits for exactly so many lines of records of each kind. */
+/** Waits for exactly so many lines of records of each kind, in the order in which their requests came. */
 export async function recordsOf(gateway: GatewayProcess, complete: number, incomplete: number) {
   const found = { complete: [] as RecordLine[], incomplete: [] as RecordLine[] };
   await waitFor(async () => {
@@ -178,6 +178,11 @@ export async function recordsOf(gateway: GatewayProcess, complete: number, incom
     found.incomplete = await lines(`${gateway.dataDir}/incomplete`);
     return found.complete.length >= complete && found.incomplete.length >= incomplete;
   }, () => `${complete} + ${incomplete} records; there are ${JSON.stringify(found)}`);
+  // Two workers tell of their requests in any order.
+  const startOf = ({ meta }: RecordLine) => String(meta.started_at);
+  for (const some of Object.values(found)) {
+    some.sort((a, b) => startOf(a).localeCompare(startOf(b)));
+  }
   assert.equal(found.complete.length, complete, "lines in data/requests_responses");
   assert.equal(found.incomplete.length, incomplete, "lines in data/incomplete");
   return found;
