@@ -119,7 +119,7 @@ Deno.test("admin.local does not take nginx for a user of this host", async () =>
 Deno.test("a stream comes through nginx as it comes piece by piece", async () => {
   await using simulators = await startSimulators({
     count: 1,
-    args: ["--tokens-per-second", "20"],
+    args: ["--tokens-per-second", "5"],
   });
   await using gateway = await startGateway({
     config: { instances: [{ url: simulators.urls[0], model_name: "demo" }] },
@@ -132,11 +132,16 @@ Deno.test("a stream comes through nginx as it comes piece by piece", async () =>
     body: JSON.stringify({
       model: "demo",
       stream: true,
-      max_tokens: 20,
+      // It takes eight seconds: whoever holds it back shows nothing before them.
+      max_tokens: 40,
+      ignore_eos: true,
       messages: [{ role: "user", content: "hello" }],
     }),
   });
-  let pieces = 0;
-  for await (const _ of response.body!) pieces++;
-  assert.ok(pieces > 10, `${pieces} pieces`);
+  const pieces = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  while (text.split('"content"').length < 4) text += (await pieces.read()).value!;
+  const asked = (await simulators.requests(0)).filter(({ method }) => method === "POST");
+  assert.deepEqual(asked.map(({ finished }) => finished), [false]);
+  await pieces.cancel();
 });
