@@ -6,7 +6,7 @@ import type { Ledger } from "../../../lib/caller/usage/ledger.ts";
 import { UsageKeeper } from "../../../lib/caller/usage/keeper.ts";
 import { UsageMemory } from "../../../lib/caller/usage/usage_memory.ts";
 import { type ChildProcess, startProcess } from "../../support/processes.ts";
-import { waitFor } from "../../support/wait.ts";
+import { oneOf, waitFor } from "../../support/wait.ts";
 import { charge } from "./charges.ts";
 
 const MAIN = join(import.meta.dirname!, "keeper_main.ts");
@@ -68,7 +68,11 @@ function requests(ledger: Ledger, key: string): number {
   return ledger.used("key", key, "month").requests;
 }
 
-Deno.test("access 30: a process that is killed again and again loses at most a second, and no line is half", async () => {
+Deno.test("access 30: a process that is killed again and again loses at most a second, and no line is half", () =>
+  oneOf(3, losesASecondAtMost));
+
+/** Of its own clock: a machine on which it has no turn for a second spoils a try. */
+async function losesASecondAtMost(): Promise<void> {
   await withDataDir(async (dataDir) => {
     let before = 0;
     for (let round = 0; round < 4; round++) {
@@ -91,7 +95,7 @@ Deno.test("access 30: a process that is killed again and again loses at most a s
       before = now;
     }
   });
-});
+}
 
 Deno.test("access 30: a process that ends in good order loses nothing", async () => {
   await withDataDir(async (dataDir) => {
