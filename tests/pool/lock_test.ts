@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import type { Order } from "./lock_worker.ts";
+import { oneOf } from "../support/wait.ts";
 
 class LockWorker implements Disposable {
   readonly #worker = new Worker(new URL("lock_worker.ts", import.meta.url).href, {
@@ -53,7 +54,7 @@ function threadCpuMs(): number {
 Deno.test({
   name: "whoever waits for the lock leaves its core to others",
   ignore: Deno.build.os !== "linux",
-  fn: leavesItsCore,
+  fn: () => oneOf(3, leavesItsCore),
 });
 
 async function leavesItsCore() {
