@@ -5,6 +5,7 @@ import type { Fault } from "./fault.ts";
 import type { Path } from "./parse.ts";
 import { isUnbounded, patternFault } from "./pattern.ts";
 import { FILE_OPTIONS, type PolicyConfig, type PolicyOptions } from "./policies.ts";
+import type { PolicyChannel } from "./policy_common.ts";
 import { checkPromptPolicy } from "./policy_effects.ts";
 
 /** The text of a file that a policy names; null where it cannot be read. */
@@ -28,6 +29,9 @@ export function normalisePolicies(
     return { options, files };
   });
 }
+
+/** Channels that an answer has. */
+const ANSWERED: ReadonlySet<PolicyChannel> = new Set(["content", "reasoning", "tool_arguments"]);
 
 type Complain = (at: Path, message: string) => void;
 
@@ -73,6 +77,14 @@ function checkEffect(options: PolicyOptions, fault: Complain): void {
   }
   if ("in_schema" in options && options.in_schema === "same" && !isWriting(options)) {
     fault(["in_schema"], "has no effect without action mask or replace on answers");
+  }
+  if ("channels" in options && options.channels !== undefined) {
+    const { channels, on } = options;
+    if (channels.length === 0) fault(["channels"], "is empty: nothing would be looked at");
+    else if (on === "answer" && !channels.some((one) => ANSWERED.has(one))) {
+      const message = "has no effect on answers; expected content, reasoning or tool_arguments";
+      fault(["channels"], message);
+    }
   }
   if ("action" in options && options.action === "cut" && options.on === "prompt") {
     fault(["action"], "cut has no effect on prompts; expected reject");

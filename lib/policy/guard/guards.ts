@@ -6,6 +6,7 @@ import type { Json } from "../../sse/assemble/answer.ts";
 import { PluginGuard } from "../plugin/plugin_guard.ts";
 import { plainScript } from "../../config/plugin_script.ts";
 import { TrustedGuard } from "../plugin/trusted_guard.ts";
+import { Breaker } from "./breaker.ts";
 import type { Guard } from "./guard.ts";
 import { Moderation } from "./moderation.ts";
 import { formOf } from "./moderation_form.ts";
@@ -35,12 +36,21 @@ export function isGuard(options: PolicyOptions): options is GuardOptions {
 
 export class Guards {
   readonly #kept = new Map<string, Kept>();
+  /** By the address that is asked: what one policy finds out spares the others. */
+  #breakers = new Map<string, Breaker>();
 
   constructor(private readonly parts: GuardParts) {}
 
   /** The next configuration. */
   apply(policies: readonly PolicyConfig[]): void {
     const names = new Set<string>();
+    this.#breakers = new Map(
+      policies.flatMap(({ options }): [string, Breaker][] =>
+        options.type === "webhook"
+          ? [[options.url, this.#breakers.get(options.url) ?? new Breaker()]]
+          : []
+      ),
+    );
     for (const { options, files } of policies) {
       if (!isGuard(options)) continue;
       names.add(options.name);
@@ -79,7 +89,10 @@ export class Guards {
     const timeoutMs = options.timeout * 1000;
     switch (options.type) {
       case "webhook":
-        return new Webhook({ url: options.url, secret: options.secret, timeoutMs });
+        return new Webhook(
+          { url: options.url, secret: options.secret, timeoutMs },
+          this.#breakers.get(options.url),
+        );
       case "plugin": {
         const script = plainScript(files.file, options.file);
         return options.trusted

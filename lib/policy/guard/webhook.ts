@@ -21,10 +21,10 @@ export function signature(secret: string, time: number, body: string): string {
 }
 
 export class Webhook implements Guard {
-  readonly #breaker = new Breaker();
-
   constructor(
     private readonly options: WebhookOptions,
+    /** One for all that ask the same address. */
+    private readonly breaker = new Breaker(),
     private readonly nowMs: () => number = () => Date.now(),
   ) {}
 
@@ -40,7 +40,7 @@ export class Webhook implements Guard {
       "x-gateway-timestamp": String(time),
       "x-gateway-signature": signature(secret, time, body),
     };
-    return await this.#breaker.run(async () =>
+    return await this.breaker.run(async () =>
       readVerdict(await postJson(url, signed, body, timeoutMs), question.texts.length)
     );
   }

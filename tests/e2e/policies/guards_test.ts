@@ -159,6 +159,29 @@ Deno.test("54: a webhook that hangs costs its time a few times, then nothing", a
   }
 });
 
+Deno.test("54: policies that ask the same address find out together that it hangs", async () => {
+  await using upstream = model();
+  const ended = Promise.withResolvers<void>();
+  await using hook = startUpstream(async () => {
+    await ended.promise;
+    return Response.json("pass");
+  });
+  const policies = ["one", "two"].map((name) => (
+    { name, type: "webhook", url: hook.url, timeout: 0.2, fail: "open" }
+  ));
+  await using stand = await gatewayWith(policies, upstream);
+  try {
+    for (let call = 0; call < 6; call++) {
+      const answer = await stand.gateway.post("/v1/chat/completions", ask("hi"));
+      await answer.body?.cancel();
+      assert.equal(answer.status, 200);
+    }
+    assert.equal(hook.seen.length, 6, "three requests with two calls each");
+  } finally {
+    ended.resolve();
+  }
+});
+
 const PLUGIN = `
 export default {
   prompt({ texts }) {
