@@ -16,13 +16,20 @@ Deno.test("the libraries are those of the pinned packages (deno task vendor)", a
 Deno.test("every file of the pages is embedded, and names only files that are", async () => {
   const folder = join(ROOT, "lib/dashboard/pages");
   const assets = new Assets();
+  const scripts = new Set<string>();
+  const preloaded = new Set<string>();
   for (const sub of ["", "vendor/"]) {
     for await (const { name, isFile } of Deno.readDir(join(folder, sub))) {
       if (!isFile) continue;
       const path = name === "index.html" ? "" : sub + name;
       const reply = await assets.reply(path, []);
       assert.equal(reply?.status, 200, path);
-      const text = new TextDecoder().decode(reply!.body as Uint8Array);
+      const text = new TextDecoder().decode(reply!.body as Uint8Array)
+        .replaceAll(/ *<link rel="modulepreload" href="([^"]+)">\n/g, (_, file) => {
+          preloaded.add(file);
+          return "";
+        });
+      if (name.endsWith(".js")) scripts.add(path);
       assert.equal(text, await Deno.readTextFile(join(folder, sub + name)), path);
       if (sub !== "") continue;
       const named = text.matchAll(/(?:from |src=|rel="stylesheet" href=)"(?:\.\/)?([^"]+)"/g);
@@ -31,4 +38,5 @@ Deno.test("every file of the pages is embedded, and names only files that are", 
       }
     }
   }
+  assert.deepEqual(preloaded, scripts, "the page has the browser fetch all modules at once");
 });
