@@ -32,7 +32,10 @@ message, 1 when one did not or none is configured.`,
   if (loaded === null) return 1;
   const { alerts } = loaded.config;
   if (alerts.length === 0) {
-    console.error(`${values.config}: no channels under \`alerts\``);
+    console.error(
+      `${values.config}: no channels under \`alerts\`; one is an entry such as ` +
+        '{"type": "webhook", "url": "https://…"}',
+    );
     return 1;
   }
   const chosen = alerts.filter((one, index) =>

@@ -33,10 +33,14 @@ export async function askGateway(
   }
   const text = await response.text();
   if (response.ok) return JSON.parse(text);
-  const next = response.status === 401 || response.status === 403
-    ? "; pass --token, or set ADMIN_TOKEN, to the configuration's admin.token"
-    : "";
+  const next = response.status === 401 || response.status === 403 ? nextStep(token) : "";
   throw new Error(`${base} answered ${response.status}: ${messageIn(text)}${next}`);
+}
+
+function nextStep(token: string | undefined): string {
+  return token === undefined
+    ? "; pass --token, or set ADMIN_TOKEN, to the configuration's admin.token"
+    : "; the one that was sent (--token, else ADMIN_TOKEN) is not the gateway's";
 }
 
 function messageIn(text: string): string {

@@ -32,3 +32,13 @@ export async function readOrSay(file: string): Promise<Extract<Loaded, { ok: tru
   }
   return null;
 }
+
+export async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

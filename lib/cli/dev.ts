@@ -1,7 +1,7 @@
 // `dev`: the whole thing on a fresh machine, simulated instances included.
 
 import { command } from "./command/command.ts";
-import { CONFIG_FILE } from "./config_file.ts";
+import { CONFIG_FILE, isThere } from "./config_file.ts";
 import { FLAGS, serveBy, serveOn } from "./serve.ts";
 
 const NAMED_ALONE = { model: undefined, key: undefined, keyVariable: undefined };
@@ -48,13 +48,3 @@ export const dev = command({
     for (const instance of instances) await instance.close();
   }
 });
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}

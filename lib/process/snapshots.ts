@@ -2,6 +2,7 @@
 // changed here by actions, a drained instance has weight 0 until it is undrained, and by discovery, whose
 // instances stand beside those that the file names.
 
+import { nearest } from "../config/nearest.ts";
 import type { Config } from "../config/config.ts";
 import { placeId } from "../config/normalise_discovery.ts";
 import type { ActionResult } from "../dashboard/source.ts";
@@ -136,7 +137,7 @@ export class Snapshots {
   /** Takes an instance out until it is undrained, or leaves the file. */
   drain(name: string): ActionResult {
     const instance = this.#fleet.instances.find((one) => one.name === name);
-    if (instance === undefined) return noInstance(name);
+    if (instance === undefined) return noInstance(name, this.#fleet);
     if (instance.weight === 0) {
       return { ok: false, status: 409, message: `${name} has weight 0 in the configuration` };
     }
@@ -146,7 +147,9 @@ export class Snapshots {
   }
 
   undrain(name: string): ActionResult {
-    if (!this.#fleet.instances.some((one) => one.name === name)) return noInstance(name);
+    if (!this.#fleet.instances.some((one) => one.name === name)) {
+      return noInstance(name, this.#fleet);
+    }
     if (!this.#drained.delete(name)) {
       return { ok: false, status: 409, message: `${name} was not drained here` };
     }
@@ -175,8 +178,10 @@ export class Snapshots {
   }
 }
 
-function noInstance(name: string): ActionResult {
-  return { ok: false, status: 404, message: `no instance is named ${name}` };
+function noInstance(name: string, { instances }: Config): ActionResult {
+  const meant = nearest(name, instances.map((one) => one.name));
+  const hint = meant === null ? "" : `; did you mean ${meant}?`;
+  return { ok: false, status: 404, message: `no instance is named ${name}${hint}` };
 }
 
 /** The same configuration with the models of instances that say themselves what they serve. */

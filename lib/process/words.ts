@@ -19,7 +19,8 @@ export function readyLine(config: Config, path: string | null, port: number): st
   const shown = host.includes(":") ? `[${host}]` : host;
   const scheme = config.tls === null ? "http" : "https";
   return `simple-ai-gateway ${VERSION} listening on ${scheme}://${shown}:${port} ` +
-    `(${fleetInWords(config)}; ${path === null ? "no config file" : `config ${path}`})`;
+    `(${fleetInWords(config)}; ${path === null ? "no config file" : `config ${path}`}` +
+    `${config.admin.enabled ? "; dashboard at /dashboard" : ""})`;
 }
 
 /** Why the door stays shut, and what to do about it. */

@@ -109,3 +109,33 @@ Deno.test("where there are no records or no gateway, the command says where it l
     /^no gateway answers at http:\/\/127\.0\.0\.1:2: [^:]+; --url names another$/m,
   );
 });
+
+Deno.test("a word that a command does not know is answered with the one that was meant", async () => {
+  await using folder = await temporaryFolder();
+  for (
+    const [args, said] of [
+      [["check", "other.jsonc"], /did you mean `--config other\.jsonc`\?/],
+      [["policies", "lst"], /expected one of list, test, got `lst`; did you mean `list`\?/],
+      [["records", "delte"], /expected `delete`, got `delte`; did you mean `delete`\?/],
+      [["limits", "rest", "web"], /expected `reset`, got `rest`; did you mean `reset`\?/],
+      [["completion", "pwsh"], /expected one of bash, zsh, fish, got `pwsh`/],
+    ] as const
+  ) {
+    const { code, err } = await ran([...args], folder.path);
+    assert.equal(code, 2, err);
+    assert.match(err, said);
+  }
+});
+
+Deno.test("keys usage reads what a gateway without a file has written", async () => {
+  await using folder = await temporaryFolder();
+  const { code, out } = await ran(["keys", "usage"], folder.path);
+  assert.equal(code, 0);
+  assert.match(out, /nothing was used/);
+});
+
+Deno.test("limits that no gateway fills up end with where it was looked for", async () => {
+  const { code, err } = await ran(["limits", "reset", "web", "--url", "http://127.0.0.1:2"]);
+  assert.equal(code, 1);
+  assert.match(err, /^no gateway answers at http:\/\/127\.0\.0\.1:2: [^:]+; --url names another$/m);
+});

@@ -45,7 +45,7 @@ Deno.test("serve --instance needs no file: each instance is asked what it serves
   const flags = simulators.urls.flatMap((url) => ["--instance", url]);
   await using gateway = serve(home.path, [...flags, "--port", "0"]);
   const [ready, url] = await gateway.waitForOutput(
-    /listening on (http:\S+) \(2 instances, 0 fallbacks; no config file\)/,
+    /listening on (http:\S+) \(2 instances, 0 fallbacks; no config file; dashboard at \/dashboard\)/,
   );
   assert.ok(ready);
   const seen = new Set<string | null>();

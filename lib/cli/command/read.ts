@@ -35,9 +35,7 @@ export function readArguments<F extends Flags>(
     if (flag === undefined) throw unknownFlag(token.rawName, flags);
     given.set(token.name, [...given.get(token.name) ?? [], valueOf(token, flag)]);
   }
-  if (operands.length > 0 && declared.operands === undefined) {
-    throw new UsageError(`unexpected \`${operands[0]}\`: ${declared.name} takes flags only`);
-  }
+  if (operands.length > 0) examineFirst(declared, operands[0]);
   const values = Object.entries(flags).map(([name, flag]) => {
     try {
       return [name, flag.take(given.get(name) ?? [])];
@@ -47,6 +45,21 @@ export function readArguments<F extends Flags>(
     }
   });
   return { values: Object.fromEntries(values), operands };
+}
+
+/** Throws UsageError for an operand where there are none, or another word than there are. */
+function examineFirst({ name, flags, operands }: Declaration, first: string): void {
+  if (operands === undefined) {
+    const isFile = Object.hasOwn(flags, "config") && /\.jsonc?5?$/.test(first);
+    const hint = isFile ? `; did you mean \`--config ${first}\`?` : "";
+    throw new UsageError(`unexpected \`${first}\`: ${name} takes flags only${hint}`);
+  }
+  const words = operands.words ?? [];
+  if (words.length === 0 || words.includes(first)) return;
+  const meant = nearest(first, words);
+  const hint = meant === null ? "" : `; did you mean \`${meant}\`?`;
+  const expected = words.length === 1 ? `\`${words[0]}\`` : `one of ${words.join(", ")}`;
+  throw new UsageError(`expected ${expected}, got \`${first}\`${hint}`);
 }
 
 type Token = NonNullable<ReturnType<typeof parseArgs>["tokens"]>[number];

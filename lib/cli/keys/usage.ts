@@ -5,7 +5,7 @@ import { command } from "../command/command.ts";
 import { optional, repeated, withDefault } from "../command/flag.ts";
 import { expected, type Kind, oneOf, path, text } from "../command/kind.ts";
 import { UsageError } from "../command/read.ts";
-import { configFlag, readOrSay } from "../config_file.ts";
+import { CONFIG_FILE, configFlag, isThere, readOrSay } from "../config_file.ts";
 
 const BY = [
   "key",
@@ -115,6 +115,10 @@ day have lines of their own, and later ones that used 1 % of its tokens; the res
 /** Where usage stands, and in which zone days end; null after it was said what is wrong. */
 async function placeOf(dataDir: string | undefined, config: string) {
   if (dataDir !== undefined) return { dataDir, timeZone: "UTC" };
+  // A gateway that serves without a file writes there.
+  if (config === CONFIG_FILE && !await isThere(config)) {
+    return { dataDir: "./data", timeZone: "UTC" };
+  }
   const loaded = await readOrSay(config);
   if (loaded === null) return null;
   const { dataDir: configured, timeZone } = loaded.config;
