@@ -101,6 +101,11 @@ export class NullKeeper implements IdKeeper {
     return this.ids === null ? NO_IDS : this.ids.answer;
   }
 
+  /** What it takes out may stand in any event. */
+  concerns(): boolean {
+    return true;
+  }
+
   cutBack(count: number): void {
     this.ids?.cutBack(count);
   }

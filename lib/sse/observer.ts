@@ -44,6 +44,8 @@ const MAX_UNKNOWN_BYTES = 1024 * 1024;
 const MAX_SILENT_BYTES = 4 * 1024 * 1024;
 /** What decides whether an event ends, in the bytes before those that are to come. */
 const LOOK_BACK = 3;
+/** No more of what `IdKeeper.concerns` looks for may lie in the piece before. */
+const KEY_BYTES = 16;
 const LF = 10;
 const COLON = 58;
 
@@ -53,6 +55,8 @@ const encoder = new TextEncoder();
 export interface IdKeeper {
   /** The ids so far. */
   readonly answer: readonly number[];
+  /** Whether something of it may stand in what begins in bytes[from, …); most pieces are told so at once. */
+  concerns(bytes: Uint8Array, from: number): boolean;
   /** Keeps the first `count` ids; those behind come again. */
   cutBack(count: number): void;
   /**
@@ -97,6 +101,8 @@ export class SseObserver {
   #clean: Uint8Array = NOTHING;
   #cleanFrom = 0;
   #cleanEnd = 0;
+  /** Takes the token ids out of the events looked at; null where there are none in them. */
+  #stripper: IdKeeper | null = null;
   /** Token ids that were known before the event looked at. */
   #idsBefore = 0;
   /** The event looked at is the gateway's to know, and not the client's. */
@@ -121,12 +127,15 @@ export class SseObserver {
     let bytes = piece;
     let from = 0;
     this.#cleanFrom = 0;
-    if (this.#pending.length === 0) {
+    const held = this.#pending.length;
+    if (held === 0) {
+      this.#stripper = this.#stripperOf(piece, 0);
       if (this.#alone && this.#takeOne(piece)) return this.#shown(piece, piece.length);
     } else {
       // What was searched before is not searched again.
-      from = Math.max(0, this.#pending.length - LOOK_BACK);
+      from = Math.max(0, held - LOOK_BACK);
       bytes = this.#pending.with(piece);
+      this.#stripper ??= this.#stripperOf(bytes, Math.max(0, held - KEY_BYTES));
     }
     let start = 0;
     this.#alone = false;
@@ -143,7 +152,7 @@ export class SseObserver {
         const first = anyEventEnd(bytes, from, end);
         if (first >= 0 && first < end) {
           end = first;
-          this.ids?.cutBack(this.#idsBefore);
+          this.#stripper?.cutBack(this.#idsBefore);
           flags = this.#look(bytes, start, end);
         }
       }
@@ -162,7 +171,7 @@ export class SseObserver {
   #takeOne(piece: Uint8Array): boolean {
     const flags = this.#lookBriefly(piece);
     if ((flags & CLOSELY) !== 0) {
-      this.ids?.cutBack(this.#idsBefore);
+      this.#stripper?.cutBack(this.#idsBefore);
       return false;
     }
     return this.#see(flags, piece, 0, piece.length);
@@ -170,7 +179,7 @@ export class SseObserver {
 
   /** What the client gets of bytes[0, end). */
   #shown(bytes: Uint8Array, end: number): Uint8Array {
-    if (this.ids !== null) return this.#clean.subarray(0, this.#cleanFrom);
+    if (this.#stripper !== null) return this.#clean.subarray(0, this.#cleanFrom);
     return end === 0 ? NOTHING : end === bytes.length ? bytes : bytes.subarray(0, end);
   }
 
@@ -183,6 +192,7 @@ export class SseObserver {
     if (this.#pending.length === 0) return NOTHING;
     const rest = this.#pending.bytes;
     const whole = joined([rest, encoder.encode(missingEnd(rest))]);
+    this.#stripper = this.ids;
     this.#cleanFrom = 0;
     const flags = this.#inside ? SILENT : this.#look(whole, 0, whole.length);
     if (!this.#isReadable(flags, rest)) {
@@ -240,7 +250,7 @@ export class SseObserver {
 
   /** Flags of the event bytes[start, end), which loses its token ids on the way. */
   #look(bytes: Uint8Array, start: number, end: number): number {
-    const { ids } = this;
+    const ids = this.#stripper;
     if (this.#inside) return CLOSELY | SILENT;
     if (ids === null) return this.#scan(bytes, start, end);
     this.#strip(ids, bytes, start, end);
@@ -251,10 +261,14 @@ export class SseObserver {
 
   /** The same for a piece that may be one event, if its keys tell. */
   #lookBriefly(piece: Uint8Array): number {
-    const { ids } = this;
+    const ids = this.#stripper;
     if (ids === null) return this.#scanBriefly(piece, 0, piece.length);
     this.#strip(ids, piece, 0, piece.length);
     return this.#scanBriefly(this.#clean, this.#cleanFrom, this.#cleanEnd);
+  }
+
+  #stripperOf(bytes: Uint8Array, from: number): IdKeeper | null {
+    return this.ids !== null && this.ids.concerns(bytes, from) ? this.ids : null;
   }
 
   #strip(ids: IdKeeper, bytes: Uint8Array, start: number, end: number): void {
@@ -289,7 +303,7 @@ export class SseObserver {
 
   /** Takes account of the event that was looked at last; false when it must not go on. */
   #see(flags: number, bytes: Uint8Array, start: number, end: number): boolean {
-    if (this.ids !== null) {
+    if (this.#stripper !== null) {
       if (!this.#note(flags, this.#clean, this.#cleanFrom, this.#cleanEnd)) return false;
       if (this.#isHidden) this.#isHidden = false;
       else this.#cleanFrom = this.#cleanEnd;

@@ -57,6 +57,11 @@ export class TokenIds {
     return count;
   }
 
+  /** Whether `token_ids` may stand in bytes[from, …). */
+  concerns(bytes: Uint8Array, from: number): boolean {
+    return latin1Text(bytes, from, bytes.length).includes("_ids");
+  }
+
   /** Keeps the first `count` ids of the answer; those behind come again. */
   cutBack(count: number): void {
     this.answer.length = count;
