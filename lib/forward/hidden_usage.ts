@@ -2,6 +2,7 @@
 // ask; the client's stream is then as it would have been without. What vLLM does is described at
 // `stream_options` of its protocol.
 
+import { copied } from "../http/copied.ts";
 import { laxTrue } from "../api/lax.ts";
 import type { InstanceConfig } from "../config/config.ts";
 import { latin1Text } from "../http/latin1.ts";
@@ -111,9 +112,9 @@ export class NullKeeper implements IdKeeper {
   }
 
   take(bytes: Uint8Array, start: number, end: number, to: Uint8Array, at: number): number {
-    let stop = at;
-    if (this.ids === null) { for (let from = start; from < end; from++) to[stop++] = bytes[from]; }
-    else stop = this.ids.take(bytes, start, end, to, at);
+    const stop = this.ids === null
+      ? copied(bytes, start, end, to, at)
+      : this.ids.take(bytes, start, end, to, at);
     if (!this.strips) return stop;
     if (this.#tail >= 0) {
       const place = stop - this.#tail - NULL.length;

@@ -2,13 +2,12 @@
 // bear. Chunks of one answer differ in a few bytes only, so of each event just what differs from the
 // one before it is kept (front coding); nothing is decoded or parsed here.
 
+import { copied } from "../http/copied.ts";
 import { joined } from "../http/joined.ts";
 
 const FIRST_SIZE = 512;
 /** A longer event shares too little with its neighbours to be worth a look at all of its bytes. */
 const LONG_BYTES = 64 * 1024;
-/** From so many bytes on one call copies faster than a loop. */
-const MANY_BYTES = 64;
 
 export class EventStore {
   /** Events after this point were not kept, because `maxBytes` was reached. */
@@ -73,12 +72,7 @@ export class EventStore {
     this.#number(middle);
     const from = start + prefix;
     const data = this.#data;
-    let at = this.#length;
-    if (middle > MANY_BYTES) {
-      data.set(bytes.subarray(from, from + middle), at);
-      at += middle;
-    } else for (let i = 0; i < middle; i++) data[at++] = bytes[from + i];
-    this.#length = at;
+    this.#length = copied(bytes, from, from + middle, data, this.#length);
     this.count++;
     this.#remember(bytes, start, length, prefix, suffix);
   }
@@ -121,7 +115,7 @@ export class EventStore {
       }
       // The suffix first: the middle may reach into the place that it had.
       if (length !== before) memory.copyWithin(prefix + middle, before - suffix, before);
-      for (let i = 0; i < middle; i++) memory[prefix + i] = data[at + i];
+      copied(data, at, at + middle, memory, prefix);
       at += middle;
       before = length;
       yield { bytes: memory.subarray(0, length), prefix, suffix };
@@ -180,8 +174,7 @@ export class EventStore {
       this.longest = larger.length;
     } else {
       const until = length === this.#previousLength ? length - suffix : length;
-      const previous = this.#previous;
-      for (let i = prefix; i < until; i++) previous[i] = bytes[start + i];
+      copied(bytes, start + prefix, start + until, this.#previous, prefix);
     }
     this.#previousLength = length;
   }

@@ -31,7 +31,8 @@ export function eventEnd(bytes: Uint8Array, from: number, end: number): number {
  * over when the next byte is known; one behind a CR is over at once, and an LF that follows it is a
  * blank line before the next event.
  */
-export function anyEventEnd(bytes: Uint8Array, from: number, end: number): number {
+export function anyEventEnd(all: Uint8Array, from: number, end: number): number {
+  const bytes = upTo(all, end);
   let lf = bytes.indexOf(LF, from);
   let cr = bytes.indexOf(CR, from);
   for (;;) {
@@ -74,7 +75,8 @@ const DATA = new TextEncoder().encode("data");
  * The fields of the event bytes[start, end), its last line ended or not; null when it has more lines
  * than are read. A byte order mark in front is passed over.
  */
-export function readEvent(bytes: Uint8Array, start: number, end: number): RawEvent | null {
+export function readEvent(all: Uint8Array, start: number, end: number): RawEvent | null {
+  const bytes = upTo(all, end);
   let name = "";
   let data: Uint8Array | null = null;
   const more: Uint8Array[] = [];
@@ -102,6 +104,11 @@ export function readEvent(bytes: Uint8Array, start: number, end: number): RawEve
     at = lineEnd === cr && lf === cr + 1 ? lf + 1 : lineEnd + 1;
   }
   return { name, data: data === null || more.length === 0 ? data : byLines(data, more) };
+}
+
+/** A read may hold hundreds of events behind this one; none of them is searched for it. */
+function upTo(bytes: Uint8Array, end: number): Uint8Array {
+  return end === bytes.length ? bytes : bytes.subarray(0, end);
 }
 
 /** The first `byte` of bytes[at, end), or `end`. */

@@ -2,6 +2,7 @@
 // anybody else looks at the stream. With them another instance goes on at the very token, and tokens are
 // counted, not events. What vLLM does is described at `return_token_ids` (0.10.2 and later).
 
+import { copied } from "../../http/copied.ts";
 import { latin1Text } from "../../http/latin1.ts";
 
 const encoder = new TextEncoder();
@@ -76,10 +77,10 @@ export class TokenIds {
     const open = this.#tail < 0 ? -1 : this.#listBefore(bytes, close, start);
     if (open < 0) return this.#takeAny(bytes, start, end, to, at);
     this.#note(bytes, open, close);
-    if (this.keeps) return put(bytes, start, end, to, at);
-    const list = put(bytes, start, open, to, at);
+    if (this.keeps) return copied(bytes, start, end, to, at);
+    const list = copied(bytes, start, open, to, at);
     to.set(NULL, list);
-    return put(bytes, close + 1, end, to, list + NULL.length);
+    return copied(bytes, close + 1, end, to, list + NULL.length);
   }
 
   /** Position of the bracket that opens the list of ids ending at `close`; -1 where there is none. */
@@ -108,7 +109,7 @@ export class TokenIds {
 
   /** Any event: the first one of a stream, one without ids, one in a form that is not usual. */
   #takeAny(bytes: Uint8Array, start: number, end: number, to: Uint8Array, at: number): number {
-    if (!holdsKey(bytes, start, end)) return put(bytes, start, end, to, at);
+    if (!holdsKey(bytes, start, end)) return copied(bytes, start, end, to, at);
     const text = latin1Text(bytes, start, end);
     let from = 0;
     for (const found of text.matchAll(IDS)) {
@@ -120,12 +121,12 @@ export class TokenIds {
       if (isAnswers && colon === ":" && !/\s/.test(list)) this.#tail = text.length - close;
       if (this.keeps) continue;
       const open = close - list.length - 2;
-      at = put(bytes, start + from, start + open, to, at);
+      at = copied(bytes, start + from, start + open, to, at);
       to.set(NULL, at);
       at += NULL.length;
       from = close;
     }
-    return put(bytes, start + from, end, to, at);
+    return copied(bytes, start + from, end, to, at);
   }
 }
 
@@ -142,20 +143,4 @@ function holdsKey(bytes: Uint8Array, start: number, end: number): boolean {
     ) return true;
   }
   return false;
-}
-
-function put(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  to: Uint8Array,
-  at: number,
-): number {
-  // For so few bytes a loop costs less than a view of them.
-  if (end - start < 512) { for (let from = start; from < end; from++) to[at++] = bytes[from]; }
-  else {
-    to.set(bytes.subarray(start, end), at);
-    at += end - start;
-  }
-  return at;
 }
