@@ -77,6 +77,7 @@ function story(n: number, at: number, random: Random): Story {
     duration_ms: 400 + random.below(20_000),
     prompt_tokens: 1200,
     completion_tokens: 340,
+    policies: [],
     attempts: error === "" ? [answered] : isLost ? [failed] : [failed, answered],
     resumes: [],
   };
