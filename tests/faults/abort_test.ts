@@ -76,15 +76,17 @@ Deno.test("while it waits in line: its place is free at once, and nothing was as
   await using fleet = await startFleet({
     count: 1,
     each: () => ({ max_concurrency: 1 }),
-    simulate: ["--tokens-per-second", "15"],
   });
-  const running = fleet.chat({ max_tokens: 20 });
-  await waitFor(async () => await inFlight(fleet.gateway) === 1, "the first request to run");
-  const waiting = leavable(fleet.gateway, chatBody());
-  await waitFor(async () => (await fleet.health()).waiting === 1, "the second to wait");
-  await waiting.leave();
-  await waitFor(async () => (await fleet.health()).waiting === 0, "its place to be free");
-  assert.ok(await contentOf(await running));
+  let running: Promise<Response> | null = null;
+  await fleet.frozen(async () => {
+    running = fleet.chat({ max_tokens: 20 });
+    await waitFor(async () => await inFlight(fleet.gateway) === 1, "the first request to run");
+    const waiting = leavable(fleet.gateway, chatBody());
+    await waitFor(async () => (await fleet.health()).waiting === 1, "the second to wait");
+    await waiting.leave();
+    await waitFor(async () => (await fleet.health()).waiting === 0, "its place to be free");
+  });
+  assert.ok(await contentOf(await running!));
   assert.deepEqual(await fleet.counts(), [1]);
   await fleet.records(1, 1);
   await fleet.settled();

@@ -418,7 +418,7 @@ Deno.test("after a failure a request waits for the others that are full, not for
   });
   // The one that works is kept busy; the other one is free, and fails whatever it is asked.
   await fleet.simulators.fail(0, "reset");
-  const running = await fleet.chat({ stream: true, max_tokens: 30 });
+  const running = await fleet.chat({ stream: true, max_tokens: 120 });
   assert.equal(running.headers.get("x-gateway-instance"), "sim-1");
   const before = (await fleet.counts())[0];
   const waiting = fleet.chat({ max_tokens: 2 });
