@@ -35,7 +35,7 @@ function assertTold(text: string, night: Night): void {
   told(
     "why",
     /connection refused/,
-    /no answer to GET \/health within 0\.5 s/,
+    /no answer to GET \/health within 2 s/,
     /refuses the gateway's own key \(401\)|it refuses the api_key/,
     /does not serve other; its \/v1\/models has: demo|`other` does not exist/,
     /EngineCore encountered an issue/,

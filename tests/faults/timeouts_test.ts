@@ -102,14 +102,16 @@ Deno.test("connect: where nobody else can answer, a late connection is waited fo
 Deno.test("connect: without another instance the client is told within first_byte, 504", async () => {
   using hole = await startBlackHole();
   await using gateway = await startGatewayFor([hole.url], {
-    timeouts: { connect: 0.1, first_byte: 0.3 },
+    timeouts: { connect: 0.1, first_byte: 3 },
   });
   const error = await errorOf(
     await gateway.post("/v1/chat/completions", chatBody()),
     504,
     "GatewayTimeoutError",
   );
-  assert.match(error.message, /sim-0: no connection within 0\.3 s/);
+  // What is left of first_byte when the usual limit has passed.
+  const [, seconds] = /sim-0: no connection within ([\d.]+) s/.exec(error.message)!;
+  assert.ok(Number(seconds) > 0.1 && Number(seconds) <= 3, error.message);
   assert.ok(!error.message.includes("127.0.0.1"), "without the address");
   await recordsOf(gateway, 0, 1);
   await settled(gateway);
