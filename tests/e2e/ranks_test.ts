@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { type Gateway, type GatewayConfig, startGateway, waitFor } from "./stand.ts";
 import { startSimulators } from "../support/processes.ts";
+import { startTelling } from "./telling_vllm.ts";
 
 const RANK = "x-data-parallel-rank";
 
@@ -114,3 +115,40 @@ for (
     assert.equal((await ask(stand, "chat", { [RANK]: "1" })).rank, "1");
   });
 }
+
+Deno.test("39: a server that does not heed the rank is one place, until it is started anew", async () => {
+  // It shows two engines, and finds nothing of what it was sent.
+  await using server = startTelling("gpu");
+  let startedAt = 1000;
+  // From the start of its process on.
+  let before = 0;
+  server.metrics = () => {
+    const looked = 1 + 3000 * (server.asked.length - before);
+    const engines = [0, 1].map((engine) =>
+      `vllm:num_requests_running{engine="${engine}"} 0\n` +
+      `vllm:prefix_cache_queries_total{engine="${engine}"} ${looked}\n` +
+      `vllm:prefix_cache_hits_total{engine="${engine}"} 0\n`
+    );
+    return new Response(`${engines.join("")}process_start_time_seconds ${startedAt}\n`);
+  };
+  await using gateway = await startGateway({
+    instances: [{ url: server.url, model_name: "m", name: "gpu" }],
+    load_balancing_strategy: "prefix_aware",
+    scrape: { interval: 0.05, stale_after: 60 },
+    health_check: false,
+  });
+  const messages = [{ role: "user", content: "over and over ".repeat(1714) }];
+  const place = async () => {
+    const answer = await gateway.post("/v1/chat/completions", { model: "m", messages });
+    assert.equal(answer.status, 200, await answer.text());
+    return answer.headers.get("x-gateway-route")!.split(";")[0];
+  };
+  const becomes = (wanted: RegExp, what: string) =>
+    waitFor(async () => wanted.test(await place()), what, 30);
+  await becomes(/^gpu\/[01]$/, "a rank to be named");
+  // As often as it takes to see that nothing foretold comes true.
+  await becomes(/^gpu$/, "ranks to be one place");
+  before = server.asked.length;
+  startedAt += 100;
+  await becomes(/^gpu\/[01]$/, "a rank to be named again");
+});
