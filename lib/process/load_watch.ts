@@ -14,6 +14,8 @@ export class LoadWatch implements Reloadable {
   readonly #rounds: Rounds;
   /** By id, instances whose ranks are no places of their own, for what goes to one lands anywhere. */
   readonly #unheeded = new Set<string>();
+  /** By id, how many ranks the last look has shown. */
+  readonly #shown = new Map<string, number>();
 
   constructor(private readonly snapshots: Snapshots, private readonly runtime: Runtime) {
     this.#rounds = new Rounds(runtime.fleet, (instance) => this.#look(instance), Math.random);
@@ -59,8 +61,13 @@ export class LoadWatch implements Reloadable {
       const message = "what goes to one of its ranks is not found there again: they count as one";
       logger.warning("{instance}: {message}", { instance: instance.name, message });
     }
+    const before = this.#shown.get(id);
+    this.#shown.set(id, ranks.length);
+    const count = this.#unheeded.has(id) ? 0 : ranks.length;
+    // Fewer count at once, more when they were shown twice: metrics that come and go change nothing for long.
+    if (count > instance.ranks.length && before !== ranks.length) return;
     try {
-      this.snapshots.ranked(id, this.#unheeded.has(id) ? 0 : ranks.length);
+      this.snapshots.ranked(id, count);
     } catch (error) {
       // No room for that many: the instance is one place, as it was.
       this.#unheeded.add(id);
