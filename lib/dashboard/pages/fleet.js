@@ -157,7 +157,7 @@ const INSTANCE_HEADS = [
   ["requests", "number"],
   ["errors", "number"],
   ["history"],
-  ["actions"],
+  ["actions", "action"],
 ];
 
 function Instances({ t, theme, snapshot, history, change }) {
@@ -228,7 +228,7 @@ function instanceRow(one, { t, theme, times, curves, change }) {
         `,
         more: "spark",
       },
-      { text: drain, more: "action" },
+      { text: drain },
     ],
   };
 }

@@ -28,6 +28,7 @@ export function InstancePage({ t, theme, api, live, act, session, name }) {
   const one = snapshot.instances.find((other) => other.name === name);
   if (one === undefined) {
     return html`
+      <p class="sub"><a href="#/fleet">${t("fleet")}</a></p>
       <h1>${name}</h1>
       <p class="muted" role="status">${t("no_such_instance")}</p>
     `;

@@ -66,7 +66,7 @@ function Facts({ t, story }) {
     ...(story.policies.length === 0 ? [] : [["policies", policiesOf(t, story)]]),
     ...(story.limited === "" ? [] : [["limited", story.limited]]),
   ];
-  return html`<dl class="facts">${
+  return html`<dl class="facts many">${
     facts.map(([name, value]) =>
       html`
         <div key=${name} data-fact=${name}>

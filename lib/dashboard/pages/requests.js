@@ -145,9 +145,10 @@ function named(list, chosen) {
 function List({ t, page, query, open, first, older, newest }) {
   if (page === null) return html`<p class="muted" role="status">${t("loading")}</p>`;
   const { requests } = page;
+  const isAll = Object.values(query).every((value) => value === "");
   const empty = page.cursor !== null
     ? t("more_requests", { time: moment(page.reached) })
-    : t("no_requests");
+    : t(isAll && first ? "no_requests_yet" : "no_requests");
   return html`<section class="list" aria-label=${t("requests")}>
     ${requests.length === 0 && html`<p class="muted" role="status">${empty}</p>`}
     <ul>

@@ -9,7 +9,7 @@ export const OUTLOOK_ENGLISH = {
   feel_good: "Clients get their answers: {requests} in the last {minutes} minutes, none lost.",
   feel_quiet: "Nobody has asked in the last {minutes} minutes.",
   feel_rescued:
-    "Clients get their answers. Of {requests} in the last {minutes} minutes {passed_on} were passed on to another instance, and {resumed} streams broke off and went on elsewhere.",
+    "Clients get their answers. Of {requests} requests in the last {minutes} minutes {passed_on} were passed on to another instance; streams that broke off and went on elsewhere: {resumed}.",
   feel_refused:
     "Clients get their answers, but {refused} of {requests} requests in the last {minutes} minutes were refused.",
   feel_lost:

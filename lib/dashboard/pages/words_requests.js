@@ -5,6 +5,8 @@ export const REQUESTS_ENGLISH = {
   pick_request: "Pick a request to see what happened.",
   search_requests_hint: "words of an error, id, path, program",
   no_requests: "No such request is kept.",
+  no_requests_yet:
+    "No request is kept yet. What clients ask is listed here, but where requests.enabled is false.",
   more_requests: "Nothing back to {time}; search further back",
   any: "Any",
   since: "Since",
@@ -101,6 +103,7 @@ export const REQUESTS_CHINESE = {
   pick_request: "选择一个请求，查看经过。",
   search_requests_hint: "报错文字、请求 ID、路径、客户端程序",
   no_requests: "没有符合条件的请求。",
+  no_requests_yet: "还没有请求。客户端的请求会列在这里；requests.enabled 为 false 时不保存。",
   more_requests: "回溯到 {time} 没有结果，继续搜索更早的请求",
   any: "不限",
   since: "时间",
