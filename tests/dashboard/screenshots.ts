@@ -3,6 +3,7 @@
 
 import { join } from "node:path";
 import { ROOT, startGateway, startSimulators } from "../support/processes.ts";
+import { waitFor } from "../support/wait.ts";
 import { openPage, type PageOptions, startBrowser } from "./browser.ts";
 
 const FOLDER = join(ROOT, "docs/screenshots");
@@ -55,6 +56,9 @@ async function take(): Promise<void> {
       admin: { local: true },
       error_threshold: 3,
       error_window: 120,
+      // Long enough for all pictures.
+      ejection_time: 120,
+      max_ejection_time: 120,
       slow_start: 5,
       health_check: { interval: 1, path: "/health", timeout: 1 },
       instances: [
@@ -93,12 +97,17 @@ async function take(): Promise<void> {
     await page.waitForSelector(".connection.live");
     return page;
   };
-  const shoot = async (name: string, path: string, options: PageOptions, select?: string) => {
+  const shoot = async (
+    name: string,
+    path: string,
+    options: PageOptions,
+    opened?: { link: string; whole: string },
+  ) => {
     const page = await open(path, options);
     await page.waitForSelector("main section");
-    if (select !== undefined) {
-      await page.getByText(select).first().click();
-      await page.waitForSelector(".reader .message");
+    if (opened !== undefined) {
+      await page.locator(opened.link).first().click();
+      await page.waitForSelector(opened.whole);
       await page.mouse.move(0, 0);
     }
     await page.waitForTimeout(1500);
@@ -110,14 +119,28 @@ async function take(): Promise<void> {
   const seconds = (count: number) => new Promise((resolve) => setTimeout(resolve, count * 1000));
   await seconds(LOAD_S * 0.7);
   await first.fail(1, "cut:12", { count: 1 });
-  await seconds(LOAD_S * 0.1);
-  await first.fail(1, "500", { count: 6 });
-  await seconds(LOAD_S * 0.2);
+  await seconds(LOAD_S * 0.25);
+  // It stays out while the pictures are taken.
+  await first.fail(1, "500", { count: 100 });
+  await seconds(LOAD_S * 0.05);
   const size = { width: 1280, height: 964 };
   await Deno.mkdir(FOLDER, { recursive: true });
+  const out = async () => {
+    const { instances } = await (await fetch(`${gateway.url}/dashboard/api/fleet`)).json();
+    return instances.some(({ state }: { state: string }) => state === "ejected");
+  };
+  await waitFor(out, "an instance that is out");
   await shoot("fleet-light", "#/fleet", size);
   await shoot("fleet-dark", "#/fleet", { ...size, colorScheme: "dark" });
-  await shoot("records", "#/records", { ...size, height: 640 }, "KV cache");
+  const low = { ...size, height: 640 };
+  await shoot("records", "#/records", low, {
+    link: ".list a:has-text('KV cache')",
+    whole: ".reader .message",
+  });
+  await shoot("requests", "#/requests/outcome=resumed", low, {
+    link: ".list a",
+    whole: ".timeline",
+  });
   await shoot("phone", "#/fleet", { width: 390, height: 844, locale: "zh-CN" });
   loading = false;
   await load;
