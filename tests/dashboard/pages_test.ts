@@ -22,6 +22,8 @@ import {
 
 const text = (page: Page, selector: string) => page.locator(selector).innerText();
 
+const VIEWS = ["fleet", "events", "records", "keys", "policies", "config", "playground"];
+
 /** A page of keys with rows in it, for clients that bring none. */
 const KEYED = {
   keys: [
@@ -491,7 +493,7 @@ pageTest("a phone shows every view without sideways scrolling", async (browser) 
         height: 740,
         locale,
       });
-      for (const view of ["fleet", "events", "records", "keys", "config", "playground"]) {
+      for (const view of VIEWS) {
         await page.goto(`${fleet.gateway.url}/dashboard/#/${view}`);
         await page.waitForSelector("main h1");
         if (view === "records") {
@@ -516,7 +518,7 @@ pageTest(
     const { page, complaints } = await open(browser, fleet);
     await page.waitForSelector("tr[data-instance=sim-1]");
     const reached: string[] = [];
-    for (let i = 0; i < 15; i++) {
+    for (let i = 0; i < 30 && !reached.includes("Drain sim-1"); i++) {
       await page.keyboard.press("Tab");
       const [name, outline] = await page.evaluate(`[
       document.activeElement.getAttribute("aria-label") ?? document.activeElement.innerText,
@@ -569,6 +571,7 @@ const WHOLE = {
   events: ".events li",
   records: ".list a",
   keys: "tr[data-used-by]",
+  policies: "main h1",
   config: "main pre",
   playground: ".chat textarea",
   "instance/sim-0": ".condition",
