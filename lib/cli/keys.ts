@@ -15,7 +15,7 @@ const widest = Math.max(...WORDS.map((word) => word.length));
 
 export const keys: Command = {
   name: "keys",
-  summary: "makes, lists and revokes keys, and shows what they have used",
+  summary: "makes, lists and revokes keys, and shows what they, or clients, have used",
   about: `Keys say who may ask, for what and how much.\n\nCommands:\n${
     COMMANDS.map(({ summary }, at) => `  ${WORDS[at].padEnd(widest)}  ${summary}`).join("\n")
   }\n\nEach explains itself: simple-ai-gateway keys <command> --help`,

@@ -38,8 +38,8 @@ export const usage = command({
   name: "keys usage",
   summary: "shows what keys have used, or clients where there are no keys",
   about:
-    `Requests, tokens and cost of keys, or of clients by their addresses where there are no keys, from the
-files in data_dir/usage/. What happened in the last second may be missing.`,
+    `Requests, tokens and cost of keys, or of clients by their addresses where there are no keys, from
+the files in data_dir/usage/. What happened in the last second may be missing.`,
   flags: {
     config: configFlag("configuration, for data_dir and limits.time_zone"),
     "data-dir": optional(path("DIR"), "read DIR/usage instead, without a configuration"),
@@ -62,8 +62,8 @@ files in data_dir/usage/. What happened in the last second may be missing.`,
   },
   details:
     `Tokens are those of prompt and answer; cached ones are among those of the prompt. ESTIMATED counts
-requests whose tokens nobody told. What cost most stands first. Without keys the first 500 clients of a
-day have lines of their own, and later ones that used 1 % of its tokens; the rest is \`others\`.`,
+requests whose tokens nobody told. What cost most stands first. Without keys the first 500 clients
+of a day have lines of their own, and later ones that used 1 % of its tokens; the rest is \`others\`.`,
   examples: [
     "simple-ai-gateway keys usage",
     "simple-ai-gateway keys usage --by day --by model --key web",
