@@ -61,7 +61,8 @@ export class Accounts implements ReportReader, Reloadable {
   /** Books what no key is charged for; what a key is, was booked where it was served. */
   request(report: Report): void {
     const { caller, client, route, model, outcome, spent, startedAtMs, durationMs } = report;
-    if (caller !== null || this.#callers !== null) return;
+    // Where there are keys by now, a request may have been served by the configuration before.
+    if (caller !== null || (this.#callers !== null && spent === null)) return;
     // A page that is not there, or not for this client, is no use of a model.
     if (route === "other" && outcome === "rejected") return;
     this.#keeper.book({

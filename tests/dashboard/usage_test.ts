@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { UsageView } from "../../lib/dashboard/usage_view.ts";
 import { adminAccess } from "../../lib/server/admin.ts";
 import { bearer, keyedGateway, makeKey, type TestKey } from "../e2e/access/keyed.ts";
-import { completion, type Gateway, startGateway, startUpstream } from "../e2e/stand.ts";
+import { completion, configText, type Gateway, startGateway, startUpstream } from "../e2e/stand.ts";
 import { waitFor } from "../support/wait.ts";
 
 const TOKEN = "correct-horse-battery";
@@ -124,4 +124,35 @@ Deno.test("without keys usage is told by client, of embeddings too", async () =>
   const lines = (await csv.text()).trimEnd().split("\r\n");
   assert.match(lines[0], /^client,model,requests,/);
   assert.match(lines[1], /^10\.0\.0\.7,m,2,24,0,6,30,0,0$/);
+});
+
+Deno.test("usage of clients and of keys stand beside each other where keys come by a reload", async () => {
+  await using upstream = startUpstream(() =>
+    completion("hello", { usage: { prompt_tokens: 12, completion_tokens: 3 } })
+  );
+  const config = { instances: [{ url: upstream.url, model_name: "m" }], admin: { token: TOKEN } };
+  const key = makeKey("web");
+  await using gateway = await startGateway(config);
+  const messages = [{ role: "user", content: "hello" }];
+  const without = await gateway.post("/v1/chat/completions", { model: "m", messages });
+  assert.equal(without.status, 200, await without.text());
+  await waitFor(async () => (await usage(gateway, "by=client")).total.requests === 1, "the client");
+  await Deno.writeTextFile(
+    gateway.configFile,
+    configText({ ...config, keys: [key.line] }, gateway.dataDir),
+  );
+  await waitFor(async () => (await usage(gateway, "by=key")).keyed, "the reload");
+  const told = async () =>
+    (await usage(gateway, "by=key,client")).rows.map(({ values, tokens }) => ({ values, tokens }));
+  // Until the last worker knows the key, it serves anybody.
+  const isBooked = async () => {
+    const body = { model: "m", messages };
+    const response = await gateway.post("/v1/chat/completions", body, bearer(key.key));
+    await response.body?.cancel();
+    return (await told()).some(({ values: [name, client] }) => name === "web" && client === "");
+  };
+  await waitFor(isBooked, "usage of the key");
+  const before = (await told()).find(({ values: [name] }) => name === "");
+  assert.equal(before?.values[1], "127.0.0.1");
+  assert.ok(before.tokens >= 15, JSON.stringify(before));
 });
