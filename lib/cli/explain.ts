@@ -10,6 +10,7 @@ import { path, text, whole } from "./command/kind.ts";
 import { UsageError } from "./command/read.ts";
 import { askGateway } from "./explain/ask.ts";
 import { explanation, trace } from "./explain/table.ts";
+import { fileWords } from "./file_words.ts";
 
 export const explain = command({
   name: "explain",
@@ -117,7 +118,7 @@ async function replayed(flags: ReplayFlags): Promise<number> {
     if (isCut) console.error("there are more records: only the first ones of the files were taken");
     return 0;
   } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
+    console.error(fileWords(error));
     return 1;
   }
 }
@@ -127,7 +128,7 @@ async function readRequest(file: string): Promise<Uint8Array<ArrayBuffer>> {
   try {
     return await Deno.readFile(file);
   } catch (error) {
-    throw new Error(`cannot read ${file}: ${error instanceof Error ? error.message : error}`);
+    throw new Error(fileWords(error));
   }
 }
 

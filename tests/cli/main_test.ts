@@ -139,3 +139,20 @@ Deno.test("limits that no gateway fills up end with where it was looked for", as
   assert.equal(code, 1);
   assert.match(err, /^no gateway answers at http:\/\/127\.0\.0\.1:2: [^:]+; --url names another$/m);
 });
+
+Deno.test("a file that is not there is named, without the words of the system", async () => {
+  await using folder = await temporaryFolder();
+  for (
+    const args of [
+      ["plugin", "none.ts"],
+      ["export", "none.ts"],
+      ["explain", "--request", "none.ts"],
+      ["explain", "--replay", "none.ts"],
+      ["simulate", "--answer", "@none.ts"],
+    ]
+  ) {
+    const { code, err } = await ran(args, folder.path);
+    assert.ok(code > 0, args.join(" "));
+    assert.match(err, /^(--answer: )?none\.ts does not exist$/m);
+  }
+});

@@ -7,6 +7,7 @@ import type { ExportFormat } from "../../record/export/formats.ts";
 import { PACKED } from "../../observe/packed_file.ts";
 import { progress } from "../progress.ts";
 import { openSink } from "./sink.ts";
+import { fileWords } from "../file_words.ts";
 
 export interface Asked {
   format: string;
@@ -53,7 +54,7 @@ export async function exportTo(asked: Asked): Promise<number> {
     return 0;
   } catch (error) {
     if (!isFileProblem(error)) throw error;
-    console.error(error.message);
+    console.error(fileWords(error));
     return 1;
   }
 }

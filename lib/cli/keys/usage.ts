@@ -21,7 +21,7 @@ const PERIOD: Kind<string> = {
   placeholder: "PERIOD",
   words: ["day", "month", "total"],
   read(given) {
-    if (/^(day|month|total|\d{4}-\d\d(-\d\d)?)$/.test(given)) return given;
+    if (/^(day|month|total|\d{4}-(0[1-9]|1[0-2]))$/.test(given) || isDay(given)) return given;
     throw expected("day, month, total, a month (2026-11) or a day (2026-11-26)", given);
   },
 };
@@ -29,7 +29,7 @@ const PERIOD: Kind<string> = {
 const DAY: Kind<string> = {
   placeholder: "DAY",
   read(given) {
-    if (/^\d{4}-\d\d-\d\d$/.test(given)) return given;
+    if (isDay(given)) return given;
     throw expected("a day such as 2026-11-26", given);
   },
 };
@@ -123,6 +123,12 @@ async function placeOf(dataDir: string | undefined, config: string) {
   if (loaded === null) return null;
   const { dataDir: configured, timeZone } = loaded.config;
   return { dataDir: configured, timeZone };
+}
+
+/** Whether the calendar has it. */
+function isDay(text: string): boolean {
+  const ms = /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(text) : NaN;
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(text);
 }
 
 /** First and last day of a period. */

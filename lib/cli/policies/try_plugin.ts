@@ -3,6 +3,7 @@
 import { GuardFault } from "../../policy/guard/verdict.ts";
 import { PluginGuard } from "../../policy/plugin/plugin_guard.ts";
 import { plainScript, PluginSourceError } from "../../config/plugin_script.ts";
+import { fileWords } from "../file_words.ts";
 
 export interface Try {
   readonly stage: "prompt" | "answer";
@@ -17,7 +18,7 @@ export async function tryPlugin(file: string, { stage, text, model, timeoutMs }:
   try {
     source = await Deno.readTextFile(file);
   } catch (error) {
-    console.error(`${file}: ${error instanceof Error ? error.message : String(error)}`);
+    console.error(fileWords(error));
     return 1;
   }
   let guard: PluginGuard | null = null;

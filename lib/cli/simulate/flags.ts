@@ -5,6 +5,7 @@ import { FAULT_KINDS, type FaultRule, parseFault } from "../../simulate/faults.t
 import { REASONING_PARSERS } from "../../simulate/parsers.ts";
 import { optional, repeated, toggle, type Values, withDefault } from "../command/flag.ts";
 import { decimal, expected, type Kind, oneOf, text, whole } from "../command/kind.ts";
+import { fileWords } from "../file_words.ts";
 
 const FAULT: Kind<FaultRule> = {
   placeholder: "FAULT",
@@ -20,7 +21,7 @@ const ANSWER: Kind<string> = {
     try {
       return Deno.readTextFileSync(given.slice(1));
     } catch (error) {
-      throw new RangeError(`cannot read ${given.slice(1)}: ${(error as Error).message}`);
+      throw new RangeError(fileWords(error));
     }
   },
 };
