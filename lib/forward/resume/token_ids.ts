@@ -60,7 +60,8 @@ export class TokenIds {
 
   /** Whether `token_ids` may stand in bytes[from, …). */
   concerns(bytes: Uint8Array, from: number): boolean {
-    return latin1Text(bytes, from, bytes.length).includes("_ids");
+    // An instance that tells ids tells them with each event.
+    return this.#tail >= 0 || latin1Text(bytes, from, bytes.length).includes("_ids");
   }
 
   /** Keeps the first `count` ids of the answer; those behind come again. */
