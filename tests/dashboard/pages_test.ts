@@ -571,7 +571,7 @@ const WHOLE = {
   events: ".events li",
   records: ".list a",
   keys: "tr[data-used-by]",
-  policies: "main h1",
+  policies: "main p.muted:not([role])",
   config: "main pre",
   playground: ".chat textarea",
   "instance/sim-0": ".condition",
