@@ -17,7 +17,8 @@ export class BackgroundAnswers {
 
   /** Keeps what was asked; returns what had to give way. */
   keep(id: string, capture: Capture): Capture[] {
-    this.#asked.set(id, capture);
+    // What it says by then is not what it will say, and an object takes many times as much as its bytes.
+    this.#asked.set(id, { ...capture, parsed: null });
     this.#bytes += capture.requestBody.length;
     const given: Capture[] = [];
     for (const [oldest, asked] of this.#asked) {
@@ -34,9 +35,9 @@ export class BackgroundAnswers {
     // Who left while fetching it may come again.
     if (asked === undefined || fetched.outcome !== "complete") return null;
     this.#forget(id, asked);
-    const { outcome, error, response, status, instance } = fetched;
+    const { outcome, error, response, parsed, status, instance } = fetched;
     const durationMs = fetched.startedAtMs + fetched.durationMs - asked.startedAtMs;
-    return { ...asked, outcome, error, response, status, instance, durationMs };
+    return { ...asked, outcome, error, response, parsed, status, instance, durationMs };
   }
 
   /** All that is left. */
