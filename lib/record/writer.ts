@@ -114,7 +114,9 @@ export class RecordWriter {
       this.#drop(1);
       return;
     }
-    if (isSmall(capture) && this.#lineBytes() < BATCH_BYTES) {
+    // Behind others it waits as they do: lines stand in the order in which requests ended.
+    const isNext = this.#queue.length === 0 && this.#lineBytes() < BATCH_BYTES;
+    if (isNext && isSmall(capture)) {
       this.#underway++;
       this.#shape(capture);
     } else {
