@@ -5,6 +5,7 @@ import * as jose from "jose";
 import { Tokens, type TokenVerdict } from "../../lib/caller/jwt/tokens.ts";
 import type { JwtConfig } from "../../lib/config/access.ts";
 import { Issuer, type Signer, signer } from "../support/issuer.ts";
+import { waitFor } from "../support/wait.ts";
 
 const NOW_MS = Date.parse("2026-11-26T12:00:00Z");
 
@@ -186,8 +187,10 @@ Deno.test("a key that was withdrawn opens nothing once the set has been fetched 
   bench.nowMs += 11 * 60_000;
   // The set is fetched beside the request that found it old.
   await bench.tokens.bearerOf(token);
-  while (issuer.asked < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  await waitFor(() => issuer.asked >= 2, "the keys to be fetched anew");
   bench.nowMs += 5 * 60_000;
+  const isRefused = async () => (await bench.tokens.bearerOf(token)).kind === "refused";
+  await waitFor(isRefused, "the new keys to be in force");
   assert.match(await bench.refusal(token), /unknown key/);
 });
 
@@ -202,7 +205,7 @@ Deno.test("keys that cannot be fetched leave the old ones in force", async () =>
     bench.nowMs += 11 * 60_000;
     const claims = { exp: bench.nowMs / 1000 + 60, jti: fault };
     assert.equal((await bench.tokens.bearerOf(await bench.sign(one, claims))).kind, "bearer");
-    while (bench.errors.length === before) await new Promise((resolve) => setTimeout(resolve, 5));
+    await waitFor(() => bench.errors.length > before, `an error for ${fault}`);
   }
 });
 

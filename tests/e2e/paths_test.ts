@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { startGateway } from "../support/processes.ts";
 import { rawRequest } from "../support/raw_http.ts";
+import { waitFor } from "../support/wait.ts";
 import { startEcho } from "./echo_instance.ts";
 
 const BODY = { model: "demo", messages: [], input: "x", prompt: "x" };
@@ -42,9 +43,8 @@ Deno.test("the health check of an instance behind a prefix asks below it, too", 
       health_check: { interval: 0.05 },
     },
   });
-  while (!instance.asked.some(({ target }) => target === "/qwen/health")) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  const isAsked = () => instance.asked.some(({ target }) => target === "/qwen/health");
+  await waitFor(isAsked, "the question below the prefix");
 });
 
 Deno.test("a redirect names the gateway's own paths, never the instance", async () => {
