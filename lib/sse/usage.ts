@@ -67,7 +67,8 @@ export function usageIn(json: string, before: Usage | null = null): Usage | null
   // Not by matchAll, which makes an expression of its own for each text.
   COUNT.lastIndex = 0;
   for (let found = COUNT.exec(json); found !== null; found = COUNT.exec(json)) {
-    figures.take(found[1], Number(found[2]));
+    const count = Number(found[2]);
+    if (isCount(count)) figures.take(found[1], count);
   }
   return figures.usage(before);
 }
@@ -84,9 +85,14 @@ export function usageOf({ usage }: Json): Usage | null {
   return figures.usage(null);
 }
 
+/** Sums must stay numbers, whatever an instance says. */
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
 function takeCounts(figures: Figures, given: Json): void {
   for (const name in given) {
     const value = given[name];
-    if (typeof value === "number") figures.take(name, value);
+    if (isCount(value)) figures.take(name, value);
   }
 }

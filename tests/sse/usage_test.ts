@@ -16,6 +16,20 @@ function usageOfStream(events: readonly object[]) {
   return reader.usage;
 }
 
+Deno.test("figures that are no counts are none, as text and as a body", () => {
+  const said = { prompt_tokens: 12, completion_tokens: 7 };
+  for (const odd of ["-5", "1e400", "99999999999999999999"]) {
+    for (const name of ["prompt_tokens", "completion_tokens"]) {
+      const text = JSON.stringify({ usage: said }).replace(new RegExp(`(?<="${name}":)\\d+`), odd);
+      const found = usageOf(JSON.parse(text))!;
+      assert.ok(Number.isSafeInteger(found.promptTokens) && found.promptTokens >= 0, text);
+      assert.ok(Number.isSafeInteger(found.completionTokens) && found.completionTokens >= 0, text);
+      const read = usageIn(text)!;
+      assert.ok(Number.isSafeInteger(read.promptTokens + read.completionTokens), text);
+    }
+  }
+});
+
 Deno.test("access 17: cached tokens are a part of OpenAI's prompt, and stand beside Anthropic's input", () => {
   const openAi = {
     prompt_tokens: 100,
