@@ -8,10 +8,14 @@ import type { Sent, SessionPlace } from "./note.ts";
 export class Addresses {
   readonly #slots = new Map<number, number[]>();
   readonly #addresses = new Map<number, number>();
+  /** Of a server that is configured for several models apart the first has its address, the next one more. */
+  readonly #places = new Map<number, number>();
 
   constructor(instances: readonly Pick<Instance, "addressKey" | "slot">[]) {
     for (const { addressKey, slot } of instances) {
-      this.#slots.set(addressKey, [...this.slotsOf(addressKey), slot]);
+      const same = this.slotsOf(addressKey);
+      this.#places.set(addressKey + same.length, slot);
+      this.#slots.set(addressKey, [...same, slot]);
       this.#addresses.set(slot, addressKey);
     }
   }
@@ -26,12 +30,18 @@ export class Addresses {
     return this.#addresses;
   }
 
-  /** Where sessions went, by address. */
+  /** Where sessions went, by address and by which of those that share it. */
   sessions(moves: readonly SessionMove[]): SessionPlace[] {
     return moves.flatMap(({ session, slot, tokens }) => {
       const address = this.#addresses.get(slot);
-      return address === undefined ? [] : { session, address, tokens };
+      if (address === undefined) return [];
+      return { session, address: address + this.slotsOf(address).indexOf(slot), tokens };
     });
+  }
+
+  /** The slot of an address in `sessions`; undefined for one that is not known here. */
+  slotOf(place: number): number | undefined {
+    return this.#places.get(place);
   }
 
   /** What the outbox gives, by address; what went to instances that are gone is left out. */

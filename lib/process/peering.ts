@@ -174,7 +174,7 @@ export class Peering implements Reloadable {
     fleet.locked(() => {
       for (const kept of note.kept) fleet.shared.stored.take(kept);
       for (const { session, address, tokens } of note.sessions) {
-        const [slot] = this.#addresses.slotsOf(address);
+        const slot = this.#addresses.slotOf(address);
         if (slot !== undefined) fleet.shared.routing.sessions.note(session, { slot, tokens });
       }
     });
