@@ -43,13 +43,15 @@ const NO_FILE = "the gateway was started by --instance, without a file";
 /** Options that are read at the start only. */
 const FIXED = ["host", "port", "workers", "listener"] as const;
 
+type Waiter = (report: ReloadReport) => void;
+
 export class Reload {
   #options: RawConfig;
   /** Of the file that is in force. */
   #text: string;
   #last: ReloadReport | null = null;
   /** Those who asked for a reload and wait for what comes of it. */
-  #waiters: ((report: ReloadReport) => void)[] = [];
+  #waiters: Waiter[] = [];
   #watcher: ConfigWatcher | null = null;
   /** What came of each reading is told in the order in which they were read. */
   #telling: Promise<void> = Promise.resolve();
@@ -144,7 +146,8 @@ export class Reload {
   #readAgain(): void {
     if (this.#watcher !== null) return this.#watcher.reloadNow();
     logger.warning("nothing to reload: {reason}", { reason: NO_FILE });
-    this.#answer({ time: new Date().toISOString(), ok: false, problems: [NO_FILE] });
+    const report = { time: new Date().toISOString(), ok: false, problems: [NO_FILE] };
+    for (const resolve of this.#waiters.splice(0)) resolve(report);
   }
 
   #take(read: Config, options: RawConfig, text: string): void {
@@ -153,6 +156,8 @@ export class Reload {
     warnOfFixed(snapshots.file, next);
     const expired = next.tls === null ? null : expiryProblem(next.tls, Date.now());
     if (expired !== null) logger.error("{expired}", { expired });
+    // Who asks from now on is told of what is read from now on.
+    const waiters = this.#waiters.splice(0);
     this.#options = options;
     this.#text = text;
     snapshots.load(next);
@@ -162,18 +167,19 @@ export class Reload {
       logger.info("configuration reloaded: {instances}", { instances });
       bulletin.note("reload", "configuration", instances);
       bulletin.end("reload_failed", "config", "the file was read again");
-      this.#report([]);
+      this.#report([], waiters);
     });
   }
 
   #refuse(problems: readonly Problem[]): void {
+    const waiters = this.#waiters.splice(0);
     this.#tell(Promise.resolve(), () => {
       for (const problem of problems) {
         logger.error("configuration not reloaded: {problem}", { problem: formatProblem(problem) });
       }
       const message = problems.map(formatProblem).join("; ");
       this.parts.bulletin.raise("reload_failed", "config", message);
-      this.#report(problems);
+      this.#report(problems, waiters);
     });
   }
 
@@ -182,18 +188,14 @@ export class Reload {
       .catch((error) => logger.error("internal error: {error}", { error }));
   }
 
-  #report(problems: readonly Problem[]): void {
+  #report(problems: readonly Problem[], waiters: readonly Waiter[]): void {
     const report = this.#last = {
       time: new Date().toISOString(),
       ok: problems.length === 0,
       problems: problems.map(formatProblem),
     };
     this.parts.tally.reload(report.ok, Date.now());
-    this.#answer(report);
-  }
-
-  #answer(report: ReloadReport): void {
-    for (const resolve of this.#waiters.splice(0)) resolve(report);
+    for (const resolve of waiters) resolve(report);
   }
 }
 

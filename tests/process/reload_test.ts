@@ -1,0 +1,53 @@
+// Who asks for a reload is told what came of it, and not of an earlier one.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { loadConfig } from "../../lib/config/load.ts";
+import { Reload, type ReloadParts } from "../../lib/process/reload.ts";
+import { temporaryFolder } from "../support/processes.ts";
+import { waitFor } from "../support/wait.ts";
+
+const fileFor = (model: string) =>
+  `{"instances":[{"url":"http://127.0.0.1:8009","model_name":"${model}"}]}`;
+
+Deno.test("who asks while workers are behind with an earlier file is told of the one that is there now", async () => {
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, "config.jsonc");
+  await Deno.writeTextFile(path, fileFor("a"));
+  const loaded = loadConfig(path, fileFor("a"), () => undefined);
+  assert.ok(loaded.ok);
+  const { config, options, beside } = loaded;
+  const taken: string[] = [];
+  const behind = Promise.withResolvers<void>();
+  const parts = {
+    file: { path, text: fileFor("a"), options, beside },
+    overrides: {},
+    snapshots: {
+      file: config,
+      drained: new Set(),
+      load: ({ instances: [{ models }] }: typeof config) => taken.push(...models),
+    },
+    bulletin: { note() {}, end() {}, raise() {} },
+    tally: { reload() {} },
+    env: () => undefined,
+    caughtUp: () => behind.promise,
+  };
+  const reload = new Reload(parts as unknown as ReloadParts);
+  reload.start();
+  try {
+    await Deno.writeTextFile(path, fileFor("b"));
+    await waitFor(() => taken.includes("b"), "the file to be taken");
+    await Deno.writeTextFile(path, '{"instances": "nonsense"}');
+    const asked = reload.now();
+    // The faulty one has been read by the time that a second asker is answered.
+    const late = reload.now();
+    behind.resolve();
+    for (const report of [await asked, await late]) {
+      assert.equal(report.ok, false);
+      assert.match(report.problems.join(), /instances/);
+    }
+  } finally {
+    behind.resolve();
+    await reload.close();
+  }
+});
