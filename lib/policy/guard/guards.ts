@@ -34,9 +34,14 @@ export function isGuard(options: PolicyOptions): options is GuardOptions {
   return options.type === "moderation" || options.type === "webhook" || options.type === "plugin";
 }
 
+/** What makes one policy fail at an address makes another fail there that differs in none of these. */
+function breakerKey({ url, secret, timeout }: OptionsOf<"webhook">): string {
+  return JSON.stringify([url, secret, timeout]);
+}
+
 export class Guards {
   readonly #kept = new Map<string, Kept>();
-  /** By the address that is asked: what one policy finds out spares the others. */
+  /** By whom is asked, and how: what one policy finds out spares the others that fail as it does. */
   #breakers = new Map<string, Breaker>();
 
   constructor(private readonly parts: GuardParts) {}
@@ -47,7 +52,7 @@ export class Guards {
     this.#breakers = new Map(
       policies.flatMap(({ options }): [string, Breaker][] =>
         options.type === "webhook"
-          ? [[options.url, this.#breakers.get(options.url) ?? new Breaker()]]
+          ? [[breakerKey(options), this.#breakers.get(breakerKey(options)) ?? new Breaker()]]
           : []
       ),
     );
@@ -91,7 +96,7 @@ export class Guards {
       case "webhook":
         return new Webhook(
           { url: options.url, secret: options.secret, timeoutMs },
-          this.#breakers.get(options.url),
+          this.#breakers.get(breakerKey(options)),
         );
       case "plugin": {
         const script = plainScript(files.file, options.file);

@@ -182,6 +182,38 @@ Deno.test("54: policies that ask the same address find out together that it hang
   }
 });
 
+Deno.test("54: a policy that asks the same address in another way is spared by itself", async () => {
+  await using upstream = model();
+  const ended = Promise.withResolvers<void>();
+  // Hangs for those who bring no signature.
+  await using hook = startUpstream(async ({ headers }) => {
+    if (!headers.has("x-gateway-signature")) await ended.promise;
+    return Response.json("pass");
+  });
+  const policy = { type: "webhook", url: hook.url, fail: "open" };
+  await using stand = await gatewayWith(
+    [
+      { ...policy, name: "hangs", timeout: 0.2 },
+      { ...policy, name: "well", secret: "s3", timeout: 30 },
+    ],
+    upstream,
+  );
+  try {
+    for (let call = 0; call < 8; call++) {
+      const answer = await stand.gateway.post("/v1/chat/completions", ask("hi"));
+      await answer.body?.cancel();
+      assert.equal(answer.status, 200);
+    }
+    const signed = hook.seen.filter(({ headers }) => headers.has("x-gateway-signature"));
+    assert.equal(signed.length, 8, "it is asked each time");
+    // After ten seconds it would be tried once more.
+    const others = hook.seen.length - signed.length;
+    assert.ok(others >= 5 && others < 8, `the other one until it is out: ${others}`);
+  } finally {
+    ended.resolve();
+  }
+});
+
 const PLUGIN = `
 export default {
   prompt({ texts }) {
