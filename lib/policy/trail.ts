@@ -13,8 +13,14 @@ export interface PolicyChecks {
 }
 
 export class PolicyTrail {
-  /** `waitsOf`: the trail that is told of waits, where this one is nobody's. */
-  constructor(private readonly waitsOf: PolicyTrail | null = null) {}
+  /**
+   * `waitsOf`: the trail that is told of waits, where this one is nobody's. `keepsAsked`: whether the request
+   * is kept as it came.
+   */
+  constructor(
+    private readonly waitsOf: PolicyTrail | null = null,
+    readonly keepsAsked = false,
+  ) {}
 
   readonly hits: PolicyHit[] = [];
   /** Placeholders that stand for personal data in the prompt, with what they stand for. */
@@ -27,7 +33,7 @@ export class PolicyTrail {
 
   readonly checks: PolicyChecks[] = [];
 
-  /** The request as it came; null where nothing looked at it. */
+  /** The request as it came; null where that is not kept, or nothing looked at it. */
   asked: { readonly api: Api; readonly model: string; readonly body: Uint8Array } | null = null;
 
   /** The longest that a part of the answer was held back, in milliseconds; null where nothing was. */

@@ -74,7 +74,7 @@ export class Gateway {
     const { access } = reception;
     const route = routeOf(client.target, client.method, access !== null);
     const crossOrigin = CrossOrigin.of(client.headers, this.#parts.config().cors);
-    const trail = this.#parts.policies.isEmpty ? null : new PolicyTrail();
+    const trail = this.#parts.policies.isEmpty ? null : this.#newTrail();
     const apiReply = new ApiReply(given, crossOrigin);
     const reply = route.kind === "admin" ? given : apiReply;
     if (trail !== null) apiReply.policies = () => this.#parts.policies.told(trail);
@@ -128,6 +128,12 @@ export class Gateway {
     if (addresses === this.#addresses) return this.#door;
     this.#addresses = addresses;
     return this.#door = new Door(addresses);
+  }
+
+  /** What a request was before policies changed it is kept where somebody wants it. */
+  #newTrail(): PolicyTrail {
+    const { enabled, originals } = this.#parts.config().record;
+    return new PolicyTrail(null, enabled && originals);
   }
 
   #contentOf(
@@ -224,7 +230,16 @@ function originalsOf(
   const from = asked ?? request;
   if (!isFound || from === null || from.api === null) return null;
   const { api, model, body } = from;
-  return { api, model, content: new Content(body, account.generated) };
+  const { generated, response } = account;
+  const made = generated instanceof Uint8Array && response instanceof Uint8Array
+    ? apart(generated, response)
+    : generated;
+  return { api, model, content: new Content(apart(body, request?.body), made) };
+}
+
+/** `bytes` in memory that `other` is not in: each of two records hands its own on. */
+function apart(bytes: Uint8Array, other: Uint8Array | undefined): Uint8Array {
+  return bytes.buffer === other?.buffer ? bytes.slice() : bytes;
 }
 
 /** Throws RequestError for a page that may not call. */

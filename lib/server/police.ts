@@ -40,7 +40,7 @@ export async function policed(
   trail: PolicyTrail,
 ): Promise<Policed> {
   if (api === null) noteUnread(plan, trail);
-  else trail.asked = { api, model: subject.model, body };
+  else if (trail.keepsAsked) trail.asked = { api, model: subject.model, body };
   if (api === null || plan.prompt.length === 0) return { plan, trail, body, restore: null };
   const prompt = new PromptBody(api, body);
   for (const policy of plan.prompt) await askedAndTimed(policy, { subject, body: prompt, trail });

@@ -22,16 +22,20 @@ const POLICIES = [
   { name: "house", type: "system_prompt", text: "Be brief." },
 ];
 
-async function stand(record: Record<string, unknown>, answer: () => Response) {
+async function stand(
+  record: Record<string, unknown>,
+  answer: () => Response,
+  policies: readonly object[] = POLICIES,
+) {
   const upstream = startUpstream(answer);
   const gateway = await startGateway({
     instances: [{ url: upstream.url, model_name: "m" }],
     record,
-    policies: POLICIES,
+    policies,
   });
   return {
     gateway,
-    ask: async (content: string, body: object = {}) => {
+    ask: async (content: string | object[], body: object = {}) => {
       const messages = [{ role: "user", content }];
       const response = await gateway.post("/v1/chat/completions", {
         model: "m",
@@ -125,6 +129,26 @@ Deno.test("originals: a whole answer is kept as it was generated, in the form of
   const [flagged] = await recordsOf(s.gateway, 1, "flagged");
   const messages = (flagged as unknown as { messages: { content: string }[] }).messages;
   assert.equal(messages.at(-1)?.content, `${SECRET}!`);
+});
+
+Deno.test("originals: what policies only watched is whole in both records, however large", async () => {
+  const watch = { type: "words", mode: "audit", action: "mask" };
+  await using s = await stand(
+    { originals: true },
+    () => completion(`${SECRET}! ${"so ".repeat(200_000)}`),
+    [
+      { ...watch, name: "asked", words: ["open sesame"], on: "prompt" },
+      { ...watch, name: "said", words: [SECRET], on: "answer" },
+    ],
+  );
+  const url = `data:image/png;base64,${"iVBORw0KGgo".repeat(300_000)}`;
+  await s.ask([{ type: "text", text: "open sesame" }, { type: "image_url", image_url: { url } }]);
+  const [shown] = await recordsOf(s.gateway, 1);
+  const [flagged] = await recordsOf(s.gateway, 1, "flagged");
+  for (const { conversations: [asked, said] } of [shown, flagged]) {
+    assert.match(asked.value, /open sesame/);
+    assert.ok(said.value.startsWith(SECRET) && said.value.length > 600_000, `${said.value.length}`);
+  }
 });
 
 /** Of records. */
