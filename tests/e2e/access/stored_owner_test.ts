@@ -94,8 +94,8 @@ Deno.test("access 1: without keys nothing is written of stored responses", async
   });
   await make(gateway.url, "any");
   assert.equal((await gateway.stop()).success, true);
-  const names = [...Deno.readDirSync(gateway.dataDir)].map(({ name }) => name);
-  assert.ok(!names.includes("usage"), names.join());
+  const names = [...Deno.readDirSync(`${gateway.dataDir}/usage`)].map(({ name }) => name);
+  assert.ok(!names.includes("responses.jsonl"), names.join());
 });
 
 Deno.test({
