@@ -8,6 +8,7 @@ import {
   startProcess,
   temporaryFolder,
 } from "../../support/processes.ts";
+import { waitFor } from "../../support/wait.ts";
 import { completion, startUpstream } from "../stand.ts";
 import { ASK, bearer, makeKey, type TestKey } from "./keyed.ts";
 
@@ -82,9 +83,11 @@ for (const workers of [1, 2]) {
     assert.equal(await ask(gateway, web), "200");
     const team = await reset(gateway, "team", "--of", "group", "--budget", "month");
     assert.equal(team.code, 0, team.text);
-    const { rows } = await reportUsage({ dataDir: folder.path, by: ["key"], where: () => true });
-    const used = rows.find(({ values: [key] }) => key === "web")!;
-    assert.ok(used.amount.tokens >= 15, "what was used is still reported");
+    // What came last is written within half a second.
+    await waitFor(async () => {
+      const { rows } = await reportUsage({ dataDir: folder.path, by: ["key"], where: () => true });
+      return rows.find(({ values: [key] }) => key === "web")!.amount.tokens >= 15;
+    }, "what was used to be reported");
   });
 }
 
