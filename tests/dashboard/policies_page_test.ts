@@ -80,7 +80,7 @@ pageTest("policies are seen with looks, finds and the answers that were cut", as
   assert.deepEqual(complaints, []);
   const chinese = await openView(browser, fleet, "policies", { locale: "zh-CN", width: 390 });
   await seen(chinese.page, "#policies-title", /最近一小时的策略/);
-  await seen(chinese.page, "tr[data-policy=watch]", /试运行/);
+  await seen(chinese.page, "tr[data-policy=watch]", /仅观察/);
   assert.deepEqual(chinese.complaints, []);
   await accessible(
     browser,
