@@ -114,13 +114,18 @@ export class Book {
     return this.#flushing ??= this.#flush().finally(() => this.#flushing = null);
   }
 
+  /** Resolves once all that was booked by now was written, or could not be: one under way may be without it. */
+  async written(): Promise<void> {
+    await this.#flushing;
+    await this.flush();
+  }
+
   /** Writes the rest. Does not wait for a disk that hangs for longer than `ms`. */
   async close(ms: number): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
     const rest = async () => {
-      await this.#flushing;
-      await this.flush();
+      await this.written();
       await this.#summing;
     };
     await Promise.race([rest(), late]);

@@ -128,7 +128,7 @@ export class UsageKeeper {
     amount.requests = 0;
     amount.estimated = 0;
     this.#book.correct(counter, amount);
-    await this.#book.flush();
+    await this.#book.written();
   }
 
   /** Takes what was booked by now, so that `seen` has it. */
