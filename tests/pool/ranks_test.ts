@@ -68,6 +68,10 @@ Deno.test("39: ranks are those that the labels number without a gap", () => {
   assert.equal(counted([0]), 0, "one engine");
   assert.equal(counted([0, 1, 3]), 0, "one is missing, so that nobody knows which is which");
   assert.equal(counted(["a", "b"]), 0, "no numbers");
+  const upTo = (count: number) => counted(Array.from({ length: count }, (_, engine) => engine));
+  assert.deepEqual([upTo(64), upTo(65), upTo(96)], [64, 0, 0], "all of them or none");
+  const many = readMetrics(metrics(Array.from({ length: 96 }, (_, engine) => engine), 500))!;
+  assert.deepEqual([many.whole.running, many.whole.queries], [96, 48_000]);
   const load = readMetrics(metrics([0, 1, 2], 500, 100))!;
   assert.deepEqual([load.whole.running, load.whole.queries, load.whole.hits], [3, 1500, 300]);
   assert.deepEqual([load.whole.kvTokens, ranksIn(load)[1].kvTokens], [48_000, 16_000]);

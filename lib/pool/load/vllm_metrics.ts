@@ -24,7 +24,7 @@ export interface InstanceLoad {
 export interface ServerLoad {
   /** Of all ranks together; the KV usage is that of the fullest. */
   readonly whole: InstanceLoad;
-  /** Of each `engine` label; empty where there is none. */
+  /** Of each `engine` label; empty where there is none, and where there are more than are told apart. */
   readonly ranks: ReadonlyMap<string, InstanceLoad>;
 }
 
@@ -74,6 +74,7 @@ const WANTED = new Set([...Object.values(NAMES).flat(), CACHE_INFO, SLEEP_STATE]
 const MAX_CHARS = 8 * 1024 * 1024;
 /** Series of one name that are read. */
 const MAX_SERIES = 1024;
+/** Of a server that has more none is told from another. */
 const MAX_RANKS = 64;
 
 interface Series {
@@ -90,9 +91,11 @@ export function readMetrics(text: string): ServerLoad | null {
   for (const list of found.values()) {
     for (const { labels } of list) {
       const engine = labels.get("engine");
-      if (engine !== undefined && engines.size < MAX_RANKS) engines.add(engine);
+      if (engine !== undefined && engines.size <= MAX_RANKS) engines.add(engine);
     }
   }
+  // A part of them would be all that ever work.
+  if (engines.size > MAX_RANKS) engines.clear();
   const ranks = new Map([...engines].map((engine) => [engine, loadOf(found, engine)]));
   return { whole: loadOf(found, null), ranks };
 }
