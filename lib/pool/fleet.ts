@@ -34,42 +34,68 @@ const rankKeys = ({ id, ranks }: InstanceConfig) =>
 /** Under which the slot of a model's line is found among those of the instances. */
 const lineKey = (model: string) => `line of ${model}`;
 
+/** The shared state has no room for so many. */
+export class NoRoomError extends Error {}
+
 /** Gives each instance id and each model a slot in the shared state; belongs to the main isolate alone. */
 export class SlotTable {
   readonly #slots = new Map<string, number>();
 
   constructor(private readonly shared: SharedState) {}
 
-  /** Slots for what `config` names. Slots of removed ones are reused only once they drained. */
+  /**
+   * Slots for what `config` names: for its instances and models all of them, for ranks as far as there is
+   * room; an instance has those of all of its ranks or none. Slots of removed ones are reused only once they
+   * drained. Where instances and models alone are too many, NoRoomError, and all is as it was.
+   */
   assign(config: Config): Record<string, number> {
     const wanted = new Set(config.instances.map((instance) => instance.id));
-    for (const instance of config.instances) {
-      for (const key of rankKeys(instance)) wanted.add(key);
-    }
     for (const model of modelsOf(config)) wanted.add(lineKey(model));
-    for (const [id, slot] of this.#slots) {
-      const drained = this.shared.fleet.inFlight(slot) === 0 && this.shared.line.length(slot) === 0;
-      if (!wanted.has(id) && drained) this.#slots.delete(id);
+    const taken = new Set(wanted);
+    for (const [key, slot] of this.#slots) if (!this.#hasDrained(slot)) taken.add(key);
+    if (taken.size > MAX_SLOTS) {
+      const leaving = taken.size - wanted.size;
+      const beside = leaving === 0 ? "" : `, beside ${leaving} that still have requests`;
+      throw new NoRoomError(
+        `${wanted.size} instances and models${beside}: there is room for ${MAX_SLOTS}`,
+      );
     }
+    for (const keys of this.#ranksByClaim(config)) {
+      const more = keys.filter((key) => !taken.has(key));
+      if (taken.size + more.length > MAX_SLOTS) continue;
+      for (const key of keys) {
+        taken.add(key);
+        wanted.add(key);
+      }
+    }
+    for (const key of this.#slots.keys()) if (!taken.has(key)) this.#slots.delete(key);
     const used = new Set(this.#slots.values());
     const slots: Record<string, number> = {};
     let next = 0;
-    for (const id of wanted) {
-      let slot = this.#slots.get(id);
+    for (const key of wanted) {
+      let slot = this.#slots.get(key);
       if (slot === undefined) {
         while (used.has(next)) next++;
-        if (next >= MAX_SLOTS) {
-          throw new Error(`more than ${MAX_SLOTS} instances, their ranks and models`);
-        }
         slot = next;
         used.add(slot);
         this.shared.fleet.clear(slot);
         this.#forget(slot);
-        this.#slots.set(id, slot);
+        this.#slots.set(key, slot);
       }
-      slots[id] = slot;
+      slots[key] = slot;
     }
     return slots;
+  }
+
+  #hasDrained(slot: number): boolean {
+    return this.shared.fleet.inFlight(slot) === 0 && this.shared.line.length(slot) === 0;
+  }
+
+  /** Of each instance that has ranks their keys; first of those that have slots already. */
+  #ranksByClaim(config: Config): string[][] {
+    const all = config.instances.map(rankKeys).filter((keys) => keys.length > 0);
+    const holds = (keys: string[]) => keys.every((key) => this.#slots.has(key));
+    return [...all.filter(holds), ...all.filter((keys) => !holds(keys))];
   }
 
   /** What routing knows of the one that had the slot before. */
@@ -118,7 +144,10 @@ export class Fleet implements LeaseOwner {
     this.outlier.configure(config);
     this.watchdog.configure(config);
     this.#instances = config.instances.map((instance) => {
-      const ranks = rankKeys(instance).map((key) => slots[key]);
+      // Where there was no room for them it is one place.
+      const ranks = rankKeys(instance).map((key) => slots[key]).filter((slot) =>
+        slot !== undefined
+      );
       return new Instance(instance, slots[instance.id], this.shared, config, this.now, ranks);
     });
     if (isReload) { for (const instance of this.#instances) this.outlier.forgive(instance); }

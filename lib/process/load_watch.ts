@@ -66,12 +66,6 @@ export class LoadWatch implements Reloadable {
     const count = this.#unheeded.has(id) ? 0 : ranks.length;
     // Fewer count at once, more when they were shown twice: metrics that come and go change nothing for long.
     if (count > instance.ranks.length && before !== ranks.length) return;
-    try {
-      this.snapshots.ranked(id, count);
-    } catch (error) {
-      // No room for that many: the instance is one place, as it was.
-      this.#unheeded.add(id);
-      logger.warning("{instance}: {error}", { instance: instance.name, error });
-    }
+    this.snapshots.ranked(id, count);
   }
 }

@@ -11,6 +11,7 @@ import { type ConfigWatcher, watchConfig } from "../config/watch.ts";
 import type { ConfigCheck, ConfigView, ReloadReport } from "../dashboard/source.ts";
 import { logger } from "../observe/log.ts";
 import type { Tally } from "../observe/tally.ts";
+import { NoRoomError } from "../pool/fleet.ts";
 import type { Bulletin } from "./bulletin.ts";
 import { type Overrides, withOverrides } from "./overrides.ts";
 import type { Snapshots } from "./snapshots.ts";
@@ -156,11 +157,17 @@ export class Reload {
     warnOfFixed(snapshots.file, next);
     const expired = next.tls === null ? null : expiryProblem(next.tls, Date.now());
     if (expired !== null) logger.error("{expired}", { expired });
+    try {
+      snapshots.load(next);
+    } catch (error) {
+      if (!(error instanceof NoRoomError)) throw error;
+      const file = this.parts.file.path ?? NO_FILE;
+      return this.#refuse([{ file, line: 1, column: 1, path: [], message: error.message }]);
+    }
     // Who asks from now on is told of what is read from now on.
     const waiters = this.#waiters.splice(0);
     this.#options = options;
     this.#text = text;
-    snapshots.load(next);
     // Who is told that a key is taken away, or an instance, may rely on it.
     this.#tell(this.parts.caughtUp(), () => {
       const instances = fleetInWords(next);

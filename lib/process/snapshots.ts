@@ -74,13 +74,17 @@ export class Snapshots {
     this.#parts.push(part);
   }
 
-  /** Takes what was read from the file; what was drained stays so, as long as it is there at all. */
+  /**
+   * Takes what was read from the file; what was drained stays so, as long as it is there at all. NoRoomError
+   * where it names too much, and what was in force stays so.
+   */
   load(config: Config): void {
+    const next = this.#madeOf(config);
     this.#file = config;
     const asked = new Set(config.discovery.map(placeId));
     for (const id of this.#found.keys()) if (!asked.has(id)) this.#found.delete(id);
     this.#forgetGone();
-    this.#tell();
+    this.#tell(next);
   }
 
   /** Drains what was drained before the start, as far as it is still there; returns those names. */
@@ -104,32 +108,28 @@ export class Snapshots {
       .sort();
     const before = this.#discovered.get(id) ?? [];
     if (listed.join("\n") === before.join("\n")) return;
-    this.#discovered.set(id, listed);
-    this.#tell();
+    this.#note(this.#discovered, id, listed);
   }
 
   /** The metrics of the instance of this id show so many data-parallel ranks, 0 for one engine. */
   ranked(id: string, ranks: number): void {
-    const before = this.#ranks.get(id) ?? 0;
-    if (ranks === before) return;
-    this.#ranks.set(id, ranks);
-    try {
-      this.#tell();
-    } catch (error) {
-      this.#ranks.set(id, before);
-      throw error;
-    }
+    if (ranks !== (this.#ranks.get(id) ?? 0)) this.#note(this.#ranks, id, ranks);
   }
 
   /** The discovery of this id (`placeId`) has found these; they count until it finds others. */
   found(id: string, targets: readonly Target[]): void {
-    const before = this.#found.get(id);
-    this.#found.set(id, targets);
+    this.#note(this.#found, id, targets);
+  }
+
+  /** Notes it and tells of it. Where there is no room for what comes of it, it is as if it had not been said. */
+  #note<T>(notes: Map<string, T>, id: string, value: T): void {
+    const before = notes.get(id);
+    notes.set(id, value);
     try {
       this.#tell();
     } catch (error) {
-      if (before === undefined) this.#found.delete(id);
-      else this.#found.set(id, before);
+      if (before === undefined) notes.delete(id);
+      else notes.set(id, before);
       throw error;
     }
   }
@@ -162,11 +162,16 @@ export class Snapshots {
     return withFound(this.#file, this.#found);
   }
 
-  #tell(): void {
-    const drained = withDrained(this.#fleet, this.#drained);
+  #tell(next = this.#madeOf(this.#file)): void {
+    this.#current = next;
+    for (const part of this.#parts) part.apply(next);
+  }
+
+  /** What is to be in force where the file says this. NoRoomError where that is too much. */
+  #madeOf(file: Config): Snapshot {
+    const drained = withDrained(withFound(file, this.#found), this.#drained);
     const ranked = withRanks(drained, this.#ranks);
-    this.#current = this.#snapshotOf(withDiscovered(ranked, this.#discovered));
-    for (const part of this.#parts) part.apply(this.#current);
+    return this.#snapshotOf(withDiscovered(ranked, this.#discovered));
   }
 
   #snapshotOf(config: Config): Snapshot {

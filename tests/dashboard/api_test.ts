@@ -271,6 +271,23 @@ Deno.test("a reload leaves drained what was drained, and a bad file changes noth
   assert.ok(events.some((event: { kind: string }) => event.kind === "reload_failed"));
 });
 
+Deno.test("a file with more instances than there is room for is refused in words, and changes nothing", async () => {
+  await using fleet = await startGuarded();
+  const before = await Deno.readTextFile(fleet.gateway.configPath);
+  const config = JSON.parse(before);
+  for (let n = 0; n < 1024; n++) {
+    config.instances.push({ url: `http://10.0.${n >> 8}.${n & 255}:8000`, model_name: "m" });
+  }
+  await fleet.gateway.writeConfig(JSON.stringify(config));
+  const { status, body } = await act(fleet, "reload");
+  assert.deepEqual([status, body.ok], [200, false]);
+  assert.match(body.problems[0], /instances and models.*: there is room for 1024$/);
+  assert.equal((await get(fleet, "config")).options.instances.length, 2);
+  assert.equal((await act(fleet, "drain", { instance: "sim-0" })).status, 200);
+  await fleet.gateway.writeConfig(before);
+  assert.equal((await act(fleet, "reload")).body.ok, true);
+});
+
 /** The events of the live feed, as long as `wanted` asks for more. */
 async function follow(fleet: Fleet, wanted: (event: SseEvent) => boolean): Promise<SseEvent[]> {
   const ending = new AbortController();

@@ -4,13 +4,13 @@
 import assert from "node:assert/strict";
 import type { Config } from "../../lib/config/config.ts";
 import { loadConfig } from "../../lib/config/load.ts";
-import { SlotTable } from "../../lib/pool/fleet.ts";
+import { NoRoomError, SlotTable } from "../../lib/pool/fleet.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import { type Snapshot, Snapshots } from "../../lib/process/snapshots.ts";
 
 function configOf(weights: Record<string, number>): Config {
   const instances = Object.entries(weights).map(([name, weight], index) => ({
-    url: `http://10.0.0.${index}:8000`,
+    url: `http://10.0.${index >> 8}.${index & 255}:8000`,
     model_name: "m",
     name,
     weight,
@@ -82,4 +82,43 @@ Deno.test("what cannot be drained or undrained is refused, and nobody is told", 
   assert.equal(status(snapshots.undrain("nobody")), 404);
   assert.equal(status(snapshots.undrain("a")), 409);
   assert.equal(told, 0);
+});
+
+const many = (count: number) =>
+  configOf(Object.fromEntries(Array.from({ length: count }, (_, n) => [`i${n}`, 1])));
+
+const rankedIn = ({ config, slots }: Snapshot) =>
+  config.instances.filter(({ id }) => slots[`rank 0 of ${id}`] !== undefined).length;
+
+Deno.test("ranks have what room instances and models leave, those that have it already first", () => {
+  const snapshots = new Snapshots(many(120), new SlotTable(SharedState.create()), () => false);
+  // 120 instances, a model, and 112 times 8 ranks.
+  for (const { id } of snapshots.config.instances.toReversed()) snapshots.ranked(id, 8);
+  assert.equal(rankedIn(snapshots.current), 112);
+  const without = snapshots.config.instances.slice(0, 8);
+  assert.ok(without.every(({ id }) => snapshots.current.slots[`rank 0 of ${id}`] === undefined));
+  snapshots.load(many(200));
+  assert.equal(snapshots.config.instances.length, 200);
+  assert.equal(rankedIn(snapshots.current), 102);
+  const slots = Object.values(snapshots.current.slots);
+  assert.equal(new Set(slots).size, slots.length);
+  snapshots.load(many(1000));
+  assert.equal(rankedIn(snapshots.current), 2);
+  snapshots.load(many(120));
+  assert.equal(rankedIn(snapshots.current), 112, "what was known of them still is");
+});
+
+Deno.test("a file with more instances than there is room for changes nothing", () => {
+  const snapshots = new Snapshots(many(3), new SlotTable(SharedState.create()), () => false);
+  let told = 0;
+  snapshots.join({ apply: () => told++ });
+  snapshots.drain("i1");
+  const { current, file } = snapshots;
+  assert.throws(() => snapshots.load(many(1024)), NoRoomError);
+  assert.equal(told, 1);
+  assert.ok(snapshots.current === current && snapshots.file === file);
+  assert.deepEqual([...snapshots.drained], ["i1"]);
+  assert.deepEqual(snapshots.undrain("i1"), { ok: true });
+  snapshots.load(many(1023));
+  assert.equal(snapshots.config.instances.length, 1023);
 });
