@@ -1,0 +1,66 @@
+// Which instances have their data-parallel ranks for places of their own: those whose metrics show them, as long
+// as what goes to one of them is found there again.
+
+import { logger } from "../observe/log.ts";
+import type { Fleet } from "../pool/fleet.ts";
+import type { Instance } from "../pool/instance.ts";
+import { ranksIn, type ServerLoad } from "../pool/load/vllm_metrics.ts";
+import type { Snapshots } from "./snapshots.ts";
+
+/** So long an instance is one place whose ranks made no difference; then they are tried again. */
+const ONE_PLACE_MS = 60 * 60 * 1000;
+
+export class RankWatch {
+  /** By id, when instances whose ranks made no difference may have them again. */
+  readonly #oneUntil = new Map<string, number>();
+  /** By id, how many ranks the last look has shown. */
+  readonly #shown = new Map<string, number>();
+  /** Ids of instances for whose ranks there is no room. */
+  readonly #roomless = new Set<string>();
+
+  constructor(private readonly snapshots: Snapshots, private readonly fleet: Fleet) {}
+
+  /** The instance has said this of its load. */
+  saw(instance: Instance, load: ServerLoad): void {
+    const { id, dataParallel } = instance.config;
+    const { fleet } = this;
+    const ranks = ranksIn(load);
+    const isAnew = fleet.scraped(instance, load.whole, ranks);
+    const until = this.#oneUntil.get(id);
+    if (isAnew || (until !== undefined && fleet.now() >= until)) this.#oneUntil.delete(id);
+    // Where nothing is cached, nothing comes true, whoever computes it.
+    const isTold = instance.ranks.length > 0 && load.whole.cachesPrefixes !== false;
+    if (isTold && !fleet.heedsRanks(instance)) {
+      this.#isOnePlace(instance, "what goes to one of its ranks is seldom found there again");
+    }
+    const before = this.#shown.get(id);
+    this.#shown.set(id, ranks.length);
+    const isOne = dataParallel === "off" || this.#oneUntil.has(id);
+    const count = isOne ? 0 : ranks.length;
+    // Fewer count at once, more when they were shown twice: metrics that come and go change nothing for long.
+    if (count > instance.ranks.length && before !== ranks.length) return;
+    // What came of it as one place tells nothing of its ranks.
+    if (count > 0 && instance.config.ranks === 0) fleet.lostCache(instance);
+    this.snapshots.ranked(id, count);
+    this.#lookForRoom(id);
+  }
+
+  #isOnePlace(instance: Instance, why: string): void {
+    this.#oneUntil.set(instance.config.id, this.fleet.now() + ONE_PLACE_MS);
+    // As one place it is believed again.
+    this.fleet.lostCache(instance);
+    const message = `${why}: they count as one for an hour, or until it is started anew`;
+    logger.warning("{instance}: {message}", { instance: instance.name, message });
+  }
+
+  #lookForRoom(id: string): void {
+    const instance = this.fleet.instances.find(({ config }) => config.id === id);
+    if (instance === undefined || instance.config.ranks === 0 || instance.ranks.length > 0) {
+      this.#roomless.delete(id);
+    } else if (!this.#roomless.has(id)) {
+      this.#roomless.add(id);
+      const message = `there is no room for its ${instance.config.ranks} ranks: they count as one`;
+      logger.warning("{instance}: {message}", { instance: instance.name, message });
+    }
+  }
+}
