@@ -4,6 +4,7 @@
 import { strategies } from "../pool/balancing/strategies.ts";
 import type { Instance } from "../pool/instance.ts";
 import { readMetrics } from "../pool/load/vllm_metrics.ts";
+import type { PoolEvent } from "../pool/outlier.ts";
 import { Rounds } from "../pool/rounds.ts";
 import { askMetrics } from "../server/ask_instance.ts";
 import { RankWatch } from "./rank_watch.ts";
@@ -32,6 +33,13 @@ export class LoadWatch implements Reloadable {
     );
   }
 
+  poolEvent({ kind, instance: name }: PoolEvent): void {
+    if (kind !== "instance_down") return;
+    const down = this.runtime.fleet.instances.find((one) => one.name === name);
+    // Not from within the fleet, which tells of it in the middle of its work.
+    if (down !== undefined) queueMicrotask(() => this.#ranks.lost(down.config.id));
+  }
+
   close(): void {
     this.#rounds.close();
   }
@@ -42,8 +50,8 @@ export class LoadWatch implements Reloadable {
     const transport = this.runtime.transportFor(instance);
     const text = await askMetrics(transport, instance, scrape.path, scrape.timeoutS);
     const load = text === null ? null : readMetrics(text);
-    if (load === null) return false;
-    this.#ranks.saw(instance, load);
-    return true;
+    if (load === null) this.#ranks.sawNothing(instance);
+    else this.#ranks.saw(instance, load);
+    return load !== null;
   }
 }

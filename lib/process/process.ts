@@ -377,5 +377,6 @@ export class GatewayProcess {
     this.#bulletin.poolEvent(event);
     this.#conditions.poolEvent(event);
     this.#health.poolEvent(event);
+    this.#loads.poolEvent(event);
   };
 }

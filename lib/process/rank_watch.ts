@@ -7,6 +7,8 @@ import type { Instance } from "../pool/instance.ts";
 import { ranksIn, type ServerLoad } from "../pool/load/vllm_metrics.ts";
 import type { Snapshots } from "./snapshots.ts";
 
+/** After so many looks in a row that gave nothing an instance may be away. */
+const VAIN_LOOKS = 2;
 /** So long an instance is one place whose ranks made no difference; then they are tried again. */
 const ONE_PLACE_MS = 60 * 60 * 1000;
 
@@ -15,6 +17,8 @@ export class RankWatch {
   readonly #oneUntil = new Map<string, number>();
   /** By id, how many ranks the last look has shown. */
   readonly #shown = new Map<string, number>();
+  /** By id, looks in a row that gave nothing. */
+  readonly #vain = new Map<string, number>();
   /** Ids of instances for whose ranks there is no room. */
   readonly #roomless = new Set<string>();
 
@@ -24,6 +28,7 @@ export class RankWatch {
   saw(instance: Instance, load: ServerLoad): void {
     const { id, dataParallel } = instance.config;
     const { fleet } = this;
+    this.#vain.delete(id);
     const ranks = ranksIn(load);
     const isAnew = fleet.scraped(instance, load.whole, ranks);
     const until = this.#oneUntil.get(id);
@@ -43,6 +48,20 @@ export class RankWatch {
     if (count > 0 && instance.config.ranks === 0) fleet.lostCache(instance);
     this.snapshots.ranked(id, count);
     this.#lookForRoom(id);
+  }
+
+  /** The instance was asked for its load in vain. */
+  sawNothing(instance: Instance): void {
+    const { id } = instance.config;
+    const vain = (this.#vain.get(id) ?? 0) + 1;
+    this.#vain.set(id, vain);
+    if (vain >= VAIN_LOOKS) this.lost(id);
+  }
+
+  /** The instance of this id is away: it may come back with fewer ranks, and refuses whoever names another. */
+  lost(id: string): void {
+    this.#shown.delete(id);
+    this.snapshots.ranked(id, 0);
   }
 
   #isOnePlace(instance: Instance, why: string): void {

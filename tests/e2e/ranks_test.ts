@@ -152,3 +152,72 @@ Deno.test("39: a server that does not heed the rank is one place, until it is st
   startedAt += 100;
   await becomes(/^gpu\/[01]$/, "a rank to be named again");
 });
+
+/** A server of which a test says how many engines it shows, and where a chat is sent. */
+async function showing(more: GatewayConfig) {
+  const stack = new AsyncDisposableStack();
+  const server = stack.use(startTelling("gpu"));
+  const gateway = stack.use(
+    await startGateway({
+      instances: [{ url: server.url, model_name: "m", name: "gpu" }],
+      load_balancing_strategy: "prefix_aware",
+      ...more,
+    }),
+  );
+  const messages = [{ role: "user", content: "over and over ".repeat(400) }];
+  return {
+    server,
+    show(engines: number) {
+      const lines = Array.from(
+        { length: engines },
+        (_, engine) => `vllm:num_requests_running{engine="${engine}"} 0\n`,
+      );
+      server.metrics = () => new Response(lines.join(""));
+    },
+    /** No request fails until then. */
+    becomes: (wanted: RegExp, what: string) =>
+      waitFor(
+        async () => {
+          const answer = await gateway.post("/v1/chat/completions", { model: "m", messages });
+          const text = await answer.text();
+          assert.equal(answer.status, 200, text);
+          return wanted.test(answer.headers.get("x-gateway-route")!.split(";")[0]);
+        },
+        what,
+        30,
+      ),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+Deno.test("39: a server that says nothing is one place, until its metrics show its ranks again", async () => {
+  await using stand = await showing({ scrape: { interval: 0.05 }, health_check: false });
+  stand.show(4);
+  await stand.becomes(/^gpu\/[0-3]$/, "a rank to be named");
+  stand.server.metrics = () => new Response(null, { status: 503 });
+  await stand.becomes(/^gpu$/, "ranks to be one place");
+  stand.show(2);
+  await stand.becomes(/^gpu\/[01]$/, "a rank to be named again");
+});
+
+Deno.test("39: a server that is found down is one place, before its metrics are seen again", async () => {
+  await using stand = await showing({
+    scrape: { interval: 0.05, timeout: 600 },
+    health_check: { interval: 0.1 },
+  });
+  stand.show(4);
+  await stand.becomes(/^gpu\/[0-3]$/, "a rank to be named");
+  const { promise, resolve } = Promise.withResolvers<Response>();
+  try {
+    let waits = false;
+    stand.server.metrics = () => {
+      waits = true;
+      return promise;
+    };
+    await waitFor(() => waits, "a look that does not end");
+    stand.server.isWell = false;
+    await stand.becomes(/^gpu$/, "ranks to be one place");
+  } finally {
+    resolve(new Response(null, { status: 503 }));
+  }
+});

@@ -11,6 +11,8 @@ export interface TellingVllm extends AsyncDisposable {
   /** How often it was asked for its metrics and for its models. */
   looks: number;
   lists: number;
+  /** What health checks find. */
+  isWell: boolean;
   metrics: () => Response | Promise<Response>;
   models: { id: string; max_model_len?: number; parent?: string | null }[];
   answer: () => Response;
@@ -31,7 +33,7 @@ export function startTelling(name: string, models: string[] = ["m"]): TellingVll
   const options = { hostname: "127.0.0.1", port: 0, signal: end.signal, onListen() {} };
   const server = Deno.serve(options, async (request) => {
     const { pathname } = new URL(request.url);
-    if (pathname === "/health") return new Response(null);
+    if (pathname === "/health") return new Response(null, { status: self.isWell ? 200 : 500 });
     if (pathname === "/metrics") {
       self.looks++;
       return await self.metrics();
@@ -58,6 +60,7 @@ export function startTelling(name: string, models: string[] = ["m"]): TellingVll
     formats: [],
     looks: 0,
     lists: 0,
+    isWell: true,
     metrics: () => load({}),
     models: models.map((id) => ({ id })),
     answer: () => completion(name),

@@ -65,6 +65,27 @@ Deno.test("more ranks count when they were shown twice, fewer at once", () => {
   assert.equal(ranks(), 2);
 });
 
+Deno.test("an instance that says nothing twice, or is down, is one place until two looks show its ranks", () => {
+  const { see, ranks, watch, instance } = stand();
+  for (let n = 0; n < 2; n++) see(4);
+  watch.sawNothing(instance());
+  see(4);
+  watch.sawNothing(instance());
+  assert.equal(ranks(), 4, "one that is silent for a moment");
+  watch.sawNothing(instance());
+  assert.equal(ranks(), 0);
+  see(2);
+  assert.equal(ranks(), 0);
+  see(2);
+  assert.equal(ranks(), 2);
+  watch.lost(instance().config.id);
+  assert.equal(ranks(), 0);
+  see(2);
+  assert.equal(ranks(), 0);
+  see(2);
+  assert.equal(ranks(), 2);
+});
+
 Deno.test("ranks that make no difference are one place for an hour, or until the server is started anew", () => {
   const { see, ranks, pass, disappoint } = stand();
   for (let n = 0; n < 2; n++) see(4);
