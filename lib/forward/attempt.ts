@@ -12,6 +12,7 @@ import type { HeaderList } from "../http/message.ts";
 import type { Receipt } from "../pool/balancing/receipt.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
+import type { Rank } from "../pool/rank.ts";
 import type { Outcome } from "../pool/outlier.ts";
 import { isObject, type Json } from "../sse/assemble/answer.ts";
 import type { StreamFault } from "../sse/fault.ts";
@@ -324,6 +325,11 @@ export class Attempt {
     this.#close(lease, error);
     this.#trace?.end(log, usage);
     return log;
+  }
+
+  /** The data-parallel rank that the instance is asked for; null where it chooses itself. */
+  get rank(): Rank | null {
+    return this.lease.rank;
   }
 
   /** Why the request has come to this instance. */

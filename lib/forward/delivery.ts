@@ -43,6 +43,8 @@ export interface DeliveryParts extends AttemptParts, RouteParts {
   noteStored(bytes: Uint8Array, instance: Instance, owner: number): void;
   /** The instance does not have what it is known for. */
   lacksModel(instance: Instance): void;
+  /** The instance refuses a data-parallel rank that the gateway named. */
+  refusesRank(instance: Instance): void;
 }
 
 /** Where nobody is asked beside it, silence must be longer to tell against an instance. */
@@ -218,6 +220,14 @@ export class Delivery implements Movable {
         this.#failed(attempt, proof.failure);
         // Whoever is asked would need as long: the client's time is spent.
         return proof.failure.kind === "late" ? this.#refuse(route.refusal()) : ask;
+    }
+    if (refusesRank(proof, attempt)) {
+      instance.refusesRanks = true;
+      const words = `it does not have the rank ${attempt.rank!.name}`;
+      account.attempted(attempt.end("unusable", "neutral", words));
+      route.forget(instance);
+      parts.refusesRank(instance);
+      return ask;
     }
     if (ask.way !== null) return this.#goOnWith(attempt, ask, proof);
     if (proof.kind === "closed" || proof.kind === "over") throw new Error("only a resume prepares");
@@ -584,6 +594,17 @@ function toldRoute(
 ): string | null {
   if (routeTold === "off" || receipt === null) return null;
   return routeTold === "short" ? route : receipt.full(attempts.length + 1);
+}
+
+/**
+ * Whether it refuses the rank that the gateway named: it was started anew with fewer. These are vLLM's words,
+ * whose beginning no client can choose.
+ */
+function refusesRank(proof: Proof, { rank }: Attempt): boolean {
+  if (rank === null || proof.kind !== "whole") return false;
+  const { status } = proof.head;
+  if (status < 400 || status >= 500) return false;
+  return /^(\w+: )?data_parallel_rank\b/.test(readError(proof.body, status).message);
 }
 
 /** The option of ours for which a server refuses a request: it is asked once more without. */

@@ -82,6 +82,9 @@ export class Instance {
   /** Of a server that runs several engines behind its address. */
   readonly ranks: readonly Rank[];
 
+  /** It has refused one of them: here it is one place, until a new configuration says what it has. */
+  refusesRanks = false;
+
   /** Its own place in the shared memory and those of its ranks. */
   get slots(): readonly number[] {
     return [this.slot, ...this.ranks.map(({ slot }) => slot)];

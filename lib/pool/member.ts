@@ -42,7 +42,7 @@ export class Member implements Candidate, Spot {
    * for those who let it; one that is not there is the instance's to refuse.
    */
   spots(named: number | null): readonly Member[] {
-    if (this.#ranks.length === 0) return this.#itself;
+    if (this.#ranks.length === 0 || this.instance.refusesRanks) return this.#itself;
     if (named === null || this.instance.config.dataParallel !== "client") return this.#ranks;
     return named < this.#ranks.length ? [this.#ranks[named]] : this.#itself;
   }

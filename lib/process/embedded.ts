@@ -58,6 +58,7 @@ export function openGateway(text: string, options: EmbedOptions = {}): EmbeddedG
     tracing: null,
     onScarce: options.onScarce ?? (() => {}),
     onModelMissing() {},
+    onRankRefused() {},
     onError: options.onError ?? console.error,
   });
   return { handle: runtime.handle, [Symbol.asyncDispose]: () => runtime.close() };

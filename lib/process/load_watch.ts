@@ -40,6 +40,11 @@ export class LoadWatch implements Reloadable {
     if (down !== undefined) queueMicrotask(() => this.#ranks.lost(down.config.id));
   }
 
+  /** The instance of this id refuses one of its data-parallel ranks, which are so many. */
+  rankRefused(id: string, ranks: number): void {
+    this.#ranks.refused(id, ranks);
+  }
+
   close(): void {
     this.#rounds.close();
   }

@@ -312,6 +312,7 @@ export class GatewayProcess {
       tracing: this.#isTraced ? Tracing.open() : null,
       onScarce: this.#scarce,
       onModelMissing: (id) => this.#models.hurry(id),
+      onRankRefused: (id, ranks) => this.#loads.rankRefused(id, ranks),
       onError: (error) => logger.error("internal error: {error}", { error }),
     });
   }
@@ -351,6 +352,7 @@ export class GatewayProcess {
       onPoolEvent: this.#poolEvent,
       onScarce: this.#scarce,
       onModelMissing: (id) => this.#models.hurry(id),
+      onRankRefused: (id, ranks) => this.#loads.rankRefused(id, ranks),
       onError: (message) => logger.error("internal error in a worker: {message}", { message }),
       onDied: (worker, message) =>
         this.#bulletin.raise(

@@ -15,6 +15,8 @@ const ONE_PLACE_MS = 60 * 60 * 1000;
 export class RankWatch {
   /** By id, when instances whose ranks made no difference may have them again. */
   readonly #oneUntil = new Map<string, number>();
+  /** By id, how many ranks those had that refused one of them since the last look. */
+  readonly #refused = new Map<string, number>();
   /** By id, how many ranks the last look has shown. */
   readonly #shown = new Map<string, number>();
   /** By id, looks in a row that gave nothing. */
@@ -24,8 +26,11 @@ export class RankWatch {
 
   constructor(private readonly snapshots: Snapshots, private readonly fleet: Fleet) {}
 
-  /** The instance has said this of its load. */
-  saw(instance: Instance, load: ServerLoad): void {
+  /** The instance that was asked has said this of its load. */
+  saw(asked: Instance, load: ServerLoad): void {
+    // Meanwhile its ranks may have been given up.
+    const instance = this.#current(asked.config.id);
+    if (instance === undefined) return;
     const { id, dataParallel } = instance.config;
     const { fleet } = this;
     this.#vain.delete(id);
@@ -38,6 +43,11 @@ export class RankWatch {
     if (isTold && !fleet.heedsRanks(instance)) {
       this.#isOnePlace(instance, "what goes to one of its ranks is seldom found there again");
     }
+    // One that came back with fewer shows so many; this one shows what it does not take.
+    if (!isAnew && ranks.length > 0 && ranks.length === this.#refused.get(id)) {
+      this.#isOnePlace(instance, "it refuses to be asked for one of its ranks");
+    }
+    this.#refused.delete(id);
     const before = this.#shown.get(id);
     this.#shown.set(id, ranks.length);
     const isOne = dataParallel === "off" || this.#oneUntil.has(id);
@@ -64,6 +74,19 @@ export class RankWatch {
     this.snapshots.ranked(id, 0);
   }
 
+  /** The instance of this id was asked for one of so many ranks, and refused that. */
+  refused(id: string, ranks: number): void {
+    const instance = this.#current(id);
+    // Of those before a change, which is known.
+    if (instance?.ranks.length !== ranks) return;
+    this.#refused.set(id, ranks);
+    this.lost(id);
+  }
+
+  #current(id: string): Instance | undefined {
+    return this.fleet.instances.find(({ config }) => config.id === id);
+  }
+
   #isOnePlace(instance: Instance, why: string): void {
     this.#oneUntil.set(instance.config.id, this.fleet.now() + ONE_PLACE_MS);
     // As one place it is believed again.
@@ -73,7 +96,7 @@ export class RankWatch {
   }
 
   #lookForRoom(id: string): void {
-    const instance = this.fleet.instances.find(({ config }) => config.id === id);
+    const instance = this.#current(id);
     if (instance === undefined || instance.config.ranks === 0 || instance.ranks.length > 0) {
       this.#roomless.delete(id);
     } else if (!this.#roomless.has(id)) {

@@ -65,6 +65,8 @@ export interface RuntimeParts {
   onScarce(what: Scarce): void;
   /** The instance of this id lacks a model that it is known for; null: nobody is known for the one asked for. */
   onModelMissing(id: string | null): void;
+  /** The instance of this id refuses one of its data-parallel ranks, which are so many. */
+  onRankRefused(id: string, ranks: number): void;
   onError(error: unknown): void;
 }
 
@@ -173,6 +175,7 @@ export class Runtime implements Reloadable {
         returning: new Returning(() => performance.now()),
         moving: this.#moving,
         lacksModel: ({ config }) => missing(config.id),
+        refusesRank: ({ config, ranks }) => parts.onRankRefused(config.id, ranks.length),
       }),
       catalog,
       noSuchModel: () => missing(null),

@@ -55,6 +55,8 @@ class ServingWorker {
       tracing: start.tracing ? Tracing.open() : null,
       onScarce: (what) => scope.postMessage({ kind: "scarce", what }),
       onModelMissing: (instance) => scope.postMessage({ kind: "model_missing", instance }),
+      onRankRefused: (instance, ranks) =>
+        scope.postMessage({ kind: "rank_refused", instance, ranks }),
       onError: (error) =>
         scope.postMessage({
           kind: "error",

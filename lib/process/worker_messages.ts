@@ -51,6 +51,8 @@ export type FromWorker =
   | { kind: "scarce"; what: Scarce }
   /** The id of an instance that lacks a model; null for a model that nobody is known for. */
   | { kind: "model_missing"; instance: string | null }
+  /** The instance of this id refuses one of its data-parallel ranks, which are so many. */
+  | { kind: "rank_refused"; instance: string; ranks: number }
   /** To be answered through `port` (admin_relay.ts). */
   | { kind: "admin"; request: AdminRequest; port: MessagePort }
   | { kind: "caught_up" }

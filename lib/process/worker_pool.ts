@@ -43,6 +43,7 @@ export interface WorkerPoolParts {
   onPoolEvent(event: PoolEvent): void;
   onScarce(what: Scarce): void;
   onModelMissing(id: string | null): void;
+  onRankRefused(id: string, ranks: number): void;
   admin: AdminHandler;
   onError(message: string): void;
   onDied(worker: number, message: string): void;
@@ -259,6 +260,8 @@ export class WorkerPool implements Serving, Reloadable {
         return this.parts.onScarce(message.what);
       case "model_missing":
         return this.parts.onModelMissing(message.instance);
+      case "rank_refused":
+        return this.parts.onRankRefused(message.instance, message.ranks);
       case "error":
         return this.parts.onError(message.message);
       case "caught_up":

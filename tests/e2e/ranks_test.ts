@@ -221,3 +221,29 @@ Deno.test("39: a server that is found down is one place, before its metrics are 
     resolve(new Response(null, { status: 503 }));
   }
 });
+
+Deno.test("39: a rank that is there no more costs no request, before metrics are seen again", async () => {
+  await using stand = await showing({
+    scrape: { interval: 0.05, timeout: 600 },
+    health_check: false,
+  });
+  stand.show(4);
+  await stand.becomes(/^gpu\/[0-3]$/, "a rank to be named");
+  const { promise, resolve } = Promise.withResolvers<Response>();
+  try {
+    let waits = false;
+    stand.server.metrics = () => {
+      waits = true;
+      return promise;
+    };
+    await waitFor(() => waits, "a look that does not end");
+    // Whatever the gateway names, it is not there.
+    stand.server.engines = 0;
+    await stand.becomes(/^gpu$/, "ranks to be one place");
+    stand.server.engines = 2;
+    stand.show(2);
+  } finally {
+    resolve(new Response(null, { status: 503 }));
+  }
+  await stand.becomes(/^gpu\/[01]$/, "a rank to be named again");
+});

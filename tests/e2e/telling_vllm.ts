@@ -11,6 +11,8 @@ export interface TellingVllm extends AsyncDisposable {
   /** How often it was asked for its metrics and for its models. */
   looks: number;
   lists: number;
+  /** Data-parallel ranks that it may be asked for; null where it does not look. */
+  engines: number | null;
   /** What health checks find. */
   isWell: boolean;
   metrics: () => Response | Promise<Response>;
@@ -52,6 +54,12 @@ export function startTelling(name: string, models: string[] = ["m"]): TellingVll
       const error = { message, type: "NotFoundError", param: "model", code: 404 };
       return Response.json({ error }, { status: 404 });
     }
+    const rank = request.headers.get("x-data-parallel-rank");
+    if (self.engines !== null && rank !== null && Number(rank) >= self.engines) {
+      const message = `data_parallel_rank ${rank} is out of range [0, ${self.engines}).`;
+      const error = { message, type: "BadRequestError", param: "data_parallel_rank", code: 400 };
+      return Response.json({ error }, { status: 400 });
+    }
     return self.answer();
   });
   const self: TellingVllm = {
@@ -60,6 +68,7 @@ export function startTelling(name: string, models: string[] = ["m"]): TellingVll
     formats: [],
     looks: 0,
     lists: 0,
+    engines: null,
     isWell: true,
     metrics: () => load({}),
     models: models.map((id) => ({ id })),

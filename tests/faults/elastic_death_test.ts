@@ -57,6 +57,7 @@ async function stand() {
     onPoolEvent: () => {},
     onScarce: () => {},
     onModelMissing: () => {},
+    onRankRefused: () => {},
     admin: () => Promise.resolve({ status: 404, headers: [], body: new Uint8Array() }),
     onError: (message) => seen.errors.push(message),
     onDied: (worker, message) => seen.died.push(`${worker}: ${message}`),

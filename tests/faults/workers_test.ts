@@ -248,6 +248,7 @@ Deno.test("a worker that dies is replaced, its leases are released, the others a
     onPoolEvent: () => {},
     onScarce: () => {},
     onModelMissing: () => {},
+    onRankRefused: () => {},
     admin: () => Promise.resolve({ status: 404, headers: [], body: new Uint8Array() }),
     onError: (message) => errors.push(message),
     onDied: (worker, message) => died.push(`${worker}: ${message}`),

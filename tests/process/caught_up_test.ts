@@ -47,6 +47,7 @@ async function startPool(isolates: Isolates, count: number): Promise<WorkerPool>
     onPoolEvent: () => {},
     onScarce: () => {},
     onModelMissing: () => {},
+    onRankRefused: () => {},
     admin: () => Promise.resolve({ status: 404, headers: [], body: new Uint8Array() }),
     onError: () => {},
     onDied: () => {},

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { loadConfig } from "../../lib/config/load.ts";
 import { Fleet, SlotTable } from "../../lib/pool/fleet.ts";
+import type { Instance } from "../../lib/pool/instance.ts";
 import { readMetrics } from "../../lib/pool/load/vllm_metrics.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import { RankWatch } from "../../lib/process/rank_watch.ts";
@@ -34,7 +35,10 @@ function stand() {
     pass: (ms: number) => now += ms,
     ranks: () => instance().ranks.length,
     /** So many engines are shown, of a process with this start. */
-    see: (engines: number, more: { startedAt?: number; caches?: string } = {}) => {
+    see: (
+      engines: number,
+      more: { startedAt?: number; caches?: string; asked?: Instance } = {},
+    ) => {
       const lines = Array.from(
         { length: engines },
         (_, engine) =>
@@ -44,7 +48,7 @@ function stand() {
           }",block_size="16",num_gpu_blocks="1000"} 1`,
       );
       const text = [...lines, `process_start_time_seconds ${more.startedAt ?? 500}\n`].join("\n");
-      watch.saw(instance(), readMetrics(text)!);
+      watch.saw(more.asked ?? instance(), readMetrics(text)!);
     },
     /** Nothing of what is foretold for the instance comes true. */
     disappoint: () => {
@@ -78,9 +82,11 @@ Deno.test("an instance that says nothing twice, or is down, is one place until t
   assert.equal(ranks(), 0);
   see(2);
   assert.equal(ranks(), 2);
-  watch.lost(instance().config.id);
+  const asked = instance();
+  watch.lost(asked.config.id);
   assert.equal(ranks(), 0);
-  see(2);
+  // It was asked before it was lost.
+  see(2, { asked });
   assert.equal(ranks(), 0);
   see(2);
   assert.equal(ranks(), 2);
@@ -105,6 +111,27 @@ Deno.test("ranks that make no difference are one place for an hour, or until the
   assert.equal(ranks(), 0);
   for (let n = 0; n < 2; n++) see(4, { startedAt: 900 });
   assert.equal(ranks(), 4, "started anew");
+});
+
+Deno.test("a rank that is refused is one of too many; where all are shown still, they are one place", () => {
+  const { see, ranks, pass, watch, instance } = stand();
+  const { id } = instance().config;
+  for (let n = 0; n < 2; n++) see(4);
+  watch.refused(id, 4);
+  assert.equal(ranks(), 0);
+  for (let n = 0; n < 2; n++) see(2);
+  assert.equal(ranks(), 2, "those that are there");
+  watch.refused(id, 4);
+  assert.equal(ranks(), 2, "told late");
+  watch.refused(id, 2);
+  for (let n = 0; n < 3; n++) see(2);
+  assert.equal(ranks(), 0);
+  pass(HOUR_MS);
+  for (let n = 0; n < 2; n++) see(2);
+  assert.equal(ranks(), 2);
+  watch.refused(id, 2);
+  for (let n = 0; n < 2; n++) see(2, { startedAt: 900 });
+  assert.equal(ranks(), 2, "started anew");
 });
 
 Deno.test("where nothing is cached at all, nothing is held against the ranks", () => {
