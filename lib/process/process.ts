@@ -168,7 +168,7 @@ export class GatewayProcess {
     this.#health = new HealthWatch(snapshots, this.#runtime, this.#tally);
     this.#loads = new LoadWatch(snapshots, this.#runtime);
     this.#models = new ModelWatch(snapshots, this.#runtime);
-    this.#index = new IndexKeeper(this.#runtime.fleet, () => Date.now());
+    this.#index = new IndexKeeper(this.#runtime.fleet, () => Date.now(), snapshots);
     const bulletin = this.#bulletin;
     this.#discovery = new Discovery({ snapshots, bulletin, configFile: file.path, env });
     this.#peering = new Peering({

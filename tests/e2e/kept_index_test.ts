@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type GatewayProcess, startGateway, temporaryFolder } from "../support/processes.ts";
+import { waitFor } from "./stand.ts";
 import { startTelling, type TellingVllm } from "./telling_vllm.ts";
 
 const PROMPTS = 12;
@@ -13,6 +14,7 @@ async function ask(gateway: GatewayProcess, n: number) {
   assert.equal(answer.status, 200, await answer.text());
   return {
     name: answer.headers.get("x-gateway-instance")!,
+    place: answer.headers.get("x-gateway-route")!.split(";")[0],
     why: /;by=(\w+);/.exec(answer.headers.get("x-gateway-route")!)![1],
   };
 }
@@ -43,6 +45,37 @@ Deno.test("36: after a graceful end the next process sends prompts where they we
   for (let n = 0; n < PROMPTS; n++) {
     const { name, why } = await ask(after, n);
     assert.deepEqual([name, why], [names[n], "prefix"], `prompt ${n}`);
+  }
+});
+
+/** Of a server with ranks, once who serves it has heard of them. */
+async function askRanked(gateway: GatewayProcess, n: number) {
+  let last = await ask(gateway, n);
+  await waitFor(async () => {
+    if (last.place.startsWith("gpu-0/")) return true;
+    last = await ask(gateway, n);
+    return false;
+  }, "a rank to be named");
+  return last;
+}
+
+Deno.test("36: what data-parallel ranks hold is known again once metrics show them", async () => {
+  await using server = startTelling("a");
+  const engines = [0, 1].map((engine) => `vllm:num_requests_running{engine="${engine}"} 0\n`);
+  server.metrics = () => new Response(engines.join(""));
+  await using folder = await temporaryFolder();
+  const dataDir = join(folder.path, "data");
+  const before = await behind([server], dataDir);
+  const places: string[] = [];
+  for (let n = 0; n < PROMPTS; n++) places.push((await askRanked(before, n)).place);
+  assert.deepEqual([...new Set(places)].sort(), ["gpu-0/0", "gpu-0/1"]);
+  assert.equal((await before.stop()).code, 0, before.output());
+  await before[Symbol.asyncDispose]();
+  await using after = await behind([server], dataDir);
+  await askRanked(after, PROMPTS);
+  for (let n = 0; n < PROMPTS; n++) {
+    const { place, why } = await askRanked(after, n);
+    assert.deepEqual([place, why], [places[n], "prefix"], `prompt ${n}`);
   }
 });
 
