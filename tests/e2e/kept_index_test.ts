@@ -25,7 +25,7 @@ function behind(instances: TellingVllm[], dataDir: string, more: object = {}) {
     instances: instances.map(({ url }, n) => ({ url, model_name: "m", name: `gpu-${n}` })),
     load_balancing_strategy: "prefix_aware",
     health_check: false,
-    scrape: { interval: 0.1 },
+    scrape: { interval: 0.1, timeout: 60 },
     ...more,
   };
   return startGateway({ config: JSON.stringify(config) });

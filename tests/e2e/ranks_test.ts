@@ -17,7 +17,7 @@ async function ranked(more: GatewayConfig = {}, ranks = 4) {
     await startGateway({
       instances: [{ url: simulators.urls[0], model_name: "m", name: "gpu" }],
       load_balancing_strategy: "prefix_aware",
-      scrape: { interval: 0.05 },
+      scrape: { interval: 0.05, timeout: 60 },
       health_check: false,
       ...more,
     }),
@@ -134,7 +134,7 @@ Deno.test("39: a server that does not heed the rank is one place, until it is st
   await using gateway = await startGateway({
     instances: [{ url: server.url, model_name: "m", name: "gpu" }],
     load_balancing_strategy: "prefix_aware",
-    scrape: { interval: 0.05, stale_after: 60 },
+    scrape: { interval: 0.05, timeout: 60, stale_after: 60 },
     health_check: false,
   });
   const messages = [{ role: "user", content: "over and over ".repeat(1714) }];
@@ -191,7 +191,10 @@ async function showing(more: GatewayConfig) {
 }
 
 Deno.test("39: a server that says nothing is one place, until its metrics show its ranks again", async () => {
-  await using stand = await showing({ scrape: { interval: 0.05 }, health_check: false });
+  await using stand = await showing({
+    scrape: { interval: 0.05, timeout: 60 },
+    health_check: false,
+  });
   stand.show(4);
   await stand.becomes(/^gpu\/[0-3]$/, "a rank to be named");
   stand.server.metrics = () => new Response(null, { status: 503 });
