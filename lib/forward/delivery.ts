@@ -16,6 +16,7 @@ import { Attempt, type AttemptParts, isClosed } from "./attempt.ts";
 import type { Hedging } from "./hedge/hedging.ts";
 import { type Proved, Race } from "./hedge/race.ts";
 import type { Proof } from "./attempt/proof.ts";
+import { refusedOption, refusesRank } from "./added_refused.ts";
 import type { ClientStream } from "./client_stream.ts";
 import type { Failure } from "./failure.ts";
 import type { ForwardRequest } from "./request.ts";
@@ -594,32 +595,4 @@ function toldRoute(
 ): string | null {
   if (routeTold === "off" || receipt === null) return null;
   return routeTold === "short" ? route : receipt.full(attempts.length + 1);
-}
-
-/**
- * Whether it refuses the rank that the gateway named: it was started anew with fewer. These are vLLM's words,
- * whose beginning no client can choose.
- */
-function refusesRank(proof: Proof, { rank }: Attempt): boolean {
-  if (rank === null || proof.kind !== "whole") return false;
-  const { status } = proof.head;
-  if (status < 400 || status >= 500) return false;
-  return /^(\w+: )?data_parallel_rank\b/.test(readError(proof.body, status).message);
-}
-
-/** The option of ours for which a server refuses a request: it is asked once more without. */
-function refusedOption(
-  proof: Proof,
-  ask: Ask,
-  { config }: Instance,
-): "return_token_ids" | "stream_options" | null {
-  if (!(ask instanceof FirstAsk) || proof.kind !== "whole") return null;
-  const { status } = proof.head;
-  if (status !== 400 && status !== 422) return null;
-  if (!ask.asksForIds(config) && !ask.hidesUsage(config)) return null;
-  const { message } = readError(proof.body, status);
-  if (ask.asksForIds(config) && message.includes("return_token_ids")) return "return_token_ids";
-  return ask.hidesUsage(config) && /stream_options|include_usage/.test(message)
-    ? "stream_options"
-    : null;
 }
