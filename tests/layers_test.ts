@@ -6,43 +6,23 @@ import { dirname, join, relative } from "node:path";
 
 const ROOT = join(import.meta.dirname!, "..");
 
+/** What the process is put together from. */
+const BELOW_PROCESS = [
+  "discover",
+  "peers",
+  "server",
+  "caller",
+  "forward",
+  "policy",
+  "pool",
+  "record",
+]
+  .concat("requests", "observe", "alert", "api", "sse", "config", "http");
+
 /** Which folders of lib/ a folder may import from, itself apart. A new folder gets a line here. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
-  cli: [
-    "process",
-    "discover",
-    "peers",
-    "server",
-    "caller",
-    "forward",
-    "policy",
-    "pool",
-    "record",
-    "requests",
-    "observe",
-    "alert",
-    "api",
-    "sse",
-  ]
-    .concat("config", "http", "simulate", "dashboard"),
-  process: [
-    "discover",
-    "peers",
-    "server",
-    "caller",
-    "forward",
-    "policy",
-    "pool",
-    "record",
-    "requests",
-    "observe",
-    "alert",
-    "api",
-    "sse",
-    "config",
-    "http",
-  ]
-    .concat("dashboard"),
+  cli: ["process", ...BELOW_PROCESS, "simulate", "dashboard"],
+  process: [...BELOW_PROCESS, "dashboard"],
   server: ["caller", "forward", "policy", "pool", "record", "observe", "alert", "api", "sse"]
     .concat("config", "http"),
   caller: ["pool", "observe", "alert", "api", "sse", "config", "http"],

@@ -6,7 +6,7 @@ export interface Received {
   headers: Headers;
   text: string;
   /** Untyped on purpose: each test looks for what its service documents. */
-  // deno-lint-ignore no-explicit-any -- see above
+  // deno-lint-ignore no-explicit-any -- alerts of every channel have a shape of their own
   json: any;
 }
 

@@ -48,7 +48,7 @@ Deno.test("the fleet's figures are those of the requests that were made", async 
   const found = await get(fleet, "fleet");
   const counts = await fleet.counts();
   assert.deepEqual(
-    // deno-lint-ignore no-explicit-any -- as above
+    // deno-lint-ignore no-explicit-any -- tests look into many shapes
     found.instances.map((one: any) => one.requests),
     counts,
   );
@@ -143,7 +143,7 @@ Deno.test("a file that was refused is compared with what is in force, and a text
   const { file } = await get(fleet, "config_file");
   assert.equal(file.ok, false);
   assert.match(file.problems[0], /weight/);
-  // deno-lint-ignore no-explicit-any -- as above
+  // deno-lint-ignore no-explicit-any -- tests look into many shapes
   const paths = file.differences.map((one: any) => one.path);
   assert.deepEqual(paths, ["instances[sim-0].weight", "instances[sim-1].api_key"]);
   assert.doesNotMatch(JSON.stringify(file), /secret/);
@@ -160,7 +160,7 @@ Deno.test("a file that was refused is compared with what is in force, and a text
   assert.equal(refused.status, 401);
   await refused.body?.cancel();
   const { instances } = await get(fleet, "fleet");
-  // deno-lint-ignore no-explicit-any -- as above
+  // deno-lint-ignore no-explicit-any -- tests look into many shapes
   assert.deepEqual(instances.map((one: any) => one.weight), [1, 1], "nothing was changed");
 });
 

@@ -174,6 +174,17 @@ async function showing(more: GatewayConfig) {
       );
       server.metrics = () => new Response(lines.join(""));
     },
+    /** A look at its metrics has begun that ends when the returned is called. */
+    async looksInVain(): Promise<() => void> {
+      const { promise, resolve } = Promise.withResolvers<Response>();
+      let waits = false;
+      server.metrics = () => {
+        waits = true;
+        return promise;
+      };
+      await waitFor(() => waits, "a look that does not end");
+      return () => resolve(new Response(null, { status: 503 }));
+    },
     /** No request fails until then. */
     becomes: (wanted: RegExp, what: string) =>
       waitFor(
@@ -210,18 +221,12 @@ Deno.test("39: a server that is found down is one place, before its metrics are 
   });
   stand.show(4);
   await stand.becomes(/^gpu\/[0-3]$/, "a rank to be named");
-  const { promise, resolve } = Promise.withResolvers<Response>();
+  const endLook = await stand.looksInVain();
   try {
-    let waits = false;
-    stand.server.metrics = () => {
-      waits = true;
-      return promise;
-    };
-    await waitFor(() => waits, "a look that does not end");
     stand.server.isWell = false;
     await stand.becomes(/^gpu$/, "ranks to be one place");
   } finally {
-    resolve(new Response(null, { status: 503 }));
+    endLook();
   }
 });
 
@@ -232,21 +237,15 @@ Deno.test("39: a rank that is there no more costs no request, before metrics are
   });
   stand.show(4);
   await stand.becomes(/^gpu\/[0-3]$/, "a rank to be named");
-  const { promise, resolve } = Promise.withResolvers<Response>();
+  const endLook = await stand.looksInVain();
   try {
-    let waits = false;
-    stand.server.metrics = () => {
-      waits = true;
-      return promise;
-    };
-    await waitFor(() => waits, "a look that does not end");
     // Whatever the gateway names, it is not there.
     stand.server.engines = 0;
     await stand.becomes(/^gpu$/, "ranks to be one place");
     stand.server.engines = 2;
     stand.show(2);
   } finally {
-    resolve(new Response(null, { status: 503 }));
+    endLook();
   }
   await stand.becomes(/^gpu\/[01]$/, "a rank to be named again");
 });

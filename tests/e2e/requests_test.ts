@@ -18,9 +18,9 @@ async function get(fleet: Fleet, path: string): Promise<any> {
 }
 
 /** Requests as the API lists them, the oldest first; they are told a moment after their ends. */
-// deno-lint-ignore no-explicit-any -- as above
+// deno-lint-ignore no-explicit-any -- tests look into many shapes
 async function told(fleet: Fleet, count: number, query = ""): Promise<any[]> {
-  // deno-lint-ignore no-explicit-any -- as above
+  // deno-lint-ignore no-explicit-any -- tests look into many shapes
   let found: any[] = [];
   await waitFor(async () => {
     found = (await get(fleet, `requests?${query}`)).requests;

@@ -74,7 +74,7 @@ function spansIn(body: any): Span[] {
   return found;
 }
 
-// deno-lint-ignore no-explicit-any -- as above
+// deno-lint-ignore no-explicit-any -- OTLP's JSON, as far as it is read
 function attributesOf(list: any[]): Span["attributes"] {
   return Object.fromEntries(list.map(({ key, value }) => {
     if ("intValue" in value) return [key, Number(value.intValue)];

@@ -128,7 +128,7 @@ function faultOfResponses(answer: SseAnswer): string | null {
     .map(({ delta }) => delta).join("");
   // deno-lint-ignore no-explicit-any -- the closing event has many shapes
   const whole = last.response.output.flatMap((item: any) => item.content ?? [])
-    // deno-lint-ignore no-explicit-any -- as above
+    // deno-lint-ignore no-explicit-any -- tests look into many shapes
     .filter((part: any) => part.type === "output_text").map((part: any) => part.text).join("");
   return deltas === whole ? null : "the closing event has another text than the deltas";
 }

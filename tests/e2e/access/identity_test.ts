@@ -14,7 +14,7 @@ import {
   type Upstream,
   waitFor,
 } from "../stand.ts";
-import { ASK, bearer, errorOf, keyedGateway, makeKey } from "./keyed.ts";
+import { ASK, bearer, errorOf, keyedGateway, makeKey, storedResponse } from "./keyed.ts";
 
 Deno.test("access 1: without keys and without a keys file anyone may ask, and his credentials pass", async () => {
   await using upstream = startUpstream(() => completion("hi"));
@@ -378,22 +378,7 @@ Deno.test("access 6: a model that a key may not use is as one that nobody has", 
 });
 
 Deno.test("access 7: a stored response is there for the key that it was made for", async () => {
-  const body = (id: string) => ({
-    id,
-    object: "response",
-    created_at: 1,
-    status: "completed",
-    model: "m",
-    output: [{
-      type: "message",
-      id: "msg_1",
-      role: "assistant",
-      status: "completed",
-      content: [{ type: "output_text", text: "hi", annotations: [] }],
-    }],
-    usage: { input_tokens: 3, output_tokens: 2, total_tokens: 5 },
-  });
-  await using upstream = startUpstream(() => Response.json(body("resp_mine")));
+  await using upstream = startUpstream(() => Response.json(storedResponse("resp_mine")));
   const [web, other] = [makeKey("web"), makeKey("other")];
   await using gateway = await keyedGateway(upstream, [web, other]);
   const made = await gateway.post("/v1/responses", { model: "m", input: "hello" }, bearer(web.key));

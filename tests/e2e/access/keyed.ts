@@ -37,3 +37,22 @@ export const ASK = { model: "m", messages: [{ role: "user", content: "hello" }] 
 export async function errorOf(response: Response): Promise<Record<string, unknown>> {
   return (await response.json()).error;
 }
+
+/** What /v1/responses answers that keeps its answers. */
+export function storedResponse(id: string) {
+  return {
+    id,
+    object: "response",
+    created_at: 1,
+    status: "completed",
+    model: "m",
+    output: [{
+      type: "message",
+      id: "msg_1",
+      role: "assistant",
+      status: "completed",
+      content: [{ type: "output_text", text: "hi", annotations: [] }],
+    }],
+    usage: { input_tokens: 3, output_tokens: 2, total_tokens: 5 },
+  };
+}

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { HAS_REDIS, RedisServer } from "../../support/redis_server.ts";
 import { startGateway, temporaryFolder } from "../../support/processes.ts";
 import { startUpstream, type Upstream, waitFor } from "../stand.ts";
-import { bearer, keyedGateway, makeKey } from "./keyed.ts";
+import { bearer, keyedGateway, makeKey, storedResponse } from "./keyed.ts";
 
 const [WEB, OTHER] = [makeKey("web"), makeKey("other")];
 
@@ -12,21 +12,7 @@ const [WEB, OTHER] = [makeKey("web"), makeKey("other")];
 function keeping(): Upstream {
   let made = 0;
   return startUpstream(({ method, path }) =>
-    Response.json({
-      id: method === "POST" ? `resp_${++made}` : path.split("/")[3],
-      object: "response",
-      created_at: 1,
-      status: "completed",
-      model: "m",
-      output: [{
-        type: "message",
-        id: "msg_1",
-        role: "assistant",
-        status: "completed",
-        content: [{ type: "output_text", text: "hi", annotations: [] }],
-      }],
-      usage: { input_tokens: 3, output_tokens: 2, total_tokens: 5 },
-    })
+    Response.json(storedResponse(method === "POST" ? `resp_${++made}` : path.split("/")[3]))
   );
 }
 
