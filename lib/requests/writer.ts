@@ -66,18 +66,27 @@ export class RequestWriter {
     }
     this.#waiting.append(`${JSON.stringify(storyOf(report))}\n`);
     this.#lines++;
-    if (this.#timer === null && this.#running === null) {
-      this.#timer = setTimeout(() => void this.flush(), GATHER_MS);
-    }
+    this.#gather();
   }
 
   /** Resolves when what was added so far is written or lost. */
   async flush(): Promise<void> {
+    // What is being written was added before.
+    if (this.#lines > 0 && this.#running !== null) await this.#running;
+    if (this.#lines > 0) this.#begin();
+    await this.#running;
+  }
+
+  /** Each write is six calls of the file system: what comes while one is under way waits for others, too. */
+  #gather(): void {
+    if (this.#timer !== null || this.#running !== null) return;
+    this.#timer = setTimeout(() => this.#begin(), GATHER_MS);
+  }
+
+  #begin(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    while (this.#running !== null || this.#lines > 0) {
-      await (this.#running ??= this.#write());
-    }
+    this.#running ??= this.#write();
   }
 
   async #write(): Promise<void> {
@@ -105,6 +114,7 @@ export class RequestWriter {
     } finally {
       batch.clear();
       this.#running = null;
+      if (this.#lines > 0) this.#gather();
     }
   }
 }

@@ -2,6 +2,7 @@
 // front of the same instance, configured as one would for streams.
 
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { V8_FLAGS } from "../../tools/runtime_flags.ts";
 import { freePort } from "../support/ports.ts";
 
@@ -180,14 +181,20 @@ export async function startGateway(
       ...options.config,
     }),
   );
+  const { root, bearer } = options;
   const serve = ["serve", "--config", path, "--host", "127.0.0.1", "--port", String(port)];
   const [command, args] = options.executable === undefined
-    ? [Deno.execPath(), ["run", "-A", V8_FLAGS, "main.ts", ...serve]]
+    ? [Deno.execPath(), ["run", "-A", await flagsOf(root), "main.ts", ...serve]]
     : [options.executable, serve];
-  const { root, bearer } = options;
   const contender = await start(name, command, args, port, folder, { cwd: root, bearer });
   if (contender === null) throw new Error(`cannot start ${command}`);
   return contender;
+}
+
+/** What V8 is told by the gateway of a checkout: a part of what it costs. */
+async function flagsOf(root: string | undefined): Promise<string> {
+  if (root === undefined) return V8_FLAGS;
+  return (await import(pathToFileURL(join(root, "tools/runtime_flags.ts")).href)).V8_FLAGS;
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { setImmediate } from "node:timers";
 import { keepWithin } from "../../lib/observe/keep.ts";
 import type { Report } from "../../lib/observe/report.ts";
 import { browseRequests, findRequest } from "../../lib/requests/browse.ts";
@@ -215,6 +216,50 @@ Deno.test("pages lead through all hours to the first request, each once", async 
   }
   assert.deepEqual(seen, ids.toReversed());
 });
+
+Deno.test("lines that keep coming are gathered, not written one write after the other", async () => {
+  await using folder = await temporaryFolder();
+  let writes = 0;
+  const writer = new RequestWriter({ dataDir: folder.path, enabled: true, keep: NO_LIMIT }, {
+    now: () => {
+      writes++;
+      return NOON;
+    },
+    ageNow: () => NOON,
+    onError: (error) => assert.fail(String(error)),
+  });
+  const begun = performance.now();
+  let added = 0;
+  while (performance.now() - begun < 1000) {
+    writer.add(report(`request-${added++}`));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  // Each takes what came in a fifth of a second.
+  assert.ok(writes <= 5, `${writes} writes for ${added} lines`);
+  await writer.flush();
+  assert.equal((await linesIn(folder.path)).length, added);
+});
+
+Deno.test("whoever waits for what was added finds it written, though others wait as well", async () => {
+  await using folder = await temporaryFolder();
+  const { writer } = standIn(folder.path);
+  const waiting: Promise<void>[] = [];
+  for (let index = 0; index < 50; index++) {
+    writer.add(report(`request-${index}`));
+    waiting.push(
+      writer.flush().then(async () => {
+        assert.ok((await linesIn(folder.path)).length > index, `line ${index} is not written`);
+      }),
+    );
+    if (index % 7 === 0) await Promise.resolve();
+  }
+  await Promise.all(waiting);
+});
+
+async function linesIn(dataDir: string): Promise<string[]> {
+  const path = join(dataDir, "requests", "20260131_12.jsonl");
+  return (await Deno.readTextFile(path)).trimEnd().split("\n");
+}
 
 Deno.test("a request is found by its id, wherever it stands and whatever the guess of its time", async () => {
   await using folder = await temporaryFolder();
