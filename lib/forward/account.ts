@@ -130,10 +130,14 @@ export class Account {
   settle(client: Delivered): void {
     this.firstByteAt = client.firstByteAt;
     this.usage = client.usage;
+    this.streamed = client.streamed;
+    this.pieces = client.pieces;
+  }
+
+  /** What was answered, for the record: once the client has all that it gets. */
+  keep(client: Delivered): void {
     this.response = client.body ?? client.shown ?? client.store;
     this.generated = client.generated;
     this.parsed = client.parsed;
-    this.streamed = client.streamed;
-    this.pieces = client.pieces;
   }
 }

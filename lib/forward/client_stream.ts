@@ -88,10 +88,15 @@ export class ClientStream implements Delivered {
       const { maxBytes } = config.record;
       const usage = () => this.#usageAtCut();
       const { plan, restore } = request.policed;
-      this.#filter = answerFilter(plan.answer, request, maxBytes, usage);
+      this.#filter = answerFilter(plan.answer, request, {
+        maxBytes,
+        usage,
+        generated: () => this.store,
+      });
       this.#gate = answerGate(request, maxBytes, usage);
       const aside = new PolicyTrail(request.policed.trail);
-      this.#restore = answerFilter(restore, request, 0, usage, aside);
+      const nowhere = { maxBytes: 0, usage, generated: () => null };
+      this.#restore = answerFilter(restore, request, nowhere, aside);
     }
     // Only where the answer is known to be a stream of events: speech, for one, streams sound.
     if (!request.stream || request.api === null || config.keepaliveS === 0) return;
@@ -395,13 +400,16 @@ export class ClientStream implements Delivered {
 function answerFilter(
   rules: AnswerRules | null,
   { policed, api, choices, streamOptions, body }: ForwardRequest,
-  maxBytes: number,
-  usage: () => Usage | null,
+  { maxBytes, usage, generated }: {
+    maxBytes: number;
+    usage: () => Usage | null;
+    generated: () => EventStore | null;
+  },
   trail = policed?.trail,
 ): AnswerFilter | null {
   if (trail === undefined || rules === null || api === null) return null;
   const tellsUsage = wantsUsage(streamOptions, body);
-  return new AnswerFilter(rules, { api, choices, tellsUsage, usage }, trail, maxBytes);
+  return new AnswerFilter(rules, { api, choices, tellsUsage, usage }, trail, maxBytes, generated);
 }
 
 /** null where no guard looks at the answer. */

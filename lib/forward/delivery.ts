@@ -116,6 +116,7 @@ export class Delivery implements Movable {
         : await this.#withoutInstance(turn, step);
     }
     this.#settle();
+    this.account.keep(this.client);
   }
 
   #settle(): void {

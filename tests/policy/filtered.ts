@@ -6,6 +6,7 @@ import { AnswerFilter } from "../../lib/policy/answer/filter.ts";
 import { AnswerRules } from "../../lib/policy/answer/rules.ts";
 import { Alphabet } from "../../lib/policy/text/alphabet.ts";
 import { PolicyTrail } from "../../lib/policy/trail.ts";
+import type { EventStore } from "../../lib/sse/event_store.ts";
 
 export const alphabet = new Alphabet();
 
@@ -18,8 +19,13 @@ export function rulesOf(options: Record<string, unknown>): AnswerRules {
 export function filterOf(
   rules: AnswerRules,
   api: Api,
-  { choices = 1, trail = new PolicyTrail() } = {},
+  { choices = 1, trail = new PolicyTrail(), generated }: {
+    choices?: number;
+    trail?: PolicyTrail;
+    /** Where the events are kept before; nowhere where it is left out. */
+    generated?: EventStore;
+  } = {},
 ): AnswerFilter {
   const answer = { api, choices, tellsUsage: false, usage: () => null };
-  return new AnswerFilter(rules, answer, trail, 1 << 20);
+  return new AnswerFilter(rules, answer, trail, 1 << 20, () => generated ?? null);
 }

@@ -7,6 +7,7 @@ import { isObject, type Json } from "../../sse/assemble/answer.ts";
 import { readEvent } from "../../sse/framing.ts";
 import { isReason } from "../../sse/meaning.ts";
 import { HeldEvent } from "./held.ts";
+import { MADE } from "./output.ts";
 import type { Piece } from "./lane.ts";
 
 const decoder = new TextDecoder();
@@ -45,6 +46,7 @@ export function heldWithout(event: HeldEvent, left: Indexes): HeldEvent {
   };
   const rest = new HeldEvent(
     eventOf(withoutChoices(data, left)),
+    MADE,
     event.choices.filter((one) => !left.has(one)),
     event.pieces.filter(({ lane }) => !left.has(lane.choice))
       .map(({ lane, place, start, end }): Piece => ({ lane, place: moved(place), start, end })),

@@ -16,7 +16,7 @@ import { choicesOf, eventOf, withoutChoices, withoutEnds } from "./choices.ts";
 import { type Change, HeldEvent, rewritten, shownBytes } from "./held.ts";
 import type { Lane, Piece } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
-import { Output } from "./output.ts";
+import { MADE, Output } from "./output.ts";
 import { Queues } from "./queues.ts";
 import type { AnswerRules } from "./rules.ts";
 import { ShapedPiece } from "./shape.ts";
@@ -51,15 +51,21 @@ export class AnswerFilter {
   readonly #cut = new Set<number>();
   readonly #output: Output;
   readonly #shortcut = new Shortcut();
+  /** Events so far that are kept where they were generated. */
+  #count = 0;
+  /** `[DONE]` came; what follows it is kept nowhere. */
+  #isDone = false;
 
   constructor(
     private readonly rules: AnswerRules,
     private readonly answer: FilteredAnswer,
     private readonly trail: PolicyTrail,
     maxBytes: number,
+    /** Where every event of the answer is kept before it comes here; null where that is nowhere. */
+    generated: () => EventStore | null = () => null,
   ) {
     this.#lanes = new Lanes(rules, trail);
-    this.#output = new Output(maxBytes);
+    this.#output = new Output(maxBytes, generated);
   }
 
   /** Every event that came out. */
@@ -101,34 +107,38 @@ export class AnswerFilter {
 
   #event(bytes: Uint8Array): void {
     const event = readEvent(bytes, 0, bytes.length);
-    if (!event?.data) return this.#output.emit(bytes, true);
+    if (!event?.data) return this.#output.emit(bytes, true, MADE);
     const text = decoder.decode(event.data);
-    const data = objectIn(text);
-    if (data === null) {
-      if (text.trim() === "[DONE]") this.#endAll();
-      return this.#pass(bytes);
-    }
-    this.#read(bytes, event.name, data);
+    // No JSON, which it would cost some to find out.
+    const isEnd = text.trim() === "[DONE]";
+    const data = isEnd ? null : objectIn(text);
+    // What else is no object is not kept where it was generated, or not always.
+    if (this.#isDone || (data === null && !isEnd)) this.#output.apart();
+    if (data !== null) return this.#read(bytes, event.name, data);
+    if (isEnd) this.#endAll();
+    this.#pass(bytes);
+    if (isEnd) this.#isDone = true;
   }
 
   /** An event that differs from one before in its text alone is not parsed. */
   #takeUsual(bytes: Uint8Array): boolean {
     const shape = this.#shortcut.shapeOf(bytes);
     const { units } = this.#shortcut;
-    if (shape === null || units.count === 0) return false;
+    if (shape === null || units.count === 0 || this.#isDone) return false;
     const { lane } = shape;
     if (this.#cut.size > 0 && this.#cut.has(lane.choice)) return true;
+    const number = this.#count++;
     this.#lanes.passBy(lane.choice, lane, units.count);
     lane.takeUnits(units.all, units.count);
     const at = this.#queues.placeOf(lane.choice);
     const queue = this.#queues.at(at);
     const { reading } = lane;
     if ((queue === undefined || queue.length === 0) && reading.isSettled) {
-      this.#output.emit(bytes, true, shape);
+      this.#output.emit(bytes, true, number);
       return true;
     }
     const piece = new ShapedPiece(shape, reading.length - units.count, reading.length);
-    const event = new HeldEvent(bytes, shape.choices, [piece], undefined, shape);
+    const event = new HeldEvent(bytes, number, shape.choices, [piece]);
     piece.event = event;
     this.#queues.hold(at, event);
     this.#drain(at, bytes);
@@ -164,7 +174,7 @@ export class AnswerFilter {
     if (choices.length > 0 && choices.every(({ index }) => this.#cut.has(index))) return;
     const about = choices.map(({ index }) => index);
     const at = this.#queues.placeFor(about, isNamed);
-    this.#queues.hold(at, new HeldEvent(bytes, about, pieces, repeated));
+    this.#queues.hold(at, new HeldEvent(bytes, this.#count++, about, pieces, repeated));
     this.#drain(at, bytes);
     if (
       pieces.length === 1 && texts.filter(({ text }) => text !== "").length === 1 &&
@@ -195,7 +205,7 @@ export class AnswerFilter {
   /** What is no part of the answer passes behind what waits. */
   #pass(bytes: Uint8Array): void {
     const at = this.#queues.placeFor([], false);
-    this.#queues.hold(at, new HeldEvent(bytes, [], []));
+    this.#queues.hold(at, new HeldEvent(bytes, this.#count++, [], []));
     this.#drain(at, bytes);
   }
 
@@ -231,7 +241,7 @@ export class AnswerFilter {
         return true;
       }
       const shown = shownBytes(event);
-      this.#output.emit(shown, shown === now, shown === bytes ? event.shape : null);
+      this.#output.emit(shown, shown === now, shown === bytes ? event.number : MADE);
       for (let i = 0; i < pieces.length; i++) pieces[i].lane.reading.shown(pieces[i].end);
     }
     if (gone > 0 && first > 0) this.trail.held(performance.now() - first);
@@ -267,9 +277,11 @@ export class AnswerFilter {
       this.#output.emit(
         rewritten(withoutEnds(event.bytes, cut), [...event.repeated, ...changes]),
         false,
+        MADE,
       );
     }
     this.isCut = true;
+    this.#output.apart();
     for (const { choice, reading } of cut.values()) {
       reading.shown(reading.cutAt);
       this.#cut.add(choice);

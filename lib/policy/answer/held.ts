@@ -7,7 +7,6 @@ import { readEvent } from "../../sse/framing.ts";
 import { withValues } from "../prompt/json_splice.ts";
 import { edited } from "../text/edits.ts";
 import type { Piece } from "./lane.ts";
-import type { Shape } from "./shape.ts";
 
 const NONE: readonly Change[] = [];
 const encoder = new TextEncoder();
@@ -26,13 +25,13 @@ export class HeldEvent {
   constructor(
     /** The caller's memory at first: see `keep`. */
     public bytes: Uint8Array,
+    /** Among those that are kept where they were generated; MADE for one that was not. */
+    readonly number: number,
     /** The choices that it is about; none for what is about the whole answer. */
     readonly choices: readonly number[],
     readonly pieces: readonly Piece[],
     /** What says again what others say. */
     readonly repeated: readonly Change[] = NONE,
-    /** null for an event that was parsed. */
-    readonly shape: Shape | null = null,
   ) {}
 }
 

@@ -64,19 +64,6 @@ export class Shape {
     private readonly behind: readonly Uint8Array[],
   ) {}
 
-  /** Bytes that two events of this shape share from both ends, where `isFixed`. */
-  get prefix(): number {
-    return this.before[0].length;
-  }
-  get suffix(): number {
-    return this.behind[0].length;
-  }
-
-  /** They differ in their text alone. */
-  get isFixed(): boolean {
-    return this.before.length === 1 && this.behind.length === 1;
-  }
-
   /** The shape of an event with this one text; null where that is not found in its bytes for sure. */
   static of(bytes: Uint8Array, lane: Lane, place: Text): Shape | null {
     if (place.form !== "string") return null;

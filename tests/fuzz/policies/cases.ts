@@ -4,6 +4,7 @@
 import type { Api } from "../../../lib/api/dialects.ts";
 import { filteredBody } from "../../../lib/policy/answer/whole.ts";
 import { PolicyTrail } from "../../../lib/policy/trail.ts";
+import { EventStore } from "../../../lib/sse/event_store.ts";
 import { filterOf, rulesOf } from "../../policy/filtered.ts";
 import {
   APIS,
@@ -32,6 +33,7 @@ export interface Counts {
 }
 
 const ACTIONS: readonly Action[] = ["cut", "mask", "replace"];
+const decoder = new TextDecoder();
 const REPLACEMENT = "[…]";
 const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 /** As JavaScript writes JSON, as Python does, and all in escapes. */
@@ -82,14 +84,21 @@ export function runCases(
     if (expected.groups(said).length > 0) counts.found++;
     const all = pieces(said.raw, random);
     const events = spoken(api, all, random.pick(WRITERS));
-    const filter = filterOf(rules[action], api);
+    const generated = new EventStore(1 << 20);
+    const filter = filterOf(rules[action], api, { generated });
     const client = new Listener(api);
+    /** The event after which the record is looked at, as where the client leaves. */
+    const leaves = random.below(events.length * 2);
     const before = events.length - all.length - TAIL[api];
     const boundaries: number[] = [];
     let came = 0;
     for (const [at, event] of events.entries()) {
+      generated.push(event, 0, event.length);
       client.hear(filter.take(event));
       counts.events++;
+      if (at === leaves && decoder.decode(filter.shown.bytes()) !== client.raw) {
+        wrong("differences", `the record after event ${at}`);
+      }
       const piece = all[at - before];
       if (piece === undefined) continue;
       boundaries.push(came += piece.length);
@@ -107,6 +116,7 @@ export function runCases(
       if (now.isCut) break;
     }
     client.hear(filter.flush());
+    if (decoder.decode(filter.shown.bytes()) !== client.raw) wrong("differences", "the record");
     if (client.text !== whole.text || (client.end === CUT[api]) !== whole.isCut) {
       wrong("differences", JSON.stringify({ streamed: client.text, expected: whole.text }));
     }
