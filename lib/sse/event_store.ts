@@ -17,6 +17,8 @@ export class EventStore {
   /** Bytes that the event compared last has in common with the one kept last, from both ends. */
   prefix = 0;
   suffix = 0;
+  /** Events kept when that one was compared. */
+  #compared = 0;
   /** No event kept is longer. */
   longest = FIRST_SIZE;
   #data = new Uint8Array(FIRST_SIZE);
@@ -39,8 +41,14 @@ export class EventStore {
     this.keep(bytes, start, end);
   }
 
+  /** Whether `prefix` and `suffix` are what the last two events kept have in common. */
+  get isComparedKept(): boolean {
+    return this.#compared === this.count - 1;
+  }
+
   /** Sets `prefix` and `suffix` for an event that is then kept or not. */
   compare(bytes: Uint8Array, start: number, end: number): void {
+    this.#compared = this.count;
     const length = end - start;
     if (length > LONG_BYTES) {
       this.prefix = this.suffix = 0;

@@ -62,7 +62,7 @@ export class AnswerFilter {
     private readonly trail: PolicyTrail,
     maxBytes: number,
     /** Where every event of the answer is kept before it comes here; null where that is nowhere. */
-    generated: () => EventStore | null = () => null,
+    private readonly generated: () => EventStore | null = () => null,
   ) {
     this.#lanes = new Lanes(rules, trail);
     this.#output = new Output(maxBytes, generated);
@@ -82,7 +82,7 @@ export class AnswerFilter {
   take(events: Uint8Array): Uint8Array {
     this.#output.begin();
     // One event alone, as a rule.
-    if (!this.isOver && !this.#takeUsual(events)) this.#takeAll(events);
+    if (!this.isOver && !this.#takeUsual(events, this.#comparison)) this.#takeAll(events);
     return this.#output.taken(events);
   }
 
@@ -93,7 +93,7 @@ export class AnswerFilter {
       if (end < 0) end = events.length;
       const isAlone = start === 0 && end === events.length;
       const event = isAlone ? events : events.subarray(start, end);
-      if (isAlone || !this.#takeUsual(event)) this.#event(event);
+      if (isAlone || !this.#takeUsual(event, null)) this.#event(event);
       start = end;
     }
   }
@@ -113,27 +113,34 @@ export class AnswerFilter {
     const isEnd = text.trim() === "[DONE]";
     const data = isEnd ? null : objectIn(text);
     // What else is no object is not kept where it was generated, or not always.
-    if (this.#isDone || (data === null && !isEnd)) this.#output.apart();
-    if (data !== null) return this.#read(bytes, event.name, data);
+    const isKept = !this.#isDone && (data !== null || isEnd);
+    if (!isKept) this.#output.apart();
+    const number = isKept ? this.#count++ : MADE;
+    if (data !== null) return this.#read(bytes, number, event.name, data);
     if (isEnd) this.#endAll();
-    this.#pass(bytes);
+    this.#pass(bytes, number);
     if (isEnd) this.#isDone = true;
   }
 
+  /** What knows what the next event, if it comes alone, has in common with the one before; else null. */
+  get #comparison(): EventStore | null {
+    const kept = this.generated();
+    return kept !== null && kept.count === this.#count + 1 && kept.isComparedKept ? kept : null;
+  }
+
   /** An event that differs from one before in its text alone is not parsed. */
-  #takeUsual(bytes: Uint8Array): boolean {
-    const shape = this.#shortcut.shapeOf(bytes);
+  #takeUsual(bytes: Uint8Array, compared: EventStore | null): boolean {
+    const shape = this.#shortcut.shapeOf(bytes, this.#count, compared);
     const { units } = this.#shortcut;
     if (shape === null || units.count === 0 || this.#isDone) return false;
     const { lane } = shape;
-    if (this.#cut.size > 0 && this.#cut.has(lane.choice)) return true;
     const number = this.#count++;
+    if (this.#cut.size > 0 && this.#cut.has(lane.choice)) return true;
     this.#lanes.passBy(lane.choice, lane, units.count);
     lane.takeUnits(units.all, units.count);
     const at = this.#queues.placeOf(lane.choice);
-    const queue = this.#queues.at(at);
     const { reading } = lane;
-    if ((queue === undefined || queue.length === 0) && reading.isSettled) {
+    if (reading.isSettled && this.#queues.isEmpty(at)) {
       this.#output.emit(bytes, true, number);
       return true;
     }
@@ -145,7 +152,7 @@ export class AnswerFilter {
     return true;
   }
 
-  #read(bytes: Uint8Array, name: string, data: Json): void {
+  #read(bytes: Uint8Array, number: number, name: string, data: Json): void {
     const { api } = this.answer;
     const choices = choicesOf(api, data);
     if (this.#cut.size > 0 && choices.length > 0) {
@@ -174,7 +181,7 @@ export class AnswerFilter {
     if (choices.length > 0 && choices.every(({ index }) => this.#cut.has(index))) return;
     const about = choices.map(({ index }) => index);
     const at = this.#queues.placeFor(about, isNamed);
-    this.#queues.hold(at, new HeldEvent(bytes, this.#count++, about, pieces, repeated));
+    this.#queues.hold(at, new HeldEvent(bytes, number, about, pieces, repeated));
     this.#drain(at, bytes);
     if (
       pieces.length === 1 && texts.filter(({ text }) => text !== "").length === 1 &&
@@ -187,7 +194,7 @@ export class AnswerFilter {
   /** An event of several choices, some of which are cut: those are taken out of it. */
   #readLeft(data: Json, name: string): void {
     const rest = withoutChoices(data, this.#cut);
-    this.#read(eventOf(rest), name, rest);
+    this.#read(eventOf(rest), MADE, name, rest);
   }
 
   /** No more text of a choice comes. */
@@ -203,9 +210,9 @@ export class AnswerFilter {
   }
 
   /** What is no part of the answer passes behind what waits. */
-  #pass(bytes: Uint8Array): void {
+  #pass(bytes: Uint8Array, number: number): void {
     const at = this.#queues.placeFor([], false);
-    this.#queues.hold(at, new HeldEvent(bytes, this.#count++, [], []));
+    this.#queues.hold(at, new HeldEvent(bytes, number, [], []));
     this.#drain(at, bytes);
   }
 

@@ -39,6 +39,11 @@ export class Queues {
     return 0;
   }
 
+  /** Whether nothing waits there. */
+  isEmpty(place: number): boolean {
+    return this.bytes === 0 || (this.#queues.get(place)?.length ?? 0) === 0;
+  }
+
   at(place: number): HeldEvent[] | undefined {
     return this.#queues.get(place);
   }

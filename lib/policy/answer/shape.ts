@@ -36,6 +36,9 @@ const decoder = new TextDecoder();
 export class Units {
   all = new Uint16Array(64);
   count = 0;
+  /** Where it stands in the event, without its quotes. */
+  from = 0;
+  to = 0;
 
   get text(): string {
     let text = "";
@@ -75,12 +78,19 @@ export class Shape {
     return new Shape(lane, place, [lane.choice], before, behind);
   }
 
-  /** Whether the event, all of `bytes`, has this shape; its text is in `units` then. */
-  reads(bytes: Uint8Array, units: Units): boolean {
-    let at = skipped(bytes, 0, this.before);
-    if (at < 0) return false;
-    at = textEnd(bytes, at, units);
-    return at >= 0 && skipped(bytes, at, this.behind) === bytes.length;
+  /**
+   * Whether the event, all of `bytes`, has this shape; its text is in `units` then. What it shares with
+   * another one of the shape is not looked at again: all before the text, which begins at `from`, and all
+   * behind it, `rest` bytes. -1 where it does not.
+   */
+  reads(bytes: Uint8Array, units: Units, from = -1, rest = -1): boolean {
+    const start = from >= 0 ? from : skipped(bytes, 0, this.before);
+    if (start < 0) return false;
+    const end = textEnd(bytes, start, units);
+    if (end < 0) return false;
+    units.from = start;
+    units.to = end;
+    return bytes.length - end === rest || skipped(bytes, end, this.behind) === bytes.length;
   }
 }
 
