@@ -50,7 +50,7 @@ export class AnswerFilter {
   readonly #ended = new Set<number>();
   readonly #cut = new Set<number>();
   readonly #output: Output;
-  readonly #shortcut = new Shortcut();
+  readonly #shortcut: Shortcut;
   /** Events so far that are kept where they were generated. */
   #count = 0;
   /** `[DONE]` came; what follows it is kept nowhere. */
@@ -65,6 +65,7 @@ export class AnswerFilter {
     private readonly generated: () => EventStore | null = () => null,
   ) {
     this.#lanes = new Lanes(rules, trail);
+    this.#shortcut = new Shortcut(rules.units);
     this.#output = new Output(maxBytes, generated);
   }
 

@@ -14,6 +14,7 @@ import { PERSONAL_DATA } from "../find/personal.ts";
 import { SECRETS } from "../find/secrets.ts";
 import type { RunKind } from "../text/finder.ts";
 import { acts, type TextRule, type TextRules } from "../text/rules.ts";
+import { Units } from "./shape.ts";
 
 /** Policies that look for something in texts. */
 export type TextOptions = OptionsOf<"words" | "patterns" | "pii" | "secrets">;
@@ -39,6 +40,8 @@ export type AnswerForm = "free" | "json" | "fixed";
 export class AnswerRules {
   #inForms = new Map<AnswerForm, AnswerRules>();
   #names: readonly string[] | null = null;
+  /** For the text of the event at hand: one for all streams is where the processor has it near. */
+  readonly units = new Units();
 
   private constructor(
     readonly byChannel: RulesByChannel,

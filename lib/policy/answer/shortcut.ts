@@ -2,7 +2,7 @@
 
 import type { EventStore } from "../../sse/event_store.ts";
 import type { Piece } from "./lane.ts";
-import { Shape, Units } from "./shape.ts";
+import { Shape, type Units } from "./shape.ts";
 
 /** Choices and channels whose events come in turn. */
 const MOST = 4;
@@ -11,8 +11,6 @@ const USELESS = 16;
 const SOME = 64;
 
 export class Shortcut {
-  /** The text of the event that was read last. */
-  readonly units = new Units();
   readonly #shapes: Shape[] = [];
   /** Events since one was read in the short way. */
   #idle = 0;
@@ -20,6 +18,9 @@ export class Shortcut {
   #number = -1;
   #from = 0;
   #rest = 0;
+
+  /** `units` have the text of the event that was read last, of whatever stream. */
+  constructor(readonly units: Units) {}
 
   /** Remembers an event with this one text. */
   learn(bytes: Uint8Array, { lane, place }: Piece): void {
