@@ -24,8 +24,9 @@ for (const stream of [true, false]) {
     Deno.test(`silent for long, then it ${how}: the fallback is next, ${stream ? "streamed" : "whole"}`, async () => {
       let asked = 0;
       await using silent = await startOddServer((call) => {
-        // Its idle connection is what the request goes out on.
         if (!call.path.endsWith("/completions")) return call.write(whole("{}"));
+        // Its kept connection is what the next request goes out on.
+        if (call.text.includes("warm up")) return call.write(whole(completion("warm")));
         asked++;
         setTimeout(() => end(call), SILENCE_MS);
       });
@@ -42,6 +43,9 @@ for (const stream of [true, false]) {
           health_check: { interval: 1 },
         },
       });
+      const first = chatBody({ messages: [{ role: "user", content: "warm up" }] });
+      const warm = await gateway.post("/v1/chat/completions", first);
+      assert.equal((await warm.json()).choices[0].message.content, "warm");
       const response = await gateway.post("/v1/chat/completions", chatBody({ stream }));
       assert.equal(response.headers.get("x-gateway-instance"), "paid");
       const text = stream

@@ -13,6 +13,7 @@ import { FetchTransport } from "../../lib/forward/transport/fetch.ts";
 import { Http1Transport } from "../../lib/forward/transport/http1.ts";
 import { bytesOf, latin1 } from "../http/scripted.ts";
 import { oneOf, waitFor, within } from "../support/wait.ts";
+import { startOddServer } from "../faults/odd_server.ts";
 import { answering, ok, startInstance } from "./instance.ts";
 import { freePort } from "../support/ports.ts";
 
@@ -188,6 +189,22 @@ both("a request that was worked on for a while goes out once only", async (trans
   assert.equal(await whole(ask(transport, instance.url)), "200 first");
   assert.equal(await faultOf(ask(transport, instance.url, "second").head), "head reset");
   assert.equal(instance.seen.filter(({ body }) => body === "second").length, 1);
+});
+
+Deno.test("http1: nor is one that was worked on sent again when its connection is reset", async () => {
+  await using instance = await startOddServer((call) => {
+    if (call.number === 0) call.write(ok("first"));
+    else setTimeout(() => call.reset(), 1200);
+  });
+  const transport = new Http1Transport();
+  try {
+    const url = `${instance.url}/completions`;
+    assert.equal(await whole(ask(transport, url)), "200 first");
+    assert.equal(await faultOf(ask(transport, url, "second").head), "head reset");
+    assert.equal(instance.calls.length, 2);
+  } finally {
+    transport.close();
+  }
 });
 
 both("an interim answer counts as read: the request is not sent again", async (transport, name) => {

@@ -4,10 +4,6 @@ import { MAX_HEAD_BYTES } from "../../http/head.ts";
 
 const FIRST_BUFFER_BYTES = 8 * 1024;
 const MAX_BUFFER_BYTES = 64 * 1024;
-/** How long a peer's reset may be on its way after its end of stream. */
-const RESET_WAIT_MS = 20;
-
-const NOTHING = new Uint8Array(0);
 
 /** One TCP connection with its read buffer. A read is pending from the moment a request is sent. */
 export class Connection {
@@ -76,24 +72,6 @@ export class Connection {
       if (this.#pending === pending) this.isDead = true;
     };
     pending.then(died, died);
-  }
-
-  /**
-   * After the peer's end of stream: whether it had closed with something of the request unread. Its
-   * kernel then answers with a reset, which a write of nothing shows as a broken pipe; a peer that read
-   * the whole request and closed sends none.
-   */
-  async leftUnread(): Promise<boolean> {
-    const until = performance.now() + RESET_WAIT_MS;
-    for (;;) {
-      try {
-        await this.conn.write(NOTHING);
-      } catch (error) {
-        return error instanceof Deno.errors.BrokenPipe;
-      }
-      if (performance.now() > until) return false;
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
   }
 
   /** Ready for the next request? */

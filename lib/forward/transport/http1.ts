@@ -39,11 +39,10 @@ import {
 const IDLE_MS = 4000;
 /**
  * A kept connection that ends without a word this soon after a request went out on it was closed while it
- * was idle, as far as anybody can tell.
+ * was idle, as far as anybody can tell. After that the request may have been worked on, however the
+ * connection ends: one that is reset was not left unread for sure, since a server may also reset on purpose.
  */
 const IDLE_CLOSE_MS = 1000;
-/** A request that was taken and lay for longer than this may have been read, however its connection ended. */
-const UNREAD_MS = 5000;
 const NOTHING = new Uint8Array(0);
 
 interface Origin {
@@ -189,7 +188,7 @@ class Http1Call implements UpstreamCall {
 
   /**
    * Sends the request and waits for the head of the answer. null when a kept connection ends without a
-   * byte of one, closed while it was idle or before the request was read: it may be sent once more then.
+   * byte of one so soon that it was closed while it was idle: the request may be sent once more then.
    */
   async #ask(connection: Connection, head: string, kept: boolean): Promise<StatusHead | null> {
     this.#connection = connection;
@@ -203,10 +202,7 @@ class Http1Call implements UpstreamCall {
       this.#phase = "body";
       return answer;
     }
-    const silentMs = performance.now() - sentAt;
-    const isUnread = silentMs < IDLE_CLOSE_MS ||
-      (silentMs < UNREAD_MS && await connection.leftUnread());
-    if (kept && isUnread) {
+    if (kept && performance.now() - sentAt < IDLE_CLOSE_MS) {
       if (this.#reason !== null) throw this.#reason;
       return null;
     }
