@@ -164,7 +164,7 @@ export const configSchema = z.strictObject({
   retry: z.strictObject({
     max_wait: seconds.default(3)
       .describe(
-        "Longest wait before a passing failure is tried once more on the pool. For as long a request whose instance died over it looks for one that is there.",
+        "Longest wait before a passing failure is tried once more on the pool. For as long since the last one died a request whose instances died over it looks for one that is there.",
       ),
     max_retry_after: seconds.default(60)
       .describe("An instance's Retry-After counts for no longer than this."),

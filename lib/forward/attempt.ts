@@ -90,6 +90,8 @@ export class Attempt {
   #toldAt = 0;
   /** Nothing came of the request, and the wait for it is over. */
   #isSwallowed = false;
+  /** The instance answers nobody, as others' requests or its health check tell. */
+  #isMute = false;
   #notGone: (() => void) | null = null;
   /** The gateway's own key, which the instance's words shall not tell. */
   readonly #secret: Secret;
@@ -131,7 +133,7 @@ export class Attempt {
       if (prepared !== "ready") return { kind: "over", events: encoder.encode(prepared.end) };
       this.#start();
       this.lease.sent(this.request.stream ? "stream" : "whole", (why) => {
-        this.#isSwallowed = true;
+        this.#isSwallowed = this.#isMute = true;
         this.#call?.abort(new UpstreamError("head", "timeout", why));
       });
       const plain = decoded(this.#call!, await this.#call!.head, this.request.client.method);
@@ -274,6 +276,7 @@ export class Attempt {
     const failure = explainError(error);
     if (error instanceof UpstreamError && error.fault === "refused") this.lease.refused();
     // One that is found to answer nobody is left for another, whatever its limit.
+    if (failure.kind === "timeout" && this.#isMute) return { ...failure, mute: true };
     const isLimit = !this.#isSwallowed && this.#limits.waitsForAll;
     return failure.kind === "timeout" && isLimit && !isConnecting(error)
       ? { ...failure, kind: "late" }

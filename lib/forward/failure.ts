@@ -29,6 +29,11 @@ export interface Failure {
     | "moved";
   /** Nothing was sent: the instance knows nothing of the request. */
   notAsked?: true;
+  /**
+   * The instance was found to answer nobody while the request waited there: no limit of the request's own is
+   * over, and once the instance answers others it may be asked again.
+   */
+  mute?: true;
   /** What the instance answered, where it did. */
   upstreamStatus?: number;
   retryAfterS: number | null;

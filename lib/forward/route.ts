@@ -21,6 +21,8 @@ import type { Returning } from "./returning.ts";
 
 /** One that was silent for longer, and failed, is likely to be so again. */
 const LONG_SILENCE_MS = 3000;
+/** As often as there are instances a request is given to one of them: once each, and once more on the pool. */
+const ROUNDS = 2;
 
 export interface RouteParts {
   fleet: Fleet;
@@ -69,6 +71,8 @@ export class Route {
   #triedAgain = false;
   /** performance.now() up to which the pool is looked at again where nobody is there to be asked. */
   #looksUntil = Infinity;
+  /** How often an instance was really given the request, and failed. */
+  #asked = 0;
   /** It has waited for an instance to return, and does not ask one that others look after already. */
   #waits = false;
   /** To be told what comes of the attempt under way. */
@@ -150,7 +154,10 @@ export class Route {
   /** An attempt failed before its answer began. */
   failed(instance: Instance, failure: Failure): void {
     this.#failures.push({ instance, failure });
-    if (failure.kind === "timeout") this.#tooSlow.push(instance);
+    if (failure.kind === "timeout" && !failure.mute) this.#tooSlow.push(instance);
+    if (failure.notAsked) return;
+    this.#asked++;
+    this.#looksUntil = performance.now() + this.config.retryMaxWaitS * 1000;
   }
 
   /** The time that its failure took says more of it than how it ended. */
@@ -359,13 +366,18 @@ export class Route {
   }
 
   /**
-   * An instance had begun with the request and is gone, and since then nobody was there to be asked: looking
-   * again asks nothing of anybody, and what was lost is worth it.
+   * Instances had begun with the request and are gone, and nobody is there to be asked: for a while since the
+   * last of them was, it is looked for one that is back. What a request that kills whoever is asked may cost
+   * is bounded by what the two rounds on the pool would have cost.
    */
   get #looksAgain(): boolean {
-    const failures = this.#failures.map(({ failure }) => failure);
-    return failures.at(-1)?.notAsked === true && !failures.every((one) => one.notAsked) &&
-      performance.now() < this.#looksUntil;
+    const last = this.#failures.at(-1);
+    // A broken stream waits in a way of its own.
+    if (last === undefined || this.#asked === 0 || this.#waits) return false;
+    const most = ROUNDS * this.pool.privateInstances.filter((one) => one.takesRequests).length;
+    if (this.#asked >= most || performance.now() >= this.#looksUntil) return false;
+    return last.failure.notAsked === true ||
+      (isGone(last.failure, last.instance) && !this.pool.hasFallback(this.#accepts));
   }
 
   /**
@@ -373,28 +385,33 @@ export class Route {
    * never before an instance wants to be asked again. True when the pool should be asked again.
    */
   async #waitForPool(): Promise<boolean> {
-    const looks = this.#triedAgain && this.#looksAgain;
-    if (this.#triedAgain && !looks) return false;
+    const looks = this.#triedAgain;
+    if (looks && !this.#looksAgain) return false;
     const maxWaitMs = this.config.retryMaxWaitS * 1000;
-    if (!this.#triedAgain) this.#looksUntil = performance.now() + maxWaitMs;
+    if (!looks) this.#looksUntil = performance.now() + maxWaitMs;
     this.#triedAgain = true;
-    const timedOut = new Set(
-      this.#failures.filter(({ failure }) => failure.kind === "timeout").map((f) => f.instance),
-    );
     const fallbackWaits = this.pool.hasFallback(this.#accepts);
     const again = this.pool.privateInstances.filter((instance) =>
-      instance.takesRequests && !timedOut.has(instance) && instance.busyForMs <= maxWaitMs &&
+      instance.takesRequests && !this.#tooSlow.includes(instance) &&
+      instance.busyForMs <= maxWaitMs &&
       !(fallbackWaits && (instance.isOut || this.#hopeless.includes(instance)))
     );
     if (again.length === 0 || maxWaitMs === 0) return false;
     // To look again where nobody was asked takes no other request's retry.
-    if (!looks && !this.budget.withdraw()) return false;
+    const isFree = looks && this.#failures.at(-1)?.failure.notAsked === true;
+    if (!isFree && this.#granted === 0 && !this.budget.withdraw()) return false;
     const soonest = Math.min(...again.map((instance) => instance.busyForMs));
     const jitter = this.parts.random() * Math.min(500, maxWaitMs - soonest);
     if (!await this.#pause(soonest + jitter)) return false;
-    this.#tried = this.#tried.filter((one) => !again.includes(one));
+    this.#tried = this.#tried.filter((one) => !again.includes(one) || this.#isStillMute(one));
     this.#granted = 1;
     return true;
+  }
+
+  /** It was left since it answered nobody, and it still does not. */
+  #isStillMute(one: Instance): boolean {
+    return one.isMute &&
+      this.#failures.some(({ instance, failure }) => instance === one && failure.mute);
   }
 
   /** False when the client left meanwhile. */
@@ -407,4 +424,9 @@ export class Route {
     stays();
     return stayed;
   }
+}
+
+/** Whether it did not refuse what it was asked for, but was lost with it. */
+function isGone({ kind, mute, upstreamStatus }: Failure, instance: Instance): boolean {
+  return mute === true || instance.isOut || (kind === "passing" && upstreamStatus === undefined);
 }
