@@ -16,6 +16,7 @@ import { normaliseDiscovery } from "./normalise_discovery.ts";
 import { normalisePolicies, type ReadFile } from "./normalise_policies.ts";
 import type { Path } from "./parse.ts";
 import { normalisePeers } from "./peers.ts";
+import { roomProblem } from "./room.ts";
 import { normaliseModelDiscovery, normaliseRouting, normaliseScrape } from "./routing.ts";
 import {
   type RawConfig,
@@ -142,6 +143,8 @@ export function normalise(
   if (raw.instances.length + raw.fallback_instances.length + discovery.length === 0) {
     faults.push({ path: ["instances"], message: "expected at least one instance" });
   }
+  const tooMany = roomProblem(instances);
+  if (tooMany !== null) faults.push({ path: ["instances"], message: tooMany });
   const sharedState = raw.shared_state && {
     url: raw.shared_state.url,
     prefix: raw.shared_state.prefix,

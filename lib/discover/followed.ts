@@ -2,7 +2,7 @@
 // what there is to say of it.
 
 import type { DiscoveryConfig } from "../config/config.ts";
-import { messageOf, type Source } from "./source.ts";
+import type { Source } from "./source.ts";
 import { openSource, type Surroundings } from "./open.ts";
 import { MAX_TARGETS, placeOf, type Target } from "./target.ts";
 import { Trusted, type TrustRules } from "./trusted.ts";
@@ -153,12 +153,7 @@ export class Followed {
     this.#changedAt = Date.now();
     const { targets } = this.#trusted;
     this.#say("info", `${targets.length} instance${targets.length === 1 ? "" : "s"}`);
-    try {
-      this.parts.onChange(targets);
-    } catch (error) {
-      // More than there is room for: those before go on.
-      this.#failed(messageOf(error));
-    }
+    this.parts.onChange(targets);
   }
 
   /** What is true of each answer is said with the first. */

@@ -3,6 +3,7 @@
 // long as its url and models stay the same.
 
 import type { Config, InstanceConfig } from "../config/config.ts";
+import { MAX_PLACES } from "../config/room.ts";
 import type { RoutingWeights } from "../config/routing.ts";
 import type { RoutingLook } from "../observe/metrics/routing_look.ts";
 import { Router } from "./balancing/router.ts";
@@ -16,7 +17,7 @@ import { type Claim, Pool } from "./pool.ts";
 import { PromptHasher } from "./prefix/chain.ts";
 import type { InstanceLoad } from "./load/vllm_metrics.ts";
 import { lookAtRouting } from "./routing_look.ts";
-import { MAX_SLOTS, type SharedState } from "./shared_state.ts";
+import type { SharedState } from "./shared_state.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** How often a queue looks for room that another worker's request has left. */
@@ -37,6 +38,12 @@ const lineKey = (model: string) => `line of ${model}`;
 /** The shared state has no room for so many. */
 export class NoRoomError extends Error {}
 
+/** What of a configuration has room, and names of what has none. */
+export interface Fitting {
+  readonly config: Config;
+  readonly leftOut: readonly string[];
+}
+
 /** Gives each instance id and each model a slot in the shared state; belongs to the main isolate alone. */
 export class SlotTable {
   readonly #slots = new Map<string, number>();
@@ -53,16 +60,16 @@ export class SlotTable {
     for (const model of modelsOf(config)) wanted.add(lineKey(model));
     const taken = new Set(wanted);
     for (const [key, slot] of this.#slots) if (!this.#hasDrained(slot)) taken.add(key);
-    if (taken.size > MAX_SLOTS) {
+    if (taken.size > MAX_PLACES) {
       const leaving = taken.size - wanted.size;
       const beside = leaving === 0 ? "" : `, beside ${leaving} that still have requests`;
       throw new NoRoomError(
-        `${wanted.size} instances and models${beside}: there is room for ${MAX_SLOTS}`,
+        `${wanted.size} instances and models${beside}: there is room for ${MAX_PLACES}`,
       );
     }
     for (const keys of this.#ranksByClaim(config)) {
       const more = keys.filter((key) => !taken.has(key));
-      if (taken.size + more.length > MAX_SLOTS) continue;
+      if (taken.size + more.length > MAX_PLACES) continue;
       for (const key of keys) {
         taken.add(key);
         wanted.add(key);
@@ -87,6 +94,29 @@ export class SlotTable {
     return slots;
   }
 
+  /**
+   * `whole` without instances and models that there is no room for beside `named`, a part of it; those that
+   * have slots already come first. Where `named` alone is too much, `assign` throws.
+   */
+  fitting(named: Config, whole: Config): Fitting {
+    const kept = new Set(keysOf(named));
+    const others = keysOf(whole).filter((key) => !kept.has(key));
+    if (others.length === 0) return { config: whole, leftOut: [] };
+    for (const [key, slot] of this.#slots) if (!this.#hasDrained(slot)) kept.add(key);
+    const holds = (key: string) => this.#slots.has(key);
+    for (const key of [...others.filter(holds), ...others.filter((key) => !holds(key))]) {
+      if (kept.size < MAX_PLACES) kept.add(key);
+    }
+    const hasRoom = (model: string) => kept.has(lineKey(model));
+    const leftOut = whole.instances.filter(({ id }) => !kept.has(id)).map(({ name }) => name);
+    leftOut.push(...[...modelsOf(whole)].filter((model) => !hasRoom(model)));
+    if (leftOut.length === 0) return { config: whole, leftOut };
+    const instances = whole.instances.filter(({ id }) => kept.has(id)).map((one) =>
+      one.models.every(hasRoom) ? one : { ...one, models: one.models.filter(hasRoom) }
+    );
+    return { config: Object.freeze({ ...whole, instances }), leftOut };
+  }
+
   #hasDrained(slot: number): boolean {
     return this.shared.fleet.inFlight(slot) === 0 && this.shared.line.length(slot) === 0;
   }
@@ -102,6 +132,12 @@ export class SlotTable {
   #forget(slot: number): void {
     this.shared.locked(() => this.shared.routing.clear(slot));
   }
+}
+
+/** Of each instance in its order, and of its models. */
+function keysOf(config: Config): string[] {
+  const keys = config.instances.flatMap(({ id, models }) => [id, ...models.map(lineKey)]);
+  return [...new Set(keys)];
 }
 
 function modelsOf(config: Config): Set<string> {

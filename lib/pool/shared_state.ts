@@ -1,6 +1,7 @@
 // What all workers must agree on, in one SharedArrayBuffer: an area for each owner, one behind the other,
 // and the lock that guards them. What the numbers mean is left to the owners.
 
+import { MAX_PLACES } from "../config/room.ts";
 import { RoutingMemory } from "./load/routing_memory.ts";
 import { AddressMemory } from "./memory/address_memory.ts";
 import { FleetMemory } from "./memory/fleet_memory.ts";
@@ -14,8 +15,8 @@ import { Workers } from "./memory/worker_counts.ts";
 
 export { MAX_ADDRESSES } from "./memory/address_memory.ts";
 
-/** Room for instances and models that are configured, or still drain. */
-export const MAX_SLOTS = 1024;
+/** Room for instances and models. */
+const MAX_SLOTS = MAX_PLACES;
 
 /** The areas in their order in the memory, the same in every isolate. */
 function areas(layout: Layout, worker: number) {

@@ -51,6 +51,7 @@ import { type Overrides, withOverrides } from "./overrides.ts";
 import { Recording } from "./recording.ts";
 import { type ConfigFile, Reload } from "./reload.ts";
 import { RequestLog } from "./request_log.ts";
+import { RoomWatch } from "./room_watch.ts";
 import { Runtime } from "./runtime.ts";
 import { type Serving, ServingAlone } from "./serving.ts";
 import { SharedLimits } from "./shared_limits.ts";
@@ -170,6 +171,7 @@ export class GatewayProcess {
     this.#models = new ModelWatch(snapshots, this.#runtime);
     this.#index = new IndexKeeper(this.#runtime.fleet, () => Date.now(), snapshots);
     const bulletin = this.#bulletin;
+    new RoomWatch(snapshots, bulletin);
     this.#discovery = new Discovery({ snapshots, bulletin, configFile: file.path, env });
     this.#peering = new Peering({
       snapshots,

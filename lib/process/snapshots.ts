@@ -40,6 +40,7 @@ export class Snapshots {
   /** As the file and the flags have it. */
   #file: Config;
   #current: Snapshot;
+  #leftOut: readonly string[] = [];
 
   constructor(
     config: Config,
@@ -69,6 +70,11 @@ export class Snapshots {
     return this.#drained;
   }
 
+  /** Instances that were found, and models that were listed, for which there is no room now. */
+  get leftOut(): readonly string[] {
+    return this.#leftOut;
+  }
+
   /** Puts `part` on the list: from now on it is told of each new snapshot, after those before it. */
   join(part: Reloadable): void {
     this.#parts.push(part);
@@ -76,7 +82,7 @@ export class Snapshots {
 
   /**
    * Takes what was read from the file; what was drained stays so, as long as it is there at all. NoRoomError
-   * where it names too much, and what was in force stays so.
+   * where it names too much beside what still has requests, and what was in force stays so.
    */
   load(config: Config): void {
     const next = this.#madeOf(config);
@@ -121,17 +127,9 @@ export class Snapshots {
     this.#note(this.#found, id, targets);
   }
 
-  /** Notes it and tells of it. Where there is no room for what comes of it, it is as if it had not been said. */
   #note<T>(notes: Map<string, T>, id: string, value: T): void {
-    const before = notes.get(id);
     notes.set(id, value);
-    try {
-      this.#tell();
-    } catch (error) {
-      if (before === undefined) notes.delete(id);
-      else notes.set(id, before);
-      throw error;
-    }
+    this.#tell();
   }
 
   /** Takes an instance out until it is undrained, or leaves the file. */
@@ -171,7 +169,11 @@ export class Snapshots {
   #madeOf(file: Config): Snapshot {
     const drained = withDrained(withFound(file, this.#found), this.#drained);
     const ranked = withRanks(drained, this.#ranks);
-    return this.#snapshotOf(withDiscovered(ranked, this.#discovered));
+    const whole = withDiscovered(ranked, this.#discovered);
+    const { config, leftOut } = this.slots.fitting(file, whole);
+    const made = this.#snapshotOf(config);
+    this.#leftOut = leftOut;
+    return made;
   }
 
   #snapshotOf(config: Config): Snapshot {

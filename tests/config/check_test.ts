@@ -50,3 +50,24 @@ Deno.test("check --print shows the effective configuration without its keys", as
   assert.equal(shown.instances[0].url, "http://a:8000/v1");
   assert.equal(shown.instances[0].api_key, "********");
 });
+
+Deno.test("check says that more instances and models are named than there is room for", async () => {
+  const instances = (count: number) =>
+    Array.from({ length: count }, (_, n) => ({
+      url: `http://10.0.${n >> 8}.${n & 255}:8000`,
+      model_name: "m",
+    }));
+  const fits = await check(JSON.stringify({ instances: instances(1023) }));
+  assert.equal(fits.code, 0, fits.stderr);
+  const text = JSON.stringify({
+    instances: instances(1000),
+    fallback_instances: [{ url: "http://10.1.0.1", model_name: models(24) }],
+  });
+  const { code, stderr } = await check(text);
+  assert.equal(code, 1);
+  const words =
+    "config.jsonc:1:14: instances: 1001 instances and 25 models; expected at most 1024 together";
+  assert.equal(stderr.split("\n")[0], words);
+});
+
+const models = (count: number) => ["m", ...Array.from({ length: count }, (_, n) => `m${n}`)];

@@ -3,9 +3,11 @@
 
 import assert from "node:assert/strict";
 import type { Config } from "../../lib/config/config.ts";
+import { placeId } from "../../lib/config/normalise_discovery.ts";
 import { loadConfig } from "../../lib/config/load.ts";
 import { NoRoomError, SlotTable } from "../../lib/pool/fleet.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
+import { RoomWatch } from "../../lib/process/room_watch.ts";
 import { type Snapshot, Snapshots } from "../../lib/process/snapshots.ts";
 
 function configOf(weights: Record<string, number>): Config {
@@ -108,17 +110,81 @@ Deno.test("ranks have what room instances and models leave, those that have it a
   assert.equal(rankedIn(snapshots.current), 112, "what was known of them still is");
 });
 
-Deno.test("a file with more instances than there is room for changes nothing", () => {
-  const snapshots = new Snapshots(many(3), new SlotTable(SharedState.create()), () => false);
+Deno.test("a file that there is no room for beside what still has requests changes nothing", () => {
+  const shared = SharedState.create();
+  const snapshots = new Snapshots(many(3), new SlotTable(shared), () => false);
   let told = 0;
   snapshots.join({ apply: () => told++ });
   snapshots.drain("i1");
   const { current, file } = snapshots;
-  assert.throws(() => snapshots.load(many(1024)), NoRoomError);
+  const busy = shared.fleet.at(current.slots[file.instances[2].id]).inFlight;
+  busy.add(1);
+  const others = many(1023);
+  const elsewhere = others.instances.map((one) => ({ ...one, id: `other ${one.id}` }));
+  const next = Object.freeze({ ...others, instances: elsewhere });
+  assert.throws(() => snapshots.load(next), NoRoomError);
   assert.equal(told, 1);
   assert.ok(snapshots.current === current && snapshots.file === file);
   assert.deepEqual([...snapshots.drained], ["i1"]);
   assert.deepEqual(snapshots.undrain("i1"), { ok: true });
-  snapshots.load(many(1023));
+  busy.add(-1);
+  snapshots.load(next);
   assert.equal(snapshots.config.instances.length, 1023);
 });
+
+Deno.test("models that are listed are left out as far as there is no room, and it is said once", () => {
+  const { config, snapshots, said } = crowded();
+  const [listing, other] = config.instances;
+  const before = Object.keys(snapshots.current.slots).length;
+  assert.equal(before, 1000 + 1);
+  snapshots.discovered(listing.id, listed("a", 20));
+  assert.deepEqual(snapshots.leftOut, []);
+  snapshots.discovered(other.id, listed("b", 20));
+  assert.deepEqual(modelsOf(snapshots, listing.id), ["m", ...listed("a", 20)], "these were first");
+  assert.deepEqual(modelsOf(snapshots, other.id), ["m", ...listed("b", 3)]);
+  assert.deepEqual(snapshots.leftOut, listed("b", 20).slice(3));
+  snapshots.discovered(other.id, listed("b", 19));
+  assert.equal(said.length, 1, said.join("; "));
+  assert.match(said[0], /room for 1024 .*left out .*: b03, b04, b05, b06, b07, … \(17\)/);
+  snapshots.discovered(listing.id, []);
+  assert.deepEqual(snapshots.leftOut, []);
+  assert.deepEqual(modelsOf(snapshots, other.id), ["m", ...listed("b", 19)]);
+  snapshots.discovered(listing.id, listed("a", 20));
+  assert.equal(said.length, 2, "there was room in between");
+});
+
+Deno.test("instances that are found are left out as far as there is no room", () => {
+  const { config, snapshots, said } = crowded();
+  const [discovery] = config.discovery;
+  const targets = Array.from({ length: 30 }, (_, n) => ({ host: `10.9.0.${n}`, port: 8000 }));
+  snapshots.found(placeId(discovery), targets);
+  assert.equal(snapshots.config.instances.length, 1000 + 23);
+  assert.equal(snapshots.leftOut.length, 7);
+  assert.equal(said.length, 1);
+  snapshots.load(Object.freeze({ ...config, instances: config.instances.slice(0, 500) }));
+  assert.equal(snapshots.config.instances.length, 500 + 30);
+  snapshots.load(config);
+  assert.equal(snapshots.config.instances.length, 1000 + 23, "the file comes first");
+});
+
+const listed = (letter: string, count: number) =>
+  Array.from({ length: count }, (_, n) => `${letter}${String(n).padStart(2, "0")}`);
+
+const modelsOf = (snapshots: Snapshots, id: string) =>
+  snapshots.config.instances.find((one) => one.id === id)?.models;
+
+/** 1000 instances of one model, two of which list more, and room for 23. */
+function crowded() {
+  const instances = Array.from({ length: 1000 }, (_, n) => ({
+    url: `http://10.0.${n >> 8}.${n & 255}:8000`,
+    model_name: n < 2 ? ["m", "*"] : "m",
+  }));
+  const discovery = [{ type: "dns", name: "found.test", port: 8000, model_name: "m" }];
+  const loaded = loadConfig("test", JSON.stringify({ instances, discovery }), () => undefined);
+  assert.ok(loaded.ok, JSON.stringify(loaded));
+  const { config } = loaded;
+  const snapshots = new Snapshots(config, new SlotTable(SharedState.create()), () => false);
+  const said: string[] = [];
+  new RoomWatch(snapshots, { note: (_kind, _subject, message) => said.push(message) });
+  return { config, snapshots, said };
+}
