@@ -47,14 +47,27 @@ export class Access {
     }
   }
 
-  /** Who brings this request. `wallMs`: milliseconds since 1970. Throws Refusal (401, 403, 503). */
-  async identify(client: ClientRequest, wallMs: number): Promise<Caller> {
+  /**
+   * Who brings this request; at once but for tokens. `wallMs`: milliseconds since 1970. Throws, or rejects with,
+   * Refusal (401, 403, 503).
+   */
+  identify(client: ClientRequest, wallMs: number): Caller | Promise<Caller> {
     const key = keyIn(client);
-    const caller = key === null
-      ? this.#withoutKey()
-      : this.tokens !== null && Tokens.isOne(key)
-      ? this.#bearer(await this.tokens.bearerOf(key))
-      : this.#holderOf(key, wallMs);
+    if (key !== null && this.tokens !== null && Tokens.isOne(key)) {
+      return this.#bearerOf(this.tokens, key, client, wallMs);
+    }
+    const caller = key === null ? this.#withoutKey() : this.#holderOf(key, wallMs);
+    this.#examine(caller, client, wallMs);
+    return caller;
+  }
+
+  async #bearerOf(
+    tokens: Tokens,
+    token: string,
+    client: ClientRequest,
+    wallMs: number,
+  ): Promise<Caller> {
+    const caller = this.#bearer(await tokens.bearerOf(token));
     this.#examine(caller, client, wallMs);
     return caller;
   }

@@ -33,6 +33,7 @@ export function keyIn(
 
 /** Deno.serve joins fields of one name by commas, which no key has in it; the same twice is the same. */
 function alone(value: string): string {
+  if (!value.includes(",")) return value.trim();
   const values = new Set(value.split(",").map((one) => one.trim()));
   return values.size === 1 ? [...values][0] : value.trim();
 }
@@ -52,7 +53,8 @@ export class StruckRequest implements ClientRequest {
   readonly method: string;
   readonly target: string;
   readonly headers: HeaderList;
-  readonly #waiting = new Set<() => void>();
+  /** Made for the first that waits. */
+  #waiting: Set<() => void> | null = null;
   #isCut = false;
 
   constructor(private readonly client: ClientRequest) {
@@ -78,16 +80,17 @@ export class StruckRequest implements ClientRequest {
       callback();
       return () => {};
     }
+    const waiting = this.#waiting ??= new Set();
     let takeBack = () => {};
     const once = () => {
-      if (!this.#waiting.delete(once)) return;
+      if (!waiting.delete(once)) return;
       takeBack();
       callback();
     };
-    this.#waiting.add(once);
+    waiting.add(once);
     takeBack = this.client.onGone(once);
     return () => {
-      this.#waiting.delete(once);
+      waiting.delete(once);
       takeBack();
     };
   }
@@ -95,7 +98,7 @@ export class StruckRequest implements ClientRequest {
   /** From now on it is as if the client had left. */
   cut(): void {
     this.#isCut = true;
-    for (const callback of [...this.#waiting]) callback();
+    for (const callback of [...this.#waiting ?? []]) callback();
   }
 }
 

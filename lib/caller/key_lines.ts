@@ -49,6 +49,7 @@ export class KeyLines {
 
   /** Something was given back. */
   freed(): void {
+    if (this.#lines.size === 0) return;
     for (const line of [...this.#lines.values()]) line.look();
   }
 }

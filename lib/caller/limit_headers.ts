@@ -3,11 +3,10 @@
 import type { HeaderList } from "../http/message.ts";
 import type { Level } from "./counters.ts";
 
-/** Fields that are the gateway's to say; an instance's own would be about something else. */
-const OTHERS = /^(x-ratelimit-|anthropic-ratelimit-|ratelimit)/;
-
+/** Whether it is the gateway's to say; an instance's own would be about something else. */
 export function isLimitField(name: string): boolean {
-  return OTHERS.test(name);
+  return name.startsWith("x-ratelimit-") || name.startsWith("anthropic-ratelimit-") ||
+    name.startsWith("ratelimit");
 }
 
 /** The tightest of each kind, as the API at `path` says it. `wallMs`: milliseconds since 1970. */
@@ -19,7 +18,7 @@ export function limitHeaders(path: string, levels: readonly Level[], wallMs: num
       ...anthropic(requests, ["requests"], wallMs),
       ...anthropic(tokens, ["tokens", "input-tokens", "output-tokens"], wallMs),
     ]
-    : [...openAi(requests, "requests"), ...openAi(tokens, "tokens")];
+    : openAi(requests, tokens);
 }
 
 function tightest(levels: readonly Level[], limit: Level["limit"]): Level | null {
@@ -31,12 +30,23 @@ function tightest(levels: readonly Level[], limit: Level["limit"]): Level | null
   return found;
 }
 
-function openAi(level: Level | null, kind: string): HeaderList {
-  return level === null ? [] : [
-    [`x-ratelimit-limit-${kind}`, String(level.allowed)],
-    [`x-ratelimit-remaining-${kind}`, String(level.left)],
-    [`x-ratelimit-reset-${kind}`, span(level.fullInMs)],
-  ];
+function openAi(requests: Level | null, tokens: Level | null): HeaderList {
+  const fields: [string, string][] = [];
+  if (requests !== null) {
+    fields.push(
+      ["x-ratelimit-limit-requests", String(requests.allowed)],
+      ["x-ratelimit-remaining-requests", String(requests.left)],
+      ["x-ratelimit-reset-requests", span(requests.fullInMs)],
+    );
+  }
+  if (tokens !== null) {
+    fields.push(
+      ["x-ratelimit-limit-tokens", String(tokens.allowed)],
+      ["x-ratelimit-remaining-tokens", String(tokens.left)],
+      ["x-ratelimit-reset-tokens", span(tokens.fullInMs)],
+    );
+  }
+  return fields;
 }
 
 function anthropic(level: Level | null, kinds: readonly string[], wallMs: number): HeaderList {

@@ -81,21 +81,19 @@ export class MemoryCounters implements Counters {
   ): Shortage[] | null {
     const { requests, tokens, rates: { concurrency } } = scope;
     const place = this.memory.place(scope.hash, now);
-    const short: (Shortage | null)[] = [
-      requests === null
-        ? null
-        : this.#short(scope, place, "requests", requests, work.requests, now),
-      tokens === null ? null : this.#short(scope, place, "tokens", tokens, work.tokens, now),
-      concurrency !== null && work.slot && this.#running(place) >= concurrency
-        ? {
-          ...levelOf(scope, "concurrency", concurrency, 0, 0),
-          needed: 1,
-          waitMs: SLOT_GUESS_MS,
-        }
-        : null,
-    ];
     let found = before;
-    for (const one of short) if (one !== null) (found ??= []).push(one);
+    if (requests !== null) {
+      const short = this.#short(scope, place, "requests", requests, work.requests, now);
+      if (short !== null) (found ??= []).push(short);
+    }
+    if (tokens !== null) {
+      const short = this.#short(scope, place, "tokens", tokens, work.tokens, now);
+      if (short !== null) (found ??= []).push(short);
+    }
+    if (concurrency !== null && work.slot && this.#running(place) >= concurrency) {
+      const level = levelOf(scope, "concurrency", concurrency, 0, 0);
+      (found ??= []).push({ ...level, needed: 1, waitMs: SLOT_GUESS_MS });
+    }
     return found;
   }
 

@@ -4,13 +4,14 @@
 import type { CallersConfig, SharedStateConfig } from "../config/access.ts";
 import type { ClientRequest } from "../http/client.ts";
 import { Access } from "./access.ts";
+import type { Caller } from "./caller.ts";
 import { Tokens } from "./jwt/tokens.ts";
 import { Limits, type LimitsParts } from "./limits.ts";
 import type { ScopeKind } from "./scope.ts";
 import { Ledger } from "./usage/ledger.ts";
 import { Prices } from "./usage/price.ts";
 import type { UsageMemory } from "./usage/usage_memory.ts";
-import { Visit } from "./visit.ts";
+import { Visit, type VisitOptions } from "./visit.ts";
 
 /** Keys whose requests under way are shown. */
 const MAX_SHOWN = 1000;
@@ -76,14 +77,26 @@ export class Reception {
     this.#shared = { rules, close: config === null ? () => {} : this.limits.share(config) };
   }
 
-  /** Opens the visit of a request. Throws Refusal for a caller who may not come in. */
-  async receive(
+  /** Opens the visit of a request. Throws, or rejects with, Refusal for a caller who may not come in. */
+  receive(
     access: Access,
     client: ClientRequest,
     id: string,
-    queue: { readonly max: number; readonly deadlineS: number },
-  ): Promise<Visit> {
-    const caller = await access.identify(client, this.parts.wallMs());
+    queue: VisitOptions["queue"],
+  ): Visit | Promise<Visit> {
+    const found = access.identify(client, this.parts.wallMs());
+    return found instanceof Promise
+      ? found.then((caller) => this.#open(caller, access, client, id, queue))
+      : this.#open(found, access, client, id, queue);
+  }
+
+  #open(
+    caller: Caller,
+    access: Access,
+    client: ClientRequest,
+    id: string,
+    queue: VisitOptions["queue"],
+  ): Visit {
     const path = client.target.split("?", 1)[0];
     const visit: Visit = new Visit(caller, access, this.limits, {
       client,

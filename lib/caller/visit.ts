@@ -36,6 +36,9 @@ export interface Purpose {
   readonly slot: boolean;
 }
 
+/** Whether a request has what it needs, or has to wait for it. */
+export type Admitted = "admitted" | "waits";
+
 export const NOTHING_SPENT: Spent = { prompt: 0, cached: 0, completion: 0, estimated: false };
 
 export interface VisitOptions {
@@ -138,16 +141,21 @@ export class Visit {
   }
 
   /**
-   * Takes what the request needs from all its limits, or throws Refusal. null where it has it; else it has to
-   * wait, and `wait` is the way.
+   * Takes what the request needs from all its limits, at once where they are kept here; throws, or rejects
+   * with, Refusal. Where it has to wait, `wait` is the way.
    */
-  async admit(purpose: Purpose): Promise<"admitted" | "waits"> {
+  admit(purpose: Purpose): Admitted | Promise<Admitted> {
     const work = this.#workFor(purpose);
     if (purpose.size !== null) this.#examineBudgets();
     const isBehind = this.#mayWait && this.limits.lines.isOccupied(this.caller.name);
     if (isBehind) return "waits";
     const answer = this.limits.counters.reserve(work);
-    const reserved = answer instanceof Promise ? await answer : answer;
+    return answer instanceof Promise
+      ? answer.then((reserved) => this.#admitted(reserved))
+      : this.#admitted(answer);
+  }
+
+  #admitted(reserved: Reserved): Admitted {
     if (reserved.kind === "short" && this.#mayWait && reserved.shortages[0].waitMs !== null) {
       this.limited = reserved.shortages[0].limit;
       this.#levels = reserved.levels;

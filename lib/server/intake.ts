@@ -2,7 +2,7 @@
 // take of its caller's limits is asked last.
 
 import type { Caller } from "../caller/caller.ts";
-import type { Visit } from "../caller/visit.ts";
+import type { Admitted, Visit } from "../caller/visit.ts";
 import type { Config } from "../config/config.ts";
 import { isInference, lends } from "../forward/lending.ts";
 import type { ForwardRequest } from "../forward/request.ts";
@@ -106,7 +106,8 @@ export class Intake {
       const owner = caller === null ? 0 : caller.scopes[0].hash;
       request.session = sessionOf(session, client.headers, fields.session, owner, model);
     }
-    if (visit !== null) await admit(visit, request);
+    const admission = visit === null ? null : admit(visit, request);
+    if (admission !== null) await admission;
     return request;
   }
 
@@ -174,7 +175,8 @@ export class Intake {
       refuseUnread(client, api);
       request.policed = { plan, trail: trail!, body, restore: null };
     }
-    if (visit !== null) await admit(visit, request);
+    const admission = visit === null ? null : admit(visit, request);
+    if (admission !== null) await admission;
     return request;
   }
 }
@@ -186,8 +188,13 @@ function fetchesAnswer({ method, target }: ClientRequest, responseId: string): b
     !new URLSearchParams(query).has("stream");
 }
 
-/** Takes what the request needs from its caller's limits. Throws Refusal. */
-async function admit(visit: Visit, request: ForwardRequest): Promise<void> {
-  const admitted = await visit.admit(purposeOf(request));
-  request.terms = termsOf(visit, request, admitted === "waits");
+/** Takes what the request needs from its caller's limits; null where that is done at once. Throws Refusal. */
+function admit(visit: Visit, request: ForwardRequest): Promise<void> | null {
+  const take = (admitted: Admitted) => {
+    request.terms = termsOf(visit, request, admitted === "waits");
+  };
+  const admitted = visit.admit(purposeOf(request));
+  if (admitted instanceof Promise) return admitted.then(take);
+  take(admitted);
+  return null;
 }

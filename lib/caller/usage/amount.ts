@@ -70,14 +70,15 @@ export class Amount {
 
   /** Adds it to the numbers at `at`, which another amount was kept in. */
   into(numbers: Float64Array, at: number): void {
-    const sum = Amount.from(numbers, at).add(this);
-    numbers[at] = sum.requests;
-    numbers[at + 1] = sum.prompt;
-    numbers[at + 2] = sum.cached;
-    numbers[at + 3] = sum.completion;
-    numbers[at + 4] = sum.estimated;
-    numbers[at + 5] = sum.units;
-    numbers[at + 6] = sum.nanos;
+    const nanos = numbers[at + 6] + this.nanos;
+    const carry = Math.floor(nanos / NANOS);
+    numbers[at] += this.requests;
+    numbers[at + 1] += this.prompt;
+    numbers[at + 2] += this.cached;
+    numbers[at + 3] += this.completion;
+    numbers[at + 4] += this.estimated;
+    numbers[at + 5] += this.units + carry;
+    numbers[at + 6] = nanos - carry * NANOS;
   }
 
   static from(numbers: Float64Array, at: number): Amount {

@@ -1,5 +1,6 @@
 // What a counter is called in memory, and how long it is needed there.
 
+import { hashOf } from "../../pool/memory/hash_table.ts";
 import { type Counter, counterText, kindOf } from "./row.ts";
 
 const DAY_MS = 86_400_000;
@@ -9,6 +10,8 @@ export const MONTHS_KEPT = 70;
 
 export interface CounterName {
   readonly name: string;
+  /** Of the name: what it is found by in memory. */
+  readonly hash: number;
   /** Milliseconds since 1970. */
   readonly keptUntil: number;
 }
@@ -19,5 +22,6 @@ export function counterName(counter: Counter, now: number): CounterName {
   const keptUntil = kind === "total"
     ? Infinity
     : now + (kind === "day" ? DAYS_KEPT : MONTHS_KEPT) * DAY_MS;
-  return { name: counterText(counter), keptUntil };
+  const name = counterText(counter);
+  return { name, hash: hashOf(name), keptUntil };
 }

@@ -4,9 +4,9 @@
 import type { Budget, Period } from "../../config/access.ts";
 import { type BudgetLevels, levelOf, levelsOf } from "./budget.ts";
 import { amountOf, type Charge, type Scope, type Used, usedOf } from "./charge.ts";
-import { counterName } from "./counter_name.ts";
 import { Periods } from "./period.ts";
-import { countersOf, counterText, type Row, textOf } from "./row.ts";
+import { Postings } from "./posting.ts";
+import { counterText } from "./row.ts";
 import type { UsageMemory } from "./usage_memory.ts";
 
 /** What found no room in memory is booked again so much later: by then the rows were taken. */
@@ -14,6 +14,7 @@ const AGAIN_MS = 100;
 
 export class Ledger {
   #periods: Periods;
+  readonly #postings = new Postings();
   /** Found no room yet. */
   #late: Charge[] = [];
   #again: ReturnType<typeof setTimeout> | null = null;
@@ -69,17 +70,8 @@ export class Ledger {
 
   #book(charge: Charge): boolean {
     const at = charge.at.getTime();
-    const row: Row = {
-      day: this.#periods.dayAt(at).name,
-      key: charge.key,
-      group: charge.group ?? "",
-      client: "",
-      // What was refused was asked of nobody: its name may be anything.
-      model: charge.outcome === "rejected" ? "" : charge.model,
-      outcome: charge.outcome,
-    };
-    const counters = countersOf(row).map((counter) => counterName(counter, at));
-    return this.memory.charge(textOf(row), counters, amountOf(charge), at);
+    const posting = this.#postings.of(charge, this.#periods.dayAt(at));
+    return this.memory.charge(posting, amountOf(charge), at);
   }
 
   #bookLate(): void {

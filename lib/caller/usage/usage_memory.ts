@@ -25,6 +25,14 @@ export interface Booked {
   readonly amount: Amount;
 }
 
+/** Where charges of one kind are booked: made once, and used for each of them. */
+export interface Posting {
+  /** The row's name, and its hash. */
+  readonly row: string;
+  readonly hash: number;
+  readonly counters: readonly CounterName[];
+}
+
 export class UsageMemory {
   readonly #lock: Lock;
   readonly #counters: Sums;
@@ -52,13 +60,12 @@ export class UsageMemory {
   }
 
   /**
-   * Books `amount` in `row` and in all `counters`, in one step. False where there is no room until the
+   * Books `amount` in the row and in all counters, in one step. False where there is no room until the
    * rows were taken; nothing is booked then.
    */
-  charge(row: string, counters: readonly CounterName[], amount: Amount, now: number): boolean {
-    const key = hashOf(row);
+  charge({ row, hash, counters }: Posting, amount: Amount, now: number): boolean {
     return this.#lock.run(() => {
-      if (!this.#bookRow(row, key, amount)) return false;
+      if (!this.#bookRow(row, hash, amount)) return false;
       for (const counter of counters) this.#count(counter, amount, now);
       return true;
     });
@@ -113,16 +120,18 @@ export class UsageMemory {
     return true;
   }
 
-  #count({ name, keptUntil }: CounterName, amount: Amount, now: number): void {
-    const isCrowded = this.#counters.count > MAX_COUNTERS * CROWDED;
-    const index = this.#counters.claim(
-      hashOf(name),
-      (other) => isCrowded && this.#keptUntil[other] < now,
-    );
+  #count({ hash, keptUntil }: CounterName, amount: Amount, now: number): void {
+    let index = this.#counters.find(hash);
+    if (index < 0) index = this.#claim(hash, now);
     // 60,000 keys and more in one process: those beyond have no budget that holds.
     if (index < 0) return;
     this.#keptUntil[index] = keptUntil;
     this.#counters.add(index, amount);
+  }
+
+  #claim(hash: number, now: number): number {
+    const isCrowded = this.#counters.count > MAX_COUNTERS * CROWDED;
+    return this.#counters.claim(hash, (other) => isCrowded && this.#keptUntil[other] < now);
   }
 }
 
