@@ -73,6 +73,8 @@ export class Route {
   #looksUntil = Infinity;
   /** How often an instance was really given the request, and failed. */
   #asked = 0;
+  /** It looks for one that is back. */
+  #looks = false;
   /** It has waited for an instance to return, and does not ask one that others look after already. */
   #waits = false;
   /** To be told what comes of the attempt under way. */
@@ -213,7 +215,7 @@ export class Route {
   forgetEarlier(): void {
     const last = this.#tried.at(-1);
     this.#tried = this.#tried.filter((one) => one === last || this.#tooSlow.includes(one));
-    this.#triedAgain = false;
+    this.#triedAgain = this.#looks = false;
   }
 
   /**
@@ -225,6 +227,7 @@ export class Route {
       for (const { instance } of this.#failures) this.parts.returning.failed(instance.config);
     }
     this.#waits = true;
+    this.#looks = false;
     if (!await this.#pause(ms)) return false;
     this.#tried = [];
     this.#triedAgain = true;
@@ -306,6 +309,7 @@ export class Route {
   }
 
   #acquirePrivate(): Lease | "full" | null {
+    if (this.#looks && this.#isAskedEnough) return null;
     // After the wait each attempt on the pool is a retry, and each retry costs the budget.
     if (this.#triedAgain && this.pool.privateInstances.some(this.#accepts)) {
       if (this.#granted === 0 && !this.budget.withdraw()) return null;
@@ -365,6 +369,11 @@ export class Route {
     }
   }
 
+  get #isAskedEnough(): boolean {
+    const { privateInstances } = this.pool;
+    return this.#asked >= ROUNDS * privateInstances.filter((one) => one.takesRequests).length;
+  }
+
   /**
    * Instances had begun with the request and are gone, and nobody is there to be asked: for a while since the
    * last of them was, it is looked for one that is back. What a request that kills whoever is asked may cost
@@ -374,8 +383,7 @@ export class Route {
     const last = this.#failures.at(-1);
     // A broken stream waits in a way of its own.
     if (last === undefined || this.#asked === 0 || this.#waits) return false;
-    const most = ROUNDS * this.pool.privateInstances.filter((one) => one.takesRequests).length;
-    if (this.#asked >= most || performance.now() >= this.#looksUntil) return false;
+    if (this.#isAskedEnough || performance.now() >= this.#looksUntil) return false;
     return last.failure.notAsked === true ||
       (isGone(last.failure, last.instance) && !this.pool.hasFallback(this.#accepts));
   }
@@ -390,6 +398,7 @@ export class Route {
     const maxWaitMs = this.config.retryMaxWaitS * 1000;
     if (!looks) this.#looksUntil = performance.now() + maxWaitMs;
     this.#triedAgain = true;
+    this.#looks = looks;
     const fallbackWaits = this.pool.hasFallback(this.#accepts);
     const again = this.pool.privateInstances.filter((instance) =>
       instance.takesRequests && !this.#tooSlow.includes(instance) &&
