@@ -25,6 +25,7 @@ import { Shortcut } from "./shortcut.ts";
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 const NOTHING = new Uint8Array(0);
+const CR = 13;
 /** Bytes of events that wait at most. An honest text comes nowhere near: longer lists have shorter phrases. */
 const MAX_HELD_BYTES = 256 * 1024;
 /** Events that are about no text, and end none. */
@@ -88,10 +89,9 @@ export class AnswerFilter {
   }
 
   #takeAll(events: Uint8Array): void {
+    const hasCarriages = events.includes(CR);
     for (let start = 0; start < events.length && !this.isOver;) {
-      let end = eventEnd(events, start, events.length);
-      if (end < 0) end = anyEventEnd(events, start, events.length);
-      if (end < 0) end = events.length;
+      const end = firstEnd(events, start, hasCarriages);
       const isAlone = start === 0 && end === events.length;
       const event = isAlone ? events : events.subarray(start, end);
       if (isAlone || !this.#takeUsual(event, null)) this.#event(event);
@@ -336,4 +336,13 @@ function sameIn(pieces: readonly Piece[], { choice, channel, text }: Text): Piec
   return pieces.find(({ place }) =>
     place.choice === choice && place.channel === channel && place.text === text
   ) ?? null;
+}
+
+/** Position after the first event that begins at `start`. */
+function firstEnd(events: Uint8Array, start: number, hasCarriages: boolean): number {
+  const usual = eventEnd(events, start, events.length);
+  const end = usual < 0 ? events.length : usual;
+  // Lines may end by a CR alone: an event that is over earlier would be read as a part of another.
+  const first = hasCarriages ? anyEventEnd(events, start, end) : -1;
+  return first < 0 ? end : first;
 }
