@@ -277,6 +277,7 @@ export class RecordWriter {
     switch (result.kind) {
       case "shaped":
         this.#lines[folderOf(capture, result.shaped.complete)].gathering.add(result.shaped.lines);
+        if (capture.response instanceof EventStore) capture.response.release();
         return;
       case "heavy":
         this.#later(capture);

@@ -17,6 +17,7 @@ import type { Report } from "../observe/report.ts";
 import type { RequestTrace, Tracing } from "../observe/trace.ts";
 import { PolicyTrail } from "../policy/trail.ts";
 import { Content, isRecorded, type Originals } from "../record/capture.ts";
+import { EventStore } from "../sse/event_store.ts";
 import { ApiReply } from "./api_reply.ts";
 import { spentOf } from "./caller_terms.ts";
 import { Intake, type IntakeParts } from "./intake.ts";
@@ -234,6 +235,8 @@ function originalsOf(
   const { generated, response } = account;
   const made = generated instanceof Uint8Array && response instanceof Uint8Array
     ? apart(generated, response)
+    : generated instanceof EventStore && generated === response
+    ? EventStore.unpack(generated.pack())
     : generated;
   return { api, model, content: new Content(apart(body, request?.body), made) };
 }

@@ -6,6 +6,7 @@ import { copied } from "../http/copied.ts";
 import { joined } from "../http/joined.ts";
 
 const FIRST_SIZE = 512;
+const NOTHING = new Uint8Array(0);
 /** A longer event shares too little with its neighbours to be worth a look at all of its bytes. */
 const LONG_BYTES = 64 * 1024;
 
@@ -153,6 +154,17 @@ export class EventStore {
     store.truncated = packed.truncated;
     store.longest = packed.longest;
     return store;
+  }
+
+  /**
+   * Gives the memory back now, when all of it has been read: the collector comes to it much later, since a
+   * stream outlives many young collections. Nothing is kept any more.
+   */
+  release(): void {
+    this.#data.buffer.transfer(0);
+    this.#data = this.#previous = NOTHING;
+    this.#length = this.#previousLength = 0;
+    this.truncated = true;
   }
 
   #number(value: number): void {

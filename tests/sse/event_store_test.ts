@@ -107,3 +107,14 @@ Deno.test("a long event takes its own bytes and no more", () => {
   store.push(event, 0, event.length);
   assert.deepEqual([store.count, store.truncated], [3, true]);
 });
+
+Deno.test("a store that was read gives its memory back, and keeps nothing more", () => {
+  const store = new EventStore(10_000);
+  push(store, chunk("a"));
+  const { data } = store.pack();
+  store.release();
+  push(store, chunk("b"));
+  assert.equal(store.size, 0);
+  assert.equal(store.bytes().length, 0);
+  assert.ok(data.length > 0, "what was packed is memory of its own");
+});
