@@ -111,6 +111,13 @@ export class NullKeeper implements IdKeeper {
     this.ids?.cutBack(count);
   }
 
+  /** Its events are copied. */
+  takeInPlace(): number {
+    return -1;
+  }
+
+  putBack(): void {}
+
   take(bytes: Uint8Array, start: number, end: number, to: Uint8Array, at: number): number {
     const stop = this.ids === null
       ? copied(bytes, start, end, to, at)

@@ -64,6 +64,13 @@ export interface IdKeeper {
    * for; returns its end there. `to` must have room for the event and four bytes more for each list.
    */
   take(bytes: Uint8Array, start: number, end: number, to: Uint8Array, at: number): number;
+  /**
+   * The same for an event that is all of `bytes`, in its place: returns its end, or -1 where it has to be
+   * copied and nothing was done.
+   */
+  takeInPlace(bytes: Uint8Array): number;
+  /** Undoes a `takeInPlace` that returned `cleanEnd`, before anything else was taken: `count` ids are left. */
+  putBack(bytes: Uint8Array, cleanEnd: number, count: number): void;
 }
 
 export class SseObserver {
@@ -121,7 +128,8 @@ export class SseObserver {
 
   /**
    * Takes the next piece, however the stream was cut into pieces. Returns the whole events that may go
-   * to the client now; they share the piece's memory where possible, and are valid as long as it is.
+   * to the client now; they share the piece's memory where possible, are valid as long as it is, and may
+   * have been changed in it.
    */
   take(piece: Uint8Array): Uint8Array {
     let bytes = piece;
@@ -130,7 +138,10 @@ export class SseObserver {
     const held = this.#pending.length;
     if (held === 0) {
       this.#stripper = this.#stripperOf(piece, 0);
-      if (this.#alone && this.#takeOne(piece)) return this.#shown(piece, piece.length);
+      if (this.#alone) {
+        const end = this.#takeOne(piece);
+        if (end >= 0) return end === piece.length ? piece : piece.subarray(0, end);
+      }
     } else {
       // What was searched before is not searched again.
       from = Math.max(0, held - LOOK_BACK);
@@ -165,16 +176,26 @@ export class SseObserver {
   }
 
   /**
-   * Takes a piece that is one usual event, as those before it were: its keys prove where it ends. A piece
-   * of several, or of a part of one, has cost no more than its scan.
+   * Takes a piece that is one usual event, as those before it were: its keys prove where it ends. Returns
+   * its end without its token ids; -1 for a piece of several, or of a part of one, which has cost no more
+   * than its scan.
    */
-  #takeOne(piece: Uint8Array): boolean {
-    const flags = this.#lookBriefly(piece);
-    if ((flags & CLOSELY) !== 0) {
-      this.#stripper?.cutBack(this.#idsBefore);
-      return false;
+  #takeOne(piece: Uint8Array): number {
+    const ids = this.#stripper;
+    let end = piece.length;
+    const before = ids === null ? 0 : ids.answer.length;
+    if (ids !== null) {
+      end = ids.takeInPlace(piece);
+      if (end < 0) return -1;
     }
-    return this.#see(flags, piece, 0, piece.length);
+    const flags = this.#scanBriefly(piece, 0, end);
+    if ((flags & CLOSELY) !== 0) {
+      ids?.putBack(piece, end, before);
+      return -1;
+    }
+    if (this.#note(flags, piece, 0, end) && !this.#isHidden) return end;
+    this.#isHidden = false;
+    return 0;
   }
 
   /** What the client gets of bytes[0, end). */
@@ -257,14 +278,6 @@ export class SseObserver {
     const flags = this.#scan(this.#clean, this.#cleanFrom, this.#cleanEnd);
     // A token that is a part of a character has an id and no text.
     return ids.answer.length > this.#idsBefore ? flags & ~SILENT : flags;
-  }
-
-  /** The same for a piece that may be one event, if its keys tell. */
-  #lookBriefly(piece: Uint8Array): number {
-    const ids = this.#stripper;
-    if (ids === null) return this.#scanBriefly(piece, 0, piece.length);
-    this.#strip(ids, piece, 0, piece.length);
-    return this.#scanBriefly(this.#clean, this.#cleanFrom, this.#cleanEnd);
   }
 
   #stripperOf(bytes: Uint8Array, from: number): IdKeeper | null {

@@ -328,6 +328,43 @@ Deno.test("comments are not kept, however many there are", () => {
   assert.equal(observer.store!.count, 3002);
 });
 
+Deno.test("token ids are taken out alike, whether events come alone or several in a piece", () => {
+  const event = (content: string, list: string) =>
+    `data: {"choices":[{"index":0,"delta":{"content":"${content}"},"finish_reason":null,` +
+    `"token_ids":${list}}],"at":1${content.length}}\n\n`;
+  const events = [
+    event("one", "[151]"),
+    event("two", "[20,3000]"),
+    event("three", "[7]"),
+    event("", "[18]"),
+    event("four", "null"),
+    event("five", "[]"),
+    event("six", "[1234567]"),
+    `data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop","token_ids":[99]}],"at":1}\n\n`,
+  ];
+  const took = (pieces: string[], keeps: boolean) => {
+    const ids = new TokenIds(keeps);
+    const store = new EventStore(1 << 20);
+    const observer = new SseObserver(true, 1, store, ids);
+    const shown = pieces.map((piece) => decoder.decode(observer.take(encoder.encode(piece))));
+    assert.equal(observer.fault, null);
+    const { pieces: count, progress, finishes } = observer;
+    const stored = decoder.decode(store.bytes());
+    return { shown: shown.join(""), stored, ids: ids.answer, count, progress, finishes };
+  };
+  const text = events.join("");
+  const pairs = [0, 2, 4, 6].map((at) => events[at] + events[at + 1]);
+  for (const keeps of [false, true]) {
+    const alone = took(events, keeps);
+    assert.deepEqual(alone, took([text], keeps));
+    assert.deepEqual(alone, took(pairs, keeps));
+    assert.deepEqual(alone.ids, [151, 20, 3000, 7, 18, 1234567, 99]);
+    const expected = keeps ? text : text.replace(/\[[\d,]*\]/g, "null");
+    assert.equal(alone.shown, expected);
+    assert.equal(alone.stored, expected);
+  }
+});
+
 Deno.test("token ids are taken out once, however the stream is cut and its lines end", () => {
   const tokens = (content: string, ids: number[] | null) =>
     `data: {"choices":[{"index":0,"delta":{"content":"${content}"},"token_ids":${

@@ -17,10 +17,17 @@ const OPEN_OBJECT = 123;
 const OPEN = 91;
 const CLOSE = 93;
 const COMMA = 44;
+const LETTER_N = 110;
+const LETTER_U = 117;
+const LETTER_L = 108;
 const ZERO = 48;
 const NINE = 57;
 /** A prompt of more bytes of ids is not kept: its answer is resumed in another way. */
 const MAX_PROMPT_BYTES = 8 * 1024 * 1024;
+/** A longer list, or end of an event, is not worth being moved. */
+const MAX_MOVED_BYTES = 256;
+/** What `takeInPlace` overwrote last, for `putBack` right behind it: one for all streams, and so at hand. */
+const overwritten = new Uint8Array(2 * MAX_MOVED_BYTES);
 
 /** The request's pieces with the option for token ids at the object's beginning. */
 export function askingForIds(pieces: readonly Uint8Array[]): readonly Uint8Array[] {
@@ -82,6 +89,36 @@ export class TokenIds {
     const list = copied(bytes, start, open, to, at);
     to.set(NULL, list);
     return copied(bytes, close + 1, end, to, list + NULL.length);
+  }
+
+  /**
+   * The same for an event that is all of `bytes` and has its list where the one before had it: returns its
+   * end there without a copy, or -1 where it is none of these, and nothing was done.
+   */
+  takeInPlace(bytes: Uint8Array): number {
+    const end = bytes.length;
+    const tail = this.#tail;
+    const close = end - tail - 1;
+    if (tail < 0 || tail > MAX_MOVED_BYTES) return -1;
+    const open = this.#listBefore(bytes, close, 0);
+    const by = close + 1 - open - NULL.length;
+    if (open < 0 || by < 0 || by > MAX_MOVED_BYTES - NULL.length) return -1;
+    this.#note(bytes, open, close);
+    if (this.keeps) return end;
+    for (let at = open, to = 0; at < end; at++, to++) overwritten[to] = bytes[at];
+    bytes[open] = LETTER_N;
+    bytes[open + 1] = LETTER_U;
+    bytes[open + 2] = bytes[open + 3] = LETTER_L;
+    if (by > 0) { for (let at = close + 1; at < end; at++) bytes[at - by] = bytes[at]; }
+    return end - by;
+  }
+
+  /** Undoes the last `takeInPlace`, of which nothing is known any more. */
+  putBack(bytes: Uint8Array, cleanEnd: number, count: number): void {
+    this.cutBack(count);
+    if (this.keeps) return;
+    const open = cleanEnd - this.#tail - NULL.length;
+    for (let at = open, from = 0; at < bytes.length; at++, from++) bytes[at] = overwritten[from];
   }
 
   /** Position of the bracket that opens the list of ids ending at `close`; -1 where there is none. */
