@@ -246,7 +246,8 @@ export class Attempt {
         }
         if (events.length > 0) {
           if (reader.isOver) tellEnding(stages, client);
-          await client.write(events);
+          const written = client.write(events);
+          if (written !== null) await written;
           client.taken();
           if (client.isCut) return true;
         }

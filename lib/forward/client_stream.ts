@@ -228,17 +228,17 @@ export class ClientStream implements Delivered {
   }
 
   /**
-   * Hands bytes on; resolves when the next may come. Call `taken` then. No promise more than the reply's
-   * own, since each chunk of each stream passes here.
+   * Hands bytes on; resolves when the next may come, null where they may at once. Call `taken` then. No
+   * promise more than the reply's own, since each chunk of each stream passes here.
    */
-  write(bytes: Uint8Array): Promise<void> {
+  write(bytes: Uint8Array): Promise<void> | null {
     if (this.#gate !== null) return this.#writeGated(this.#gate, bytes);
     if (this.#filter === null && this.#restore === null) return this.#write(bytes);
     return this.#writeFiltered(bytes);
   }
 
   /** What policies let through; the rest of it waits. */
-  #writeFiltered(bytes: Uint8Array): Promise<void> {
+  #writeFiltered(bytes: Uint8Array): Promise<void> | null {
     const filter = this.#filter;
     const passed = filter === null ? bytes : filter.take(bytes);
     if (filter !== null && filter.isOver && !this.isCut) {
@@ -246,7 +246,7 @@ export class ClientStream implements Delivered {
       this.#usage ??= this.#usageAtCut();
     }
     const shown = this.#restore === null ? passed : this.#restore.take(passed);
-    return shown.length === 0 ? Promise.resolve() : this.#write(shown);
+    return shown.length === 0 ? null : this.#write(shown);
   }
 
   /** What guards have seen. While they are asked nothing more is read of the instance. */
@@ -261,7 +261,7 @@ export class ClientStream implements Delivered {
     if (shown.length > 0) await this.#write(shown);
   }
 
-  #write(bytes: Uint8Array): Promise<void> {
+  #write(bytes: Uint8Array): Promise<void> | null {
     this.#wroteAt = this.clock.now;
     this.#isTaken = false;
     return this.#comment === null ? this.reply.write(bytes) : this.#writeBehindComment(bytes);
@@ -389,9 +389,9 @@ export class ClientStream implements Delivered {
         ["x-request-id", this.request.id],
       ], null);
     }
-    const comment = this.reply.write(COMMENT).then(() => {
+    const comment = this.reply.write(COMMENT)?.then(() => {
       if (this.#comment === comment) this.#comment = null;
-    });
+    }) ?? null;
     this.#comment = comment;
   }
 }

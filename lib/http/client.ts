@@ -35,10 +35,10 @@ export interface ClientReply {
   /** Starts an answer of `contentLength` bytes, or of unknown length (chunked) where that is null. */
   begin(status: number, headers: HeaderList, contentLength: number | null): void;
   /**
-   * Hands bytes on; resolves when the next may come (backpressure). The bytes may be reused by the
-   * caller as soon as it resolves. Once the client has left it does nothing.
+   * Hands bytes on; resolves when the next may come (backpressure), null where they may at once. The bytes
+   * may be reused by the caller from then on. Once the client has left it does nothing.
    */
-  write(bytes: Uint8Array): Promise<void>;
+  write(bytes: Uint8Array): Promise<void> | null;
   /** The proper end. */
   end(): Promise<void>;
   /** Breaks the connection off, so that the client cannot take the answer for a whole one. */

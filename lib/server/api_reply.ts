@@ -31,7 +31,7 @@ export class ApiReply implements ClientReply {
     this.reply.begin(status, contentLength === null ? unbuffered(all) : all, contentLength);
   }
 
-  write(bytes: Uint8Array): Promise<void> {
+  write(bytes: Uint8Array): Promise<void> | null {
     return this.reply.write(bytes);
   }
 

@@ -14,7 +14,6 @@ const MAX_CHUNK_BYTES = 64 * 1024;
 /** Hex digits of the longest chunk size and two CRLF. */
 const CHUNK_FRAME_BYTES = 12;
 
-const NOTHING_TO_DO = Promise.resolve();
 const NOTHING = new Uint8Array(0);
 const LAST_CHUNK = new TextEncoder().encode("0\r\n\r\n");
 const HEX = new TextEncoder().encode("0123456789abcdef");
@@ -33,8 +32,18 @@ export class Reply implements ClientReply {
   #head: Uint8Array = NOTHING;
   #coding: "chunked" | "length" | "close" | "no_body" = "chunked";
   #left = 0;
-  #frame = NOTHING;
   #cut = false;
+  /** A chunk on its way, in the memory that goes back when it is written, and how long it is. */
+  #underway: Promise<void> | null = null;
+  #frame: Uint8Array = NOTHING;
+  #frameLength = 0;
+  /** For chunks that are longer than those of a model that speaks. */
+  #large: Uint8Array = NOTHING;
+  /** Made once for all chunks of a stream, and not at all for a whole answer. */
+  #onSent: ((count: number) => Promise<void> | void) | null = null;
+  #onLost: ((error: unknown) => void) | null = null;
+  /** What is no error of a socket is told by the next call. */
+  #fault: { error: unknown } | null = null;
 
   constructor(
     private readonly conn: ClientConn,
@@ -82,20 +91,66 @@ export class Reply implements ClientReply {
     this.#head = responseHead(status, headers, framing, close);
   }
 
-  write(bytes: Uint8Array): Promise<void> {
-    if (this.client.gone || this.#cut) return NOTHING_TO_DO;
-    // A chunk of a stream: no promise more than the write's own.
-    if (this.#coding === "chunked" && bytes.length <= MAX_CHUNK_BYTES) {
-      return this.#write(this.#chunk(bytes));
+  write(bytes: Uint8Array): Promise<void> | null {
+    if (this.client.gone || this.#cut) return null;
+    // A chunk of a stream: it is copied, and nobody waits until it is written but the next one.
+    if (this.#coding === "chunked" && bytes.length <= MAX_CHUNK_BYTES && this.#isIdle) {
+      this.#sendChunk(bytes);
+      return null;
     }
     return this.#writeInPieces(bytes);
   }
 
+  get #isIdle(): boolean {
+    return this.#underway === null && this.#fault === null;
+  }
+
+  #sendChunk(bytes: Uint8Array): void {
+    const length = this.#frameLength = this.#chunk(bytes);
+    if (length === 0) return void this.#sent(0);
+    const written = this.conn.write(this.#frame.subarray(0, length));
+    this.#onSent ??= (count) => this.#sent(count);
+    this.#onLost ??= (error) => this.#lost(error);
+    this.#underway = written.then(this.#onSent, this.#onLost);
+  }
+
+  #sent(count: number): Promise<void> | void {
+    if (count < this.#frameLength) return this.#sendRest(count);
+    this.#underway = null;
+    if (this.#frame.length === MESSAGE_BYTES) this.buffers.giveBack(this.#frame);
+    this.#frame = NOTHING;
+  }
+
+  #lost(error: unknown): void {
+    this.#underway = null;
+    this.#frame = NOTHING;
+    this.#fail(error);
+  }
+
+  /** The rest of a chunk that a slow client has not taken at once. */
+  async #sendRest(count: number): Promise<void> {
+    try {
+      await this.#write(this.#frame.subarray(count, this.#frameLength));
+    } catch {
+      // It is kept, and the next call tells it.
+    }
+    this.#sent(this.#frameLength);
+  }
+
+  /** Resolves when nothing is on its way. */
+  async #settled(): Promise<void> {
+    await this.#underway;
+    if (this.#fault !== null) throw this.#fault.error;
+  }
+
   async #writeInPieces(bytes: Uint8Array): Promise<void> {
+    await this.#settled();
+    if (this.#cut) return;
     switch (this.#coding) {
       case "chunked":
         for (let at = 0; at < bytes.length || this.#head.length > 0; at += MAX_CHUNK_BYTES) {
-          await this.#write(this.#chunk(bytes.subarray(at, at + MAX_CHUNK_BYTES)));
+          this.#sendChunk(bytes.subarray(at, at + MAX_CHUNK_BYTES));
+          await this.#settled();
           if (this.#cut) return;
         }
         return;
@@ -111,6 +166,7 @@ export class Reply implements ClientReply {
   }
 
   async end(): Promise<void> {
+    if (!this.client.gone) await this.#settled();
     if (this.client.gone || this.#cut) return;
     if (this.#coding === "length" && this.#left !== 0) return this.cut();
     if (this.#coding === "chunked") {
@@ -139,14 +195,13 @@ export class Reply implements ClientReply {
     }
   }
 
-  /** Head (the first time), size line, payload and line end in one reused piece of memory. */
-  #chunk(payload: Uint8Array): Uint8Array {
+  /** Puts head (the first time), size line, payload and line end into `#frame`; returns their length. */
+  #chunk(payload: Uint8Array): number {
     const head = this.#head;
     const needed = head.length + payload.length + CHUNK_FRAME_BYTES;
-    if (needed > this.#frame.length) {
-      this.#frame = new Uint8Array(Math.max(1024, needed + (needed >> 1)));
-    }
-    const frame = this.#frame;
+    const frame = this.#frame = needed <= MESSAGE_BYTES
+      ? this.buffers.take()
+      : this.#largeFrame(needed);
     let at = 0;
     if (head.length > 0) {
       frame.set(head);
@@ -154,7 +209,7 @@ export class Reply implements ClientReply {
       this.#head = NOTHING;
     }
     const length = payload.length;
-    if (length === 0) return frame.subarray(0, at);
+    if (length === 0) return at;
     let shift = length > 0xfff ? length > 0xffff ? 16 : 12 : length > 0xff ? 8 : 4;
     for (; shift >= 0; shift -= 4) frame[at++] = HEX[(length >> shift) & 15];
     frame[at++] = 13;
@@ -163,7 +218,12 @@ export class Reply implements ClientReply {
     at += length;
     frame[at++] = 13;
     frame[at++] = 10;
-    return frame.subarray(0, at);
+    return at;
+  }
+
+  #largeFrame(needed: number): Uint8Array {
+    if (needed > this.#large.length) this.#large = new Uint8Array(needed + (needed >> 1));
+    return this.#large;
   }
 
   async #flushHead(): Promise<void> {
@@ -173,7 +233,7 @@ export class Reply implements ClientReply {
     await this.#write(head);
   }
 
-  /** Writes all of it. Never rejects: a client that cannot be written to has left. */
+  /** Writes all of it. A client that cannot be written to has left, which is no error. */
   async #write(bytes: Uint8Array): Promise<void> {
     try {
       let at = 0;
@@ -181,10 +241,20 @@ export class Reply implements ClientReply {
         at += await this.conn.write(at === 0 ? bytes : bytes.subarray(at));
       }
     } catch (error) {
-      if (!isSocketError(error)) throw error;
-      this.#cut = true;
-      this.keepsConnection = false;
-      this.client.leave();
+      this.#fail(error);
+      if (this.#fault !== null) throw error;
     }
+  }
+
+  #fail(error: unknown): void {
+    // What was on its way when it was cut is lost, and nobody has left.
+    if (this.#cut) return;
+    if (!isSocketError(error)) {
+      this.#fault = { error };
+      return;
+    }
+    this.#cut = true;
+    this.keepsConnection = false;
+    this.client.leave();
   }
 }
