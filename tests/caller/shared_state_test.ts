@@ -490,13 +490,3 @@ test("access 24: a host that comes back with its files counts nothing twice", as
   await other.synced();
   assert.deepEqual([one.used, other.used], [101, 101]);
 });
-
-test("the address says who asks, and for which of the server's databases", async () => {
-  await using server = await RedisServer.start();
-  await server.stop();
-  await server.startAgain(["--requirepass", "open:sesame/"], false);
-  const address = `redis://:open%3Asesame%2F@127.0.0.1:${server.port}/3`;
-  await using host = await patient(address);
-  held(await host.counters.reserve(work([key({ concurrency: 5 })])));
-  assert.match(await server.says("AUTH open:sesame/\r\nINFO keyspace"), /db3:keys=/);
-});

@@ -1,9 +1,8 @@
 // The connection to the server that several gateways share: one question at a time limit, no line of those
 // that wait for it, and out after a few faults until it answers again. What is asked is left to who asks.
 
+import type { Redis } from "iovalkey";
 import type { SharedStateConfig } from "../../config/access.ts";
-import type { Reply } from "./reply_reader.ts";
-import { ScriptServer } from "./script_server.ts";
 import {
   BOOK,
   FORGET,
@@ -23,6 +22,7 @@ const PROBE_MS = 500;
 const CONNECT_MS = 2000;
 /** A timer that is so late tells of this process, and not of the server. */
 const LATE_MS = 10;
+const LONGEST_PAUSE_MS = 1000;
 
 const SCRIPTS = {
   reserve: RESERVE,
@@ -37,7 +37,7 @@ const SCRIPTS = {
 };
 export type Script = keyof typeof SCRIPTS;
 
-export type { Reply };
+export type Reply = unknown;
 
 export interface StoreEvents {
   /** It is out, with the words of the last fault, or back. */
@@ -52,7 +52,8 @@ export class StoreError extends Error {
 }
 
 export class SharedStore {
-  readonly #server: ScriptServer;
+  #client: Promise<Redis | null>;
+  #open: Redis | null = null;
   #isUp = false;
   #faults = 0;
   /** Of each script since its own last success: a server without memory does one and refuses another. */
@@ -67,11 +68,7 @@ export class SharedStore {
   readonly #begunAt = performance.now();
 
   constructor(private readonly config: SharedStateConfig, private readonly events: StoreEvents) {
-    this.#server = new ScriptServer(config.url, SCRIPTS, CONNECT_MS, {
-      // A connection stands again: no need to wait for the next look.
-      onReady: () => this.#look(),
-      onError: (why) => this.#tellOnce(why),
-    });
+    this.#client = this.#connect();
   }
 
   /** Whether it is worth asking: else the answer is known. */
@@ -86,10 +83,10 @@ export class SharedStore {
 
   /** Rejects with StoreError after `timeout` at the latest; what was sent may have been done all the same. */
   async run(script: Script, keys: readonly string[], args: readonly (string | number)[]) {
-    if (!this.#isUp) throw new StoreError("it is out");
+    if (!this.#isUp || this.#open === null) throw new StoreError("it is out");
     const begun = performance.now();
     try {
-      const reply = await this.#ask(script, keys, args);
+      const reply = await this.#ask(this.#open, script, keys, args);
       this.#faults = 0;
       this.#faultsOf.delete(script);
       this.events.onCall?.(performance.now() - begun, false);
@@ -102,14 +99,16 @@ export class SharedStore {
     }
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#closed = true;
     if (this.#probe !== null) clearTimeout(this.#probe);
     this.#isUp = false;
-    this.#server.close();
+    (await this.#client)?.disconnect();
   }
 
+  /** The client's own limit counts from when its socket takes the command; this one counts in any case. */
   async #ask(
+    client: Redis,
     script: Script,
     keys: readonly string[],
     args: readonly (string | number)[],
@@ -126,7 +125,7 @@ export class SharedStore {
         else timer = setTimeout(end, LATE_MS);
       }, timeoutS * 1000);
     });
-    const asked = this.#server.run(script, keys, args);
+    const asked = command(client, script)(keys.length, ...keys, ...args);
     // Whoever answers late answers nobody.
     asked.catch(() => {});
     try {
@@ -134,6 +133,28 @@ export class SharedStore {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  async #connect(): Promise<Redis | null> {
+    const { Redis } = await import("iovalkey");
+    if (this.#closed) return null;
+    const client = new Redis(this.config.url.replace(/^valkey/, "redis"), {
+      // A request has its own patience, and no other.
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 0,
+      autoResendUnfulfilledCommands: false,
+      connectTimeout: CONNECT_MS,
+      retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), LONGEST_PAUSE_MS),
+      reconnectOnError: (error) => error.message.startsWith("READONLY"),
+    });
+    for (const [name, lua] of Object.entries(SCRIPTS)) client.defineCommand(name, { lua });
+    // Each fault is told where somebody asks; without this one the first would end the process.
+    client.on("error", (error: Error) => this.#tellOnce(error.message));
+    // A connection stands again: no need to wait for the next look.
+    client.on("ready", () => this.#look());
+    this.#open = client;
+    this.#look();
+    return client;
   }
 
   #tellOnce(why: string): void {
@@ -167,12 +188,12 @@ export class SharedStore {
 
   /** Asks whether it is there, until it is: by a script, since a server may answer a ping and refuse to write. */
   async #look(): Promise<void> {
-    if (this.#closed || this.#isUp || this.#looking) return;
+    if (this.#closed || this.#open === null || this.#isUp || this.#looking) return;
     this.#looking = true;
     if (this.#probe !== null) clearTimeout(this.#probe);
     try {
       const keys = [this.name("probe")];
-      await this.#ask("present", keys, ["probe", 1000]);
+      await this.#ask(this.#open, "present", keys, ["probe", 1000]);
       this.#isUp = true;
       this.#told = false;
       this.#faults = 0;
@@ -188,4 +209,15 @@ export class SharedStore {
       this.#looking = false;
     }
   }
+}
+
+type Command = (
+  count: number,
+  ...keysAndArgs: readonly (string | number)[]
+) => Promise<Reply>;
+
+/** What `defineCommand` has added to the client: by hash, and by text where the server does not know it yet. */
+function command(client: Redis, script: Script): Command {
+  const commands = client as unknown as Record<Script, Command>;
+  return commands[script].bind(client);
 }
