@@ -195,8 +195,22 @@ export const tlsOptions = z.strictObject({
     ),
 });
 
+function isServerUrl(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null) return false;
+  try {
+    decodeURIComponent(url.username + url.password);
+    return true;
+  } catch {
+    // An escape that is none.
+    return false;
+  }
+}
+
 export const sharedStateOptions = z.strictObject({
   url: z.string().regex(/^(rediss?|valkeys?):\/\//, "expected an address such as redis://host:6379")
+    // The address itself is in no word of it: a password may be.
+    .refine(isServerUrl, "is no address: in a password, write @ : / ? # and % as %40 and the like")
     .describe("A Redis or Valkey server."),
   prefix: z.string().regex(/^[\w.:-]{1,50}$/).default("sag").describe("Of all names in it."),
   timeout: z.number().positive().max(5).default(0.05).describe("For one call."),

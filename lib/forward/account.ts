@@ -132,6 +132,8 @@ export class Account {
     this.usage = client.usage;
     this.streamed = client.streamed;
     this.pieces = client.pieces;
+    // Where an API has no figures of its own, they are read out of it.
+    if (client.body !== null) this.response = client.body;
   }
 
   /** What was answered, for the record: once the client has all that it gets. */

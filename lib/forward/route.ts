@@ -23,6 +23,8 @@ import type { Returning } from "./returning.ts";
 const LONG_SILENCE_MS = 3000;
 /** As often as there are instances a request is given to one of them: once each, and once more on the pool. */
 const ROUNDS = 2;
+/** One instance is given it so often at most: in both rounds, and once more when it is back. */
+const MOST_OF_ONE = ROUNDS + 1;
 
 export interface RouteParts {
   fleet: Fleet;
@@ -157,7 +159,8 @@ export class Route {
   failed(instance: Instance, failure: Failure): void {
     this.#failures.push({ instance, failure });
     if (failure.kind === "timeout" && !failure.mute) this.#tooSlow.push(instance);
-    if (failure.notAsked) return;
+    // Nothing was sent where it refused, or where the gateway itself lacks what a connection takes.
+    if (failure.notAsked || failure.kind === "scarce") return;
     this.#asked++;
     this.#looksUntil = performance.now() + this.config.retryMaxWaitS * 1000;
   }
@@ -402,7 +405,7 @@ export class Route {
     const fallbackWaits = this.pool.hasFallback(this.#accepts);
     const again = this.pool.privateInstances.filter((instance) =>
       instance.takesRequests && !this.#tooSlow.includes(instance) &&
-      instance.busyForMs <= maxWaitMs &&
+      instance.busyForMs <= maxWaitMs && this.#mayHaveItAgain(instance) &&
       !(fallbackWaits && (instance.isOut || this.#hopeless.includes(instance)))
     );
     if (again.length === 0 || maxWaitMs === 0) return false;
@@ -415,6 +418,16 @@ export class Route {
     this.#tried = this.#tried.filter((one) => !again.includes(one) || this.#isStillMute(one));
     this.#granted = 1;
     return true;
+  }
+
+  /** Whoever has been lost over the request so often is lost because of it. */
+  #mayHaveItAgain({ name }: Instance): boolean {
+    const { stickyTo } = this.request;
+    if (stickyTo !== null && name !== stickyTo) return false;
+    const lost = this.#failures.filter(({ instance, failure }) =>
+      instance.name === name && !failure.notAsked && failure.kind !== "scarce"
+    );
+    return lost.length < MOST_OF_ONE;
   }
 
   /** It was left since it answered nobody, and it still does not. */

@@ -117,3 +117,29 @@ Deno.test("access 29: models that nobody serves, or that have no price, are doub
     "limits.prices: the model `m` has no price, and costs nothing",
   ]);
 });
+
+Deno.test("an address of a shared state that is none is refused, without a word of its password", () => {
+  const found = (url: string) => problems(`"shared_state": ${JSON.stringify({ url })}`);
+  for (
+    const url of [
+      "redis://:hunter#2@10.0.0.3:6379",
+      "redis://:hunter/2@10.0.0.3:6379",
+      "redis://:hunter?2@10.0.0.3:6379",
+      "redis://:hunter%zz@10.0.0.3:6379",
+      "redis://:hunter@10.0.0.3:99999",
+      "redis://:hunter@[::1:6379",
+    ]
+  ) {
+    const text = found(url).join("\n");
+    assert.match(text, /shared_state\.url: is no address/, url);
+    assert.doesNotMatch(text, /hunter/);
+  }
+  for (
+    const url of [
+      "redis://10.0.0.3",
+      "rediss://user:hunter%232@redis.internal:6380/2",
+      "valkey://:hunter@[fd00::3]:6379",
+      "redis://localhost",
+    ]
+  ) assert.deepEqual(found(url), [], url);
+});

@@ -42,7 +42,6 @@ export class Postings {
     }
     const row: Row = { day: day.name, key, group, client: "", model, outcome };
     const posting = postingOf(row, day.end);
-    // Clients name as many models as they like where an instance takes any.
     if (known.length === MAX_OF_KEY) known.shift();
     else this.#count++;
     known.push({ row, posting });
