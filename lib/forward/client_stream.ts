@@ -389,9 +389,11 @@ export class ClientStream implements Delivered {
         ["x-request-id", this.request.id],
       ], null);
     }
-    const comment = this.reply.write(COMMENT)?.then(() => {
+    const written = () => {
       if (this.#comment === comment) this.#comment = null;
-    }) ?? null;
+    };
+    // What cannot be written is told by the next write as well.
+    const comment = this.reply.write(COMMENT)?.then(written, written) ?? null;
     this.#comment = comment;
   }
 }

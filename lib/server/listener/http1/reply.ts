@@ -137,23 +137,21 @@ export class Reply implements ClientReply {
     this.#sent(this.#frameLength);
   }
 
-  /** Resolves when nothing is on its way. */
+  /** Resolves when nothing is on its way, as far as can be told: another call may have waited as well. */
   async #settled(): Promise<void> {
-    await this.#underway;
+    while (this.#underway !== null) await this.#underway;
     if (this.#fault !== null) throw this.#fault.error;
   }
 
   async #writeInPieces(bytes: Uint8Array): Promise<void> {
-    await this.#settled();
-    if (this.#cut) return;
     switch (this.#coding) {
       case "chunked":
         for (let at = 0; at < bytes.length || this.#head.length > 0; at += MAX_CHUNK_BYTES) {
+          do await this.#settled(); while (!this.#isIdle);
+          if (this.client.gone || this.#cut) return;
           this.#sendChunk(bytes.subarray(at, at + MAX_CHUNK_BYTES));
-          await this.#settled();
-          if (this.#cut) return;
         }
-        return;
+        return await this.#settled();
       case "length":
         this.#left -= bytes.length;
         if (this.#left < 0) return this.cut();
