@@ -1,7 +1,7 @@
 // What the tests of access have in common: keys, and gateways that ask for them.
 
 import { hashOfKey, newKey } from "../../../lib/caller/key.ts";
-import { type GatewayConfig, startGateway, type Upstream } from "../stand.ts";
+import { type Gateway, type GatewayConfig, startGateway, type Upstream } from "../stand.ts";
 
 /** A key and its line in a configuration. */
 export interface TestKey {
@@ -55,4 +55,14 @@ export function storedResponse(id: string) {
     }],
     usage: { input_tokens: 3, output_tokens: 2, total_tokens: 5 },
   };
+}
+
+export function ask(gateway: Gateway, { key }: TestKey, more: object = {}, init: RequestInit = {}) {
+  return gateway.post("/v1/chat/completions", { ...ASK, ...more }, { ...init, ...bearer(key) });
+}
+
+export async function statusOf(answer: Promise<Response>): Promise<number> {
+  const response = await answer;
+  await response.body?.cancel();
+  return response.status;
 }

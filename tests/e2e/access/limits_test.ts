@@ -1,20 +1,27 @@
 // Limits, as clients meet them: what is refused and in which words, what is left, what is given back.
 
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { variant } from "../../support/processes.ts";
 import {
   chunk,
   completion,
   configText,
   type Gateway,
-  recordsOf,
   sse,
   startGateway,
   startUpstream,
   waitFor,
 } from "../stand.ts";
-import { ASK, bearer, errorOf, keyedGateway, makeKey, type TestKey } from "./keyed.ts";
+import {
+  ASK,
+  ask,
+  bearer,
+  errorOf,
+  keyedGateway,
+  makeKey,
+  statusOf,
+  type TestKey,
+} from "./keyed.ts";
 
 interface KeyPage {
   in_flight: number;
@@ -47,16 +54,6 @@ async function pageWhen(
 async function leftOf(gateway: Gateway, key: TestKey, limit: string): Promise<number> {
   const { limits } = await pageOf(gateway, key);
   return limits.find((one) => one.limit === limit)!.remaining;
-}
-
-function ask(gateway: Gateway, { key }: TestKey, more: object = {}, init: RequestInit = {}) {
-  return gateway.post("/v1/chat/completions", { ...ASK, ...more }, { ...init, ...bearer(key) });
-}
-
-async function statusOf(answer: Promise<Response>): Promise<number> {
-  const response = await answer;
-  await response.body?.cancel();
-  return response.status;
 }
 
 /** An upstream whose answers wait until they are let go. */
@@ -524,51 +521,4 @@ Deno.test("access: prompts and answers have a longest size where a key says so",
   const prompt = await ask(gateway, web, { messages: [{ role: "user", content }] });
   assert.equal(prompt.status, 400);
   assert.equal((await errorOf(prompt)).reason, "max_prompt_tokens");
-});
-
-Deno.test("access: a group's salt keeps its prompts apart, whatever a client says", async () => {
-  await using upstream = startUpstream(() => completion("hi"));
-  const web = makeKey("web", { group: "g" });
-  await using gateway = await keyedGateway(upstream, [web], {
-    groups: [{ name: "g", cache_salt: "of-the-group" }],
-  });
-  assert.equal(await statusOf(ask(gateway, web)), 200);
-  assert.equal(await statusOf(ask(gateway, web, { cache_salt: "mine" })), 200);
-  for (const { text } of upstream.seen) assert.equal(JSON.parse(text).cache_salt, "of-the-group");
-});
-
-Deno.test("access: a key whose conversations are not recorded leaves no record", async () => {
-  await using upstream = startUpstream(() => completion("hi"));
-  const [quiet, web] = [makeKey("quiet", { record: false }), makeKey("web")];
-  await using gateway = await keyedGateway(upstream, [quiet, web]);
-  assert.equal(await statusOf(ask(gateway, quiet)), 200);
-  assert.equal(await statusOf(ask(gateway, web)), 200);
-  let text = "";
-  const folder = join(gateway.dataDir, "requests_responses");
-  await waitFor(async () => {
-    text = "";
-    try {
-      for await (const { name } of Deno.readDir(folder)) {
-        text += await Deno.readTextFile(join(folder, name));
-      }
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-    return text.includes('\\"key\\":\\"web\\"');
-  }, "the record");
-  assert.equal(text.trim().split("\n").length, 1);
-  assert.match(text, /\\"charged\\":\{\\"prompt\\":3/);
-});
-
-Deno.test('access: of a key whose record is "meta" no word is kept, and that there was a conversation is', async () => {
-  await using upstream = startUpstream(() => completion("an answer"));
-  const web = makeKey("web", { record: "meta" });
-  await using gateway = await keyedGateway(upstream, [web]);
-  const messages = [{ role: "user", content: "a secret question" }];
-  assert.equal(await statusOf(ask(gateway, web, { messages, stop: ["a secret stop"] })), 200);
-  const [record] = await recordsOf(gateway, 1, "incomplete");
-  assert.ok(record.conversations.every(({ value }) => value === ""));
-  assert.equal(record.meta.key, "web");
-  const text = JSON.stringify(record);
-  for (const word of ["secret", "an answer"]) assert.ok(!text.includes(word), word);
 });
