@@ -111,12 +111,15 @@ export class NullKeeper implements IdKeeper {
     this.ids?.cutBack(count);
   }
 
-  /** Its events are copied. */
-  takeInPlace(): number {
-    return -1;
+  /** What may have to be cut out is copied. */
+  takeInPlace(bytes: Uint8Array): number {
+    if (this.strips && (this.#tail >= 0 || this.#without < MANY)) return -1;
+    return this.ids === null ? bytes.length : this.ids.takeInPlace(bytes);
   }
 
-  putBack(): void {}
+  putBack(bytes: Uint8Array, cleanEnd: number, count: number): void {
+    this.ids?.putBack(bytes, cleanEnd, count);
+  }
 
   take(bytes: Uint8Array, start: number, end: number, to: Uint8Array, at: number): number {
     const stop = this.ids === null
