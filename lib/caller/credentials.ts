@@ -12,7 +12,7 @@ import { Refusal } from "./refusal.ts";
 export function keyIn(
   { headers, target }: Pick<ClientRequest, "headers" | "target">,
 ): string | null {
-  if (queryParts(target).some((pair) => isCredentialPair(pair))) {
+  if (target.includes("?") && queryParts(target).some((pair) => isCredentialPair(pair))) {
     throw refused(
       "A key belongs into `Authorization: Bearer` or `x-api-key`, not into the address.",
     );
@@ -20,7 +20,7 @@ export function keyIn(
   let key: string | null = null;
   for (const [name, value] of headers) {
     if (name !== "authorization" && name !== "x-api-key") continue;
-    const given = name === "authorization" ? bearer(alone(value)) : alone(value);
+    const given = name === "x-api-key" ? alone(value) : bearer(value);
     if (given === "") continue;
     if (given === null) {
       throw refused("Authorization must be `Bearer` and a key.");
@@ -38,9 +38,17 @@ function alone(value: string): string {
   return values.size === 1 ? [...values][0] : value.trim();
 }
 
+/** What all clients write. */
+const USUAL = "Bearer ";
+const UNUSUAL = /[\s,]/;
+
 /** The scheme in any case, blanks in any number; null for another scheme, "" where nothing follows. */
 function bearer(value: string): string | null {
-  const found = /^bearer(?:[ \t]+(\S*))?[ \t]*$/i.exec(value.trim());
+  if (value.startsWith(USUAL)) {
+    const key = value.slice(USUAL.length);
+    if (!UNUSUAL.test(key)) return key;
+  }
+  const found = /^bearer(?:[ \t]+(\S*))?[ \t]*$/i.exec(alone(value).trim());
   return found === null ? null : found[1] ?? "";
 }
 

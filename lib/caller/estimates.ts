@@ -92,15 +92,21 @@ function remember<T>(map: Map<string, T>, name: string, value: T): void {
 /** The last lengths, and the one that most are not longer than. */
 class Lengths {
   readonly #last: number[] = [];
+  /** The same from the shortest to the longest. */
+  readonly #sorted: number[] = [];
   #at = 0;
   usual = USUAL_ANSWER;
 
   add(tokens: number): void {
+    const sorted = this.#sorted;
+    const isFull = this.#last.length === REMEMBERED;
+    let at = isFull ? sorted.indexOf(this.#last[this.#at]) : sorted.length;
+    // The new one goes from the place of the oldest to its own: sorting all would cost microseconds.
+    for (; at > 0 && sorted[at - 1] > tokens; at--) sorted[at] = sorted[at - 1];
+    for (; at < sorted.length - 1 && sorted[at + 1] < tokens; at++) sorted[at] = sorted[at + 1];
+    sorted[at] = tokens;
     this.#last[this.#at] = tokens;
     this.#at = (this.#at + 1) % REMEMBERED;
-    // While there are few of them each counts, later every eighth: sorting costs microseconds.
-    if (this.#last.length === REMEMBERED && this.#at % 8 !== 0) return;
-    const sorted = this.#last.toSorted((a, b) => a - b);
     this.usual = Math.max(1, sorted[Math.ceil(SHARE * sorted.length) - 1]);
   }
 }

@@ -4,21 +4,46 @@ import type { HeaderList } from "../http/message.ts";
 import type { Level } from "./counters.ts";
 
 /** Whether it is the gateway's to say; an instance's own would be about something else. */
-export function isLimitField(name: string): boolean {
-  return name.startsWith("x-ratelimit-") || name.startsWith("anthropic-ratelimit-") ||
-    name.startsWith("ratelimit");
+function isLimitField(name: string): boolean {
+  switch (name[0]) {
+    case "x":
+      return name.startsWith("x-ratelimit-");
+    case "a":
+      return name.startsWith("anthropic-ratelimit-");
+    case "r":
+      return name.startsWith("ratelimit");
+    default:
+      return false;
+  }
 }
 
-/** The tightest of each kind, as the API at `path` says it. `wallMs`: milliseconds since 1970. */
-export function limitHeaders(path: string, levels: readonly Level[], wallMs: number): HeaderList {
+type Fields = (readonly [name: string, value: string])[];
+
+/**
+ * `fields` with the tightest limit of each kind, as the API at `path` says it. `wallMs`: milliseconds since
+ * 1970.
+ */
+export function withLimitHeaders(
+  fields: HeaderList,
+  path: string,
+  levels: readonly Level[],
+  wallMs: number,
+): Fields {
+  // One list, and nothing in between: it is on the way of every request.
+  const all: Fields = [];
+  for (let at = 0; at < fields.length; at++) {
+    if (!isLimitField(fields[at][0])) all.push(fields[at]);
+  }
   const requests = tightest(levels, "requests_per_minute");
   const tokens = tightest(levels, "tokens_per_minute");
-  return path === "/v1/messages" || path.startsWith("/v1/messages/")
-    ? [
-      ...anthropic(requests, ["requests"], wallMs),
-      ...anthropic(tokens, ["tokens", "input-tokens", "output-tokens"], wallMs),
-    ]
-    : openAi(requests, tokens);
+  if (path === "/v1/messages" || path.startsWith("/v1/messages/")) {
+    addAnthropic(all, requests, ["requests"], wallMs);
+    addAnthropic(all, tokens, ["tokens", "input-tokens", "output-tokens"], wallMs);
+  } else {
+    if (requests !== null) addOpenAi(all, requests, OPENAI_REQUESTS);
+    if (tokens !== null) addOpenAi(all, tokens, OPENAI_TOKENS);
+  }
+  return all;
 }
 
 function tightest(levels: readonly Level[], limit: Level["limit"]): Level | null {
@@ -30,33 +55,40 @@ function tightest(levels: readonly Level[], limit: Level["limit"]): Level | null
   return found;
 }
 
-function openAi(requests: Level | null, tokens: Level | null): HeaderList {
-  const fields: [string, string][] = [];
-  if (requests !== null) {
-    fields.push(
-      ["x-ratelimit-limit-requests", String(requests.allowed)],
-      ["x-ratelimit-remaining-requests", String(requests.left)],
-      ["x-ratelimit-reset-requests", span(requests.fullInMs)],
-    );
-  }
-  if (tokens !== null) {
-    fields.push(
-      ["x-ratelimit-limit-tokens", String(tokens.allowed)],
-      ["x-ratelimit-remaining-tokens", String(tokens.left)],
-      ["x-ratelimit-reset-tokens", span(tokens.fullInMs)],
-    );
-  }
-  return fields;
+const OPENAI_REQUESTS = [
+  "x-ratelimit-limit-requests",
+  "x-ratelimit-remaining-requests",
+  "x-ratelimit-reset-requests",
+] as const;
+const OPENAI_TOKENS = [
+  "x-ratelimit-limit-tokens",
+  "x-ratelimit-remaining-tokens",
+  "x-ratelimit-reset-tokens",
+] as const;
+
+function addOpenAi(
+  to: Fields,
+  { allowed, left, fullInMs }: Level,
+  [limit, remaining, reset]: typeof OPENAI_REQUESTS | typeof OPENAI_TOKENS,
+): void {
+  to.push([limit, String(allowed)], [remaining, String(left)], [reset, span(fullInMs)]);
 }
 
-function anthropic(level: Level | null, kinds: readonly string[], wallMs: number): HeaderList {
-  if (level === null) return [];
+function addAnthropic(
+  to: Fields,
+  level: Level | null,
+  kinds: readonly string[],
+  wallMs: number,
+): void {
+  if (level === null) return;
   const reset = new Date(wallMs + Math.ceil(level.fullInMs)).toISOString();
-  return kinds.flatMap((kind): HeaderList => [
-    [`anthropic-ratelimit-${kind}-limit`, String(level.allowed)],
-    [`anthropic-ratelimit-${kind}-remaining`, String(level.left)],
-    [`anthropic-ratelimit-${kind}-reset`, reset],
-  ]);
+  for (const kind of kinds) {
+    to.push(
+      [`anthropic-ratelimit-${kind}-limit`, String(level.allowed)],
+      [`anthropic-ratelimit-${kind}-remaining`, String(level.left)],
+      [`anthropic-ratelimit-${kind}-reset`, reset],
+    );
+  }
 }
 
 /** `120ms`, `1s`, `6m0s`, as OpenAI writes them. */

@@ -13,7 +13,7 @@ import type { Level, Reservation, Reserved, Work } from "./counters.ts";
 import type { PromptSize } from "./estimates.ts";
 import type { Short } from "./key_lines.ts";
 import type { Limits } from "./limits.ts";
-import { isLimitField, limitHeaders } from "./limit_headers.ts";
+import { withLimitHeaders } from "./limit_headers.ts";
 import { Refusal } from "./refusal.ts";
 import { refusalOf } from "./shortage_words.ts";
 import type { Scope } from "./scope.ts";
@@ -126,18 +126,14 @@ export class Visit {
     this.client.cut();
   }
 
-  /** What the caller has left, for the answer's head. */
-  get headers(): HeaderList {
-    const told = limitHeaders(this.options.path, this.#levels, this.limits.wallMs);
-    return this.#isLocal ? [...told, ["x-gateway-limits", "local"]] : told;
-  }
-
-  /** An instance's own limits are no business of the caller's. */
+  /**
+   * The answer's head with what the caller has left. An instance's own limits are no business of the
+   * caller's.
+   */
   withLimits(fields: HeaderList): HeaderList {
-    const kept = fields.some(([name]) => isLimitField(name))
-      ? fields.filter(([name]) => !isLimitField(name))
-      : fields;
-    return [...kept, ...this.headers];
+    const all = withLimitHeaders(fields, this.options.path, this.#levels, this.limits.wallMs);
+    if (this.#isLocal) all.push(["x-gateway-limits", "local"]);
+    return all;
   }
 
   /**
@@ -273,7 +269,9 @@ export class Visit {
   #examineBudgets(): void {
     const { ledger } = this.options;
     for (const scope of this.caller.scopes) {
-      if (scope.budgets.length === 0 || scope.kind === "model") continue;
+      if (scope.kind === "model" || !ledger.isUsedUp(scope.budgets, scope.kind, scope.name)) {
+        continue;
+      }
       const { exhausted } = ledger.budgetOf(scope.budgets, scope.kind, scope.name);
       if (exhausted === undefined) continue;
       const { timeZone } = this.access.config;

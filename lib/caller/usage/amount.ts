@@ -81,6 +81,11 @@ export class Amount {
     numbers[at + 6] = nanos - carry * NANOS;
   }
 
+  /** Tokens of the amount that is kept at `at`. */
+  static tokensAt(numbers: Float64Array, at: number): number {
+    return numbers[at + 1] + numbers[at + 3];
+  }
+
   static from(numbers: Float64Array, at: number): Amount {
     const amount = new Amount();
     amount.requests = numbers[at];

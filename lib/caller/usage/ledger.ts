@@ -5,6 +5,7 @@ import type { Budget, Period } from "../../config/access.ts";
 import { type BudgetLevels, levelOf, levelsOf } from "./budget.ts";
 import { amountOf, type Charge, type Scope, type Used, usedOf } from "./charge.ts";
 import { Periods } from "./period.ts";
+import { CounterHashes } from "./counter_hashes.ts";
 import { Postings } from "./posting.ts";
 import { counterText } from "./row.ts";
 import type { UsageMemory } from "./usage_memory.ts";
@@ -15,6 +16,7 @@ const AGAIN_MS = 100;
 export class Ledger {
   #periods: Periods;
   readonly #postings = new Postings();
+  readonly #hashes = new CounterHashes();
   /** Found no room yet. */
   #late: Charge[] = [];
   #again: ReturnType<typeof setTimeout> | null = null;
@@ -59,6 +61,17 @@ export class Ledger {
       const used = this.#read(scope, name, period);
       return levelOf(budget, period, used, end === null ? null : new Date(end));
     }));
+  }
+
+  /** Whether any of a key's or group's budgets is used up. Each request asks: nothing is made to tell. */
+  isUsedUp(budgets: readonly Budget[], scope: Scope, name: string): boolean {
+    if (budgets.length === 0) return false;
+    const hashes = this.#hashes.of(scope, name, this.#periods.dayAt(this.now()));
+    for (let at = 0; at < budgets.length; at++) {
+      const { period, tokens, cost } = budgets[at];
+      if (this.memory.hasReached(hashes[period], tokens, cost)) return true;
+    }
+    return false;
   }
 
   /** Books what found no room, once more. */

@@ -16,6 +16,8 @@ const HOUR_MS = 3_600_000;
 /** The longest day has 25 hours; a zone that changes its offset may add a few. */
 const LONGEST_DAY_MS = 30 * HOUR_MS;
 const MONTH_MS = 32 * 24 * HOUR_MS;
+/** Days that are remembered. */
+const MAX_DAYS = 4;
 
 /** Name of the counter of everything since the beginning. */
 export const TOTAL = "total";
@@ -23,25 +25,28 @@ export const TOTAL = "total";
 export class Periods {
   /** Made when a moment is first asked for: it costs milliseconds, and without callers nobody asks. */
   #format: Intl.DateTimeFormat | null = null;
-  #day: Day | null = null;
+  /** Those asked for last, the newest first: today, and days up to which sums are kept. */
+  readonly #days: Day[] = [];
   #month: { name: string; end: number } | null = null;
 
   constructor(readonly timeZone: string) {}
 
   /**
-   * The day of a moment. Of moments of one day, all but the first cost two comparisons. Throws RangeError for
-   * a zone that nobody knows.
+   * The day of a moment, the same object for moments of one day; all but the first of them cost some
+   * comparisons. Throws RangeError for a zone that nobody knows.
    */
   dayAt(ms: number): Day {
-    const known = this.#day;
-    if (known !== null && ms >= known.start && ms < known.end) return known;
+    for (const known of this.#days) if (ms >= known.start && ms < known.end) return known;
     const name = this.#nameAt(ms);
     const isAnother = (at: number) => this.#nameAt(at) !== name;
-    return this.#day = {
+    const day = {
       name,
       start: -firstWhere((back) => isAnother(-back), -ms, -ms + LONGEST_DAY_MS) + 1,
       end: firstWhere(isAnother, ms, ms + LONGEST_DAY_MS),
     };
+    this.#days.unshift(day);
+    if (this.#days.length > MAX_DAYS) this.#days.pop();
+    return day;
   }
 
   /** "2026-11-26", "2026-11" or "total": the second half of a counter's name. */

@@ -84,6 +84,11 @@ export class UsageMemory {
     return this.#lock.run(() => this.#counters.read(key));
   }
 
+  /** Whether the counter with this hash has come to so many tokens, or so much money; null for any number. */
+  hasReached(hash: number, tokens: number | null, cost: number | null): boolean {
+    return this.#lock.run(() => this.#counters.hasReached(hash, tokens, cost));
+  }
+
   /** Takes all rows: they begin anew. */
   takeRows(): Booked[] {
     return this.#lock.run(() => {
@@ -199,6 +204,12 @@ class Sums {
   read(key: number): Amount {
     const index = this.find(key);
     return index < 0 ? new Amount() : this.at(index);
+  }
+
+  hasReached(key: number, tokens: number | null, cost: number | null): boolean {
+    const index = this.find(key);
+    const used = index < 0 ? 0 : Amount.tokensAt(this.#numbers, index * NUMBERS);
+    return tokens !== null && used >= tokens || cost !== null && this.read(key).reaches(cost);
   }
 
   clear(): void {

@@ -87,6 +87,32 @@ Deno.test("access 29: the budget that is used up is told with its end, the longe
   assert.deepEqual(ledger.budgetOf([], "key", "web"), { levels: [] });
 });
 
+Deno.test("access 29: whether a budget is used up is told as its levels tell it, over days and zones", () => {
+  const clock = { now: NOON };
+  const ledger = ledgerAt(clock);
+  const budgets = [
+    { period: "day", tokens: 45, cost: null },
+    { period: "month", tokens: null, cost: 0.5 },
+    { period: "total", tokens: 150, cost: 0.9 },
+  ] as const;
+  const told: boolean[] = [];
+  for (let charged = 0; charged < 12; charged++) {
+    for (const subset of [[], budgets, ...budgets.map((one) => [one])]) {
+      for (const scope of ["key", "group"] as const) {
+        const usedUp = ledger.isUsedUp(subset, scope, "web");
+        const { exhausted } = ledger.budgetOf(subset, scope, "web");
+        assert.equal(usedUp, exhausted !== undefined, `${charged} ${JSON.stringify(subset)}`);
+        told.push(usedUp);
+      }
+    }
+    ledger.charge(charge({ at: new Date(clock.now) }));
+    clock.now += 5 * 3_600_000;
+    if (charged === 6) ledger.apply("Asia/Shanghai");
+  }
+  assert.ok(told.includes(true) && told.includes(false));
+  assert.equal(ledger.isUsedUp([{ period: "day", tokens: 0, cost: null }], "key", "new"), true);
+});
+
 Deno.test("access 30: rows are taken once, each with all that was booked in it", () => {
   const memory = UsageMemory.create();
   const ledger = ledgerAt({ now: NOON }, memory);

@@ -76,3 +76,14 @@ Deno.test("what is prepaid has one period that never ends", () => {
   assert.equal(periods.nameOf("total", 0), periods.nameOf("total", Date.now()));
   assert.equal(periods.endOf("total", 0), null);
 });
+
+Deno.test("a day is found once, whichever others are asked for in between", () => {
+  const periods = new Periods("Europe/Berlin");
+  const now = Date.UTC(2026, 10, 27, 12);
+  const today = periods.dayAt(now);
+  for (let hour = 0; hour < 12; hour++) {
+    periods.dayAt(now - 3 * 86_400_000);
+    periods.dayAt(now - 70 * 86_400_000);
+    assert.equal(periods.dayAt(now + hour * 3_600_000 - 43_200_000), today);
+  }
+});
