@@ -1,6 +1,7 @@
 // The key that a request brings, and the request as it goes on without it.
 
 import type { ClientRequest } from "../http/client.ts";
+import { Departure } from "../http/departure.ts";
 import { isCredentialField, isCredentialPair } from "../http/credential_names.ts";
 import type { HeaderList } from "../http/message.ts";
 import { Refusal } from "./refusal.ts";
@@ -57,56 +58,25 @@ function refused(message: string): Refusal {
 }
 
 /** The same request without a word of who brings it: keys end at the gateway. */
-export class StruckRequest implements ClientRequest {
+export class StruckRequest extends Departure implements ClientRequest {
   readonly method: string;
   readonly target: string;
   readonly headers: HeaderList;
-  /** Made for the first that waits. */
-  #waiting: Set<() => void> | null = null;
-  #isCut = false;
 
   constructor(private readonly client: ClientRequest) {
+    super();
     this.method = client.method;
     this.target = client.target;
     this.headers = client.headers.filter(([name]) => !isCredentialField(name));
+    client.onGone(() => this.leave());
   }
 
   get remoteAddress(): string {
     return this.client.remoteAddress;
   }
 
-  get gone(): boolean {
-    return this.#isCut || this.client.gone;
-  }
-
   readBody(limitBytes: number): Promise<Uint8Array> {
     return this.client.readBody(limitBytes);
-  }
-
-  onGone(callback: () => void): () => void {
-    if (this.#isCut) {
-      callback();
-      return () => {};
-    }
-    const waiting = this.#waiting ??= new Set();
-    let takeBack = () => {};
-    const once = () => {
-      if (!waiting.delete(once)) return;
-      takeBack();
-      callback();
-    };
-    waiting.add(once);
-    takeBack = this.client.onGone(once);
-    return () => {
-      waiting.delete(once);
-      takeBack();
-    };
-  }
-
-  /** From now on it is as if the client had left. */
-  cut(): void {
-    this.#isCut = true;
-    for (const callback of [...this.#waiting ?? []]) callback();
   }
 }
 

@@ -123,7 +123,7 @@ export class Visit {
   /** The key was taken away, and nothing under way is to go on: the client is treated as one that left. */
   cut(): void {
     this.isCut = true;
-    this.client.cut();
+    this.client.leave();
   }
 
   /**
