@@ -2,6 +2,8 @@
 // seconds, in one thread with epoll. Checks that each answer is whole and each stream's chunks are all
 // there, in order. Prints one line of JSON, "first" being the time to the first chunk with text or to the end
 // of an answer without a stream; exits 1 when an answer was wrong.
+// For JSON, PACE_MS is how long a client waits before it asks again: with it nobody is kept busy, and what is
+// added to an answer's time is not the time in a queue.
 // Usage: load PORT CONNECTIONS SECONDS json|stream CHUNKS PACE_MS PROMPT_BYTES
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -30,6 +32,7 @@ struct client {
   int text_length;
   size_t sent;          // of the request
   uint64_t begun;
+  uint64_t due;         // when it asks again; 0 for one that does not wait
   bool head, first;     // the head, the first chunk with text have come
   bool finished;        // a finish reason has come
   bool closes;          // the answer is the connection's last
@@ -42,6 +45,7 @@ static struct sockaddr_in address;
 static char *request;
 static size_t request_length;
 static bool streams;
+static uint64_t pause_ns;
 static long chunks_wanted;
 static long requests, chunks, bytes, wrong, running;
 static bool stopping;
@@ -92,6 +96,7 @@ static void fail(struct client *c, const char *why) {
   close(c->fd);
   running--;
   c->fd = -1;
+  c->due = 0;
 }
 
 static void sample(float *list, long *count, double value) {
@@ -111,7 +116,8 @@ static void answered(struct client *c) {
     close(c->fd);
     if (!open_connection(c)) return fail(c, "no new connection");
   }
-  ask(c);
+  if (pause_ns > 0) c->due = now_ns() + pause_ns;
+  else ask(c);
 }
 
 // Looks at one event of a stream; false when it is not the one that must come.
@@ -208,6 +214,22 @@ static void receive(struct client *c) {
   }
 }
 
+// Those whose pause is over ask again, or leave.
+static void wake(struct client **all, int count, uint64_t now) {
+  for (int i = 0; i < count; i++) {
+    struct client *c = all[i];
+    if (c->due == 0 || (c->due > now && !stopping)) continue;
+    c->due = 0;
+    if (!stopping) {
+      ask(c);
+      continue;
+    }
+    close(c->fd);
+    c->fd = -1;
+    running--;
+  }
+}
+
 static int ascending(const void *a, const void *b) {
   float x = *(const float *)a, y = *(const float *)b;
   return (x > y) - (x < y);
@@ -229,6 +251,7 @@ int main(int argc, char **argv) {
   double seconds = atof(argv[3]);
   streams = strcmp(argv[4], "stream") == 0;
   chunks_wanted = atol(argv[5]);
+  pause_ns = streams ? 0 : atoi(argv[6]) * 1000000ull;
   long prompt = atol(argv[7]);
   char *body = malloc(prompt + 200);
   int head = sprintf(body, "{\"model\":\"bench\",\"stream\":%s,\"messages\":[{\"role\":\"user\",\"content\":\"",
@@ -258,13 +281,13 @@ int main(int argc, char **argv) {
     all[i] = c;
   }
   // Their beginnings are spread, so that the first chunk is not that of a stampede.
-  double spread_ns = streams && atoi(argv[6]) > 0 ? seconds * 1e9 / 4 : 0;
+  double spread_ns = streams && atoi(argv[6]) > 0 ? seconds * 1e9 / 4 : pause_ns;
   uint64_t start = now_ns();
   int asked = 0;
   struct epoll_event events[512];
   // Answers under way when the time is over end as they would have; a stream that hangs is wrong.
   while (running > 0) {
-    int n = epoll_wait(epoll, events, 512, asked < connections ? 1 : 100);
+    int n = epoll_wait(epoll, events, 512, asked < connections || pause_ns > 0 ? 1 : 100);
     uint64_t now = now_ns();
     while (asked < connections && now - start >= spread_ns * asked / connections) ask(all[asked++]);
     if (now >= end) stopping = true;
@@ -278,6 +301,7 @@ int main(int argc, char **argv) {
       if (c->fd >= 0 && events[i].events & EPOLLOUT) send_more(c);
       if (c->fd >= 0 && events[i].events & ~EPOLLOUT) receive(c);
     }
+    if (pause_ns > 0) wake(all, asked, now);
   }
   qsort(first_ms, firsts, sizeof *first_ms, ascending);
   qsort(delay_ms, delays, sizeof *delay_ms, ascending);
