@@ -12,7 +12,7 @@ import { isEventStream } from "../sse/detect.ts";
 import type { EventStore } from "../sse/event_store.ts";
 import type { SseObserver } from "../sse/observer.ts";
 import { CLOSELY, dataOf, eventEnd, inspect, PLAIN, USAGE } from "../sse/scan.ts";
-import { type Usage, usageIn, usageOf } from "../sse/usage.ts";
+import { type Usage, usageIn, usageOf, usageOfBody } from "../sse/usage.ts";
 import { joined } from "../http/joined.ts";
 import { AnswerFilter } from "../policy/answer/filter.ts";
 import type { AnswerRules } from "../policy/answer/rules.ts";
@@ -430,13 +430,6 @@ function wantsUsage(streamOptions: readonly Span[], body: Uint8Array): boolean {
   const options = streamOptions.at(-1);
   return options !== undefined &&
     /"include_usage"\s*:\s*true/.test(latin1Text(body, options.start, options.end));
-}
-
-/** Usage stands near the end of a body; only its tail is looked at. */
-function usageOfBody(body: Uint8Array): Usage | null {
-  const tail = latin1Text(body, Math.max(0, body.length - 2048), body.length);
-  const at = tail.lastIndexOf('"usage"');
-  return at < 0 ? null : usageIn(tail.slice(at));
 }
 
 /** The fields of a stream of events that its server did not call one. */

@@ -1,5 +1,6 @@
 // Token counts as they stand in an answer: in its text, found without parsing it, or in a body that is parsed.
 
+import { latin1Text } from "../http/latin1.ts";
 import { isObject, type Json } from "./assemble/answer.ts";
 
 /** Tokens, as a client is told. */
@@ -83,6 +84,24 @@ export function usageOf({ usage }: Json): Usage | null {
   }
   takeCounts(figures, usage);
   return figures.usage(null);
+}
+
+/** Usage is no longer; that of most bodies stands as near to the end. */
+const MAX_BYTES = 2048;
+/** Within a text of the answer the quotes would be escaped. */
+const BEGIN = /"usage"\s*:\s*\{/g;
+
+/** The same of a body that is not parsed. vLLM tells ids and log-probabilities of a prompt behind its usage. */
+export function usageOfBody(body: Uint8Array): Usage | null {
+  const { length } = body;
+  const near = usageAtEnd(latin1Text(body, Math.max(0, length - MAX_BYTES), length));
+  return near ?? (length > MAX_BYTES ? usageAtEnd(latin1Text(body, 0, length)) : null);
+}
+
+function usageAtEnd(json: string): Usage | null {
+  let at = -1;
+  for (const { index } of json.matchAll(BEGIN)) at = index;
+  return at < 0 ? null : usageIn(json.slice(at, at + MAX_BYTES));
 }
 
 /** Sums must stay numbers, whatever an instance says. */

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { SseObserver } from "../../lib/sse/observer.ts";
-import { usageIn, usageOf } from "../../lib/sse/usage.ts";
+import { usageIn, usageOf, usageOfBody } from "../../lib/sse/usage.ts";
 
 const encoder = new TextEncoder();
 
@@ -90,4 +90,27 @@ Deno.test("access 17: a message that tells its prompt at the beginning alone has
     ]),
     expected,
   );
+});
+
+Deno.test("figures of a body stand wherever its server puts them, and not in what it says", () => {
+  const usage = { prompt_tokens: 700, completion_tokens: 8, prompt_tokens_details: null };
+  const choices = [{ message: { content: 'say "usage": {"prompt_tokens": 1}' } }];
+  const ids = Array.from({ length: 700 }, (_, id) => id);
+  const logprobs = ids.map((id) => ({ [id]: { logprob: 0, decoded_token: "usage" } }));
+  for (
+    const body of [
+      { choices, usage },
+      { usage, choices },
+      { choices, usage, prompt_token_ids: ids },
+      { choices, usage, prompt_logprobs: logprobs },
+    ]
+  ) {
+    assert.deepEqual(usageOfBody(encoder.encode(JSON.stringify(body))), {
+      promptTokens: 700,
+      completionTokens: 8,
+      cachedTokens: null,
+    });
+  }
+  const none = { choices, usage: null, prompt_token_ids: ids };
+  assert.equal(usageOfBody(encoder.encode(JSON.stringify(none))), null);
 });

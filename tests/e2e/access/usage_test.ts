@@ -248,3 +248,15 @@ Deno.test("access 1: without keys nobody is limited, and usage is told by addres
     ["", "127.0.0.1", 1],
   ]);
 });
+
+Deno.test("access 17: an answer of more than a megabyte, with its prompt's ids behind the usage, costs what it says", async () => {
+  const prompt_token_ids = Array.from({ length: 200_000 }, (_, id) => 100_000 + id);
+  await using upstream = startUpstream(() => completion("hello", { prompt_token_ids }));
+  const key = makeKey("web");
+  await using folder = await temporaryFolder();
+  await using gateway = await startGateway({ config: configOf(upstream, [key], folder.path) });
+  await askTimes(gateway, key, 1);
+  const page = await (await fetch(`${gateway.url}/v1/key`, bearer(key.key))).json();
+  const { prompt_tokens, completion_tokens } = page.usage.total;
+  assert.deepEqual([prompt_tokens, completion_tokens], [3, 2]);
+});
