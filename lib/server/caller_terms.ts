@@ -64,13 +64,14 @@ export function spentOf(request: ForwardRequest, account: Account, estimatedProm
   const { outcome, status, usage, pieces, response, streamed } = account;
   const nothing = { prompt: 0, cached: 0, completion: 0, estimated: false };
   // What is fetched was made, and counted, before.
-  if (request.client.method !== "POST" || outcome === "rejected" || status >= 400) return nothing;
+  if (request.client.method !== "POST" || outcome === "rejected") return nothing;
   const guess = { prompt: estimatedPrompt, cached: 0, completion: 0, estimated: true };
   if (account.firstByteAt === null) {
     // An answer that is made whole shows nothing before its end: the prompt at least was computed.
-    const wasAsked = outcome === "aborted" && !request.stream && account.attempts.length > 0;
-    return wasAsked ? guess : nothing;
+    const wasAtWork = account.attempts.some(({ outcome }) => outcome === "aborted");
+    return wasAtWork && outcome === "aborted" && !request.stream ? guess : nothing;
   }
+  if (status >= 400) return nothing;
   const isExact = outcome === "complete" || account.isCounted;
   if (usage !== null) {
     const cached = usage.cachedTokens ?? 0;

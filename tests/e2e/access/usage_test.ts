@@ -260,3 +260,33 @@ Deno.test("access 17: an answer of more than a megabyte, with its prompt's ids b
   const { prompt_tokens, completion_tokens } = page.usage.total;
   assert.deepEqual([prompt_tokens, completion_tokens], [3, 2]);
 });
+
+Deno.test("access 12: a whole answer that its client leaves costs its prompt, by an estimate", async () => {
+  const never = Promise.withResolvers<Response>();
+  await using upstream = startUpstream(() => never.promise);
+  const key = makeKey("web");
+  await using folder = await temporaryFolder();
+  await using gateway = await startGateway({ config: configOf(upstream, [key], folder.path) });
+  const leave = new AbortController();
+  const init = { ...bearer(key.key), signal: leave.signal };
+  const left = assert.rejects(gateway.post("/v1/chat/completions", ASK, init));
+  await waitFor(() => upstream.seen.length === 1, "the request to be at the instance");
+  leave.abort();
+  await left;
+  const rows = async () => {
+    const { rows } = await reportUsage({
+      dataDir: folder.path,
+      by: ["outcome"],
+      where: () => true,
+    });
+    return rows.map(({ values, amount: { requests, prompt, completion, estimated } }) => ({
+      ...{ outcome: values[0], requests, completion, estimated },
+      costs: prompt > 0,
+    }));
+  };
+  await waitFor(async () => (await rows()).length > 0, "what was used");
+  never.resolve(completion("hello"));
+  assert.deepEqual(await rows(), [
+    { outcome: "aborted", requests: 1, completion: 0, estimated: 1, costs: true },
+  ]);
+});
