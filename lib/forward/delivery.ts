@@ -18,7 +18,7 @@ import { type Proved, Race } from "./hedge/race.ts";
 import type { Proof } from "./attempt/proof.ts";
 import { refusedOption, refusesRank } from "./added_refused.ts";
 import type { ClientStream } from "./client_stream.ts";
-import type { Failure } from "./failure.ts";
+import { type Failure, wasAsked } from "./failure.ts";
 import type { ForwardRequest } from "./request.ts";
 import type { Movable, Moving } from "./moving.ts";
 import type { SseObserver } from "../sse/observer.ts";
@@ -80,6 +80,8 @@ export interface SharedByAll {
 export class Delivery implements Movable {
   readonly account = new Account();
   place = -1;
+  /** The one beside another that was silent. */
+  #beside: Attempt | null = null;
   /** The attempt that could be left, and the events of its answer once they go to the client. */
   #attemptNow: Attempt | null = null;
   #relayed: SseObserver | null = null;
@@ -282,7 +284,7 @@ export class Delivery implements Movable {
           return null;
         }
         hedging.withdraw();
-        return this.#newAttempt(other, ask, number + 1);
+        return this.#beside = this.#newAttempt(other, ask, number + 1);
       },
       failed: ({ attempt, proof }: Proved) => {
         if (proof.kind === "failed") this.#failed(attempt, proof.failure);
@@ -309,6 +311,7 @@ export class Delivery implements Movable {
   #failed(attempt: Attempt, failure: Failure): void {
     const { account, route } = this;
     const { message, kind } = failure;
+    if (attempt === this.#beside && !wasAsked(failure)) this.shared.hedging.giveBack();
     route.failed(attempt.instance, failure);
     route.wasSilent(attempt.instance, attempt.silentMs);
     if (kind === "lacks") this.parts.lacksModel(attempt.instance);

@@ -39,6 +39,11 @@ export interface Failure {
   retryAfterS: number | null;
 }
 
+/** Whether the instance was given the request: not where it refused, or the gateway lacked a connection. */
+export function wasAsked({ notAsked, kind }: Failure): boolean {
+  return !notAsked && kind !== "scarce";
+}
+
 /** A failure that may be over soon. */
 export function passing(message: string, upstreamStatus?: number): Failure {
   return { message, status: 502, kind: "passing", upstreamStatus, retryAfterS: null };

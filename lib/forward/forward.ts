@@ -41,7 +41,7 @@ export class Forwarder {
       const gatedMs = gate === null ? 0 : performance.now() - since;
       this.#budget.deposit();
       this.#shared.hedging.deposit();
-      const route = new Route(request, config, parts, this.#budget);
+      using route = new Route(request, config, parts, this.#budget);
       const delivery = new Delivery(request, client, route, config, parts, this.#shared);
       await delivery.run();
       delivery.account.waitedMs = gatedMs + route.waitedMs;

@@ -20,4 +20,9 @@ export class RetryBudget {
     this.#balance -= 1;
     return true;
   }
+
+  /** A retry that was taken out asked nobody. */
+  giveBack(): void {
+    this.#balance += 1;
+  }
 }

@@ -13,7 +13,7 @@ import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Acquired, Pool } from "../pool/pool.ts";
 import type { Proof } from "./attempt/proof.ts";
-import type { Failure } from "./failure.ts";
+import { type Failure, wasAsked } from "./failure.ts";
 import { lends } from "./lending.ts";
 import type { ForwardRequest } from "./request.ts";
 import type { RetryBudget } from "./retry_budget.ts";
@@ -81,8 +81,10 @@ export class Route {
   #waits = false;
   /** To be told what comes of the attempt under way. */
   #tellReturning: ReturnType<Returning["asked"]> | null = null;
-  /** Retries on the pool that the budget has granted and that were not made yet. */
-  #granted = 0;
+  /** A retry on the pool that is granted and was not made yet: by the budget, where it is paid. */
+  #granted: "no" | "free" | "paid" = "no";
+  /** Where the retry under way, that the budget has granted, is made. */
+  #paidAt: Instance | null = null;
   #tooLong: TooLong | null = null;
   /** Milliseconds that the request stood in line. */
   waitedMs = 0;
@@ -115,6 +117,11 @@ export class Route {
     if (turn.kind !== "lease") return turn;
     const { instance } = turn.lease;
     this.#addTried(instance);
+    this.#paidAt = null;
+    if (this.#granted !== "no" && !instance.config.fallback) {
+      if (this.#granted === "paid") this.#paidAt = instance;
+      this.#granted = "no";
+    }
     if (this.#waits) this.#tellReturning = this.parts.returning.asked(instance);
     return turn;
   }
@@ -159,10 +166,18 @@ export class Route {
   failed(instance: Instance, failure: Failure): void {
     this.#failures.push({ instance, failure });
     if (failure.kind === "timeout" && !failure.mute) this.#tooSlow.push(instance);
-    // Nothing was sent where it refused, or where the gateway itself lacks what a connection takes.
-    if (failure.notAsked || failure.kind === "scarce") return;
+    if (!wasAsked(failure)) {
+      if (this.#paidAt === instance) this.budget.giveBack();
+      return;
+    }
     this.#asked++;
     this.#looksUntil = performance.now() + this.config.retryMaxWaitS * 1000;
+  }
+
+  /** Nobody is asked any more: a retry that was not made is left to others. */
+  [Symbol.dispose](): void {
+    if (this.#granted === "paid") this.budget.giveBack();
+    this.#granted = "no";
   }
 
   /** The time that its failure took says more of it than how it ended. */
@@ -234,7 +249,7 @@ export class Route {
     if (!await this.#pause(ms)) return false;
     this.#tried = [];
     this.#triedAgain = true;
-    this.#granted = 1;
+    if (this.#granted === "no") this.#granted = "free";
     return true;
   }
 
@@ -315,8 +330,7 @@ export class Route {
     if (this.#looks && this.#isAskedEnough) return null;
     // After the wait each attempt on the pool is a retry, and each retry costs the budget.
     if (this.#triedAgain && this.pool.privateInstances.some(this.#accepts)) {
-      if (this.#granted === 0 && !this.budget.withdraw()) return null;
-      this.#granted = 0;
+      if (!this.#isGranted()) return null;
     }
     const well = this.pool.acquire(this.#accepts, this.#ask);
     // An instance that is known to be out is worth a try only where nobody else can answer.
@@ -411,13 +425,19 @@ export class Route {
     if (again.length === 0 || maxWaitMs === 0) return false;
     // To look again where nobody was asked takes no other request's retry.
     const isFree = looks && this.#failures.at(-1)?.failure.notAsked === true;
-    if (!isFree && this.#granted === 0 && !this.budget.withdraw()) return false;
+    if (isFree && this.#granted === "no") this.#granted = "free";
+    if (!this.#isGranted()) return false;
     const soonest = Math.min(...again.map((instance) => instance.busyForMs));
     const jitter = this.parts.random() * Math.min(500, maxWaitMs - soonest);
     if (!await this.#pause(soonest + jitter)) return false;
     this.#tried = this.#tried.filter((one) => !again.includes(one) || this.#isStillMute(one));
-    this.#granted = 1;
     return true;
+  }
+
+  /** Whether one more retry may be made on the pool, for which the budget is asked once. */
+  #isGranted(): boolean {
+    if (this.#granted === "no" && this.budget.withdraw()) this.#granted = "paid";
+    return this.#granted !== "no";
   }
 
   /** Whoever has been lost over the request so often is lost because of it. */
@@ -425,7 +445,7 @@ export class Route {
     const { stickyTo } = this.request;
     if (stickyTo !== null && name !== stickyTo) return false;
     const lost = this.#failures.filter(({ instance, failure }) =>
-      instance.name === name && !failure.notAsked && failure.kind !== "scarce"
+      instance.name === name && wasAsked(failure)
     );
     return lost.length < MOST_OF_ONE;
   }

@@ -9,7 +9,7 @@ import {
   startGateway,
   waitFor,
 } from "../e2e/stand.ts";
-import { oneOf } from "../support/wait.ts";
+import { oneOf, within } from "../support/wait.ts";
 import {
   chunk,
   completion,
@@ -365,5 +365,34 @@ Deno.test("a second one that fails leaves the first its time, and the other way 
   const { name, text, status } = await answer;
   assert.deepEqual([status, name], [200, "a"], text);
   assert.match(text, /late/);
+  await settled(s.gateway);
+});
+
+Deno.test("a second one that finds nobody takes none from others", async () => {
+  await using s = await two({
+    load_balancing_strategy: "round_robin",
+    error_threshold: 1000,
+    retry: { max_wait: 0 },
+  });
+  s.a.answer = mute;
+  const port = Number(new URL(s.b.server.url).port);
+  await s.b.server[Symbol.asyncDispose]();
+  const leaving = new AbortController();
+  const init = { signal: leaving.signal };
+  // Half of them come to the silent one first: more than may be asked for twice.
+  const silent = Array.from({ length: 12 }, () => ask(s.gateway, {}, undefined, init).catch(mute));
+  await waitFor(async () => {
+    const { instances } = JSON.parse((await s.gateway.health()).text);
+    return instances[1].recent_errors >= 6 + 4;
+  }, "the dead one to be asked beside it");
+  await using _again = await startOddServer((call) => stream(call, "b"), port);
+  let before: number;
+  do {
+    before = s.a.asked.length;
+    const { name } = await within(ask(s.gateway), "an answer");
+    assert.equal(name, "b");
+  } while (s.a.asked.length === before);
+  leaving.abort();
+  await Promise.all(silent);
   await settled(s.gateway);
 });

@@ -294,6 +294,32 @@ Deno.test("looking for one that has died takes no retry from others", async () =
   await settled(gateway);
 });
 
+Deno.test("a retry that finds nobody takes none from others", async () => {
+  await using busy = await startOddServer((call) => {
+    call.write(
+      call.number % 2 === 0
+        ? "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n"
+        : whole(completion("again")),
+    );
+  });
+  await using gateway = await startGatewayFor([], {
+    instances: [
+      { url: deadUrl(), model_name: "dead", name: "dead" },
+      { url: busy.url, model_name: "demo", name: "busy" },
+    ],
+    retry: { max_wait: 0.02 },
+  });
+  // Far more than the ten retries that the budget of each worker has in a quiet time.
+  await Promise.all(Array.from({ length: 60 }, async () => {
+    const answer = await gateway.post("/v1/chat/completions", chatBody({ model: "dead" }));
+    await errorOf(answer, 502, "BadGatewayError");
+  }));
+  for (let n = 0; n < 5; n++) {
+    assert.equal(await contentOf(await gateway.post("/v1/chat/completions", chatBody())), "again");
+  }
+  await settled(gateway);
+});
+
 Deno.test("where nobody was there to be asked the client hears so without a wait", async () => {
   await using gateway = await startGatewayFor([deadUrl()], { retry: { max_wait: 600 } });
   const asked = gateway.post("/v1/chat/completions", chatBody());

@@ -52,6 +52,11 @@ export class Hedging {
     this.#balance--;
   }
 
+  /** It asked nobody. */
+  giveBack(): void {
+    this.#balance++;
+  }
+
   /**
    * Whether a second instance may be asked for the same: not where asking twice has effects, or where silence
    * proves nothing.
