@@ -86,7 +86,11 @@ export class RequestWriter {
   #begin(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    this.#running ??= this.#write();
+    // Here and not in the write, which may fail before there is a promise of it.
+    this.#running ??= this.#write().finally(() => {
+      this.#running = null;
+      if (this.#lines > 0) this.#gather();
+    });
   }
 
   async #write(): Promise<void> {
@@ -113,8 +117,6 @@ export class RequestWriter {
       this.#dropped = 0;
     } finally {
       batch.clear();
-      this.#running = null;
-      if (this.#lines > 0) this.#gather();
     }
   }
 }

@@ -11,7 +11,7 @@ import { queryIn } from "../../lib/requests/parameters.ts";
 import { RequestWriter } from "../../lib/requests/writer.ts";
 import { REPORT } from "../observe/sample_report.ts";
 import { temporaryFolder } from "../support/processes.ts";
-import { oneOf } from "../support/wait.ts";
+import { oneOf, waitFor } from "../support/wait.ts";
 
 const NOON = new Date(2026, 0, 31, 12, 30);
 const NO_LIMIT = { days: null, bytes: null };
@@ -88,6 +88,30 @@ Deno.test("a disk that takes nothing costs the lines, is told, and costs no line
   writer.add(report("c"));
   await writer.flush();
   assert.deepEqual(await idsOf(folder.path), ["c"]);
+});
+
+Deno.test("a write that fails before it has begun costs its lines, and none after it", async () => {
+  await using folder = await temporaryFolder();
+  const lost: number[] = [];
+  let clockFails = true;
+  const writer = new RequestWriter({ dataDir: folder.path, enabled: true, keep: NO_LIMIT }, {
+    now: () => {
+      if (clockFails) throw new Error("no time");
+      return NOON;
+    },
+    ageNow: () => NOON,
+    onError: (_, lines) => lost.push(lines),
+  });
+  writer.add(report("a"));
+  await writer.flush();
+  assert.deepEqual(lost, [1]);
+  clockFails = false;
+  writer.add(report("b"));
+  // By itself, and for whoever waits for it.
+  await waitFor(async () => (await idsOf(folder.path)).length === 1, "the next line");
+  writer.add(report("c"));
+  await writer.flush();
+  assert.deepEqual(await idsOf(folder.path), ["c", "b"]);
 });
 
 Deno.test("half a line that a crash left costs itself alone", async () => {
