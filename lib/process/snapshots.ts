@@ -7,6 +7,7 @@ import type { Config } from "../config/config.ts";
 import { placeId } from "../config/normalise_discovery.ts";
 import type { ActionResult } from "../dashboard/source.ts";
 import { type Target, withFound } from "../discover/target.ts";
+import { logger } from "../observe/log.ts";
 import type { SlotTable } from "../pool/fleet.ts";
 
 /** What one instance may list: no more is believed. */
@@ -47,6 +48,8 @@ export class Snapshots {
     private readonly slots: SlotTable,
     /** Whether the environment names a proxy for an origin. */
     private readonly isProxied: (origin: string) => boolean,
+    /** A part could not take a snapshot over, and goes on by the one before. */
+    private readonly onFault: (error: unknown) => void = sayFault,
   ) {
     this.#file = config;
     this.#current = this.#snapshotOf(config);
@@ -162,7 +165,16 @@ export class Snapshots {
 
   #tell(next = this.#madeOf(this.#file)): void {
     this.#current = next;
-    for (const part of this.#parts) part.apply(next);
+    for (const part of this.#parts) {
+      // Whoever was told has changed it once more: all know of that already.
+      if (this.#current !== next) return;
+      try {
+        part.apply(next);
+      } catch (error) {
+        // That one part fails is no reason for the others not to hear.
+        this.onFault(error);
+      }
+    }
   }
 
   /** What is to be in force where the file says this. NoRoomError where that is too much. */
@@ -183,6 +195,10 @@ export class Snapshots {
       proxied: config.instances.map(({ origin }) => origin).filter(this.isProxied),
     };
   }
+}
+
+function sayFault(error: unknown): void {
+  logger.error("internal error: a part goes on by the configuration before: {error}", { error });
 }
 
 function noInstance(name: string, { instances }: Config): ActionResult {

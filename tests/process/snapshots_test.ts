@@ -42,6 +42,37 @@ Deno.test("those who joined hear of a reload in the order in which they joined, 
   assert.deepEqual(weightsIn(snapshots.current), { a: 2, b: 1 });
 });
 
+Deno.test("one that cannot take a reload over keeps nobody else from hearing of it, and it is said", () => {
+  const faults: unknown[] = [];
+  const slots = new SlotTable(SharedState.create());
+  const snapshots = new Snapshots(configOf({ a: 1 }), slots, () => false, (f) => faults.push(f));
+  const heard: string[] = [];
+  const fault = new Error("no");
+  snapshots.join({ apply: () => heard.push("first") });
+  snapshots.join({
+    apply() {
+      throw fault;
+    },
+  });
+  snapshots.join({ apply: () => heard.push("last") });
+  snapshots.load(configOf({ a: 2 }));
+  assert.deepEqual(heard, ["first", "last"]);
+  assert.deepEqual(faults, [fault]);
+});
+
+Deno.test("one that changes what is in force while it hears of it leaves none behind", () => {
+  const snapshots = snapshotsOf({ a: 1, b: 3 });
+  const heard: Record<string, number>[] = [];
+  snapshots.join({
+    apply() {
+      if (!snapshots.drained.has("b")) snapshots.drain("b");
+    },
+  });
+  snapshots.join({ apply: (snapshot) => heard.push(weightsIn(snapshot)) });
+  snapshots.load(configOf({ a: 2, b: 3 }));
+  assert.deepEqual(heard.at(-1), { a: 2, b: 0 });
+});
+
 Deno.test("a snapshot tells each instance's slot and whose requests go through a proxy, and can be cloned", () => {
   const snapshots = snapshotsOf({ a: 1, b: 1 }, (origin) => origin === "http://10.0.0.1:8000");
   const { config, slots, proxied } = snapshots.current;
