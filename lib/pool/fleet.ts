@@ -117,6 +117,11 @@ export class SlotTable {
     return { config: Object.freeze({ ...whole, instances }), leftOut };
   }
 
+  /** Whether each instance of `config` has the slots of all of its ranks among `slots`. */
+  holdsRanks({ instances }: Config, slots: Readonly<Record<string, number>>): boolean {
+    return instances.every((one) => rankKeys(one).every((key) => slots[key] !== undefined));
+  }
+
   #hasDrained(slot: number): boolean {
     return this.shared.fleet.inFlight(slot) === 0 && this.shared.line.length(slot) === 0;
   }

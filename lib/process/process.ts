@@ -98,6 +98,7 @@ export class GatewayProcess {
   readonly #loads: LoadWatch;
   readonly #models: ModelWatch;
   readonly #index: IndexKeeper;
+  readonly #room: RoomWatch;
   readonly #discovery: Discovery;
   readonly #peering: Peering;
   readonly #reload: Reload;
@@ -171,7 +172,7 @@ export class GatewayProcess {
     this.#models = new ModelWatch(snapshots, this.#runtime);
     this.#index = new IndexKeeper(this.#runtime.fleet, () => Date.now(), snapshots);
     const bulletin = this.#bulletin;
-    new RoomWatch(snapshots, bulletin);
+    this.#room = new RoomWatch(snapshots, bulletin);
     this.#discovery = new Discovery({ snapshots, bulletin, configFile: file.path, env });
     this.#peering = new Peering({
       snapshots,
@@ -283,6 +284,7 @@ export class GatewayProcess {
     this.#source.close();
     await this.#reload.close();
     await this.#discovery.close();
+    this.#room.close();
     await this.#peering.close();
     this.#health.close();
     this.#keyWatch.close();

@@ -78,6 +78,22 @@ export class Snapshots {
     return this.#leftOut;
   }
 
+  /** Whether anything lacks room: what was left out, or ranks that count as one. */
+  get lacksRoom(): boolean {
+    const { config, slots } = this.#current;
+    return this.#leftOut.length > 0 || !this.slots.holdsRanks(config, slots);
+  }
+
+  /** Takes in what lacked room, as far as what still had requests has made some. */
+  takeIn(): void {
+    if (!this.lacksRoom) return;
+    const leftOut = this.#leftOut.length;
+    const places = Object.keys(this.#current.slots).length;
+    const next = this.#madeOf(this.#file);
+    const isMore = this.#leftOut.length < leftOut || Object.keys(next.slots).length > places;
+    if (isMore) this.#tell(next);
+  }
+
   /** Puts `part` on the list: from now on it is told of each new snapshot, after those before it. */
   join(part: Reloadable): void {
     this.#parts.push(part);

@@ -9,6 +9,7 @@ import { NoRoomError, SlotTable } from "../../lib/pool/fleet.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import { RoomWatch } from "../../lib/process/room_watch.ts";
 import { type Snapshot, Snapshots } from "../../lib/process/snapshots.ts";
+import { waitFor } from "../support/wait.ts";
 
 function configOf(weights: Record<string, number>): Config {
   const instances = Object.entries(weights).map(([name, weight], index) => ({
@@ -164,7 +165,8 @@ Deno.test("a file that there is no room for beside what still has requests chang
 });
 
 Deno.test("models that are listed are left out as far as there is no room, and it is said once", () => {
-  const { config, snapshots, said } = crowded();
+  using crowd = crowded();
+  const { config, snapshots, said } = crowd;
   const [listing, other] = config.instances;
   const before = Object.keys(snapshots.current.slots).length;
   assert.equal(before, 1000 + 1);
@@ -185,7 +187,8 @@ Deno.test("models that are listed are left out as far as there is no room, and i
 });
 
 Deno.test("instances that are found are left out as far as there is no room", () => {
-  const { config, snapshots, said } = crowded();
+  using crowd = crowded();
+  const { config, snapshots, said } = crowd;
   const [discovery] = config.discovery;
   const targets = Array.from({ length: 30 }, (_, n) => ({ host: `10.9.0.${n}`, port: 8000 }));
   snapshots.found(placeId(discovery), targets);
@@ -196,6 +199,43 @@ Deno.test("instances that are found are left out as far as there is no room", ()
   assert.equal(snapshots.config.instances.length, 500 + 30);
   snapshots.load(config);
   assert.equal(snapshots.config.instances.length, 1000 + 23, "the file comes first");
+});
+
+Deno.test("what was left out is taken in when those that are gone have ended their requests", async () => {
+  using crowd = crowded();
+  const { config, snapshots, shared } = crowd;
+  const [discovery] = config.discovery;
+  const { slots } = snapshots.current;
+  const gone = config.instances.slice(-3);
+  const busy = gone.map(({ id }) => shared.fleet.at(slots[id]).inFlight);
+  for (const one of busy) one.add(1);
+  let told = 0;
+  snapshots.join({ apply: () => told++ });
+  const targets = Array.from({ length: 30 }, (_, n) => ({ host: `10.9.0.${n}`, port: 8000 }));
+  snapshots.found(placeId(discovery), targets);
+  snapshots.load(Object.freeze({ ...config, instances: config.instances.slice(0, -3) }));
+  assert.equal(snapshots.leftOut.length, 7);
+  for (const one of busy.slice(0, 2)) one.add(-1);
+  await waitFor(() => snapshots.leftOut.length === 5, "room for two");
+  assert.equal(snapshots.config.instances.length, 997 + 25);
+  busy[2].add(-1);
+  await waitFor(() => snapshots.leftOut.length === 4, "room for one more");
+  assert.equal(told, 4, "told of what has changed, not of each look");
+});
+
+Deno.test("ranks that count as one for want of room are places of their own when there is some", async () => {
+  using crowd = crowded();
+  const { config, snapshots, shared } = crowd;
+  const { slots } = snapshots.current;
+  const [first] = config.instances;
+  const gone = config.instances.slice(-10);
+  const busy = gone.map(({ id }) => shared.fleet.at(slots[id]).inFlight);
+  for (const one of busy) one.add(1);
+  snapshots.ranked(first.id, 32);
+  snapshots.load(Object.freeze({ ...config, instances: config.instances.slice(0, -10) }));
+  assert.equal(rankedIn(snapshots.current), 0);
+  for (const one of busy) one.add(-1);
+  await waitFor(() => rankedIn(snapshots.current) === 1, "its ranks to have places");
 });
 
 const listed = (letter: string, count: number) =>
@@ -214,8 +254,10 @@ function crowded() {
   const loaded = loadConfig("test", JSON.stringify({ instances, discovery }), () => undefined);
   assert.ok(loaded.ok, JSON.stringify(loaded));
   const { config } = loaded;
-  const snapshots = new Snapshots(config, new SlotTable(SharedState.create()), () => false);
+  const shared = SharedState.create();
+  const snapshots = new Snapshots(config, new SlotTable(shared), () => false);
   const said: string[] = [];
-  new RoomWatch(snapshots, { note: (_kind, _subject, message) => said.push(message) });
-  return { config, snapshots, said };
+  const note = (_kind: string, _subject: string, message: string) => said.push(message);
+  const watch = new RoomWatch(snapshots, { note }, 1);
+  return { config, snapshots, shared, said, [Symbol.dispose]: () => watch.close() };
 }
