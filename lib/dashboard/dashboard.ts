@@ -136,7 +136,8 @@ export class Dashboard {
     // What is acknowledged holds for the next request, and outlives a crash.
     await this.source.kept();
     const moved = move && isDrained ? await this.source.move(instance) : {};
-    return json(200, { ok: true, ...moved });
+    const note = result.ok && result.note !== undefined ? { note: result.note } : {};
+    return json(200, { ok: true, ...note, ...moved });
   }
 
   /** The body is the text of a configuration. It may name files and variables: only with the token. */

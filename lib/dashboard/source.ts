@@ -181,7 +181,10 @@ export interface ConfigCheck {
   needs_restart: readonly string[];
 }
 
-export type ActionResult = { ok: true } | { ok: false; status: 404 | 409; message: string };
+/** `note`: what was done does not mean what it usually means, and why. */
+export type ActionResult =
+  | { ok: true; note?: string }
+  | { ok: false; status: 404 | 409; message: string };
 
 /** A question to an instance, and what came of it. */
 export interface ProbeStepView {

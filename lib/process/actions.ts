@@ -29,6 +29,7 @@ export class Actions {
       this.conditions.drained(name);
       logger.warning("{name} is drained until it is undrained", { name });
       this.bulletin.note("drain", name, "gets no new requests until it is undrained");
+      this.#tellNote("drain", name, result.note);
     }
     return result;
   }
@@ -47,9 +48,16 @@ export class Actions {
     if (result.ok) {
       this.conditions.undrained(name);
       logger.warning("{name} is no longer drained", { name });
-      this.bulletin.note("undrain", name, "gets requests again");
+      if (result.note === undefined) this.bulletin.note("undrain", name, "gets requests again");
+      this.#tellNote("undrain", name, result.note);
     }
     return result;
+  }
+
+  #tellNote(kind: "drain" | "undrain", name: string, note: string | undefined): void {
+    if (note === undefined) return;
+    logger.warning("{name}: {note}", { name, note });
+    this.bulletin.note(kind, name, note);
   }
 
   /** The limits of a key, a group or a model are as if nothing had been used. */

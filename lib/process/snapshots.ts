@@ -160,7 +160,7 @@ export class Snapshots {
     }
     this.#drained.add(name);
     this.#tell();
-    return { ok: true };
+    return this.#done(name, "it gets no requests as it is, and none when there is");
   }
 
   undrain(name: string): ActionResult {
@@ -171,7 +171,13 @@ export class Snapshots {
       return { ok: false, status: 409, message: `${name} was not drained here` };
     }
     this.#tell();
-    return { ok: true };
+    return this.#done(name, "it gets requests when there is");
+  }
+
+  /** What was asked for is done; where the instance was left out, that means so much. */
+  #done(name: string, meaning: string): ActionResult {
+    if (this.config.instances.some((one) => one.name === name)) return { ok: true };
+    return { ok: true, note: `there is no room for it in the gateway now: ${meaning}` };
   }
 
   /** With what was found, before what was drained. */

@@ -201,6 +201,26 @@ Deno.test("instances that are found are left out as far as there is no room", ()
   assert.equal(snapshots.config.instances.length, 1000 + 23, "the file comes first");
 });
 
+Deno.test("who drains or undrains one that was left out hears so", () => {
+  using crowd = crowded();
+  const { config, snapshots } = crowd;
+  const targets = Array.from({ length: 30 }, (_, n) => ({ host: `10.9.0.${n}`, port: 8000 }));
+  snapshots.found(placeId(config.discovery[0]), targets);
+  const [out] = snapshots.leftOut;
+  const inside = snapshots.config.instances.at(-1)!.name;
+  const why = "there is no room for it in the gateway now: ";
+  assert.deepEqual(snapshots.drain(inside), { ok: true });
+  assert.deepEqual(snapshots.drain(out), {
+    ok: true,
+    note: `${why}it gets no requests as it is, and none when there is`,
+  });
+  assert.deepEqual(snapshots.undrain(inside), { ok: true });
+  assert.deepEqual(snapshots.undrain(out), {
+    ok: true,
+    note: `${why}it gets requests when there is`,
+  });
+});
+
 Deno.test("what was left out is taken in when those that are gone have ended their requests", async () => {
   using crowd = crowded();
   const { config, snapshots, shared } = crowd;

@@ -13,8 +13,9 @@ export async function drainInstance(
   { wait, move }: { wait: boolean; move: boolean },
 ): Promise<number> {
   try {
-    const { moved, staying } = await askGateway(gateway, "drain", { instance: name, move });
+    const { moved, staying, note } = await askGateway(gateway, "drain", { instance: name, move });
     console.error(`${name} gets no new requests until it is undrained`);
+    if (note !== undefined) console.error(note);
     if (move) {
       const stay = staying === 0 ? "" : `; ${staying} cannot be moved and finish there`;
       console.error(`${moved} requests under way go on elsewhere${stay}`);
@@ -29,8 +30,8 @@ export async function drainInstance(
 /** Resolves to the exit code. */
 export async function undrainInstance(gateway: GatewayPlace, name: string): Promise<number> {
   try {
-    await askGateway(gateway, "undrain", { instance: name });
-    console.error(`${name} gets requests again`);
+    const { note } = await askGateway(gateway, "undrain", { instance: name });
+    console.error(note === undefined ? `${name} gets requests again` : `${name}: ${note}`);
     return 0;
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
