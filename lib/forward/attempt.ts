@@ -92,6 +92,8 @@ export class Attempt {
   #isSwallowed = false;
   /** The instance answers nobody, as others' requests or its health check tell. */
   #isMute = false;
+  /** It went out on two connections, one after the other. */
+  #wentTwice = false;
   #notGone: (() => void) | null = null;
   /** The gateway's own key, which the instance's words shall not tell. */
   readonly #secret: Secret;
@@ -274,7 +276,8 @@ export class Attempt {
 
   /** Why the attempt failed. Rethrows what is no UpstreamError. */
   explain(error: unknown): Failure {
-    const failure = explainError(error);
+    const explained = explainError(error);
+    const failure = this.#wentTwice ? { ...explained, askedTwice: true } as const : explained;
     if (error instanceof UpstreamError && error.fault === "refused") this.lease.refused();
     // One that is found to answer nobody is left for another, whatever its limit.
     if (failure.kind === "timeout" && this.#isMute) return { ...failure, mute: true };
@@ -377,6 +380,9 @@ export class Attempt {
         const leftS = timeouts.firstByteS - (this.parts.clock.now - startedAt) / 1000;
         return this.#isWorthConnecting ? Math.min(leftS, MORE_TO_CONNECT_S) : 0;
       },
+      // What has failed once is not given to an instance twice in one attempt.
+      anew: this.number > 1,
+      onAgain: () => this.#wentTwice = true,
       onHeard: () => this.#limits.heard(),
     };
     this.#call = trace === null

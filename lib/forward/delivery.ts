@@ -18,7 +18,7 @@ import { type Proved, Race } from "./hedge/race.ts";
 import type { Proof } from "./attempt/proof.ts";
 import { refusedOption, refusesRank } from "./added_refused.ts";
 import type { ClientStream } from "./client_stream.ts";
-import { type Failure, wasAsked } from "./failure.ts";
+import { type Failure, timesAsked } from "./failure.ts";
 import type { ForwardRequest } from "./request.ts";
 import type { Movable, Moving } from "./moving.ts";
 import type { SseObserver } from "../sse/observer.ts";
@@ -311,7 +311,7 @@ export class Delivery implements Movable {
   #failed(attempt: Attempt, failure: Failure): void {
     const { account, route } = this;
     const { message, kind } = failure;
-    if (attempt === this.#beside && !wasAsked(failure)) this.shared.hedging.giveBack();
+    if (attempt === this.#beside && timesAsked(failure) === 0) this.shared.hedging.giveBack();
     route.failed(attempt.instance, failure);
     route.wasSilent(attempt.instance, attempt.silentMs);
     if (kind === "lacks") this.parts.lacksModel(attempt.instance);

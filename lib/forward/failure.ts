@@ -29,6 +29,8 @@ export interface Failure {
     | "moved";
   /** Nothing was sent: the instance knows nothing of the request. */
   notAsked?: true;
+  /** It went out on a kept connection, which ended, and once more on a new one: it may have been read twice. */
+  askedTwice?: true;
   /**
    * The instance was found to answer nobody while the request waited there: no limit of the request's own is
    * over, and once the instance answers others it may be asked again.
@@ -39,9 +41,9 @@ export interface Failure {
   retryAfterS: number | null;
 }
 
-/** Whether the instance was given the request: not where it refused, or the gateway lacked a connection. */
-export function wasAsked({ notAsked, kind }: Failure): boolean {
-  return !notAsked && kind !== "scarce";
+/** How often the instance was given the request: never where it refused, or the gateway lacked a connection. */
+export function timesAsked({ notAsked, askedTwice, kind }: Failure): number {
+  return notAsked || kind === "scarce" ? 0 : askedTwice ? 2 : 1;
 }
 
 /** A failure that may be over soon. */

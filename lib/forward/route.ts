@@ -13,7 +13,7 @@ import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Acquired, Pool } from "../pool/pool.ts";
 import type { Proof } from "./attempt/proof.ts";
-import { type Failure, wasAsked } from "./failure.ts";
+import { type Failure, timesAsked } from "./failure.ts";
 import { lends } from "./lending.ts";
 import type { ForwardRequest } from "./request.ts";
 import type { RetryBudget } from "./retry_budget.ts";
@@ -73,7 +73,7 @@ export class Route {
   #triedAgain = false;
   /** performance.now() up to which the pool is looked at again where nobody is there to be asked. */
   #looksUntil = Infinity;
-  /** How often an instance was really given the request, and failed. */
+  /** How often instances were really given the request, and failed. */
   #asked = 0;
   /** It looks for one that is back. */
   #looks = false;
@@ -166,11 +166,12 @@ export class Route {
   failed(instance: Instance, failure: Failure): void {
     this.#failures.push({ instance, failure });
     if (failure.kind === "timeout" && !failure.mute) this.#tooSlow.push(instance);
-    if (!wasAsked(failure)) {
+    const times = timesAsked(failure);
+    if (times === 0) {
       if (this.#paidAt === instance) this.budget.giveBack();
       return;
     }
-    this.#asked++;
+    this.#asked += times;
     this.#looksUntil = performance.now() + this.config.retryMaxWaitS * 1000;
   }
 
@@ -444,10 +445,11 @@ export class Route {
   #mayHaveItAgain({ name }: Instance): boolean {
     const { stickyTo } = this.request;
     if (stickyTo !== null && name !== stickyTo) return false;
-    const lost = this.#failures.filter(({ instance, failure }) =>
-      instance.name === name && wasAsked(failure)
-    );
-    return lost.length < MOST_OF_ONE;
+    let lost = 0;
+    for (const { instance, failure } of this.#failures) {
+      if (instance.name === name) lost += timesAsked(failure);
+    }
+    return lost < MOST_OF_ONE;
   }
 
   /** It was left since it answered nobody, and it still does not. */

@@ -17,6 +17,10 @@ export interface UpstreamRequest {
   connectTimeoutS: number;
   /** Asked when that is over: how many seconds more; 0, as without it, to give up. */
   moreToConnectS?(): number;
+  /** Not on a kept connection: whether that still stands is known only once the request went out on it. */
+  anew?: boolean;
+  /** Called where it goes out once more, since the kept connection that it went out on has ended. */
+  onAgain?(): void;
   /** Called with the first byte of the answer, or with its head where nothing tells of bytes. */
   onHeard?(): void;
 }

@@ -14,7 +14,7 @@ import {
   startFleet,
   startGatewayFor,
 } from "./fleet.ts";
-import { completion, startOddServer, whole } from "./odd_server.ts";
+import { completion, type OddCall, startOddServer, whole } from "./odd_server.ts";
 import { freePort } from "../support/ports.ts";
 
 /** An address where nobody listens. */
@@ -317,6 +317,33 @@ Deno.test("a retry that finds nobody takes none from others", async () => {
   for (let n = 0; n < 5; n++) {
     assert.equal(await contentOf(await gateway.post("/v1/chat/completions", chatBody())), "again");
   }
+  await settled(gateway);
+});
+
+Deno.test("a request that has its connection reset is given to an instance three times at most", async (t) => {
+  if (Deno.env.get("TEST_TRANSPORT") === "fetch") {
+    // Deno's fetch asks as often as there are kept connections.
+    await t.step({ name: "left to fetch", ignore: true, fn: () => {} });
+    return;
+  }
+  let poisoned = 0;
+  const good: OddCall[] = [];
+  await using server = await startOddServer((call) => {
+    if (!call.text.includes("poison")) return void good.push(call);
+    poisoned++;
+    call.reset();
+  });
+  await using gateway = await startGatewayFor([server.url], { retry: { max_wait: 2 }, workers: 1 });
+  // Kept connections, more than there could be attempts.
+  const answers = Array.from({ length: 8 }, async () => {
+    assert.ok(await contentOf(await gateway.post("/v1/chat/completions", chatBody())));
+  });
+  await waitFor(() => good.length === 8, "all of them");
+  for (const call of good) call.write(whole(completion("good")));
+  await Promise.all(answers);
+  const body = chatBody({ messages: [{ role: "user", content: "poison" }] });
+  await errorOf(await gateway.post("/v1/chat/completions", body), 502, "BadGatewayError");
+  assert.ok(poisoned >= 2 && poisoned <= 3, `given to it ${poisoned} times`);
   await settled(gateway);
 });
 

@@ -172,11 +172,13 @@ class Http1Call implements UpstreamCall {
       const { origin, key, path } = this.#to;
       const head = requestHead(this.#request, origin, path);
       const { idle } = this.#transport;
-      const kept = idle.takeFresh(key) ?? await idle.take(key);
+      const { anew, onAgain } = this.#request;
+      const kept = anew ? null : idle.takeFresh(key) ?? await idle.take(key);
       if (kept !== null) {
         const answer = await this.#ask(kept, head, true);
         if (answer !== null) return this.#begin(answer);
         kept.close();
+        onAgain?.();
         this.#phase = "connect";
       }
       const answer = await this.#ask(await this.#connect(origin), head, false);
