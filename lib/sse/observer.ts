@@ -23,6 +23,7 @@ import {
   HOLLOW,
   MALFORMED,
   missingEnd,
+  OPENING,
   PLAIN,
   SAYS_NOTHING,
   Scanner,
@@ -90,6 +91,8 @@ export class SseObserver {
   /** The figures that went by first, and last. */
   #firstUsage: Uint8Array | null = null;
   #usage: Uint8Array | null = null;
+  /** They are those of the answer so far, or of one choice of several: the last ones come apart. */
+  #isUsagePartial = false;
   /** An event of an API that names the reason first went by. */
   #stopping = false;
   readonly #finished = new Set<number>();
@@ -240,7 +243,7 @@ export class SseObserver {
   /** Whether the answer is whole and nothing more will be known of it, though an event may follow. */
   get isOver(): boolean {
     return this.finished && this.understood && this.fault === null &&
-      (this.done || this.#usage !== null);
+      (this.done || (this.#usage !== null && !this.#isUsagePartial));
   }
 
   /**
@@ -351,6 +354,7 @@ export class SseObserver {
       this.fault = fault("empty", "it ended the answer before it began");
       return false;
     }
+    const wasFinished = this.finished;
     if (flags & FINISH) {
       // A choice that says twice that it ends is one choice.
       for (const index of choicesEnding(bytes, start, end)) {
@@ -366,6 +370,7 @@ export class SseObserver {
       const before = isAlone ? this.usage?.completionTokens ?? 0 : -1;
       this.#usage = usageFrom(bytes, start, end);
       this.#firstUsage ??= this.#usage;
+      this.#notePartial(flags, wasFinished);
       if (isAlone && (this.usage?.completionTokens ?? 0) <= before) saysAnything = false;
       if (this.hidesUsage) this.#hideUsage(flags, bytes, start, end);
     }
@@ -389,6 +394,13 @@ export class SseObserver {
     if (this.#silent <= MAX_SILENT_BYTES || this.finished) return true;
     this.fault = fault("empty", `it sent more than ${MAX_SILENT_BYTES} bytes that say nothing`);
     return false;
+  }
+
+  #notePartial(flags: number, wasFinished: boolean): void {
+    if (wasFinished || (flags & APART) !== 0) this.#isUsagePartial = false;
+    else if (this.choices > 1 || (flags & (OPENING | FINISH | STOPPING)) === 0) {
+      this.#isUsagePartial = true;
+    }
   }
 
   /** A server that tells figures with each event does so unasked, and the client would see them. */

@@ -139,3 +139,27 @@ Deno.test("usage that is told in two parts is one: the prompt at the beginning, 
     assert.deepEqual(feed(stream({ ...begin, output_tokens: 15 }), size).observer.usage, whole);
   }
 });
+
+Deno.test("figures with each event are of the answer so far, and those of several choices of one: more follow", () => {
+  const told = (choices: unknown[], completion: number) =>
+    `data: ${
+      JSON.stringify({ choices, usage: { prompt_tokens: 3, completion_tokens: completion } })
+    }\n\n`;
+  const said = (index: number, finish: string | null) => [{
+    index,
+    delta: { content: "a" },
+    finish_reason: finish,
+  }];
+  const cases: [stream: string, choices: number, isOver: boolean][] = [
+    [told(said(0, "length"), 1), 1, true],
+    [told(said(0, null), 1) + told(said(0, "length"), 2), 1, false],
+    [told(said(0, "length"), 1) + told(said(1, "length"), 1), 2, false],
+  ];
+  for (const [stream, choices, isOver] of cases) {
+    const { observer } = feed(stream, 1 << 20, choices);
+    assert.equal(observer.isOver, isOver, stream);
+    observer.take(encoder.encode(told([], 2)));
+    assert.ok(observer.isOver);
+    assert.equal(observer.usage?.completionTokens, 2);
+  }
+});
