@@ -134,6 +134,7 @@ Deno.test("an error of the client's inside a 200 stream reaches it, asked once",
     await s.gateway.post("/v1/chat/completions", chatBody({ stream: true })),
   );
   assert.deepEqual(answer.json, [JSON.parse(error)]);
+  assert.ok(answer.done && answer.error === null);
   assert.deepEqual([s.odd.calls.length, s.paid.calls.length], [1, 0]);
   const health = await healthOf(s.gateway);
   assert.equal(health.instances[0].recent_errors, 0);

@@ -4,6 +4,7 @@
 
 import { readError } from "../../api/error.ts";
 import { joined } from "../../http/joined.ts";
+import { latin1Text } from "../../http/latin1.ts";
 import type { Instance } from "../../pool/instance.ts";
 import { looksLikeEvents } from "../../sse/detect.ts";
 import { EventStore } from "../../sse/event_store.ts";
@@ -35,6 +36,7 @@ const REFUSAL_BODY_MS = 1000;
 
 const NOTHING = new Uint8Array(0);
 const DONE = new TextEncoder().encode("data: [DONE]\n\n");
+const ENDS_DONE = /\ndata:\s*\[DONE\]\s*$/;
 
 export class BeginningReader {
   constructor(
@@ -162,10 +164,12 @@ export class BeginningReader {
     const keeper = hides ? new NullKeeper(ids, addsNulls(config)) : ids;
     const reader = new SseObserver(ask.api !== null, choices, store, keeper, hides);
     const pieces: Uint8Array[] = [];
+    let last: Uint8Array = NOTHING;
     for (
       let piece = begun ?? await readFrom(this.body.call);;
       piece = await readFrom(this.body.call)
     ) {
+      last = piece ?? NOTHING;
       pieces.push((piece === null ? reader.end() : reader.take(piece)).slice());
       if (piece === null || reader.fault !== null || reader.meaningful || reader.done) break;
     }
@@ -174,7 +178,10 @@ export class BeginningReader {
     const start = startOf(reader, head.status, choices, this.secret, this.#terms);
     if (start === "answer") return { kind: "events", head, reader, ids, first, ended: false };
     if ("failure" in start) return { kind: "failed", failure: start.failure };
-    const whole = await this.#restOfError(first, start.clientsError);
+    // A reader that meets an error looks no further.
+    const whole = ENDS_DONE.test(latin1Text(last, 0, last.length))
+      ? joined([first, start.clientsError, DONE])
+      : await this.#restOfError(first, start.clientsError);
     return { kind: "events", head, reader, ids, first: whole, ended: true };
   }
 
