@@ -585,7 +585,9 @@ export class Delivery implements Movable {
 
   /** Whether a break would be mended by token ids. */
   get #wantsIds(): boolean {
-    const { api, stream, choices, model } = this.request;
+    const { api, stream, choices, model, echoes } = this.request;
+    // vLLM leaves the prompt out of the text where it tells its ids, and such an answer can only be replayed.
+    if (api === "completions" && echoes) return false;
     return stream && choices === 1 && (api === "chat" || api === "completions") &&
       resumeModeOf(this.config.resume, model) !== "off";
   }

@@ -42,6 +42,8 @@ export class ForwardRequest {
   session = 0;
   /** The client wants nothing of the answer to be kept for later. */
   isForgotten = false;
+  /** The answer is to begin with the prompt. */
+  echoes = false;
   /** Where the client says what it wants of its stream; empty where it says nothing. */
   streamOptions: readonly Span[] = [];
 

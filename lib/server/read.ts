@@ -42,6 +42,7 @@ const WANTED = new Set([
   "stream",
   "previous_response_id",
   "return_token_ids",
+  "echo",
   "store",
   "stream_options",
   ...Object.values(dialects).flatMap((dialect) => [
@@ -61,6 +62,8 @@ export interface RequestFields {
   previousResponseId: string | null;
   /** The client asks for token ids. */
   wantsIds: boolean;
+  /** The answer begins with the prompt. */
+  echoes?: boolean;
   /** The answer has tools or a schema to meet. */
   isHeldBack: boolean;
   /** The client wants nothing of the answer to be kept. */
@@ -175,6 +178,7 @@ function fieldsOf(
     choices: api === null ? 1 : dialectOf(api).choicesOf({ value, list }),
     previousResponseId: typeof previous === "string" ? previous : null,
     wantsIds: laxTrue(value("return_token_ids")),
+    echoes: laxTrue(value("echo")),
     streamOptions: fields.get("stream_options"),
     isHeldBack: HOLDING.some((name) => fields.has(name)),
     isForgotten: value("store") === false,
@@ -303,5 +307,6 @@ export function forwardRequest(
   );
   request.isForgotten = fields.isForgotten;
   request.streamOptions = fields.streamOptions ?? [];
+  request.echoes = fields.echoes ?? false;
   return request;
 }

@@ -76,8 +76,11 @@ export function completions(exchange: Exchange, engine: Engine, body: Json): voi
     model: body.model ?? engine.model,
   };
   const cacheSalt = typeof body.cache_salt === "string" ? body.cache_salt : "";
+  // Where a stream tells the prompt's ids, vLLM leaves its text out.
   const echo = (index: number) =>
-    body.echo === true ? decode(prompts[Math.floor(index / sampling.n)]) : "";
+    body.echo === true && !(withIds && body.stream === true)
+      ? decode(prompts[Math.floor(index / sampling.n)])
+      : "";
   let cached = 0;
   const { streamInterval } = sampling;
 

@@ -57,6 +57,7 @@ const BODIES: readonly [path: string, what: string, body: string][] = [
     '"messages":[{"role":"user","content":"tell me"}],"max_tokens":9,"n":2',
   ],
   ["/v1/completions", "", '"prompt":"tell me","max_tokens":9'],
+  ["/v1/completions", " with echo", '"prompt":"tell me","max_tokens":9,"echo":true'],
   ["/v1/completions", " with n 2 and echo", '"prompt":"tell me","max_tokens":9,"n":2,"echo":true'],
 ];
 
@@ -82,7 +83,7 @@ for (const [path, what, fields] of BODIES) {
       assert.ok(!through.includes('"usage"'), `asked for ${asked}`);
     }
     // Each choice is a record of its own.
-    const all = await charged(fleet, ASKED.length * (what === "" ? 1 : 2));
+    const all = await charged(fleet, ASKED.length * (what.includes("n 2") ? 2 : 1));
     for (const one of all) {
       assert.deepEqual(
         [one.prompt, one.completion, one.estimated],
