@@ -2,7 +2,6 @@
 // limits, and ends them at one place. How the answer begins is read in attempt/beginning.ts, what it is
 // worth is told by verdict.ts, where it goes by forward.ts.
 
-import type { Api } from "../api/api.ts";
 import type { Config } from "../config/config.ts";
 import { joined } from "../http/joined.ts";
 import type { Slab } from "../http/memory.ts";
@@ -34,6 +33,7 @@ import type { Pace } from "./pace.ts";
 import type { ForwardRequest } from "./request.ts";
 import { Secret } from "./secret.ts";
 import { type Stage, through } from "./stage.ts";
+import { isClosed } from "./stream_end.ts";
 import { targetUrl } from "./target.ts";
 import { type Transport, type UpstreamCall, UpstreamError } from "./transport.ts";
 import { decoded } from "./transport/decoded.ts";
@@ -478,11 +478,6 @@ function staged(
 /** Not where a stage holds something back: the answer may still go on elsewhere. */
 function tellEnding(stages: readonly Stage[], client: ClientStream): void {
   if (stages.every((stage) => stage.caughtUp)) client.onEnding?.();
-}
-
-/** Whether the last event of the API went by: some servers end behind the finish, and some clients wait for it. */
-export function isClosed({ done, finishes }: SseObserver, api: Api | null): boolean {
-  return api === "chat" || api === "completions" ? done : done || finishes > 0;
 }
 
 function isConnecting(error: unknown): boolean {

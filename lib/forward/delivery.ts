@@ -11,8 +11,9 @@ import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Outcome } from "../pool/outlier.ts";
 import { Account } from "./account.ts";
+import { AfterBreak, type Step } from "./after_break.ts";
 import { type Ask, FirstAsk, type IdsRefused } from "./ask.ts";
-import { Attempt, type AttemptParts, isClosed } from "./attempt.ts";
+import { Attempt, type AttemptParts } from "./attempt.ts";
 import type { Hedging } from "./hedge/hedging.ts";
 import { type Proved, Race } from "./hedge/race.ts";
 import type { Proof } from "./attempt/proof.ts";
@@ -21,16 +22,17 @@ import type { ClientStream } from "./client_stream.ts";
 import { type Failure, timesAsked } from "./failure.ts";
 import type { ForwardRequest } from "./request.ts";
 import type { Movable, Moving } from "./moving.ts";
+import type { StreamFault } from "../sse/fault.ts";
 import type { SseObserver } from "../sse/observer.ts";
 import { HiddenUsage, usageOption, type UsageRefused } from "./hidden_usage.ts";
 import type { Replacement } from "./target.ts";
-import { endAtLimit } from "./resume/limit.ts";
-import { type Next, Resumption } from "./resume/resumption.ts";
+import { Resumption } from "./resume/resumption.ts";
 import { resumeModeOf, resumeRules } from "./resume/rules.ts";
 import { tailOf } from "./resume/tail.ts";
 import type { TokenIds } from "./resume/token_ids.ts";
 import type { Refusal, Route, RouteParts, Turn } from "./route.ts";
 import type { Usage } from "../sse/usage.ts";
+import { type StreamEnd, streamEnd } from "./stream_end.ts";
 import { streamErrorEvent } from "./stream_error.ts";
 import { wordsOf } from "./verdict.ts";
 
@@ -64,11 +66,6 @@ const LEASE_OUTCOMES: Readonly<Record<Failure["kind"], Outcome>> = {
   moved: "neutral",
 };
 
-const LEFT = "it is drained, and its streams go on elsewhere";
-
-/** What is asked for next, or that the client has all that it will get. */
-type Step = Ask | "over";
-
 /** What all requests of an isolate share. */
 export interface SharedByAll {
   readonly ids: IdsRefused;
@@ -86,14 +83,10 @@ export class Delivery implements Movable {
   #attemptNow: Attempt | null = null;
   #relayed: SseObserver | null = null;
   /** Set once the answer has broken off. */
-  #resumption: Resumption | null = null;
+  #after: AfterBreak | null = null;
   #ids: TokenIds | null = null;
-  /** Instances that have sent an event that cannot be read. */
-  #odd: Set<Instance> | null = null;
   /** What asks for usage that the client did not ask for; null where nobody needs it. */
   readonly #usageOption: Replacement | null;
-  /** The error event with which the first instance broke off, in its own words. */
-  #lastWords: Uint8Array | null = null;
 
   constructor(
     private readonly request: ForwardRequest,
@@ -165,7 +158,7 @@ export class Delivery implements Movable {
   /** Only what goes on at the very token: any other way may fail, and the answer where it is does not. */
   #canBreak(reader: SseObserver): boolean {
     if (reader.finished || reader.fault !== null) return false;
-    if (this.#resumption !== null) return this.#resumption.mayBreak;
+    if (this.#after !== null) return this.#after.mayBreak;
     const next = this.#newResumption().begin();
     return next !== null && next !== "limit" && next.way === "exact";
   }
@@ -387,33 +380,10 @@ export class Delivery implements Movable {
   /** What an instance adds to an answer that has broken off elsewhere. */
   async #goOnWith(attempt: Attempt, ask: Ask, proof: Proof): Promise<Step> {
     if (proof.kind === "events" && !proof.ended) return await this.#relay(attempt, ask, proof);
-    if (proof.kind === "over") return await this.#finish(attempt, ask, proof.events);
+    const after = this.#after!;
+    if (proof.kind === "over") return await after.finish(attempt, ask, proof.events);
     this.account.attempted(attempt.end("unusable", "neutral"));
-    return await this.#otherwise(attempt.instance);
-  }
-
-  /** A way is closed at this instance: another may be open there, and where none is, another instance. */
-  async #otherwise(instance: Instance): Promise<Step> {
-    const next = this.#resumption!.otherWay();
-    if (next === null && this.route.hasOther(instance)) {
-      return await this.#follow(this.#resumption!.anew());
-    }
-    this.route.forget(instance);
-    return await this.#follow(next);
-  }
-
-  /** The answer had ended but for its last events, which nobody has to be asked for. */
-  async #finish(attempt: Attempt, ask: Ask, events: Uint8Array): Promise<Step> {
-    const { account, client } = this;
-    account.attempted(attempt.end("answered", "neutral"));
-    account.goesOn(attempt.instance.name, ask.way!, this.#resumption!.charsSent);
-    account.end("complete", account.status);
-    const shown = this.#usageOption === null ? events : new HiddenUsage(client).take(events);
-    client.keep(shown);
-    client.onEnding?.();
-    await client.write(shown);
-    await client.end();
-    return client.gone ? this.#left() : "over";
+    return await after.otherwise(attempt.instance);
   }
 
   /** A stream of events, from its first to its last or to where it breaks off. */
@@ -438,7 +408,7 @@ export class Delivery implements Movable {
       if (!client.gone) failure = attempt.explain(error);
     }
     const added = ask.way !== null && client.store!.count > had;
-    if (added) account.goesOn(instance.name, ask.way!, this.#resumption!.charsSent);
+    if (added) this.#after!.goesOn(instance, ask);
     if (client.gone) {
       account.attempted(attempt.end("answered", "neutral"));
       return this.#left();
@@ -450,57 +420,61 @@ export class Delivery implements Movable {
       await client.end();
       return "over";
     }
+    const fault = attempt.faultOf(reader);
     if (ended) {
       account.attempted(attempt.end("answered", "neutral"));
-      const fault = attempt.faultOf(reader);
       account.end("rejected", head.status, fault === null ? "" : wordsOf(fault));
       await client.end();
       return "over";
     }
-    const fault = attempt.faultOf(reader);
-    const said = fault === null ? failure?.message : wordsOf(fault);
-    // An answer that had ended is whole, even when the connection then broke. Where its end is not
-    // understood, only the connection tells.
-    const isAtEnd = ask.api === null ? reader.isComplete && said === undefined : reader.finished;
-    const isWhole = agrees && fault === null && isAtEnd &&
-      stages.every((stage) => stage.caughtUp);
-    if (isWhole) {
-      if (failure !== null || !isClosed(reader, ask.api)) await this.#addTail(ask);
-      account.attempted(attempt.end("answered", "success", "", client.usage));
-      account.end("complete", head.status);
-      await client.end();
-      return "over";
+    const { api } = ask;
+    const end = streamEnd({ api, reader, stages, agrees, failure, fault, isLeft: attempt.isLeft });
+    switch (end.kind) {
+      case "whole":
+        if (!end.isClosed) await this.#addTail(ask);
+        account.attempted(attempt.end("answered", "success", "", client.usage));
+        account.end("complete", head.status);
+        await client.end();
+        return "over";
+      case "differs": {
+        const message = "its answer differs from the part already sent";
+        account.attempted(attempt.end("unusable", "neutral", message));
+        const after = this.#after!;
+        return await (added ? after.again(reader.pieces) : after.otherwise(instance));
+      }
+      case "broken":
+        if (failure !== null) route.brokeOff(instance, failure);
+        return await this.#broke(attempt, reader, end, fault);
     }
-    if (!agrees) {
-      const message = "its answer differs from the part already sent";
-      account.attempted(attempt.end("unusable", "neutral", message));
-      if (added) return await this.#broke(reader.pieces);
-      return await this.#otherwise(instance);
-    }
-    const broken = attempt.isLeft
-      ? LEFT
-      : said ?? "it ended the stream before the answer was whole";
-    const isLate = failure?.kind === "late";
-    if (failure !== null) route.brokeOff(instance, failure);
+  }
+
+  /** The answer is not whole, and this instance adds nothing to it any more. */
+  #broke(
+    attempt: Attempt,
+    { pieces }: SseObserver,
+    { words, lease, isOver, isOdd }: StreamEnd & { kind: "broken" },
+    fault: StreamFault | null,
+  ): Promise<Step> {
+    const { account, route, client } = this;
+    const { instance } = attempt;
     route.wasSilent(instance, attempt.silentMs);
-    // An instance that does so twice does so because of what it is asked.
-    const isOdd = fault?.kind === "malformed" && this.#odd?.has(instance) === true;
-    if (fault?.kind === "malformed") {
-      (this.#odd ??= new Set()).add(instance);
-      route.wasOdd(instance);
-    }
-    const isMoved = attempt.isLeft;
-    const lease = isLate || isMoved ? "neutral" : "failure";
-    account.attempted(attempt.end(isMoved ? "moved" : "broken", lease, broken));
-    account.error = `${instance.name}: ${broken}`;
-    if (this.#resumption === null) this.#lastWords = fault?.event ?? null;
-    // Behind the finish nobody has anything to add, whatever the instance says of itself.
-    const isOver = fault !== null && reader.finished;
-    if (isLate || isOdd || isOver) return await this.#follow(null);
-    if (this.#resumption !== null) return await this.#broke(reader.pieces);
+    if (isOdd) route.wasOdd(instance);
+    account.attempted(attempt.end(attempt.isLeft ? "moved" : "broken", lease, words));
+    account.error = `${instance.name}: ${words}`;
+    const isFirst = this.#after === null;
+    const after = this.#after ??= this.#afterBreak(fault?.event ?? null);
+    const isOddAgain = isOdd && after.wasOdd(instance);
+    if (isOver || isOddAgain) return after.giveUp();
+    if (!isFirst) return after.again(pieces);
     client.detach();
-    this.#resumption = this.#newResumption();
-    return await this.#follow(this.#resumption.begin());
+    return after.begin();
+  }
+
+  #afterBreak(lastWords: Uint8Array | null): AfterBreak {
+    const { request, client, account, route } = this;
+    const resumption = this.#newResumption();
+    const hidesUsage = this.#usageOption !== null;
+    return new AfterBreak({ request, client, account, route, resumption, hidesUsage, lastWords });
   }
 
   /** The answer is whole but for what follows its finish. */
@@ -513,48 +487,11 @@ export class Delivery implements Movable {
     await client.write(tail);
   }
 
-  /** An answer that had broken off before has done so again, after `seen` events. */
-  async #broke(seen: number): Promise<Step> {
-    const { next, gotOn } = this.#resumption!.broke(seen);
-    // An answer that gets on may take long: who broke it earlier may be well again by now.
-    if (gotOn) this.route.forgetEarlier();
-    return await this.#follow(next);
-  }
-
-  /** After a break: what is asked for next, or the end. */
-  async #follow(next: Next): Promise<Step> {
-    const { account, client, request } = this;
-    const { status } = account;
-    if (client.gone) return this.#left();
-    if (next === "limit") {
-      const { answer, tokens } = this.#resumption!.sent;
-      account.goesOn(account.instance, "limit", tokens);
-      account.end("complete", status);
-      const end = endAtLimit(request.api!, answer);
-      client.keep(end);
-      client.onEnding?.();
-      await client.write(end);
-      await client.end();
-      return "over";
-    }
-    if (next !== null) return next;
-    account.end("truncated", status, account.error);
-    await client.endWithError(
-      this.#lastWords ??
-        streamErrorEvent(request.api, 502, `The answer broke off. ${account.error}`),
-    );
-    return "over";
-  }
-
   /** Nobody can be asked. */
   async #withoutInstance(turn: Exclude<Turn, { kind: "lease" }>, ask: Ask): Promise<Step> {
     const { account, client, route } = this;
     if (turn.kind === "gone") return this.#left();
-    if (this.#resumption !== null) {
-      const waitMs = this.#resumption.nextWaitMs(performance.now(), this.parts.random());
-      if (waitMs === null) return await this.#follow(null);
-      return await route.waitForReturn(waitMs) ? ask : this.#left();
-    }
+    if (this.#after !== null) return await this.#after.waited(ask, this.parts.random());
     const { words } = route;
     if (turn.kind === "none" && words !== null) {
       const { instance, answer } = words;
