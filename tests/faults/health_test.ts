@@ -8,6 +8,7 @@ import {
   startGateway,
   startSimulators,
 } from "../support/processes.ts";
+import { parseMetrics } from "../support/prometheus.ts";
 import { waitFor } from "../support/wait.ts";
 import { chatBody, contentOf, healthOf, recordsOf, settled } from "./fleet.ts";
 import { freePort } from "../support/ports.ts";
@@ -112,6 +113,11 @@ Deno.test("checked seldom, a dead instance is found by the first request that fa
   await using s = await stand({ health_check: { interval: 600, timeout: 1 } });
   const { ports: [port], process } = s.machines[0];
   await s.ask(2);
+  // The one check of the start may come late, and would find it dead before a request does.
+  await waitFor(async () => {
+    const metrics = parseMetrics(await (await fetch(`${s.gateway.url}/metrics`)).text());
+    return metrics.sum("gateway_health_checks_total", { result: "passed" }) === 2;
+  }, "the first checks");
   await process.kill();
   // The first request that fails, and is made up for elsewhere, has it looked at.
   assert.deepEqual(await s.ask(2), ["sim-1", "sim-1"]);
