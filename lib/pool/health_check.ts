@@ -94,7 +94,8 @@ export class HealthChecker {
   #lookAtFailures(): void {
     for (const instance of this.fleet.instances) {
       const watch = this.#watches.get(instance.config.id);
-      if (watch === undefined) continue;
+      // What fails while a check is under way is looked at when that is over.
+      if (watch === undefined || watch.running) continue;
       const failures = instance.failuresInARow;
       if (failures < watch.failuresSeen) watch.failuresSeen = failures;
       if (failures === watch.failuresSeen || watch.failing) continue;
