@@ -98,6 +98,10 @@ export class NullKeeper implements IdKeeper {
 
   constructor(private readonly ids: IdKeeper | null, private readonly strips: boolean) {}
 
+  get keeps(): boolean {
+    return this.ids === null || this.ids.keeps;
+  }
+
   get answer(): readonly number[] {
     return this.ids === null ? NO_IDS : this.ids.answer;
   }

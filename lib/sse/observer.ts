@@ -47,6 +47,8 @@ const MAX_SILENT_BYTES = 4 * 1024 * 1024;
 const LOOK_BACK = 3;
 /** No more of what `IdKeeper.concerns` looks for may lie in the piece before. */
 const KEY_BYTES = 16;
+/** Where its answer has parsers, vLLM writes so of a token without a text, and nothing where no ids were asked for. */
+const NO_DELTA = '"delta":{}';
 const LF = 10;
 const COLON = 58;
 
@@ -58,6 +60,8 @@ export interface IdKeeper {
   readonly answer: readonly number[];
   /** Whether something of it may stand in what begins in bytes[from, …); most pieces are told so at once. */
   concerns(bytes: Uint8Array, from: number): boolean;
+  /** Whether the client gets the ids. */
+  readonly keeps: boolean;
   /** Keeps the first `count` ids; those behind come again. */
   cutBack(count: number): void;
   /**
@@ -279,8 +283,11 @@ export class SseObserver {
     if (ids === null) return this.#scan(bytes, start, end);
     this.#strip(ids, bytes, start, end);
     const flags = this.#scan(this.#clean, this.#cleanFrom, this.#cleanEnd);
-    // A token that is a part of a character has an id and no text.
-    return ids.answer.length > this.#idsBefore ? flags & ~SILENT : flags;
+    if (ids.answer.length === this.#idsBefore) return flags;
+    // A token that is a part of a character has an id and no text. Whoever asks for no ids gets no event of it.
+    this.#isHidden = !ids.keeps && (flags & ~(CLOSELY | USAGE)) === SILENT &&
+      latin1Text(this.#clean, this.#cleanFrom, this.#cleanEnd).includes(NO_DELTA);
+    return flags & ~SILENT;
   }
 
   #stripperOf(bytes: Uint8Array, from: number): IdKeeper | null {

@@ -365,6 +365,36 @@ Deno.test("token ids are taken out alike, whether events come alone or several i
   }
 });
 
+Deno.test("an event that is there for the sake of token ids alone is for those who asked for them", () => {
+  const event = (delta: object, ids: number[] | null, more: object = {}) => {
+    const choice = { index: 0, delta, logprobs: null, finish_reason: null, token_ids: ids };
+    return `data: ${JSON.stringify({ id: "x", choices: [choice], ...more })}\n\n`;
+  };
+  const usage = { prompt_tokens: 3, completion_tokens: 2 };
+  const said = event({ content: "a" }, [1]);
+  const silent = [event({}, [2]), event({}, [3], { usage }), event({}, [4])];
+  const empty = event({ content: "" }, [5]);
+  const own = event({}, null);
+  const sent = role + said + silent.join("") + empty + own + said + stop + done;
+  const want = (role + said + empty + own + said + stop + done).replace(/\[\d\]/g, "null");
+  for (const keeps of [false, true]) {
+    for (const size of sizes) {
+      const ids = new TokenIds(keeps);
+      const store = new EventStore(1 << 20);
+      const observer = new SseObserver(true, 1, store, ids);
+      const bytes = encoder.encode(sent);
+      let shown = "";
+      for (let at = 0; at < bytes.length; at += size) {
+        shown += decoder.decode(observer.take(bytes.slice(at, at + size)));
+      }
+      assert.equal(shown, keeps ? sent : want);
+      assert.equal(decoder.decode(store.bytes()), shown);
+      assert.deepEqual(ids.answer, [1, 2, 3, 4, 5, 1]);
+      assert.equal(observer.usage?.completionTokens, 2);
+    }
+  }
+});
+
 Deno.test("token ids are taken out once, however the stream is cut and its lines end", () => {
   const tokens = (content: string, ids: number[] | null) =>
     `data: {"choices":[{"index":0,"delta":{"content":"${content}"},"token_ids":${
