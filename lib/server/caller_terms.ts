@@ -83,7 +83,10 @@ export function spentOf(request: ForwardRequest, account: Account, estimatedProm
     };
   }
   if (streamed) return { ...guess, completion: pieces };
-  if (!(response instanceof Uint8Array)) return request.api === null ? nothing : guess;
+  if (!(response instanceof Uint8Array)) {
+    // Embeddings as plain bytes tell no figures in them.
+    return request.api !== null || usesTokens(request) ? guess : nothing;
+  }
   if (request.api !== null) {
     return { ...guess, completion: Math.ceil(response.length / BYTES_PER_TOKEN) };
   }

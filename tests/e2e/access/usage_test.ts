@@ -290,3 +290,26 @@ Deno.test("access 12: a whole answer that its client leaves costs its prompt, by
     { outcome: "aborted", requests: 1, completion: 0, estimated: 1, costs: true },
   ]);
 });
+
+Deno.test("access 17: embeddings as plain bytes cost their prompt, by an estimate; sound costs no tokens", async () => {
+  await using upstream = startUpstream(() =>
+    new Response(new Uint8Array(64), { headers: { "content-type": "application/octet-stream" } })
+  );
+  const key = makeKey("web");
+  await using folder = await temporaryFolder();
+  await using gateway = await startGateway({ config: configOf(upstream, [key], folder.path) });
+  const costOf = async (path: string, body: object) => {
+    const answer = await gateway.post(path, { model: "m", ...body }, bearer(key.key));
+    assert.equal((await answer.bytes()).length, 64);
+    let used = 0;
+    await waitFor(async () => {
+      const page = await (await fetch(`${gateway.url}/v1/key`, bearer(key.key))).json();
+      used = page.usage.total.prompt_tokens;
+      return page.in_flight === 0;
+    }, "the end of the request");
+    return used;
+  };
+  const embedded = { input: "to be embedded", encoding_format: "bytes_only" };
+  assert.equal(await costOf("/v1/audio/speech", { input: "to be said" }), 0);
+  assert.ok(await costOf("/v1/embeddings", embedded) > 0);
+});
