@@ -4,6 +4,10 @@
 /** Longest message that travels in one write. */
 export const MESSAGE_BYTES = 16 * 1024;
 const MAX_FREE = 64;
+/** A chunk of a stream with its frame, as a rule. */
+const SHORT_BYTES = 2 * 1024;
+/** As many streams may be writing at once. */
+const MAX_FREE_SHORT = 512;
 const SLAB_BYTES = 32 * 1024;
 /** Larger pieces get memory of their own, so that one that is kept long does not hold much else. */
 const MAX_CARVED_BYTES = 4 * 1024;
@@ -21,16 +25,28 @@ export function emptyList<T>(): T[] {
   return NOTHING.slice() as T[];
 }
 
-/** Buffers of MESSAGE_BYTES for messages on their way out; each goes back when it is written. */
+/**
+ * Buffers for messages on their way out; each goes back when it is written. Short ones are apart: of a
+ * thousand streams hundreds write at once.
+ */
 export class MessageBuffers {
+  readonly #short: Uint8Array[] = [];
   readonly #free: Uint8Array[] = [];
 
-  take(): Uint8Array {
-    return this.#free.pop() ?? new Uint8Array(MESSAGE_BYTES);
+  /** A buffer for `length` bytes, at most MESSAGE_BYTES. */
+  take(length: number): Uint8Array {
+    return length <= SHORT_BYTES
+      ? this.#short.pop() ?? new Uint8Array(SHORT_BYTES)
+      : this.#free.pop() ?? new Uint8Array(MESSAGE_BYTES);
   }
 
+  /** Takes back what `take` gave; memory of any other length is none of its own. */
   giveBack(buffer: Uint8Array): void {
-    if (this.#free.length < MAX_FREE) this.#free.push(buffer);
+    if (buffer.length === SHORT_BYTES) {
+      if (this.#short.length < MAX_FREE_SHORT) this.#short.push(buffer);
+    } else if (buffer.length === MESSAGE_BYTES && this.#free.length < MAX_FREE) {
+      this.#free.push(buffer);
+    }
   }
 }
 

@@ -252,7 +252,7 @@ class Http1Call implements UpstreamCall {
       let size = head.length;
       for (const piece of body) size += piece.length;
       if (size <= MESSAGE_BYTES) {
-        const buffer = buffers.take();
+        const buffer = buffers.take(size);
         let at = putLatin1(buffer, 0, head);
         for (const piece of body) {
           buffer.set(piece, at);

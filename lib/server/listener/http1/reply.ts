@@ -60,8 +60,9 @@ export class Reply implements ClientReply {
     const bodiless = status === 204 || status === 304;
     const framing = bodiless ? "" : `content-length: ${body.length}\r\n`;
     const sent = bodiless || this.request.method === "HEAD" ? NOTHING : body;
-    if (headSize(headers) + sent.length <= MESSAGE_BYTES) {
-      const buffer = this.buffers.take();
+    const needed = headSize(headers) + sent.length;
+    if (needed <= MESSAGE_BYTES) {
+      const buffer = this.buffers.take(needed);
       const end = putHead(buffer, status, headers, framing, close);
       buffer.set(sent, end);
       await this.#write(buffer.subarray(0, end + sent.length));
@@ -117,7 +118,7 @@ export class Reply implements ClientReply {
   #sent(count: number): Promise<void> | void {
     if (count < this.#frameLength) return this.#sendRest(count);
     this.#underway = null;
-    if (this.#frame.length === MESSAGE_BYTES) this.buffers.giveBack(this.#frame);
+    this.buffers.giveBack(this.#frame);
     this.#frame = NOTHING;
   }
 
@@ -198,7 +199,7 @@ export class Reply implements ClientReply {
     const head = this.#head;
     const needed = head.length + payload.length + CHUNK_FRAME_BYTES;
     const frame = this.#frame = needed <= MESSAGE_BYTES
-      ? this.buffers.take()
+      ? this.buffers.take(needed)
       : this.#largeFrame(needed);
     let at = 0;
     if (head.length > 0) {
