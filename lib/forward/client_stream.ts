@@ -4,9 +4,9 @@
 
 import type { Config } from "../config/config.ts";
 import type { ClientReply } from "../http/client.ts";
-import { latin1Text } from "../http/latin1.ts";
 import { header, type HeaderList } from "../http/message.ts";
 import { errorBodyAt } from "../api/dialects.ts";
+import { streamOptionsIn, wantsUsage } from "../api/stream_options.ts";
 import type { Json } from "../sse/assemble/answer.ts";
 import { isEventStream } from "../sse/detect.ts";
 import type { EventStore } from "../sse/event_store.ts";
@@ -24,7 +24,6 @@ import { Deadline, type DeadlineClock } from "./deadline.ts";
 import { responseHeaders } from "./header_rules.ts";
 import type { ForwardRequest } from "./request.ts";
 import { streamErrorEvent } from "./stream_error.ts";
-import type { Span } from "./target.ts";
 import type { ResponseHead } from "./transport.ts";
 
 /** Of a prompt that nobody has counted. */
@@ -410,7 +409,8 @@ function answerFilter(
   trail = policed?.trail,
 ): AnswerFilter | null {
   if (trail === undefined || rules === null || api === null) return null;
-  const tellsUsage = wantsUsage(streamOptions, body);
+  const options = streamOptions.at(-1);
+  const tellsUsage = options !== undefined && wantsUsage(streamOptionsIn(body, options));
   return new AnswerFilter(rules, { api, choices, tellsUsage, usage }, trail, maxBytes, generated);
 }
 
@@ -422,14 +422,9 @@ function answerGate(
 ): AnswerGate | null {
   const guards = policed?.plan.guards ?? null;
   if (policed === null || guards === null || api === null) return null;
-  const tellsUsage = wantsUsage(streamOptions, body);
-  return new AnswerGate(guards, { api, choices, tellsUsage, usage }, policed.trail, maxBytes);
-}
-
-function wantsUsage(streamOptions: readonly Span[], body: Uint8Array): boolean {
   const options = streamOptions.at(-1);
-  return options !== undefined &&
-    /"include_usage"\s*:\s*true/.test(latin1Text(body, options.start, options.end));
+  const tellsUsage = options !== undefined && wantsUsage(streamOptionsIn(body, options));
+  return new AnswerGate(guards, { api, choices, tellsUsage, usage }, policed.trail, maxBytes);
 }
 
 /** The fields of a stream of events that its server did not call one. */

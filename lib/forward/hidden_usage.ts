@@ -3,7 +3,7 @@
 // `stream_options` of its protocol.
 
 import { copied } from "../http/copied.ts";
-import { laxTrue } from "../api/lax.ts";
+import { streamOptionsIn, wantsUsage } from "../api/stream_options.ts";
 import type { InstanceConfig } from "../config/config.ts";
 import { latin1Text } from "../http/latin1.ts";
 import { isObject, type Json } from "../sse/assemble/answer.ts";
@@ -16,10 +16,7 @@ import type { Stage } from "./stage.ts";
 import { type Replacement, Span } from "./target.ts";
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 const OPEN_OBJECT = 123;
-/** Nobody writes longer options. */
-const MAX_OPTIONS_BYTES = 4096;
 
 /** Which instances are not asked, since they refused a request for that. */
 export class UsageRefused {
@@ -49,8 +46,8 @@ export function usageOption(request: ForwardRequest): Replacement | null {
     const field = encoder.encode('"stream_options":{"include_usage":true},');
     return { span: new Span(at, at), bytes: field };
   }
-  const options = optionsIn(body, given);
-  if (options === null || laxTrue(options.include_usage)) return null;
+  const options = streamOptionsIn(body, given);
+  if (options === null || wantsUsage(options)) return null;
   return { span: given, bytes: encoder.encode(JSON.stringify(withUsage(options))) };
 }
 
@@ -58,18 +55,6 @@ export function usageOption(request: ForwardRequest): Replacement | null {
 export function askingForUsage(request: Json): Json {
   const { stream_options: options } = request;
   return { ...request, stream_options: withUsage(isObject(options) ? options : {}) };
-}
-
-/** null for what is none, which the instance refuses in its own words. */
-function optionsIn(body: Uint8Array, { start, end }: Span): Json | null {
-  if (end - start > MAX_OPTIONS_BYTES) return null;
-  try {
-    const value = JSON.parse(decoder.decode(body.subarray(start, end)));
-    return value === null ? {} : isObject(value) ? value : null;
-  } catch {
-    // Malformed JSON: the instance's to say.
-    return null;
-  }
 }
 
 /** Figures with each event were asked for in vain, since they come only beside those at the end. */

@@ -55,20 +55,21 @@ for (const cutWithin of [false, true]) {
   Deno.test(`chat, broken ${where}: the figures that were asked for, and [DONE], once`, async () => {
     await using s = await stand(CHAT, cutWithin);
     const request = { model: "m", stream: true, messages: [{ role: "user", content: "hi" }] };
-    const options = { stream_options: { include_usage: true } };
-    const told = await readSse(
-      await s.gateway.post("/v1/chat/completions", { ...request, ...options }),
-    );
-    assert.ok(told.done);
-    const last = told.json.at(-1);
-    assert.deepEqual(last.choices, []);
-    assert.equal(last.id, "c1");
-    assert.deepEqual(last.usage, { prompt_tokens: 3, total_tokens: 6, completion_tokens: 3 });
+    // vLLM takes words for truth values.
+    for (const include_usage of [true, "true", "on", 1]) {
+      const wish = { ...request, stream_options: { include_usage } };
+      const told = await readSse(await s.gateway.post("/v1/chat/completions", wish));
+      assert.ok(told.done);
+      const last = told.json.at(-1);
+      assert.deepEqual(last.choices, []);
+      assert.equal(last.id, "c1");
+      assert.deepEqual(last.usage, { prompt_tokens: 3, total_tokens: 6, completion_tokens: 3 });
+    }
     const bare = await readSse(await s.gateway.post("/v1/chat/completions", request));
     assert.ok(bare.done);
     assert.equal(bare.json.at(-1).choices[0].finish_reason, "stop");
     const asked = s.server.calls.filter(({ path }) => path.startsWith("/v1/chat"));
-    assert.equal(asked.length, 2, "each answer was asked for once");
+    assert.equal(asked.length, 5, "each answer was asked for once");
   });
 
   Deno.test(`messages, broken ${where}: message_stop, once`, async () => {

@@ -4,6 +4,7 @@
 
 import type { Api } from "../../api/api.ts";
 import { dialectOf } from "../../api/dialects.ts";
+import { wantsUsage, wantsUsageWithEach } from "../../api/stream_options.ts";
 import type { Voice } from "../../api/voice.ts";
 import { eventsIn, objectIn } from "../../api/wire.ts";
 import { isObject, type Json, objectsIn, textOf } from "../../sse/assemble/answer.ts";
@@ -77,8 +78,8 @@ export class TokensAsk implements Ask {
       ids: this.#ids,
       tokensAside: this.#given - this.#known,
       promptTokens: so.prompt.length,
-      tellsUsage: api === "messages" || api === "responses" || wants(request, "include_usage"),
-      usageWithEach: wants(request, "continuous_usage_stats"),
+      tellsUsage: api === "messages" || api === "responses" || wantsUsage(request.stream_options),
+      usageWithEach: wantsUsageWithEach(request.stream_options),
       stops: new StopStrings(stops, raw, includes),
     });
     if (stopped !== null) return { end: this.#speech.end("stop", stopped.stop) };
@@ -145,10 +146,6 @@ function limitOf(api: Api, request: Json): number | null {
 /** Whether thinking is switched off: the model has a parser for it then, which has special tokens shown. */
 function thinksNot({ chat_template_kwargs: options }: Json): boolean {
   return isObject(options) && (options.enable_thinking === false || options.thinking === false);
-}
-
-function wants(request: Json, option: string): boolean {
-  return isObject(request.stream_options) && request.stream_options[option] === true;
 }
 
 interface SpeechOptions {

@@ -1,8 +1,8 @@
 // The last events of an answer that broke off after its finish: nobody has to be asked for them.
 
 import { dialectOf } from "../../api/dialects.ts";
+import { wantsUsage } from "../../api/stream_options.ts";
 import { eventsIn } from "../../api/wire.ts";
-import { isObject } from "../../sse/assemble/answer.ts";
 import type { EventStore } from "../../sse/event_store.ts";
 import { dataOf, DONE, inspect, USAGE } from "../../sse/scan.ts";
 import type { ForwardRequest } from "../request.ts";
@@ -22,7 +22,7 @@ export function tailOf(
 ): Uint8Array | null {
   const dialect = api === null ? null : dialectOf(api);
   if (dialect === null || dialect.voice === undefined || store.truncated) return null;
-  let tellsUsage = wantsUsage(body);
+  let tellsUsage = wantsUsage(parseRequest(body)?.stream_options);
   for (const event of store.events()) {
     const flags = inspect(event, 0, event.length);
     if (flags & DONE || isLast(event)) return null;
@@ -37,11 +37,6 @@ export function tailOf(
     : null;
   const text = dialect.voice(eventsIn(store.events())).tail({ usage, tellsUsage });
   return text === "" ? null : encoder.encode(text);
-}
-
-function wantsUsage(body: Uint8Array): boolean {
-  const options = parseRequest(body)?.stream_options;
-  return isObject(options) && options.include_usage === true;
 }
 
 /** The Messages API's own last event. */
