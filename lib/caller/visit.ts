@@ -60,8 +60,9 @@ export class Visit {
   #reservation: Reservation | null = null;
   #isLocal = false;
   #purpose: Purpose | null = null;
-  /** Estimated tokens of the prompt. */
+  /** Estimated tokens of the prompt, and of all answers. */
   #prompt = 0;
+  #answer = 0;
   /** Whether it was ended before its time. */
   isCut = false;
   /** The request without a word of who brings it. */
@@ -90,6 +91,11 @@ export class Visit {
   /** Estimated tokens of the prompt; 0 where none are used. */
   get estimatedPrompt(): number {
     return this.#prompt;
+  }
+
+  /** Estimated tokens of the answers that were asked for. */
+  get estimatedAnswer(): number {
+    return this.#answer;
   }
 
   /** Whether instances have to say what an answer took: estimates would be booked else. */
@@ -254,7 +260,8 @@ export class Visit {
     let tokens = 0;
     if (model !== null && size !== null) {
       this.#prompt = estimates.prompt(model, size);
-      tokens = this.#prompt + answers * (answers === 0 ? 0 : estimates.answer(name, most));
+      this.#answer = answers === 0 ? 0 : answers * estimates.answer(name, most);
+      tokens = this.#prompt + this.#answer;
       for (const scope of scopes) this.#examine(scope.rates, most, answers);
     }
     return this.#work = {

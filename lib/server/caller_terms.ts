@@ -42,8 +42,7 @@ export function termsOf(visit: Visit, request: ForwardRequest, waits: boolean): 
     noPlaceWords: visit.noPlaceWords,
     owner: visit.caller.scopes[0].hash,
     asksUsage: visit.asksUsage,
-    ending: (account) =>
-      visit.settle(spentOf(request, account, visit.estimatedPrompt), account.outcome),
+    ending: (account) => visit.settle(spentOf(request, account, visit), account.outcome),
   };
 }
 
@@ -56,11 +55,18 @@ async function passed(visit: Visit, client: ClientRequest) {
   }
 }
 
-/**
- * What `request` has used, by what is known of its answer; `estimatedPrompt` is 0 where nobody is charged for
- * it, and none was made.
- */
-export function spentOf(request: ForwardRequest, account: Account, estimatedPrompt: number): Spent {
+/** What a request was estimated to need. */
+type Estimated = Pick<Visit, "estimatedPrompt" | "estimatedAnswer">;
+
+/** Of a request that nobody is charged for. */
+export const NOT_ESTIMATED: Estimated = { estimatedPrompt: 0, estimatedAnswer: 0 };
+
+/** What `request` has used, by what is known of its answer, and where nothing is, by what was estimated. */
+export function spentOf(
+  request: ForwardRequest,
+  account: Account,
+  { estimatedPrompt, estimatedAnswer }: Estimated,
+): Spent {
   const { outcome, status, usage, pieces, response, streamed } = account;
   const nothing = { prompt: 0, cached: 0, completion: 0, estimated: false };
   // What is fetched was made, and counted, before.
@@ -88,11 +94,19 @@ export function spentOf(request: ForwardRequest, account: Account, estimatedProm
     return request.api !== null || usesTokens(request) ? guess : nothing;
   }
   if (request.api !== null) {
-    return { ...guess, completion: Math.ceil(response.length / BYTES_PER_TOKEN) };
+    const completion = request.api === "responses" && isUnderWay(response)
+      ? estimatedAnswer
+      : Math.ceil(response.length / BYTES_PER_TOKEN);
+    return { ...guess, completion };
   }
   if (!usesTokens(request)) return nothing;
   const counted = countedIn(response);
   return counted === null ? guess : { ...guess, ...counted, estimated: false };
+}
+
+/** A response that is made in the background says no more than that. */
+function isUnderWay(body: Uint8Array): boolean {
+  return /"status"\s*:\s*"(queued|in_progress)"/.test(latin1Text(body, 0, body.length));
 }
 
 /** Embeddings, ranks and scores: their usage has a total, and the prompt is all of it. */

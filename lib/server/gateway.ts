@@ -288,6 +288,6 @@ async function endCut(request: ForwardRequest, reply: ClientReply, account: Acco
 function settle(visit: Visit, request: ForwardRequest | null, account: Account | null): void {
   using _ = visit;
   if (account === null) return;
-  const spent = request === null ? NOTHING_SPENT : spentOf(request, account, visit.estimatedPrompt);
+  const spent = request === null ? NOTHING_SPENT : spentOf(request, account, visit);
   visit.settle(spent, account.outcome);
 }

@@ -7,7 +7,7 @@ import { header } from "../http/message.ts";
 import { NOTHING_SPENT, type Visit } from "../caller/visit.ts";
 import type { Report, ReportedAttempt, ReportedCaller } from "../observe/report.ts";
 import type { PolicyTrail } from "../policy/trail.ts";
-import { spentOf } from "./caller_terms.ts";
+import { NOT_ESTIMATED, spentOf } from "./caller_terms.ts";
 import { routeLabel } from "./routes.ts";
 
 const NO_HITS: Report["policies"] = [];
@@ -69,7 +69,7 @@ export function reportOf(
     policyChecks: trail === null ? undefined : trail.checks,
     policyHeldMs: trail === null ? undefined : trail.longestHeldMs ?? undefined,
     caller: visit === null ? null : callerOf(visit),
-    spent: visit !== null || request === null ? null : spentOf(request, account, 0),
+    spent: visit !== null || request === null ? null : spentOf(request, account, NOT_ESTIMATED),
     turnedAway: visit === null ? account.reason : "",
   };
 }

@@ -313,3 +313,20 @@ Deno.test("access 17: embeddings as plain bytes cost their prompt, by an estimat
   assert.equal(await costOf("/v1/audio/speech", { input: "to be said" }), 0);
   assert.ok(await costOf("/v1/embeddings", embedded) > 0);
 });
+
+Deno.test("access 12: an answer that is made in the background costs what was reserved for it, whatever is said at first", async () => {
+  const queued = { id: "resp_1", object: "response", status: "queued", usage: null, output: [] };
+  await using upstream = startUpstream(() =>
+    Response.json({ ...queued, model: "m", instructions: "x".repeat(4000) })
+  );
+  const key = makeKey("web");
+  await using folder = await temporaryFolder();
+  await using gateway = await startGateway({ config: configOf(upstream, [key], folder.path) });
+  const ask = { model: "m", input: "hello", background: true, max_output_tokens: 40 };
+  const answer = await gateway.post("/v1/responses", ask, bearer(key.key));
+  assert.equal((await answer.json()).status, "queued");
+  const page = await (await fetch(`${gateway.url}/v1/key`, bearer(key.key))).json();
+  const { prompt_tokens, completion_tokens } = page.usage.total;
+  assert.equal(completion_tokens, 40);
+  assert.ok(prompt_tokens > 0 && prompt_tokens < 40, String(prompt_tokens));
+});
