@@ -61,6 +61,9 @@ interface Destination {
   readonly path: string;
 }
 
+/** More than there can be at one time: where instances come and go, those that went are forgotten. */
+const MAX_ORIGINS = 4096;
+
 /** Opens a TCP connection, as Deno.connect does. */
 export type Connect = (to: { hostname: string; port: number }) => Promise<Deno.TcpConn>;
 
@@ -94,6 +97,7 @@ export class Http1Transport implements Transport {
       const { host, hostname, port } = new URL(key);
       const name = hostname.replace(/^\[|\]$/g, "");
       origin = { host, hostname: name, port: Number(port) || 80, wasReached: false };
+      if (this.#origins.size >= MAX_ORIGINS) this.#origins.clear();
       this.#origins.set(key, origin);
     }
     return { origin, key, path: slash < 0 ? "/" : url.slice(slash) };

@@ -51,10 +51,9 @@ export class IdleConnections {
 
   put(key: string, connection: Connection, idleMs: number): void {
     let connections = this.#idle.get(key);
+    const isFull = connections !== undefined && connections.length >= MAX_IDLE_PER_ORIGIN;
+    if (this.#closed || isFull || idleMs <= 0) return connection.close();
     if (connections === undefined) this.#idle.set(key, connections = []);
-    if (this.#closed || connections.length >= MAX_IDLE_PER_ORIGIN || idleMs <= 0) {
-      return connection.close();
-    }
     connection.sleep(idleMs);
     connections.push(connection);
     if (this.#sweep === null) {
