@@ -320,12 +320,10 @@ Deno.test("a retry that finds nobody takes none from others", async () => {
   await settled(gateway);
 });
 
-Deno.test("a request that has its connection reset is given to an instance three times at most", async (t) => {
-  if (Deno.env.get("TEST_TRANSPORT") === "fetch") {
-    // Deno's fetch asks as often as there are kept connections.
-    await t.step({ name: "left to fetch", ignore: true, fn: () => {} });
-    return;
-  }
+Deno.test("a request that has its connection reset is given to an instance three times at most", async () => {
+  const kept = 8;
+  // Deno's fetch sends a request once more by itself, without a word, where a kept connection was reset.
+  const most = Deno.env.get("TEST_TRANSPORT") === "fetch" ? 3 + kept : 3;
   let poisoned = 0;
   const good: OddCall[] = [];
   await using server = await startOddServer((call) => {
@@ -335,15 +333,15 @@ Deno.test("a request that has its connection reset is given to an instance three
   });
   await using gateway = await startGatewayFor([server.url], { retry: { max_wait: 2 }, workers: 1 });
   // Kept connections, more than there could be attempts.
-  const answers = Array.from({ length: 8 }, async () => {
+  const answers = Array.from({ length: kept }, async () => {
     assert.ok(await contentOf(await gateway.post("/v1/chat/completions", chatBody())));
   });
-  await waitFor(() => good.length === 8, "all of them");
+  await waitFor(() => good.length === kept, "all of them");
   for (const call of good) call.write(whole(completion("good")));
   await Promise.all(answers);
   const body = chatBody({ messages: [{ role: "user", content: "poison" }] });
   await errorOf(await gateway.post("/v1/chat/completions", body), 502, "BadGatewayError");
-  assert.ok(poisoned >= 2 && poisoned <= 3, `given to it ${poisoned} times`);
+  assert.ok(poisoned >= 2 && poisoned <= most, `given to it ${poisoned} times`);
   await settled(gateway);
 });
 
