@@ -3,13 +3,10 @@
 // Failing over is resuming with nothing sent, so there is one loop, and it is here.
 
 import { readError } from "../api/error.ts";
-import { isWithheld } from "../policy/unread.ts";
 import type { Config } from "../config/config.ts";
-import { joined } from "../http/joined.ts";
 import type { Receipt } from "../pool/balancing/receipt.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
-import type { Outcome } from "../pool/outlier.ts";
 import { Account } from "./account.ts";
 import { AfterBreak, type Step } from "./after_break.ts";
 import { type Ask, FirstAsk, type IdsRefused } from "./ask.ts";
@@ -19,7 +16,7 @@ import { type Proved, Race } from "./hedge/race.ts";
 import type { Proof } from "./attempt/proof.ts";
 import { refusedOption, refusesRank } from "./added_refused.ts";
 import type { ClientStream } from "./client_stream.ts";
-import { type Failure, timesAsked } from "./failure.ts";
+import { type Failure, leaseOutcome, timesAsked } from "./failure.ts";
 import type { ForwardRequest } from "./request.ts";
 import type { Movable, Moving } from "./moving.ts";
 import type { StreamFault } from "../sse/fault.ts";
@@ -33,7 +30,7 @@ import type { TokenIds } from "./resume/token_ids.ts";
 import type { Refusal, Route, RouteParts, Turn } from "./route.ts";
 import type { Usage } from "../sse/usage.ts";
 import { type StreamEnd, streamEnd } from "./stream_end.ts";
-import { streamErrorEvent } from "./stream_error.ts";
+import { deliverBytes, deliverTooLate, deliverWhole } from "./unstreamed.ts";
 import { wordsOf } from "./verdict.ts";
 
 export interface DeliveryParts extends AttemptParts, RouteParts {
@@ -52,19 +49,6 @@ export interface DeliveryParts extends AttemptParts, RouteParts {
 
 /** Where nobody is asked beside it, silence must be longer to tell against an instance. */
 const MUTE_MS = 5000;
-
-/** What a failure says of the instance. */
-const LEASE_OUTCOMES: Readonly<Record<Failure["kind"], Outcome>> = {
-  busy: "busy",
-  passing: "failure",
-  timeout: "failure",
-  late: "neutral",
-  shutting_down: "shutting_down",
-  misconfigured: "misconfigured",
-  lacks: "neutral",
-  scarce: "neutral",
-  moved: "neutral",
-};
 
 /** What all requests of an isolate share. */
 export interface SharedByAll {
@@ -253,8 +237,10 @@ export class Delivery implements Movable {
       this.shared.hedging.came(request, attempt.silentMs);
     }
     if (proof.kind === "events") return this.#relay(attempt, ask, proof);
-    if (client.begun) return this.#tooLate(attempt, proof);
-    return proof.kind === "whole" ? this.#whole(attempt, proof) : this.#bytes(attempt, proof);
+    if (client.begun) return deliverTooLate(attempt, proof, request, client, account);
+    return proof.kind === "whole"
+      ? deliverWhole(attempt, proof, client, account)
+      : deliverBytes(attempt, proof, request, client, account);
   }
 
   /** Where it is silent for far longer than usual, another instance is asked beside it. */
@@ -309,72 +295,7 @@ export class Delivery implements Movable {
     route.wasSilent(attempt.instance, attempt.silentMs);
     if (kind === "lacks") this.parts.lacksModel(attempt.instance);
     const outcome = kind === "busy" || kind === "scarce" || kind === "moved" ? kind : "failed";
-    account.attempted(attempt.end(outcome, LEASE_OUTCOMES[kind], message));
-  }
-
-  async #whole(attempt: Attempt, { head, body, parsed }: Proof & { kind: "whole" }): Promise<Step> {
-    const { account, client } = this;
-    const isAnswer = head.status < 400;
-    account.attempted(attempt.end("answered", isAnswer ? "success" : "neutral"));
-    if (isAnswer) account.end("complete", head.status);
-    else account.end("rejected", head.status, readError(body, head.status).message);
-    await client.whole(head, account.instance, body, parsed);
-    if (isAnswer && client.isCut) account.end("filtered", head.status);
-    return client.gone ? this.#left() : "over";
-  }
-
-  async #bytes(attempt: Attempt, proof: Proof & { kind: "bytes" }): Promise<Step> {
-    const { account, client } = this;
-    const { status } = proof.head;
-    const { policed, api } = this.request;
-    if (status < 400 && api !== null && policed !== null && isWithheld(policed)) {
-      return await this.#withheld(attempt);
-    }
-    await client.openBytes(proof.head, account.instance);
-    try {
-      await attempt.relayBytes(proof, client);
-    } catch (error) {
-      if (!client.gone) {
-        const { message, kind } = attempt.explain(error);
-        account.attempted(attempt.end("broken", LEASE_OUTCOMES[kind], message));
-        account.end("truncated", status, message);
-        client.cut();
-        return "over";
-      }
-    }
-    if (client.gone) {
-      account.attempted(attempt.end("answered", "neutral"));
-      return this.#left();
-    }
-    const isAnswer = status < 400;
-    account.attempted(attempt.end("answered", isAnswer ? "success" : "neutral"));
-    if (isAnswer) account.end("complete", status);
-    else account.end("rejected", status, readError(joined(proof.first), status).message);
-    await client.end();
-    return "over";
-  }
-
-  async #withheld(attempt: Attempt): Promise<Step> {
-    const { account, client } = this;
-    const message = "The answer is coded or too long for the policies that must look at it";
-    account.attempted(attempt.end("answered", "neutral", message));
-    account.end("failed", 502, message);
-    await client.refuse(502, message, null);
-    return client.gone ? this.#left() : "over";
-  }
-
-  /** A comment has already opened a stream; an answer that is none can only be an error in it now. */
-  async #tooLate(attempt: Attempt | null, proof: Proof & { kind: "whole" | "bytes" }) {
-    const { account, client, request } = this;
-    const { status } = proof.head;
-    const isAnswer = status < 400;
-    const message = isAnswer
-      ? "it did not answer with a stream of events"
-      : readError(proof.kind === "whole" ? proof.body : joined(proof.first), status).message;
-    if (attempt !== null) account.attempted(attempt.end("answered", "neutral"));
-    account.end(isAnswer ? "failed" : "rejected", status, message);
-    await client.endWithError(streamErrorEvent(request.api, isAnswer ? 502 : status, message));
-    return "over" as const;
+    account.attempted(attempt.end(outcome, leaseOutcome(kind), message));
   }
 
   /** What an instance adds to an answer that has broken off elsewhere. */
@@ -489,7 +410,7 @@ export class Delivery implements Movable {
 
   /** Nobody can be asked. */
   async #withoutInstance(turn: Exclude<Turn, { kind: "lease" }>, ask: Ask): Promise<Step> {
-    const { account, client, route } = this;
+    const { account, client, request, route } = this;
     if (turn.kind === "gone") return this.#left();
     if (this.#after !== null) return await this.#after.waited(ask, this.parts.random());
     const { words } = route;
@@ -497,7 +418,7 @@ export class Delivery implements Movable {
       const { instance, answer } = words;
       const { status } = answer.head;
       account.answeredBy(instance.name, status);
-      if (client.begun) return await this.#tooLate(null, answer);
+      if (client.begun) return await deliverTooLate(null, answer, request, client, account);
       account.end("rejected", status, readError(answer.body, status).message);
       await client.whole(answer.head, instance.name, answer.body, answer.parsed);
       return client.gone ? this.#left() : "over";

@@ -1,5 +1,6 @@
 // Why an attempt gave no answer, or not all of it.
 
+import type { Outcome } from "../pool/outlier.ts";
 import { UpstreamError } from "./transport.ts";
 
 /** What the gateway lacks is mostly there again soon. */
@@ -68,4 +69,21 @@ export function explainError(error: unknown): Failure {
     ...(error.phase === "connect" ? { notAsked: true } as const : {}),
     retryAfterS: null,
   };
+}
+
+const LEASE_OUTCOMES: Readonly<Record<Failure["kind"], Outcome>> = {
+  busy: "busy",
+  passing: "failure",
+  timeout: "failure",
+  late: "neutral",
+  shutting_down: "shutting_down",
+  misconfigured: "misconfigured",
+  lacks: "neutral",
+  scarce: "neutral",
+  moved: "neutral",
+};
+
+/** What a failure of this kind says of the instance. */
+export function leaseOutcome(kind: Failure["kind"]): Outcome {
+  return LEASE_OUTCOMES[kind];
 }

@@ -1,0 +1,99 @@
+// An answer that is no stream of events, on its way to the client: a whole body, or bytes that nobody reads.
+
+import { readError } from "../api/error.ts";
+import { joined } from "../http/joined.ts";
+import { isWithheld } from "../policy/unread.ts";
+import type { Account } from "./account.ts";
+import type { Attempt } from "./attempt.ts";
+import type { Proof } from "./attempt/proof.ts";
+import type { ClientStream } from "./client_stream.ts";
+import { leaseOutcome } from "./failure.ts";
+import type { ForwardRequest } from "./request.ts";
+import { streamErrorEvent } from "./stream_error.ts";
+
+type Whole = Proof & { kind: "whole" };
+type Bytes = Proof & { kind: "bytes" };
+
+export async function deliverWhole(
+  attempt: Attempt,
+  { head, body, parsed }: Whole,
+  client: ClientStream,
+  account: Account,
+): Promise<"over"> {
+  const isAnswer = head.status < 400;
+  account.attempted(attempt.end("answered", isAnswer ? "success" : "neutral"));
+  if (isAnswer) account.end("complete", head.status);
+  else account.end("rejected", head.status, readError(body, head.status).message);
+  await client.whole(head, account.instance, body, parsed);
+  if (isAnswer && client.isCut) account.end("filtered", head.status);
+  if (client.gone) account.left();
+  return "over";
+}
+
+export async function deliverBytes(
+  attempt: Attempt,
+  proof: Bytes,
+  { policed, api }: ForwardRequest,
+  client: ClientStream,
+  account: Account,
+): Promise<"over"> {
+  const { status } = proof.head;
+  if (status < 400 && api !== null && policed !== null && isWithheld(policed)) {
+    return await withhold(attempt, client, account);
+  }
+  await client.openBytes(proof.head, account.instance);
+  try {
+    await attempt.relayBytes(proof, client);
+  } catch (error) {
+    if (!client.gone) {
+      const { message, kind } = attempt.explain(error);
+      account.attempted(attempt.end("broken", leaseOutcome(kind), message));
+      account.end("truncated", status, message);
+      client.cut();
+      return "over";
+    }
+  }
+  if (client.gone) {
+    account.attempted(attempt.end("answered", "neutral"));
+    account.left();
+    return "over";
+  }
+  const isAnswer = status < 400;
+  account.attempted(attempt.end("answered", isAnswer ? "success" : "neutral"));
+  if (isAnswer) account.end("complete", status);
+  else account.end("rejected", status, readError(joined(proof.first), status).message);
+  await client.end();
+  return "over";
+}
+
+async function withhold(
+  attempt: Attempt,
+  client: ClientStream,
+  account: Account,
+): Promise<"over"> {
+  const message = "The answer is coded or too long for the policies that must look at it";
+  account.attempted(attempt.end("answered", "neutral", message));
+  account.end("failed", 502, message);
+  await client.refuse(502, message, null);
+  if (client.gone) account.left();
+  return "over";
+}
+
+/** A comment has already opened a stream; an answer that is none can only be an error in it now. */
+export async function deliverTooLate(
+  attempt: Attempt | null,
+  proof: Whole | Bytes,
+  { api }: ForwardRequest,
+  client: ClientStream,
+  account: Account,
+): Promise<"over"> {
+  const { status } = proof.head;
+  const isAnswer = status < 400;
+  const message = isAnswer
+    ? "it did not answer with a stream of events"
+    : readError(proof.kind === "whole" ? proof.body : joined(proof.first), status).message;
+  if (attempt !== null) account.attempted(attempt.end("answered", "neutral"));
+  account.end(isAnswer ? "failed" : "rejected", status, message);
+  await client.endWithError(streamErrorEvent(api, isAnswer ? 502 : status, message));
+  return "over";
+}
