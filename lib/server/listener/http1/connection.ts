@@ -3,8 +3,6 @@
 
 import { corsFieldsIn } from "../../../http/cors.ts";
 import { RequestError } from "../../../http/client.ts";
-import { ChunkedDecoder } from "../../../http/chunked.ts";
-import { Departure } from "../../../http/departure.ts";
 import {
   checkHeadSize,
   checkUnfinished,
@@ -21,10 +19,11 @@ import { header } from "../../../http/message.ts";
 import { isSocketError } from "../../../http/socket_error.ts";
 import { openAiErrorBody } from "../../../http/openai_error.ts";
 import { HttpSyntaxError } from "../../../http/syntax_error.ts";
-import { joinedInTurns } from "../../../http/turns.ts";
-import type { ClientRequest, Handler, ListenOptions } from "../../listener.ts";
+import type { Handler, ListenOptions } from "../../listener.ts";
 import type { ClientConn } from "../client_conn.ts";
+import { ChunkedBody } from "./chunked_body.ts";
 import { Reply } from "./reply.ts";
+import { type BodySource, ConnectionRequest } from "./request.ts";
 import { plainResponse } from "./response_head.ts";
 
 const FIRST_BUFFER_BYTES = 4 * 1024;
@@ -38,13 +37,9 @@ const LINGER_PAUSE_S = 2;
 export const TICK_MS = 100;
 /** A body is not trusted to be as long as it says before it has come. */
 const FIRST_BODY_BYTES = 1024 * 1024;
-const FIRST_CHUNKED_BYTES = 16 * 1024;
-/** A chunked body beyond this is kept in blocks. */
-const BLOCK_BYTES = 2 * 1024 * 1024;
 /** A body that has taken longer than body_timeout must have come at this rate: no dripping. */
 const MIN_BODY_BYTES_PER_S = 500;
 
-const CLOSES = ["connection", "close"] as const;
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 /** What a connection needs of its listener. */
@@ -63,7 +58,7 @@ export interface ConnectionOwner {
 
 type Phase = "idle" | "head" | "body" | "handling" | "closing";
 
-export class Connection {
+export class Connection implements BodySource {
   #buffer = new Uint8Array(FIRST_BUFFER_BYTES);
   #start = 0;
   #end = 0;
@@ -74,7 +69,7 @@ export class Connection {
   /** The read under way, and whether its end has been reached. */
   #reading: Promise<void> | null = null;
   #eof = false;
-  #request: Request | null = null;
+  #request: ConnectionRequest | null = null;
   /** Of the request that is served or refused; null while it is not read. */
   #head: RequestHead | null = null;
   #bodySince = 0;
@@ -189,7 +184,7 @@ export class Connection {
       throw new HttpSyntaxError("upgrades to WebSocket are not supported", 501);
     }
     const wantsMore = keepsAlive(head.headers, head.minor) && head.minor === 1;
-    const request = new Request(head, this.remoteAddress, this, framing);
+    const request = new ConnectionRequest(head, this.remoteAddress, this, framing);
     this.#request = request;
     this.#phase = "handling";
     this.#deadline = Infinity;
@@ -311,7 +306,6 @@ export class Connection {
     this.#buffer = larger;
   }
 
-  /** A body of this length where it has come with its head, as a small one does; else null. */
   bodyHere(length: number): Uint8Array | null {
     if (this.#end - this.#start < length) return null;
     const body = this.owner.slab.copy(this.#buffer.subarray(this.#start, this.#start + length));
@@ -359,36 +353,17 @@ export class Connection {
   }
 
   async #readChunked(limit: number): Promise<Uint8Array> {
-    const decoder = new ChunkedDecoder();
-    // Blocks that are full; doubling one of tens of megabytes would keep others waiting.
-    const full: Uint8Array[] = [];
-    let body = new Uint8Array(FIRST_CHUNKED_BYTES);
-    let filled = 0;
-    let size = 0;
+    const body = new ChunkedBody(limit);
     for (;;) {
       if (this.#start < this.#end) {
-        const piece = decoder.decode(this.#buffer, this.#start, this.#end);
-        this.#start = decoder.consumed;
-        size += piece.length;
-        if (size > limit) throw tooLarge(limit);
-        if (filled + piece.length > body.length && filled > BLOCK_BYTES) {
-          full.push(body.subarray(0, filled));
-          body = new Uint8Array(Math.max(piece.length, BLOCK_BYTES * 2));
-          filled = 0;
-        } else if (filled + piece.length > body.length) {
-          const larger = new Uint8Array(Math.max(filled + piece.length, body.length * 2));
-          larger.set(body);
-          body = larger;
-        }
-        body.set(piece, filled);
-        filled += piece.length;
-        if (decoder.done) return await joinedInTurns([...full, body.subarray(0, filled)]);
+        this.#start = body.take(this.#buffer, this.#start, this.#end);
+        if (body.isWhole) return await body.joined();
         // Behind good data stands a fault, which the next call tells.
         if (this.#start < this.#end) continue;
       }
       await this.more();
       if (this.#eof) throw this.#cutShort();
-      this.#postpone(size);
+      this.#postpone(body.size);
     }
   }
 
@@ -446,60 +421,6 @@ export class Connection {
   }
 }
 
-/** A request of a Connection. */
-class Request extends Departure implements ClientRequest {
-  readonly method: string;
-  readonly target: string;
-  readonly headers;
-  bodyIsRead: boolean;
-
-  constructor(
-    head: RequestHead,
-    readonly remoteAddress: string,
-    private readonly connection: Connection,
-    private readonly framing: Framing,
-  ) {
-    super();
-    this.method = head.method;
-    this.target = head.target;
-    // What 1.0 means without saying so; rules for clients behind proxies look for it.
-    this.headers = head.minor === 0 ? [...head.headers, CLOSES] : head.headers;
-    this.bodyIsRead = framing.kind === "none";
-  }
-
-  async readBody(limitBytes: number): Promise<Uint8Array> {
-    if (this.framing.kind === "none") return new Uint8Array(0);
-    if (this.framing.kind === "length") {
-      const { length } = this.framing;
-      if (length > limitBytes) throw tooLarge(limitBytes);
-      const here = this.connection.bodyHere(length);
-      if (here !== null) {
-        this.bodyIsRead = true;
-        return here;
-      }
-    }
-    const expects = header(this.headers, "expect")?.toLowerCase() === "100-continue";
-    try {
-      const body = await this.connection.readBody(this.framing, limitBytes, expects);
-      this.bodyIsRead = true;
-      return body;
-    } catch (error) {
-      if (error instanceof HttpSyntaxError) {
-        throw new RequestError(400, `Malformed request body: ${error.message}`);
-      }
-      throw error;
-    }
-  }
-}
-
-function tooLarge(limit: number): RequestError {
-  return new RequestError(413, `The request body is larger than ${limit} bytes (max_body_bytes)`);
-}
-
-/**
- * The handshake of RFC 6455, section 4.1, which has no other answer. Any other Upgrade is an offer that
- * may be passed over (RFC 9110, section 7.8), such as the one to HTTP/2 that Java's client makes.
- */
 /** Where it is the gateway that lacks something (5xx), the request is not malformed. */
 function inWords({ status, message }: HttpSyntaxError): string {
   return status >= 500
@@ -507,6 +428,10 @@ function inWords({ status, message }: HttpSyntaxError): string {
     : `Malformed request: ${message}`;
 }
 
+/**
+ * The handshake of RFC 6455, section 4.1, which has no other answer. Any other Upgrade is an offer that
+ * may be passed over (RFC 9110, section 7.8), such as the one to HTTP/2 that Java's client makes.
+ */
 function asksForWebSocket({ method, headers }: RequestHead): boolean {
   return method === "GET" && /\bwebsocket\b/i.test(header(headers, "upgrade") ?? "");
 }
