@@ -3,7 +3,6 @@
 // worth is told by verdict.ts, where it goes by forward.ts.
 
 import type { Config } from "../config/config.ts";
-import { joined } from "../http/joined.ts";
 import type { Slab } from "../http/memory.ts";
 import type { TryOutcome } from "../observe/tally.ts";
 import type { AttemptTrace } from "../observe/trace.ts";
@@ -13,7 +12,7 @@ import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Rank } from "../pool/rank.ts";
 import type { Outcome } from "../pool/outlier.ts";
-import { isObject, type Json } from "../sse/assemble/answer.ts";
+import type { Json } from "../sse/assemble/answer.ts";
 import type { StreamFault } from "../sse/fault.ts";
 import type { SseObserver } from "../sse/observer.ts";
 import type { Usage } from "../sse/usage.ts";
@@ -24,11 +23,11 @@ import { AnswerBody, DONE_MS } from "./attempt/body.ts";
 import { askingForLoad, loadIn, wantsLoad, withoutLoad } from "./attempt/load_in_answer.ts";
 import { Limits } from "./attempt/limits.ts";
 import type { Proof } from "./attempt/proof.ts";
+import { answerTo, questionTo } from "./attempt/put_question.ts";
 import type { ClientStream } from "./client_stream.ts";
 import type { DeadlineClock } from "./deadline.ts";
 import { explainError, type Failure } from "./failure.ts";
-import { credentialsOf, facingClients, forRank, requestHeaders } from "./header_rules.ts";
-import type { Question } from "./question.ts";
+import { facingClients, forRank, requestHeaders } from "./header_rules.ts";
 import type { Pace } from "./pace.ts";
 import type { ForwardRequest } from "./request.ts";
 import { Secret } from "./secret.ts";
@@ -39,17 +38,12 @@ import { type Transport, type UpstreamCall, UpstreamError } from "./transport.ts
 import { decoded } from "./transport/decoded.ts";
 
 const encoder = new TextEncoder();
-/** What is read of the answer to a question. */
-const MAX_QUESTION_BYTES = 32 * 1024 * 1024;
 /** What may follow the last finish reason. */
 const FINISHED_MS = 5000;
 /** How often the pool hears of a long stream that it gets on. */
 const TELL_MS = 1000;
 /** How often it is asked whether a late connection is still worth waiting for. */
 const MORE_TO_CONNECT_S = 0.5;
-/** Statuses of who may answer a question later; 500 is what some say to a path that they do not have. */
-const NOT_NOW: ReadonlySet<number> = new Set([429, 502, 503, 504]);
-const JSON_TYPE = [["content-type", "application/json"]] as const;
 
 /** Given to `abort` when the client has left. */
 class ClientGone extends Error {
@@ -129,7 +123,7 @@ export class Attempt {
       const { ask: { prepare } } = this;
       const prepared = prepare === undefined
         ? "ready"
-        : await prepare.call(this.ask, this.#question);
+        : await prepare.call(this.ask, (path, body) => this.#question(path, body));
       if (client.gone) return { kind: "gone" };
       if (prepared === "closed") return { kind: "closed" };
       if (prepared !== "ready") return { kind: "over", events: encoder.encode(prepared.end) };
@@ -409,34 +403,15 @@ export class Attempt {
   }
 
   /** A small question to the instance, before it is asked for the answer. */
-  readonly #question: Question = async (path, body) => {
+  async #question(path: string, body: Json | null): Promise<Json | null> {
     const { request } = this;
     // Between two questions there is no call that the client's leaving could end.
     if (request.client.gone) throw GONE;
-    const instance = this.instance.config;
-    const model = instance.upstreamModels[request.model] ?? request.model;
-    const headers = requestHeaders(JSON_TYPE, instance.apiKey, this.#id);
     const until = this.#limits.asks();
-    const call = this.#call = this.parts.transportFor(this.instance).start({
-      method: body === null ? "GET" : "POST",
-      url: targetUrl(instance, path),
-      headers: instance.apiKey === null
-        ? [...headers, ...credentialsOf(request.client.headers)]
-        : headers,
-      body: body === null ? [] : [encoder.encode(JSON.stringify({ model, ...body }))],
-      connectTimeoutS: instance.timeouts.connectS,
-    });
-    const head = await call.head;
-    const { pieces, isWhole } = await this.#body(call).whole(MAX_QUESTION_BYTES, until);
-    // An answer without end goes on until its connection does not.
-    if (!isWhole) call.abort(OVER);
-    // Who cannot answer now is no proof that others cannot.
-    if (NOT_NOW.has(head.status)) {
-      throw new UpstreamError("head", "other", `answered ${path} with ${head.status}`);
-    }
-    if (head.status !== 200 || !isWhole) return null;
-    return jsonIn(joined(pieces));
-  };
+    const question = questionTo(this.instance, path, body, request, this.#id);
+    const call = this.#call = this.parts.transportFor(this.instance).start(question);
+    return await answerTo(call, this.#body(call), path, until);
+  }
 
   /** The answer got on; the pool hears of it now and then. */
   #progressed(): void {
@@ -482,14 +457,4 @@ function tellEnding(stages: readonly Stage[], client: ClientStream): void {
 
 function isConnecting(error: unknown): boolean {
   return error instanceof UpstreamError && error.phase === "connect";
-}
-
-function jsonIn(body: Uint8Array): Json | null {
-  try {
-    const json = JSON.parse(new TextDecoder().decode(body));
-    return isObject(json) ? json : null;
-  } catch {
-    // No JSON is no answer to a question.
-    return null;
-  }
 }
