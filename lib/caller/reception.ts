@@ -3,6 +3,7 @@
 
 import type { CallersConfig, SharedStateConfig } from "../config/access.ts";
 import type { ClientRequest } from "../http/client.ts";
+import { Roll } from "../http/roll.ts";
 import { Access } from "./access.ts";
 import type { Caller } from "./caller.ts";
 import { Tokens } from "./jwt/tokens.ts";
@@ -29,7 +30,7 @@ export class Reception {
   access: Access | null = null;
   #prices = new Prices({});
   #shared = { rules: "", close: () => {} };
-  readonly #visits = new Set<Visit>();
+  readonly #visits = new Roll<Visit>();
   #tokens: { tokens: Tokens; rules: string } | null = null;
 
   constructor(private readonly parts: ReceptionParts) {
@@ -46,7 +47,7 @@ export class Reception {
     this.ledger.apply(config.timeZone);
     this.#prices = new Prices(config.prices);
     this.access = new Access(config, this.#tokensBy(config));
-    for (const visit of [...this.#visits]) {
+    for (const visit of [...this.#visits.all]) {
       if (this.access.named(visit.caller.name)?.key.disabled === "now") visit.cut();
     }
   }
@@ -105,7 +106,7 @@ export class Reception {
       queue,
       ledger: this.ledger,
       prices: this.#prices,
-      onEnd: () => this.#visits.delete(visit),
+      onEnd: () => this.#visits.remove(visit),
     });
     this.#visits.add(visit);
     return visit;

@@ -4,6 +4,7 @@
 import type { Period, Rates } from "../config/access.ts";
 import type { ClientRequest } from "../http/client.ts";
 import type { HeaderList } from "../http/message.ts";
+import type { Enrolled } from "../http/roll.ts";
 import type { Charged } from "../observe/report.ts";
 import type { Access } from "./access.ts";
 import { budgetRefusal } from "./budget_words.ts";
@@ -54,7 +55,8 @@ export interface VisitOptions {
   readonly queue: { readonly max: number; readonly deadlineS: number };
 }
 
-export class Visit {
+export class Visit implements Enrolled {
+  place = -1;
   /** Of the limits that were passed, or of those that were not. */
   #levels: readonly Level[] = [];
   #reservation: Reservation | null = null;

@@ -1,10 +1,10 @@
 // Requests under way that could go on elsewhere: when an instance is to be free at once, what runs there is
 // asked to leave it. How each goes on is the loop's business (forward.ts), as after a break.
 
+import { type Enrolled, Roll } from "../http/roll.ts";
+
 /** A request that is at an instance. */
-export interface Movable {
-  /** Its place in the list; -1 outside. */
-  place: number;
+export interface Movable extends Enrolled {
   /** Name of the instance that it is at. */
   readonly at: string;
   /** Leaves that instance, where it can go on elsewhere; false where it stays to its end. */
@@ -20,26 +20,19 @@ export interface Moved {
 
 /** Those of one isolate. */
 export class Moving {
-  /** A list and not a Set, which would keep alive what stood in it. */
-  readonly #here: Movable[] = [];
+  readonly #here = new Roll<Movable>();
 
   add(one: Movable): void {
-    one.place = this.#here.push(one) - 1;
+    this.#here.add(one);
   }
 
   remove(one: Movable): void {
-    if (one.place < 0) return;
-    const last = this.#here.pop()!;
-    if (last !== one) {
-      this.#here[one.place] = last;
-      last.place = one.place;
-    }
-    one.place = -1;
+    this.#here.remove(one);
   }
 
   /** Asks all that are at `instance` to leave it. */
   leave(instance: string): Moved {
-    const there = this.#here.filter(({ at }) => at === instance);
+    const there = this.#here.all.filter(({ at }) => at === instance);
     const moved = there.filter((one) => one.leave()).length;
     return { moved, staying: there.length - moved };
   }

@@ -3,6 +3,7 @@
 // the wire is in scripts.ts, the connection in store.ts.
 
 import type { Rates } from "../../config/access.ts";
+import { type Enrolled, Roll } from "../../http/roll.ts";
 import type { Counters, Level, Reservation, Reserved, Shortage, Work } from "../counters.ts";
 import { bucketLevel, levelOf, SLOT_GUESS_MS } from "../levels.ts";
 import { burstMsOf, Scope } from "../scope.ts";
@@ -39,17 +40,36 @@ export interface SharedCountersParts {
 }
 
 /** A request as the server knows it: by a name that no client can give it. */
-interface Held {
+interface Named {
   readonly id: string;
   readonly work: Work;
 }
 
 /** An end that the server has not confirmed. */
-interface End extends Held {
+interface End extends Named {
   /** Tokens beside those reserved. */
   readonly more: number;
   /** How often it was told in vain. */
   tries: number;
+}
+
+/** What was reserved while the limits are shared. */
+class SharedReservation implements Reservation, Enrolled {
+  place = -1;
+
+  constructor(
+    readonly maker: SharedCounters,
+    readonly work: Work,
+    readonly levels: readonly Level[],
+    /** The name that the server counts it by; null where it was not asked. */
+    readonly id: string | null,
+    /** What it holds in the memory of this process; null for nothing. */
+    readonly mirrored: Reservation | null,
+  ) {}
+
+  get isLocal(): boolean {
+    return this.id === null;
+  }
 }
 
 export class SharedCounters implements Counters {
@@ -58,9 +78,7 @@ export class SharedCounters implements Counters {
   /** What was asked for before and is asked for again has the same name. */
   readonly #ids = new WeakMap<Work, string>();
   /** Requests under way that the server counts. */
-  readonly #held = new Map<Reservation, Held>();
-  /** What each reservation holds in the memory of this process; null for nothing. */
-  readonly #mirrored = new WeakMap<Reservation, Reservation | null>();
+  readonly #held = new Roll<SharedReservation>();
   readonly #withoutLimits = new WeakMap<Scope, Scope>();
   #untold: End[] = [];
   #telling: Promise<void> | null = null;
@@ -88,20 +106,20 @@ export class SharedCounters implements Counters {
     const [verdict, ...state] = reply;
     const levels = levelsIn(work.scopes, state);
     if (verdict === 0) return { kind: "short", shortages: shortagesIn(work, state), levels };
-    const reservation: Reservation = { work, levels, isLocal: false };
-    this.#held.set(reservation, { id, work });
-    await this.#mirror(reservation);
+    const reservation = new SharedReservation(this, work, levels, id, await this.#mirror(work));
+    this.#held.add(reservation);
     return { kind: "reserved", reservation };
   }
 
   settle(reservation: Reservation, tokens: number): void {
-    const mirrored = this.#mirrored.get(reservation);
-    // It was made before the limits were shared.
-    if (mirrored === undefined) return this.parts.local.settle(reservation, tokens);
-    if (mirrored !== null) this.parts.local.settle(mirrored, reservation.isLocal ? tokens : 0);
-    const held = this.#held.get(reservation);
-    this.#held.delete(reservation);
-    if (held !== undefined) this.#tell({ ...held, more: tokens - held.work.tokens, tries: 0 });
+    // It was made before the limits were shared, or by another server's counters.
+    if (!(reservation instanceof SharedReservation) || reservation.maker !== this) {
+      return this.parts.local.settle(reservation, tokens);
+    }
+    const { id, work, mirrored, isLocal } = reservation;
+    if (mirrored !== null) this.parts.local.settle(mirrored, isLocal ? tokens : 0);
+    this.#held.remove(reservation);
+    if (id !== null) this.#tell({ id, work, more: tokens - work.tokens, tries: 0 });
   }
 
   async look(scopes: readonly Scope[]): Promise<readonly Level[]> {
@@ -151,26 +169,23 @@ export class SharedCounters implements Counters {
     const { whenDown, local } = this.parts;
     if (whenDown === "closed") return { kind: "closed" };
     if (whenDown === "open") {
-      const reservation: Reservation = { work, levels: [], isLocal: true };
-      await this.#mirror(reservation);
+      const reservation = new SharedReservation(this, work, [], null, await this.#mirror(work));
       return { kind: "reserved", reservation };
     }
     const share = { ...work, scopes: this.#shares(work.scopes) };
     const answer = await local.reserve(share);
     if (answer.kind !== "reserved") return answer;
     const { levels } = answer.reservation;
-    const reservation: Reservation = { work, levels, isLocal: true };
-    this.#mirrored.set(reservation, answer.reservation);
+    const reservation = new SharedReservation(this, work, levels, null, answer.reservation);
     return { kind: "reserved", reservation };
   }
 
   /** Counts it among what runs here, with no limit: the common counters have spoken. */
-  async #mirror(reservation: Reservation): Promise<void> {
-    const { work } = reservation;
+  async #mirror(work: Work): Promise<Reservation | null> {
     const scopes = work.scopes.filter((scope) => scope.holdsSlots)
       .map((scope) => this.#unlimited(scope));
     const answer = await this.parts.local.reserve({ ...work, scopes, requests: 0, tokens: 0 });
-    this.#mirrored.set(reservation, answer.kind === "reserved" ? answer.reservation : null);
+    return answer.kind === "reserved" ? answer.reservation : null;
   }
 
   /** Made once for each scope of a configuration. */
@@ -240,7 +255,7 @@ export class SharedCounters implements Counters {
     if (!store.isUp) return;
     try {
       this.#hosts = Math.max(1, Number(await store.run("present", [store.name("hosts")], ["", 0])));
-      const all = [...this.#held];
+      const all = [...this.#held.all];
       for (let at = 0; at < all.length; at += RENEW_AT_ONCE) {
         await this.#renewSome(all.slice(at, at + RENEW_AT_ONCE));
       }
@@ -249,12 +264,12 @@ export class SharedCounters implements Counters {
     }
   }
 
-  async #renewSome(some: readonly (readonly [Reservation, Held])[]): Promise<void> {
+  async #renewSome(some: readonly SharedReservation[]): Promise<void> {
     const keys: string[] = [];
     const args: (string | number)[] = [SLOT_MS, NOTE_MS];
-    for (const [reservation, { id, work }] of some) {
+    for (const { place, id, work } of some) {
       // One that has ended meanwhile is not held again.
-      if (!this.#held.has(reservation)) continue;
+      if (place < 0 || id === null) continue;
       const slots = work.slot ? work.scopes.filter((scope) => scope.holdsSlots) : [];
       keys.push(this.#note(id), ...slots.map((scope) => this.#slots(scope)));
       args.push(id, slots.length);

@@ -4,6 +4,7 @@
 
 import { setImmediate } from "node:timers";
 import { MessageBuffers, Slab } from "../../http/memory.ts";
+import { Roll } from "../../http/roll.ts";
 import { SCARCE_WORDS, scarceIn } from "../../http/scarcity.ts";
 import type { TlsConfig } from "../../config/access.ts";
 import type { Handler, Listener, ListenOptions } from "../listener.ts";
@@ -37,7 +38,7 @@ class Http1Listener implements Listener, ConnectionOwner {
   readonly #doors = new Set<Door>();
   /** Each ends when its door is closed for the kernel, too. */
   readonly #accepting = new Set<Promise<void>>();
-  readonly #connections = new Set<Connection>();
+  readonly #connections = new Roll<Connection>();
   readonly #clock: ReturnType<typeof setInterval>;
   readonly #allClosed: (() => void)[] = [];
   #accepted = 0;
@@ -153,13 +154,13 @@ class Http1Listener implements Listener, ConnectionOwner {
   }
 
   #closeIdle(): void {
-    for (const connection of this.#connections) connection.closeIfIdle();
+    for (const connection of [...this.#connections.all]) connection.closeIfIdle();
   }
 
   /** Those whose clients have had time to use them once more. */
   #closeUnused(): void {
     const before = this.now - HANDED_OVER_IDLE_MS;
-    for (const connection of this.#connections) {
+    for (const connection of [...this.#connections.all]) {
       if (connection.idleSince < before) connection.closeIfIdle();
     }
   }
@@ -173,12 +174,13 @@ class Http1Listener implements Listener, ConnectionOwner {
   close(): Promise<void> {
     this.#closeDoor();
     clearInterval(this.#clock);
-    for (const connection of [...this.#connections]) connection.close();
+    for (const connection of [...this.#connections.all]) connection.close();
     return Promise.resolve();
   }
 
   closed(connection: Connection): void {
-    if (!this.#connections.delete(connection)) return;
+    if (connection.place < 0) return;
+    this.#connections.remove(connection);
     if (connection.counted) this.options.addresses.giveBack(connection.remoteAddress);
     if (this.#connections.size > 0) return;
     for (const resolve of this.#allClosed.splice(0)) resolve();
@@ -226,7 +228,7 @@ class Http1Listener implements Listener, ConnectionOwner {
   /** Closes those who have been idle for longest. */
   #shedIdle(): number {
     const before = this.now - SHED_IDLE_MS;
-    const idle = [...this.#connections].filter(({ idleSince }) => idleSince < before)
+    const idle = this.#connections.all.filter(({ idleSince }) => idleSince < before)
       .sort((one, other) => one.idleSince - other.idleSince).slice(0, SHED_AT_ONCE);
     for (const connection of idle) connection.closeIfIdle();
     return idle.length;
@@ -247,7 +249,9 @@ class Http1Listener implements Listener, ConnectionOwner {
 
   #tick(): void {
     this.now = performance.now();
-    for (const connection of this.#connections) connection.checkDeadline(this.now);
+    // From the end: whoever is closed by it gives its place to one that was looked at.
+    const { all } = this.#connections;
+    for (let at = all.length - 1; at >= 0; at--) all[at].checkDeadline(this.now);
     if (this.#leaving) this.#closeUnused();
   }
 }

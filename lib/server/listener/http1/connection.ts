@@ -16,6 +16,7 @@ import {
 } from "../../../http/head.ts";
 import type { MessageBuffers, Slab } from "../../../http/memory.ts";
 import { header } from "../../../http/message.ts";
+import type { Enrolled } from "../../../http/roll.ts";
 import { isSocketError } from "../../../http/socket_error.ts";
 import { openAiErrorBody } from "../../../http/openai_error.ts";
 import { HttpSyntaxError } from "../../../http/syntax_error.ts";
@@ -58,7 +59,8 @@ export interface ConnectionOwner {
 
 type Phase = "idle" | "head" | "body" | "handling" | "closing";
 
-export class Connection implements BodySource {
+export class Connection implements BodySource, Enrolled {
+  place = -1;
   #buffer = new Uint8Array(FIRST_BUFFER_BYTES);
   #start = 0;
   #end = 0;
