@@ -5,8 +5,11 @@ import type { Scope } from "./scope.ts";
 
 /** What a request takes from the counters of its scopes: of all of them, or of none. */
 export interface Work {
-  /** Of this request alone, over all gateways: a call that is repeated counts once. */
-  readonly id: string;
+  /**
+   * What a server that several gateways share counts it by: no client can give it that, and a call that is
+   * repeated counts once. Given by who asks there; null before.
+   */
+  sharedName: string | null;
   readonly scopes: readonly Scope[];
   readonly requests: number;
   /** Estimate of prompt and answer. */

@@ -82,26 +82,23 @@ export class Reception {
   receive(
     access: Access,
     client: ClientRequest,
-    id: string,
     queue: VisitOptions["queue"],
   ): Visit | Promise<Visit> {
     const found = access.identify(client, this.parts.wallMs());
     return found instanceof Promise
-      ? found.then((caller) => this.#open(caller, access, client, id, queue))
-      : this.#open(found, access, client, id, queue);
+      ? found.then((caller) => this.#open(caller, access, client, queue))
+      : this.#open(found, access, client, queue);
   }
 
   #open(
     caller: Caller,
     access: Access,
     client: ClientRequest,
-    id: string,
     queue: VisitOptions["queue"],
   ): Visit {
     const path = client.target.split("?", 1)[0];
     const visit: Visit = new Visit(caller, access, this.limits, {
       client,
-      id,
       path,
       queue,
       ledger: this.ledger,

@@ -48,8 +48,6 @@ export interface VisitOptions {
   onEnd(): void;
   readonly ledger: Ledger;
   readonly prices: Prices;
-  /** Of the request, over all gateways. */
-  readonly id: string;
   readonly path: string;
   /** Of `queue`. */
   readonly queue: { readonly max: number; readonly deadlineS: number };
@@ -267,7 +265,7 @@ export class Visit implements Enrolled {
       for (const scope of scopes) this.#examine(scope.rates, most, answers);
     }
     return this.#work = {
-      id: this.options.id,
+      sharedName: null,
       scopes: this.access.scopesOf(this.caller, model),
       requests: 1,
       tokens,

@@ -90,7 +90,7 @@ export class Gateway {
         if (client.method === "OPTIONS") return await tellOptions(id, client, given, crossOrigin);
       }
       if (access !== null && asksForKey(route)) {
-        const received = reception.receive(access, client, id, this.#parts.config().queue);
+        const received = reception.receive(access, client, this.#parts.config().queue);
         visit = received instanceof Promise ? await received : received;
         apiReply.visit = visit;
         client = visit.client;

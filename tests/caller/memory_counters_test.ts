@@ -31,7 +31,14 @@ class Stand {
   }
 
   reserve(scopes: Scope[], work: Partial<Work> = {}, counters = this.counters) {
-    return counters.reserve({ id: "x", scopes, requests: 1, tokens: 0, slot: false, ...work });
+    return counters.reserve({
+      sharedName: null,
+      scopes,
+      requests: 1,
+      tokens: 0,
+      slot: false,
+      ...work,
+    });
   }
 
   /** The reservation, or a failure. */

@@ -35,9 +35,8 @@ const rates = (more: Partial<Rates>): Rates => ({
 
 const key = (more: Partial<Rates>, name = "web") => new Scope("key", name, rates(more), []);
 
-let made = 0;
 const work = (scopes: Scope[], tokens = 0): Work => ({
-  id: `request-${made++}`,
+  sharedName: null,
   scopes,
   requests: 1,
   tokens,

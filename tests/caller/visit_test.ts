@@ -43,7 +43,7 @@ Deno.test("a place is not free before what its request cost is booked", async ()
   const desk = reception();
   const { limits, ledger } = desk;
   const queue = { max: 0, deadlineS: 1 };
-  using visit = await desk.receive(desk.access!, CLIENT, "1", queue);
+  using visit = await desk.receive(desk.access!, CLIENT, queue);
   await visit.admit({ model: "m", size: null, answers: 1, most: 10, slot: true });
   assert.equal(visit.inFlight, 1);
   const settle = limits.counters.settle.bind(limits.counters);

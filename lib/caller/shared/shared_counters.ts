@@ -75,8 +75,6 @@ class SharedReservation implements Reservation, Enrolled {
 export class SharedCounters implements Counters {
   readonly #prefix = crypto.randomUUID().slice(0, 13);
   #count = 0;
-  /** What was asked for before and is asked for again has the same name. */
-  readonly #ids = new WeakMap<Work, string>();
   /** Requests under way that the server counts. */
   readonly #held = new Roll<SharedReservation>();
   readonly #withoutLimits = new WeakMap<Scope, Scope>();
@@ -99,7 +97,7 @@ export class SharedCounters implements Counters {
       reply = numbersIn(await store.run("reserve", this.#keys(id, work), argsOf(id, work)));
     } catch {
       // It may have been done: it is given back as soon as the server can be told.
-      this.#ids.delete(work);
+      work.sharedName = null;
       this.#tell({ id, work, more: -work.tokens, tries: 0 });
       return await this.#without(work);
     }
@@ -123,7 +121,7 @@ export class SharedCounters implements Counters {
   }
 
   async look(scopes: readonly Scope[]): Promise<readonly Level[]> {
-    const work: Work = { id: "", scopes, requests: 0, tokens: 0, slot: false };
+    const work: Work = { sharedName: null, scopes, requests: 0, tokens: 0, slot: false };
     try {
       const keys = this.#keys("look", work);
       const reply = await this.parts.store.run("look", keys, argsOf("look", work));
@@ -149,13 +147,9 @@ export class SharedCounters implements Counters {
     this.#renew();
   }
 
+  /** What was asked for before and is asked for again has the same name. */
   #idOf(work: Work): string {
-    let id = this.#ids.get(work);
-    if (id === undefined) {
-      id = `${this.#prefix}-${(this.#count++).toString(36)}`;
-      this.#ids.set(work, id);
-    }
-    return id;
+    return work.sharedName ??= `${this.#prefix}-${(this.#count++).toString(36)}`;
   }
 
   /** What is still to be told is told, as far as the server takes it. */

@@ -3,6 +3,7 @@
 
 import type { Redis } from "iovalkey";
 import type { SharedStateConfig } from "../../config/access.ts";
+import { Patience } from "./patience.ts";
 import {
   BOOK,
   FORGET,
@@ -20,8 +21,6 @@ const MAX_FAULTS = 3;
 /** How often it is asked then whether it is back. */
 const PROBE_MS = 500;
 const CONNECT_MS = 2000;
-/** A timer that is so late tells of this process, and not of the server. */
-const LATE_MS = 10;
 const LONGEST_PAUSE_MS = 1000;
 
 const SCRIPTS = {
@@ -52,6 +51,7 @@ export class StoreError extends Error {
 }
 
 export class SharedStore {
+  readonly #patience: Patience;
   #client: Promise<Redis | null>;
   #open: Redis | null = null;
   #isUp = false;
@@ -68,6 +68,11 @@ export class SharedStore {
   readonly #begunAt = performance.now();
 
   constructor(private readonly config: SharedStateConfig, private readonly events: StoreEvents) {
+    const { timeoutS } = config;
+    this.#patience = new Patience(
+      timeoutS * 1000,
+      () => new StoreError(`no answer within ${timeoutS} s (shared_state.timeout)`),
+    );
     this.#client = this.#connect();
   }
 
@@ -104,35 +109,19 @@ export class SharedStore {
     if (this.#probe !== null) clearTimeout(this.#probe);
     this.#isUp = false;
     (await this.#client)?.disconnect();
+    this.#patience.close();
   }
 
   /** The client's own limit counts from when its socket takes the command; this one counts in any case. */
-  async #ask(
+  #ask(
     client: Redis,
     script: Script,
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<Reply> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const { timeoutS } = this.config;
-    const late = new Promise<never>((_, reject) => {
-      const due = performance.now() + timeoutS * 1000;
-      timer = setTimeout(() => {
-        const end = () =>
-          reject(new StoreError(`no answer within ${timeoutS} s (shared_state.timeout)`));
-        // Whoever was busy elsewhere has not looked yet whether the answer is there.
-        if (performance.now() - due < LATE_MS) end();
-        else timer = setTimeout(end, LATE_MS);
-      }, timeoutS * 1000);
-    });
-    const asked = command(client, script)(keys.length, ...keys, ...args);
-    // Whoever answers late answers nobody.
-    asked.catch(() => {});
-    try {
-      return await Promise.race([asked, late]);
-    } finally {
-      clearTimeout(timer);
-    }
+    // What `defineCommand` has added: by hash, and by text where the server does not know it yet.
+    const commands = client as unknown as Record<Script, Command>;
+    return this.#patience.wait(commands[script](keys.length, ...keys, ...args));
   }
 
   async #connect(): Promise<Redis | null> {
@@ -215,9 +204,3 @@ type Command = (
   count: number,
   ...keysAndArgs: readonly (string | number)[]
 ) => Promise<Reply>;
-
-/** What `defineCommand` has added to the client: by hash, and by text where the server does not know it yet. */
-function command(client: Redis, script: Script): Command {
-  const commands = client as unknown as Record<Script, Command>;
-  return commands[script].bind(client);
-}
