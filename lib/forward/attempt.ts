@@ -31,7 +31,7 @@ import { facingClients, forRank, requestHeaders } from "./header_rules.ts";
 import type { Pace } from "./pace.ts";
 import type { ForwardRequest } from "./request.ts";
 import { Secret } from "./secret.ts";
-import { type Stage, through } from "./stage.ts";
+import { isOver, type Stage, through } from "./stage.ts";
 import { isClosed } from "./stream_end.ts";
 import { targetUrl } from "./target.ts";
 import { type Transport, type UpstreamCall, UpstreamError } from "./transport.ts";
@@ -207,11 +207,11 @@ export class Attempt {
     const begun = staged(first, stages, client);
     if (begun === null) return false;
     if (begun.length > 0) {
-      if (reader.isOver) tellEnding(stages, client);
+      if (reader.isOver || isOver(stages)) tellEnding(stages, client);
       await client.write(begun);
     }
     client.taken();
-    if (ended || client.isCut) return true;
+    if (ended || client.isCut || isOver(stages)) return true;
     const { pace } = this.parts;
     pace.begin();
     try {
@@ -241,11 +241,12 @@ export class Attempt {
           events = passed;
         }
         if (events.length > 0) {
-          if (reader.isOver) tellEnding(stages, client);
+          const isLast = stages.length > 0 && isOver(stages);
+          if (reader.isOver || isLast) tellEnding(stages, client);
           const written = client.write(events);
           if (written !== null) await written;
           client.taken();
-          if (client.isCut) return true;
+          if (client.isCut || isLast) return true;
         }
         if (piece === null) return true;
         if (reader.progress !== progress) {

@@ -10,6 +10,8 @@ export interface Stage {
   take(events: Uint8Array): Uint8Array | null;
   /** Whether the answer may end here, as far as this stage is concerned. */
   readonly caughtUp: boolean;
+  /** Set once it has ended the answer before the instance does, which need not go on. */
+  readonly isOver?: boolean;
 }
 
 /** `events` through all `stages`; null as soon as one of them objects. */
@@ -20,4 +22,9 @@ export function through(stages: readonly Stage[], events: Uint8Array): Uint8Arra
     passed = stage.take(passed);
   }
   return passed;
+}
+
+/** Whether one of `stages` has ended the answer. */
+export function isOver(stages: readonly Stage[]): boolean {
+  return stages.some((stage) => stage.isOver === true);
 }

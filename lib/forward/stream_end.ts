@@ -6,7 +6,7 @@ import type { Outcome } from "../pool/outlier.ts";
 import type { StreamFault } from "../sse/fault.ts";
 import type { SseObserver } from "../sse/observer.ts";
 import type { Failure } from "./failure.ts";
-import type { Stage } from "./stage.ts";
+import { isOver, type Stage } from "./stage.ts";
 import { wordsOf } from "./verdict.ts";
 
 /** What is known once nothing more comes. */
@@ -48,7 +48,9 @@ export function streamEnd(
   const said = fault === null ? failure?.message : wordsOf(fault);
   // An answer that had ended is whole, even when the connection then broke. Where its end is not
   // understood, only the connection tells.
-  const isAtEnd = api === null ? reader.isComplete && said === undefined : reader.finished;
+  const isAtEnd = api === null
+    ? reader.isComplete && said === undefined
+    : reader.finished || isOver(stages);
   if (agrees && fault === null && isAtEnd && stages.every((stage) => stage.caughtUp)) {
     return { kind: "whole", isClosed: failure === null && isClosed(reader, api) };
   }

@@ -183,3 +183,72 @@ for (const cutAt of [7, 18]) {
     });
   }
 }
+
+const SPOKEN = 'Grüße 🎉 an 北京, "quoted" and more of it, so that it goes on for a while';
+
+for (const path of ["/v1/chat/completions", "/v1/completions"]) {
+  Deno.test(`${path}: a stop string that reaches over breaks ends the answer where it begins`, async () => {
+    await using s = await stand({}, ["--byte-tokens", "--odd-pieces", "--answer", SPOKEN]);
+    for (const stop of ["an 北京", 'ed" and']) {
+      const request = {
+        ...{ model: "demo", stream: true, stop, temperature: 0, max_tokens: 60 },
+        ...path.includes("chat") ? { messages } : { prompt: "tell me something" },
+      };
+      const text = (answer: SseAnswer) =>
+        answer.json.map(({ choices: [choice] }) => choice?.text ?? choice?.delta?.content ?? "")
+          .join("");
+      const whole = await s.direct(path, request);
+      for (let chunks = 1; chunks < 36; chunks++) {
+        for (const index of [0, 1]) await s.simulators.fail(index, `cut:${chunks}`, { count: 1 });
+        const answer = await readSse(await s.gateway.post(path, request));
+        for (const index of [0, 1]) await s.simulators.reset(index);
+        assert.ok(answer.done, `cut at ${chunks}`);
+        assert.equal(text(answer), text(whole), `cut at ${chunks}`);
+        const ends = answer.json.flatMap(({ choices }) => choices).filter((one) =>
+          one.finish_reason
+        );
+        assert.deepEqual(ends.map((one) => [one.finish_reason, one.stop_reason]), [["stop", stop]]);
+      }
+    }
+  });
+}
+
+Deno.test("an instance that has not seen the stop string is left with it", async () => {
+  await using s = await stand({}, ["--answer", SPOKEN, "--tokens-per-second", "40"]);
+  const stop = "quoted";
+  const request = { model: "demo", stream: true, messages, stop, max_tokens: 10_000 };
+  const whole = await s.direct("/v1/chat/completions", request);
+  let crossed = 0;
+  for (let chunks = 4; chunks < 16 && crossed === 0; chunks++) {
+    await s.simulators.fail(0, `cut:${chunks}`, { count: 1 });
+    await s.simulators.fail(1, `cut:${chunks}`, { count: 1 });
+    const answer = await readSse(
+      await s.gateway.post("/v1/chat/completions", { ...request, ignore_eos: true }),
+    );
+    assert.equal(chatText(answer).content, chatText(whole).content, `cut at ${chunks}`);
+    const asked = [...await s.simulators.requests(0), ...await s.simulators.requests(1)];
+    crossed += asked.filter(({ path, aborted }) => path === "/v1/completions" && aborted).length;
+    for (const index of [0, 1]) await s.simulators.reset(index);
+  }
+  assert.ok(crossed > 0, "an instance was left");
+});
+
+Deno.test("what the client has nothing of is asked for anew: it may be a thought", async () => {
+  const args = ["--reasoning", "6", "--reasoning-parser", "qwen3", "--tokens", "10"];
+  await using s = await stand({}, args);
+  const request = { model: "demo", stream: true, messages, max_tokens: 60 };
+  const whole = await s.direct("/v1/chat/completions", request);
+  assert.notEqual(chatText(whole).reasoning, "");
+  for (const more of [{}, { return_token_ids: true }]) {
+    for (let chunks = 1; chunks < 6; chunks++) {
+      for (const index of [0, 1]) await s.simulators.fail(index, `cut:${chunks}`, { count: 1 });
+      const answer = await readSse(
+        await s.gateway.post("/v1/chat/completions", { ...request, ...more }),
+      );
+      for (const index of [0, 1]) await s.simulators.reset(index);
+      const { content, reasoning, finishReason } = chatText(answer);
+      const { content: said, reasoning: thought } = chatText(whole);
+      assert.deepEqual([content, reasoning, finishReason], [said, thought, "stop"], `${chunks}`);
+    }
+  }
+});

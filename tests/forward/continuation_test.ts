@@ -174,3 +174,40 @@ Deno.test("a replay keeps what tokens without a text carry: each probability and
     assert.equal(got.choices.filter(({ delta }) => (delta as Json).role).length, 0);
   }
 });
+
+Deno.test("a replay whose thoughts stand behind a text, or between two, is met as it comes", () => {
+  const parts: Json[] = [
+    { content: "Well, " },
+    { reasoning: "first" },
+    { content: "I say" },
+    { reasoning: "second" },
+    { content: " more" },
+  ];
+  const sent = sentOf("Well, I say");
+  sent.answer.choices[0].message.reasoning = "firstsec";
+  const again = [
+    ...parts.map((delta) => chunk({ delta })),
+    chunk({ delta: {}, finish_reason: "stop" }),
+  ];
+  const fresh: Json[] = [];
+  const replay = new ChunkReplay(sent);
+  for (const one of again) {
+    const mended = replay.event(JSON.stringify(one));
+    assert.notEqual(mended, "disagrees");
+    if (mended !== null) fresh.push(JSON.parse(mended.slice(6)).choices[0].delta);
+  }
+  assert.deepEqual(fresh, [{ reasoning: "ond" }, { content: " more" }, {}]);
+});
+
+Deno.test("a replay that goes on with what lies before the client's last words is another answer", () => {
+  const cases: [content: string, reasoning: string, other: Json][] = [
+    ["text", "thought", { reasoning: "thought and more" }],
+    ["", "a long thought", { content: "text" }],
+  ];
+  for (const [content, reasoning, other] of cases) {
+    const sent = sentOf(content);
+    sent.answer.choices[0].message.reasoning = reasoning;
+    const replay = new ChunkReplay(sent);
+    assert.equal(replay.event(JSON.stringify(chunk({ delta: other }))), "disagrees");
+  }
+});

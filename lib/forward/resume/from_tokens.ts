@@ -65,7 +65,16 @@ export class TokensAsk implements Ask {
       request.tool_choice !== "none";
     const parses = api !== "completions";
     const hides = request.skip_special_tokens !== false && !(parses && thinksNot(request));
-    const reading = readingOf(raw, words, { parses, tools, hides, marks });
+    const stopStrings = new StopStrings(stops, raw, includes);
+    const options = { parses, tools, hides, marks };
+    // Text in which a stop string may have begun is held back here, as it is by servers.
+    let held = raw.slice(raw.length - stopStrings.reach);
+    let reading = readingOf(raw.slice(0, raw.length - held.length), words, options);
+    if (reading === null && held !== "") {
+      // One that holds nothing back has shown it.
+      held = "";
+      reading = readingOf(raw, words, options);
+    }
     if (reading === null) return "closed";
     this.#ids = sent.ids ?? new TokenIds(false);
     this.#known = so.answer.length;
@@ -76,11 +85,12 @@ export class TokensAsk implements Ask {
     if (voice === null) return "closed";
     this.#speech = new Speech(reading.reader, reading.rest, voice, {
       ids: this.#ids,
-      tokensAside: this.#given - this.#known,
+      tokens: this.#given,
+      held,
       promptTokens: so.prompt.length,
       tellsUsage: api === "messages" || api === "responses" || wantsUsage(request.stream_options),
       usageWithEach: wantsUsageWithEach(request.stream_options),
-      stops: new StopStrings(stops, raw, includes),
+      stops: stopStrings,
     });
     if (stopped !== null) return { end: this.#speech.end("stop", stopped.stop) };
     const limit = limitOf(api, request) ?? await this.#roomIn(so, ask);
@@ -95,8 +105,10 @@ export class TokensAsk implements Ask {
   }
 
   ids(): TokenIds {
-    this.#ids!.cutBack(this.#known);
-    return this.#ids!;
+    const ids = this.#ids!;
+    ids.cutBack(this.#known);
+    ids.stay = true;
+    return ids;
   }
 
   /** This stretch says nothing of the whole, and is not asked. */
@@ -150,8 +162,10 @@ function thinksNot({ chat_template_kwargs: options }: Json): boolean {
 
 interface SpeechOptions {
   ids: TokenIds;
-  /** Tokens of the answer of which there are no ids. */
-  tokensAside: number;
+  /** Tokens of the answer so far, with or without ids. */
+  tokens: number;
+  /** The end of its text, into which a stop string may reach. */
+  held: string;
   promptTokens: number;
   tellsUsage: boolean;
   usageWithEach: boolean;
@@ -161,15 +175,20 @@ interface SpeechOptions {
 /** Raw text of a completion, said in the client's API. */
 class Speech implements Stage {
   caughtUp = false;
-  /** Text behind the seam that a stop string may still reach into. */
-  #held = "";
+  isOver = false;
+  /** Text about the seam that a stop string may still reach into. */
+  #held: string;
+  #tokens: number;
 
   constructor(
     private readonly reader: RawReader,
     private rest: Said[],
     private readonly voice: Voice,
     private readonly options: SpeechOptions,
-  ) {}
+  ) {
+    this.#held = options.held;
+    this.#tokens = options.tokens;
+  }
 
   take(events: Uint8Array): Uint8Array | null {
     let said = this.#say(this.rest.splice(0), undefined);
@@ -186,7 +205,8 @@ class Speech implements Stage {
     this.caughtUp = true;
     const { voice, options } = this;
     const said = this.#say(this.rest.splice(0), undefined) +
-      this.#say(this.reader.end(), undefined);
+      this.#say([...this.reader.take(this.#held), ...this.reader.end()], undefined);
+    this.#held = "";
     return said + voice.end({
       reason,
       stopReason,
@@ -196,11 +216,16 @@ class Speech implements Stage {
   }
 
   #choice(choice: Json): string {
-    const ids = Array.isArray(choice.token_ids) ? choice.token_ids as number[] : undefined;
+    const { ids: known } = this.options;
+    const told = Array.isArray(choice.token_ids) ? choice.token_ids as number[] : [];
+    this.#tokens += told.length;
+    const ids = known.keeps ? told : undefined;
     const text = this.#behindStops(textOf(choice.text));
     if (typeof text !== "string") {
       const last = this.#say(this.reader.take(this.#held.slice(0, text.length)), ids);
       this.#held = "";
+      // The instance has not seen the stop string, and goes on.
+      this.isOver = true;
       return last + this.end("stop", text.stop);
     }
     const isEnd = typeof choice.finish_reason === "string" && choice.finish_reason !== "";
@@ -216,7 +241,10 @@ class Speech implements Stage {
     if (stops.isPast && this.#held === "") return text;
     this.#held += text;
     const stopped = stops.take(text);
-    if (stopped !== null) return { length: Math.max(0, stopped.length), stop: stopped.stop };
+    if (stopped !== null) {
+      const length = Math.max(0, this.options.held.length + stopped.length);
+      return { length, stop: stopped.stop };
+    }
     if (!stops.isPast) return "";
     const sure = this.#held;
     this.#held = "";
@@ -241,8 +269,7 @@ class Speech implements Stage {
   }
 
   get #usage() {
-    const { promptTokens, ids, tokensAside } = this.options;
-    const completionTokens = ids.answer.length + tokensAside;
-    return { promptTokens, completionTokens, cachedTokens: null };
+    const { promptTokens } = this.options;
+    return { promptTokens, completionTokens: this.#tokens, cachedTokens: null };
   }
 }

@@ -60,6 +60,10 @@ export function wordsOf(answer: Answer): Whole {
 
 /** The first way of reading `raw` that gives the words the client has; null where none does. */
 export function readingOf(raw: string, words: Whole, options: ReadingOptions): Reading | null {
+  // Nothing that the client has tells a thought from an answer.
+  if (options.parses && words.content + words.reasoning === "" && words.calls.length === 0) {
+    return null;
+  }
   // A character of which tokens are still missing comes with them.
   const text = raw.replace(/\uFFFD{1,3}$/, "");
   for (const form of formsFor(text, words, options)) {

@@ -162,7 +162,6 @@ class ChoiceReplay {
         if (text === null) return null;
         if (text !== "") fresh[field] = text;
       } else if (field === "content") {
-        if (textOf(value) !== "" && this.#reasoning.left > 0) return null;
         const text = this.#content.meet(textOf(value));
         if (text === null) return null;
         if (text !== "") fresh.content = text;
@@ -172,7 +171,10 @@ class ChoiceReplay {
         if (calls.length > 0) fresh.tool_calls = calls;
       } else if (this.#textsLeft === 0) fresh[field] = value;
     }
-    return fresh;
+    // What is new comes behind all that was sent, whatever kind that was.
+    if (isSaid(fresh.content) && this.#reasoning.left > 0) return null;
+    const thinks = isSaid(fresh.reasoning) || isSaid(fresh.reasoning_content);
+    return thinks && this.#content.left > 0 ? null : fresh;
   }
 
   #toolCalls(calls: Json[]): Json[] | null {

@@ -28,6 +28,11 @@ export class StopStrings {
     return this.#open.length === 0;
   }
 
+  /** How many characters of the text before the seam one of them may have begun with. */
+  get reach(): number {
+    return Math.max(0, ...this.#open.map(({ met }) => met - this.#behind));
+  }
+
   /** Takes the next text behind the seam; where a stop string across it ends, counted from the seam. */
   take(text: string): StopAt | null {
     let first: StopAt | null = null;

@@ -43,8 +43,13 @@ export class TokenIds {
   /** Bytes behind the list in the event before; -1 while no list was seen. */
   #tail = -1;
 
+  /** Whether they are left in the events, for the client or for a stage before it. */
+  stay: boolean;
+
   /** `keeps`: the client asked for the ids itself, and gets them as they come. */
-  constructor(readonly keeps: boolean) {}
+  constructor(readonly keeps: boolean) {
+    this.stay = keeps;
+  }
 
   /** Whether the instance has told what an exact continuation needs. */
   get areKnown(): boolean {
@@ -85,7 +90,7 @@ export class TokenIds {
     const open = this.#tail < 0 ? -1 : this.#listBefore(bytes, close, start);
     if (open < 0) return this.#takeAny(bytes, start, end, to, at);
     this.#note(bytes, open, close);
-    if (this.keeps) return copied(bytes, start, end, to, at);
+    if (this.stay) return copied(bytes, start, end, to, at);
     const list = copied(bytes, start, open, to, at);
     to.set(NULL, list);
     return copied(bytes, close + 1, end, to, list + NULL.length);
@@ -104,7 +109,7 @@ export class TokenIds {
     const by = close + 1 - open - NULL.length;
     if (open < 0 || by < 0 || by > MAX_MOVED_BYTES - NULL.length) return -1;
     this.#note(bytes, open, close);
-    if (this.keeps) return end;
+    if (this.stay) return end;
     for (let at = open, to = 0; at < end; at++, to++) overwritten[to] = bytes[at];
     bytes[open] = LETTER_N;
     bytes[open + 1] = LETTER_U;
@@ -116,7 +121,7 @@ export class TokenIds {
   /** Undoes the last `takeInPlace`, of which nothing is known any more. */
   putBack(bytes: Uint8Array, cleanEnd: number, count: number): void {
     this.cutBack(count);
-    if (this.keeps) return;
+    if (this.stay) return;
     const open = cleanEnd - this.#tail - NULL.length;
     for (let at = open, from = 0; at < bytes.length; at++, from++) bytes[at] = overwritten[from];
   }
@@ -157,7 +162,7 @@ export class TokenIds {
       else if (list.length <= MAX_PROMPT_BYTES) this.#prompt ??= list;
       const close = found.index + all.length;
       if (isAnswers && colon === ":" && !/\s/.test(list)) this.#tail = text.length - close;
-      if (this.keeps) continue;
+      if (this.stay) continue;
       const open = close - list.length - 2;
       at = copied(bytes, start + from, start + open, to, at);
       to.set(NULL, at);
