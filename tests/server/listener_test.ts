@@ -40,6 +40,27 @@ both("requests of every form arrive whole, one after the other on a connection",
   assert.equal(door.begun, 9);
 });
 
+both("a request that came in part with the one before it is read to its end", async (open) => {
+  await using door = new Door(open, async (request, reply) => {
+    const body = await request.readBody(LIMIT_BYTES);
+    await reply.send(200, [], new TextEncoder().encode(`<${body.length}>`));
+  });
+  for (const length of [20, 9000, 500_000]) {
+    const first = `POST /a HTTP/1.1\r\n${host}content-length: 5\r\n\r\nhello`;
+    const second = `POST /b HTTP/1.1\r\n${host}content-length: ${length}\r\n\r\n` +
+      "x".repeat(length);
+    for (const cut of [30, second.length - length, second.length - length + 9]) {
+      const parts = [first + second.slice(0, cut), second.slice(cut) + first];
+      const { text } = await door.raw(parts, {
+        pauseMs: 30,
+        until: ({ text }) => text.split("<5>").length > 2,
+        deadlineMs: 5000,
+      });
+      assert.match(text, new RegExp(`<5>[^]*<${length}>[^]*<5>`), `cut at ${cut}`);
+    }
+  }
+});
+
 both("a body beyond the limit is refused, by its length and as it comes", async (open) => {
   await using door = new Door(open, echo);
   const head = `POST / HTTP/1.1\r\n${host}`;

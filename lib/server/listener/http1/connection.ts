@@ -335,16 +335,27 @@ export class Connection implements BodySource, Enrolled {
 
   async #readLength(length: number): Promise<Uint8Array> {
     let body = this.owner.slab.take(Math.min(length, FIRST_BODY_BYTES));
-    let at = Math.min(this.#end - this.#start, length);
-    if (at > body.length) body = new Uint8Array(at);
-    body.set(this.#buffer.subarray(this.#start, this.#start + at));
-    this.#start += at;
+    let at = 0;
     while (at < length) {
       if (at === body.length) {
         // Once an eighth has come, the rest is believed: copying tens of megabytes keeps others waiting.
         const larger = new Uint8Array(body.length * 8 >= length ? length : body.length * 2);
         larger.set(body);
         body = larger;
+      }
+      const here = Math.min(this.#end - this.#start, body.length - at);
+      if (here > 0) {
+        body.set(this.#buffer.subarray(this.#start, this.#start + here), at);
+        this.#start += here;
+        at += here;
+        this.#postpone(at);
+        continue;
+      }
+      if (this.#reading !== null) {
+        // Begun while the request before was handled: the next bytes are its.
+        await this.#reading;
+        if (this.#eof) throw this.#cutShort();
+        continue;
       }
       const count = await this.conn.read(body.subarray(at)).catch(nullOnSocketError);
       if (count === null) throw this.#cutShort();
