@@ -229,7 +229,7 @@ export class SseObserver {
       return NOTHING;
     }
     this.#pending.clear();
-    if (flags & EMPTY) return rest.at(-1) === LF ? rest : whole;
+    if (flags & EMPTY) return rest.at(-1) === LF && isComment(rest) ? rest : whole;
     if (!this.#see(flags, whole, 0, whole.length)) return NOTHING;
     return this.#shown(whole, whole.length);
   }

@@ -119,6 +119,15 @@ Deno.test("an event taken without its blank line goes on and is kept with one", 
   assert.equal(decoder.decode(observer.store!.bytes()), role + a + stop);
 });
 
+Deno.test("behind a last line that lacks its blank line an event of the gateway's own stands alone", () => {
+  for (const last of ["data: null\n", "data: null", "data: []\r\n"]) {
+    const { passed } = feed(role + a + stop + last, 1000);
+    assert.match(passed, /\r?\n\r?\n$/, JSON.stringify(last));
+  }
+  const comment = feed(role + a + stop + ": bye\n", 1000);
+  assert.equal(comment.passed, `${role + a + stop}: bye\n`);
+});
+
 Deno.test("a last event that is cut short is never taken for a whole one", () => {
   for (let cut = 3; cut < stop.length; cut++) {
     const { passed, observer } = feed(role + a + stop.slice(0, -cut), 1000);
