@@ -9,9 +9,14 @@ const FIRST_SIZE = 512;
 const NOTHING = new Uint8Array(0);
 /** A longer event shares too little with its neighbours to be worth a look at all of its bytes. */
 const LONG_BYTES = 64 * 1024;
+/**
+ * However little events that are alike take here, together they become one text, and the longest that the
+ * engine has ends the process. A million tokens have no more.
+ */
+const MAX_WHOLE_BYTES = 256 * 1024 * 1024;
 
 export class EventStore {
-  /** Events after this point were not kept, because `maxBytes` was reached. */
+  /** Events after this point were not kept, because there is no more room for them. */
   truncated = false;
   /** Events kept. */
   count = 0;
@@ -20,6 +25,8 @@ export class EventStore {
   suffix = 0;
   /** Events kept when that one was compared. */
   #compared = 0;
+  /** Bytes of all events as they came. */
+  #whole = 0;
   /** No event kept is longer. */
   longest = FIRST_SIZE;
   #data = new Uint8Array(FIRST_SIZE);
@@ -75,6 +82,11 @@ export class EventStore {
     const { prefix, suffix } = this;
     const length = end - start;
     const middle = length - prefix - suffix;
+    this.#whole += length;
+    if (this.#whole > MAX_WHOLE_BYTES) {
+      this.truncated = true;
+      return;
+    }
     if (this.#length + middle + 15 > this.#data.length && !this.#grow(middle + 15)) return;
     this.#number(prefix);
     this.#number(suffix);

@@ -80,6 +80,15 @@ Deno.test("beyond its limit the store keeps what it has, says so and does not th
   events.forEach((event, i) => assert.equal(event, String(i).repeat(100)));
 });
 
+Deno.test("events that take next to nothing are not kept beyond what can be put together", () => {
+  const store = new EventStore(1 << 25);
+  const event = encoder.encode(chunk("q".repeat(60_000)));
+  for (let pushed = 0; pushed < 9000; pushed++) store.push(event, 0, event.length);
+  assert.ok(store.size < 1 << 20);
+  assert.ok(store.truncated, "500 MB would be more than the engine has in one text");
+  assert.ok(store.count > 3000);
+});
+
 Deno.test("a store that was packed and unpacked holds the same events", () => {
   const store = new EventStore(1 << 20);
   push(store, chunk("a"));
