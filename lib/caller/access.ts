@@ -77,6 +77,14 @@ export class Access {
     return this.#byName.get(name) ?? null;
   }
 
+  /** Who `caller` of an earlier configuration is by this one; the same who is none of it. */
+  successorOf(caller: Caller): Caller {
+    const named = this.#byName.get(caller.name);
+    if (named !== undefined) return named;
+    const isBearer = caller.key.hashes.length === 0 && this.tokens !== null;
+    return isBearer ? this.#bearerNamed(caller.name, caller.group?.name ?? null) : caller;
+  }
+
   /** What is counted under this name; null where the configuration has none. */
   scope(kind: ScopeKind, name: string): Scope | null {
     if (kind === "model") return this.#models.get(name) ?? null;
@@ -143,8 +151,10 @@ export class Access {
         });
     }
     const { name, group } = verdict;
-    const named = this.#byName.get(name);
-    if (named !== undefined) return named;
+    return this.#byName.get(name) ?? this.#bearerNamed(name, group);
+  }
+
+  #bearerNamed(name: string, group: string | null): Caller {
     const id = JSON.stringify([name, group]);
     const known = this.#bearers.get(id);
     if (known !== undefined) return known;

@@ -13,14 +13,16 @@ export type Waited =
   | { readonly kind: "gone" };
 
 interface Waiter {
-  readonly work: Work;
+  /** What it needs, by the limits in force. */
+  work(): Work;
   resolve(waited: Waited): void;
   short: Short | null;
   timer: ReturnType<typeof setTimeout>;
 }
 
-/** Places that are given back in another worker are not told here: they are looked for. */
+/** What is given back in another worker, or gateway, is not told here: it is looked for. Places come often. */
 const LOOK_MS = 25;
+const LOOK_FOR_TOKENS_MS = 250;
 
 export class KeyLines {
   readonly #lines = new Map<string, Line>();
@@ -32,10 +34,13 @@ export class KeyLines {
     return this.#lines.has(key);
   }
 
-  /** Waits until `work` can be reserved. `leave` gets what takes the waiter out. */
+  /**
+   * Waits until what `work` says can be reserved: one object as long as it stays the same, since a call that is
+   * repeated is known by it. `leave` gets what takes the waiter out.
+   */
   wait(
     key: string,
-    work: Work,
+    work: () => Work,
     deadlineMs: number,
     leave: (out: () => void) => void,
   ): Promise<Waited> {
@@ -47,7 +52,7 @@ export class KeyLines {
     return line.join(work, deadlineMs, leave);
   }
 
-  /** Something was given back. */
+  /** Something was given back, or limits have changed. */
   freed(): void {
     if (this.#lines.size === 0) return;
     for (const line of [...this.#lines.values()]) line.look();
@@ -64,7 +69,7 @@ class Line {
     private readonly onEmpty: () => void,
   ) {}
 
-  join(work: Work, deadlineMs: number, leave: (out: () => void) => void): Promise<Waited> {
+  join(work: () => Work, deadlineMs: number, leave: (out: () => void) => void): Promise<Waited> {
     return new Promise((resolve) => {
       const waiter: Waiter = {
         work,
@@ -89,7 +94,7 @@ class Line {
     this.#timer = null;
     while (this.#waiters.length > 0) {
       const [first] = this.#waiters;
-      const answer = this.counters().reserve(first.work);
+      const answer = this.counters().reserve(first.work());
       const reserved = answer instanceof Promise ? await answer : answer;
       if (this.#waiters[0] !== first) {
         // It left while the counters were asked.
@@ -122,5 +127,5 @@ class Line {
 function pauseMs(shortages: readonly Shortage[]): number {
   const known = shortages.filter(({ limit }) => limit !== "concurrency");
   if (known.length < shortages.length) return LOOK_MS;
-  return Math.max(1, Math.ceil(shortages[0].waitMs!));
+  return Math.min(LOOK_FOR_TOKENS_MS, Math.max(1, Math.ceil(shortages[0].waitMs!)));
 }

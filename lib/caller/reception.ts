@@ -31,6 +31,7 @@ export class Reception {
   #prices = new Prices({});
   #shared = { rules: "", close: () => {} };
   readonly #visits = new Roll<Visit>();
+  readonly #inForce = (): Access | null => this.access;
   #tokens: { tokens: Tokens; rules: string } | null = null;
 
   constructor(private readonly parts: ReceptionParts) {
@@ -42,6 +43,7 @@ export class Reception {
   apply(config: CallersConfig | null): void {
     if (config === null) {
       this.access = null;
+      this.limits.lines.freed();
       return;
     }
     this.ledger.apply(config.timeZone);
@@ -50,6 +52,7 @@ export class Reception {
     for (const visit of [...this.#visits.all]) {
       if (this.access.named(visit.caller.name)?.key.disabled === "now") visit.cut();
     }
+    this.limits.lines.freed();
   }
 
   /** Requests under way over all workers, by key. */
@@ -103,6 +106,7 @@ export class Reception {
       queue,
       ledger: this.ledger,
       prices: this.#prices,
+      inForce: this.#inForce,
       onEnd: () => this.#visits.remove(visit),
     });
     this.#visits.add(visit);

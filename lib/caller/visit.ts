@@ -44,6 +44,8 @@ export const NOTHING_SPENT: Spent = { prompt: 0, cached: 0, completion: 0, estim
 
 export interface VisitOptions {
   readonly client: ClientRequest;
+  /** The rules in force by now; null where anyone may ask. */
+  inForce(): Access | null;
   /** The visit is over. */
   onEnd(): void;
   readonly ledger: Ledger;
@@ -81,6 +83,7 @@ export class Visit implements Enrolled {
     private readonly options: VisitOptions,
   ) {
     this.client = new StruckRequest(options.client);
+    this.#rules = access;
   }
 
   /** What limits were asked for; "" where it never came to that, or is for no model. */
@@ -148,7 +151,7 @@ export class Visit implements Enrolled {
    */
   admit(purpose: Purpose): Admitted | Promise<Admitted> {
     const work = this.#workFor(purpose);
-    if (purpose.size !== null) this.#examineBudgets();
+    if (purpose.size !== null) this.#examineBudgets(this.caller);
     const isBehind = this.#mayWait && this.limits.lines.isOccupied(this.caller.name);
     if (isBehind) return "waits";
     const answer = this.limits.counters.reserve(work);
@@ -176,7 +179,7 @@ export class Visit implements Enrolled {
     let stays = () => {};
     const waited = await this.limits.lines.wait(
       this.caller.name,
-      this.#work!,
+      () => this.#workNow(),
       deadlineS * 1000,
       (out) => stays = client.onGone(out),
     );
@@ -196,6 +199,8 @@ export class Visit implements Enrolled {
       throw this.#refused(waited.short, words);
     }
     this.#take(waited);
+    // It may have been used up by those who stood before.
+    if (this.#purpose!.size !== null) this.#examineBudgets(this.#callerNow);
     return true;
   }
 
@@ -252,6 +257,8 @@ export class Visit implements Enrolled {
   }
 
   #work: Work | null = null;
+  /** Whose limits it is by. */
+  #rules: Access | null;
 
   #workFor(purpose: Purpose): Work {
     const { model, size, answers, most, slot } = this.#purpose = purpose;
@@ -273,9 +280,24 @@ export class Visit implements Enrolled {
     };
   }
 
-  #examineBudgets(): void {
+  /** The same by the limits in force: they may have changed since it stands in line. */
+  #workNow(): Work {
+    const rules = this.options.inForce();
+    if (rules !== this.#rules) {
+      this.#rules = rules;
+      const scopes = rules === null ? [] : rules.scopesOf(this.#callerNow, this.#purpose!.model);
+      this.#work = { ...this.#work!, scopes };
+    }
+    return this.#work!;
+  }
+
+  get #callerNow(): Caller {
+    return this.options.inForce()?.successorOf(this.caller) ?? this.caller;
+  }
+
+  #examineBudgets({ scopes }: Caller): void {
     const { ledger } = this.options;
-    for (const scope of this.caller.scopes) {
+    for (const scope of scopes) {
       if (scope.kind === "model" || !ledger.isUsedUp(scope.budgets, scope.kind, scope.name)) {
         continue;
       }

@@ -1,7 +1,7 @@
-// What a key hears of itself, and an upstream that holds its answers back.
+// What a key hears of itself.
 
 import assert from "node:assert/strict";
-import { completion, type Gateway, startUpstream, waitFor } from "../stand.ts";
+import { type Gateway, waitFor } from "../stand.ts";
 import { bearer, type TestKey } from "./keyed.ts";
 
 export interface KeyPage {
@@ -35,14 +35,4 @@ export async function pageWhen(
 export async function leftOf(gateway: Gateway, key: TestKey, limit: string): Promise<number> {
   const { limits } = await pageOf(gateway, key);
   return limits.find((one) => one.limit === limit)!.remaining;
-}
-
-/** An upstream whose answers wait until they are let go. */
-export function heldUpstream(answer = () => completion("hi")) {
-  const held: (() => void)[] = [];
-  const upstream = startUpstream(async () => {
-    await new Promise<void>((resolve) => held.push(resolve));
-    return answer();
-  });
-  return { upstream, held };
 }

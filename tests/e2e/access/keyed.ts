@@ -1,7 +1,14 @@
 // What the tests of access have in common: keys, and gateways that ask for them.
 
 import { hashOfKey, newKey } from "../../../lib/caller/key.ts";
-import { type Gateway, type GatewayConfig, startGateway, type Upstream } from "../stand.ts";
+import {
+  completion,
+  type Gateway,
+  type GatewayConfig,
+  startGateway,
+  startUpstream,
+  type Upstream,
+} from "../stand.ts";
 
 /** A key and its line in a configuration. */
 export interface TestKey {
@@ -25,6 +32,16 @@ export function keyedGateway(
     keys: keys.map(({ line }) => line),
     ...more,
   });
+}
+
+/** An upstream whose answers wait until they are let go. */
+export function heldUpstream(answer = () => completion("hi")) {
+  const held: (() => void)[] = [];
+  const upstream = startUpstream(async () => {
+    await new Promise<void>((resolve) => held.push(resolve));
+    return answer();
+  });
+  return { upstream, held };
 }
 
 export function bearer(key: string): { headers: Record<string, string> } {

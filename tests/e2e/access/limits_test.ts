@@ -2,8 +2,17 @@
 
 import assert from "node:assert/strict";
 import { completion, startUpstream, waitFor } from "../stand.ts";
-import { ASK, ask, bearer, errorOf, keyedGateway, makeKey, statusOf } from "./keyed.ts";
-import { heldUpstream, leftOf, pageOf, pageWhen } from "./key_page.ts";
+import {
+  ASK,
+  ask,
+  bearer,
+  errorOf,
+  heldUpstream,
+  keyedGateway,
+  makeKey,
+  statusOf,
+} from "./keyed.ts";
+import { leftOf, pageOf, pageWhen } from "./key_page.ts";
 
 Deno.test("access: a limit of requests is told in the head of each answer, and in words when it is met", async () => {
   await using upstream = startUpstream(() =>

@@ -4,8 +4,17 @@
 import assert from "node:assert/strict";
 import { variant } from "../../support/processes.ts";
 import { chunk, configText, sse, startGateway, waitFor } from "../stand.ts";
-import { ASK, ask, errorOf, keyedGateway, makeKey, statusOf, type TestKey } from "./keyed.ts";
-import { heldUpstream, leftOf, pageOf, pageWhen } from "./key_page.ts";
+import {
+  ASK,
+  ask,
+  errorOf,
+  heldUpstream,
+  keyedGateway,
+  makeKey,
+  statusOf,
+  type TestKey,
+} from "./keyed.ts";
+import { leftOf, pageOf, pageWhen } from "./key_page.ts";
 
 Deno.test("access: more at once than a key or its group may have are refused, and a place that is free is taken", async () => {
   const { upstream, held } = heldUpstream();
