@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { formOf, hashOfKey, newKey } from "../../lib/caller/key.ts";
+import { changeKeys } from "../../lib/cli/keys/store.ts";
 import { readConfig } from "../../lib/config/load.ts";
 
 interface Stand extends AsyncDisposable {
@@ -174,4 +175,58 @@ Deno.test("an unknown command of keys names the nearest, and keys alone explains
   assert.equal(help.code, 0);
   assert.match(help.out, /rotate +makes a key anew/);
   assert.match((await stand.run(["rotate", "--help"])).out, /--overlap SPAN/);
+});
+
+Deno.test("keys: commands at one time, after one that was killed, lose no key", async () => {
+  await using stand = await startStand();
+  const lock = `${stand.keysFile}.lock`;
+  const expected: string[] = [];
+  for (let round = 0; round < 20; round++) {
+    // What a killed command of an earlier version has left.
+    await Deno.writeTextFile(lock, "");
+    await Deno.utime(lock, 1000, 1000);
+    const names = Array.from({ length: 8 }, (_, index) => `k${round}-${index}`);
+    await Promise.all(names.map(async (name, index) => {
+      // One of them finds the lock of another in the place of the old one.
+      await new Promise((resolve) => setTimeout(resolve, index / 2));
+      const hash = `sha256:${hashOfKey(newKey())}`;
+      await changeKeys(stand.keysFile, (keys) => keys.withNew({ name, hash }));
+    }));
+    expected.push(...names);
+  }
+  assert.deepEqual((await stand.names()).sort(), expected.sort());
+  assert.deepEqual(
+    (await Array.fromAsync(Deno.readDir(stand.folder), ({ name }) => name)).sort(),
+    ["config.jsonc", "keys.jsonc"],
+  );
+});
+
+Deno.test({
+  name: "keys: the file keeps its owner, its mode, and the symlink that leads to it",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using stand = await startStand();
+    // Another disk, where there is one: nothing can be renamed from one to the other.
+    const elsewhere = await Deno.makeTempDir({
+      dir: await Deno.stat("/dev/shm").then(() => "/dev/shm", () => undefined),
+    });
+    try {
+      const real = join(elsewhere, "real.jsonc");
+      await Deno.symlink(real, stand.keysFile);
+      assert.equal((await stand.run(["create", "first"])).code, 0);
+      assert.equal((await Deno.stat(real)).mode! & 0o777, 0o600);
+      await Deno.chmod(real, 0o640);
+      const isRoot = Deno.uid() === 0;
+      if (isRoot) await Deno.chown(real, 12, 34);
+      const { code, err } = await stand.run(["create", "second"]);
+      assert.equal(code, 0, err);
+      const { mode, uid, gid } = await Deno.stat(real);
+      assert.equal(mode! & 0o777, 0o640);
+      if (isRoot) assert.deepEqual([uid, gid], [12, 34]);
+      assert.ok((await Deno.lstat(stand.keysFile)).isSymlink);
+      assert.deepEqual(await stand.names(), ["first", "second"]);
+    } finally {
+      await Deno.remove(elsewhere, { recursive: true });
+    }
+  },
 });

@@ -1,14 +1,13 @@
 // The keys file that commands change: found by the configuration, locked while it is changed, written whole
-// or not at all, and readable by its owner alone.
+// or not at all, and readable by whoever could read it; a new one by its owner alone.
 
-import { dirname, join } from "node:path";
+import { dirname, resolve } from "node:path";
 import { keysFileIn } from "../../config/load.ts";
 import { KeysText, NEW_KEYS_FILE } from "../../config/keys_text.ts";
 
-/** A lock that is older was left behind. */
-const STALE_LOCK_MS = 10_000;
 const LOCK_TRIES = 100;
 const LOCK_PAUSE_MS = 50;
+const MAX_LINKS = 40;
 
 /** The keys file of a configuration: its path; null where it names none. Throws Error. */
 export async function keysFileOf(config: string): Promise<string | null> {
@@ -29,51 +28,91 @@ export async function changeKeys(
   path: string,
   change: (keys: KeysText) => KeysText,
 ): Promise<void> {
-  await using _ = await lock(`${path}.lock`);
-  let text = NEW_KEYS_FILE;
-  try {
-    text = await Deno.readTextFile(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  const target = await targetOf(path);
+  await using _ = await lock(`${target}.lock`);
+  const before = await statOf(target);
+  const text = before === null ? NEW_KEYS_FILE : await Deno.readTextFile(target);
   let next: KeysText;
   try {
     next = change(new KeysText(text.trim() === "" ? NEW_KEYS_FILE : text));
   } catch (error) {
     throw new Error(`${path}: ${error instanceof Error ? error.message : error}`);
   }
-  const temporary = await Deno.makeTempFile({ dir: dirname(path), prefix: ".keys-" });
+  // Beside the file: what is renamed must not leave its disk.
+  const temporary = await Deno.makeTempFile({ dir: dirname(target), prefix: ".keys-" });
   try {
     await Deno.writeTextFile(temporary, next.text, { mode: 0o600 });
-    if (Deno.build.os !== "windows") await Deno.chmod(temporary, 0o600);
-    await Deno.rename(temporary, await targetOf(path));
+    if (Deno.build.os !== "windows") await giveRights(temporary, before);
+    await Deno.rename(temporary, target);
   } catch (error) {
     await Deno.remove(temporary);
     throw error;
   }
 }
 
-/** A symlink stays one: what it leads to is replaced. */
+/** A symlink stays one: what it leads to is replaced, or made. */
 async function targetOf(path: string): Promise<string> {
+  let name = path;
+  for (let links = 0; links < MAX_LINKS; links++) {
+    try {
+      return await Deno.realPath(name);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+    const isLink = (await Deno.lstat(name).catch(() => null))?.isSymlink ?? false;
+    if (!isLink) return name;
+    name = resolve(dirname(name), await Deno.readLink(name));
+  }
+  throw new Error(`${path}: too many symlinks`);
+}
+
+async function statOf(path: string): Promise<Deno.FileInfo | null> {
   try {
-    return await Deno.realPath(path);
+    return await Deno.stat(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return join(path);
+    if (error instanceof Deno.errors.NotFound) return null;
     throw error;
   }
 }
 
+/** Those of the file before: a gateway of another user goes on reading it. A new one is its owner's alone. */
+async function giveRights(path: string, before: Deno.FileInfo | null): Promise<void> {
+  if (before === null) return await Deno.chmod(path, 0o600);
+  const { uid, gid, mode } = before;
+  try {
+    await Deno.chown(path, uid, gid);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+    // Only root gives files away; to a group of one's own anybody may.
+    await Deno.chown(path, null, gid).catch(() => {});
+  }
+  await Deno.chmod(path, mode! & 0o777);
+}
+
+/** The system's own lock ends with the process that holds it, however that ends. */
 async function lock(path: string): Promise<AsyncDisposable> {
   for (let tries = 0; tries < LOCK_TRIES; tries++) {
+    const file = await Deno.open(path, { write: true, create: true, mode: 0o600 });
     try {
-      (await Deno.open(path, { write: true, createNew: true })).close();
-      return { [Symbol.asyncDispose]: () => Deno.remove(path) };
+      if (await file.tryLock(true) && await isNamed(file, path)) {
+        return {
+          [Symbol.asyncDispose]: async () => {
+            await Deno.remove(path);
+            file.close();
+          },
+        };
+      }
     } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+      file.close();
+      throw error;
     }
-    const made = (await Deno.stat(path).catch(() => null))?.mtime?.getTime() ?? Date.now();
-    if (Date.now() - made > STALE_LOCK_MS) await Deno.remove(path).catch(() => {});
-    else await new Promise((resolve) => setTimeout(resolve, LOCK_PAUSE_MS));
+    file.close();
+    await new Promise((resolve) => setTimeout(resolve, LOCK_PAUSE_MS));
   }
   throw new Error(`${path} is there: another command is changing the keys`);
+}
+
+/** Not where who held it has taken it away since it was opened. */
+async function isNamed(file: Deno.FsFile, path: string): Promise<boolean> {
+  return (await file.stat()).ino === (await statOf(path))?.ino;
 }
