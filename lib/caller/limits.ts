@@ -71,13 +71,13 @@ export class Limits {
     const { memory } = this.parts;
     const taken = memory.locked(() => {
       const place = memory.place(scope.hash, this.parts.now());
-      if (place < 0) return true;
-      if (memory.waiting.sum(place) >= most) return false;
+      if (place < 0) return "uncounted";
+      if (memory.waiting.sum(place) >= most) return null;
       memory.waiting.add(place, 1);
-      return true;
+      return "counted";
     });
-    if (!taken) return null;
-    let isOut = false;
+    if (taken === null) return null;
+    let isOut = taken === "uncounted";
     return () => {
       if (isOut) return;
       isOut = true;

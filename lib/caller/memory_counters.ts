@@ -33,12 +33,15 @@ export class MemoryCounters implements Counters {
         return { kind: "short", shortages, levels: this.#levels(scopes, now) };
       }
       const levels: Level[] = [];
-      for (let at = 0; at < scopes.length; at++) this.#takeAll(scopes[at], work, now, levels);
-      return { kind: "reserved", reservation: { work, levels, isLocal: false } };
+      let uncounted: Scope[] | null = null;
+      for (let at = 0; at < scopes.length; at++) {
+        if (!this.#takeAll(scopes[at], work, now, levels)) (uncounted ??= []).push(scopes[at]);
+      }
+      return { kind: "reserved", reservation: { work, levels, isLocal: false, uncounted } };
     });
   }
 
-  settle({ work }: Reservation, tokens: number): void {
+  settle({ work, uncounted = null }: Reservation, tokens: number): void {
     const now = this.now();
     const change = tokens - work.tokens;
     this.memory.locked(() => {
@@ -46,7 +49,7 @@ export class MemoryCounters implements Counters {
         const { tokens: rule } = scope;
         const settles = rule !== null && change !== 0;
         const frees = work.slot && scope.holdsSlots;
-        if (!settles && !frees) continue;
+        if ((!settles && !frees) || uncounted?.includes(scope)) continue;
         const place = this.memory.place(scope.hash, now);
         if (place < 0) continue;
         if (settles) this.#take(place, "tokens", rule, change, now);
@@ -117,11 +120,11 @@ export class MemoryCounters implements Counters {
     };
   }
 
-  /** Takes what `work` needs of `scope`, and adds to `levels` what is left. */
-  #takeAll(scope: Scope, work: Work, now: number, levels: Level[]): void {
+  /** Takes what `work` needs of `scope`, and adds to `levels` what is left. False where there is no room for it. */
+  #takeAll(scope: Scope, work: Work, now: number, levels: Level[]): boolean {
     const { requests, tokens } = scope;
     const holds = work.slot && scope.holdsSlots;
-    if (!scope.isCounted && !holds) return;
+    if (!scope.isCounted && !holds) return true;
     const place = this.memory.place(scope.hash, now);
     if (place >= 0) {
       if (requests !== null) this.#take(place, "requests", requests, work.requests, now);
@@ -129,6 +132,7 @@ export class MemoryCounters implements Counters {
       if (holds) this.memory.running.add(place, 1);
     }
     this.#addLevels(scope, place, now, levels);
+    return place >= 0;
   }
 
   /** `amount` may be less than nothing: then it is given back. */

@@ -186,3 +186,28 @@ Deno.test("ten thousand keys that come and go leave room for the next", () => {
   stand.take([web]);
   stand.short([web]);
 });
+
+Deno.test("what found no room to be counted takes nothing from what is counted later", () => {
+  const stand = new Stand();
+  const held: ReturnType<Stand["take"]>[] = [];
+  const limited = { concurrency: 1, tokensPerMinute: 100 };
+  const work = { slot: true, tokens: 60 };
+  const hasRoom = (scope: Scope) => stand.shared.limits.place(scope.hash, stand.nowMs) >= 0;
+  let late: Scope | null = null;
+  for (let count = 0; late === null; count++) {
+    const scope = key(`k${count}`, limited);
+    held.push(stand.take([scope], work));
+    if (!hasRoom(scope)) late = scope;
+  }
+  const first = held.pop()!;
+  for (const reservation of held) stand.counters.settle(reservation, 0);
+  const second = stand.take([late], work);
+  stand.counters.settle(first, 0);
+  assert.deepEqual(
+    stand.short([late], work).map(({ limit }) => limit).sort(),
+    ["concurrency", "tokens_per_minute"],
+  );
+  stand.counters.settle(second, 60);
+  stand.take([late], { slot: true });
+  stand.short([late], { slot: true });
+});
