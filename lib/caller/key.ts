@@ -5,6 +5,9 @@
 import { Buffer } from "node:buffer";
 import { createHash, randomBytes } from "node:crypto";
 
+const PREFIX = "sk-sag-";
+/** One that is cut short is one still to whoever guesses the rest. */
+const IN_TEXT = /sk-sag-[\w-]{16,}/g;
 const FORM = /^sk-sag-([a-z0-9]{8})-([A-Za-z0-9_-]{43})([a-z0-9]{4})$/;
 const LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789";
 /** Of an own key fewer characters can be guessed. */
@@ -24,7 +27,7 @@ export function hashOfKey(key: string): string {
 
 /** own: one of another form. mistyped: one that this program never made. */
 export function formOf(key: string): "made" | "own" | "mistyped" {
-  if (!key.startsWith("sk-sag-")) return "own";
+  if (!key.startsWith(PREFIX)) return "own";
   const check = FORM.exec(key)?.[3];
   return check !== undefined && checkOf(key.slice(0, -4)) === check ? "made" : "mistyped";
 }
@@ -35,6 +38,11 @@ export function struck(key: string): string {
   return id === undefined
     ? `${key.slice(0, Math.min(4, key.length >> 2))}****`
     : `sk-sag-${id.slice(0, 4)}****`;
+}
+
+/** `text` with keys of this program's form as they may be shown: people write them where none belongs. */
+export function withoutKeys(text: string): string {
+  return text.includes(PREFIX) ? text.replace(IN_TEXT, struck) : text;
 }
 
 /** Four characters that all others decide. */

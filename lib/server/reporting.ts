@@ -4,6 +4,7 @@ import type { Account, AttemptLog } from "../forward/account.ts";
 import type { ForwardRequest } from "../forward/request.ts";
 import type { ClientRequest } from "../http/client.ts";
 import { header } from "../http/message.ts";
+import { withoutKeys } from "../caller/key.ts";
 import { NOTHING_SPENT, type Visit } from "../caller/visit.ts";
 import type { Report, ReportedAttempt, ReportedCaller } from "../observe/report.ts";
 import type { PolicyTrail } from "../policy/trail.ts";
@@ -38,7 +39,7 @@ export function reportOf(
 ): Report {
   const { client, at } = arrival;
   const { firstByteAt, usage } = account;
-  const path = pathOf(client.target);
+  const path = withoutKeys(pathOf(client.target));
   return {
     id: arrival.id,
     method: client.method,
@@ -52,7 +53,7 @@ export function reportOf(
     streamed: account.streamed,
     outcome: account.outcome,
     status: account.status,
-    error: account.error,
+    error: withoutKeys(account.error),
     instance: account.instance,
     receipt: account.route,
     attempts: account.attempts.map((attempt) => reportedAttempt(attempt, at)),

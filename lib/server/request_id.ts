@@ -1,5 +1,6 @@
 // Names for requests: the client's own where it is sane, else a fresh one.
 
+import { withoutKeys } from "../caller/key.ts";
 import { header, type HeaderList } from "../http/message.ts";
 
 /** Makes ids that no other process or worker makes: a random start and a counter. */
@@ -8,7 +9,9 @@ export function requestIds(): (headers: HeaderList) => string {
   let count = 0;
   return (headers) => {
     const given = header(headers, "x-request-id");
-    if (given !== undefined && /^[\w.:\-]{1,128}$/.test(given)) return given;
+    const isSane = given !== undefined && /^[\w.:\-]{1,128}$/.test(given);
+    // It is written down wherever the request is told of: a key is no name.
+    if (isSane && withoutKeys(given) === given) return given;
     return `${start}${(++count).toString(36).padStart(6, "0")}`;
   };
 }

@@ -206,6 +206,43 @@ async function filesIn(folder: string): Promise<string[]> {
   return texts;
 }
 
+Deno.test("access 3: a key that a client writes where none belongs is not written down", async () => {
+  await using upstream = startUpstream(() => completion("hi"));
+  const web = makeKey("web");
+  await using gateway = await keyedGateway(upstream, [web], {
+    log: { level: "debug", format: "text" },
+    admin: { token: "t".repeat(16) },
+  });
+  const { headers } = bearer(web.key);
+  const places: (() => Promise<Response>)[] = [
+    // Its base URL has the key in it.
+    () => gateway.post(`/${web.key}/v1/chat/completions`, ASK, { headers }),
+    () => fetch(`${gateway.url}/v1/models/${web.key}`, { headers }),
+    () => fetch(`${gateway.url}/v1/responses/${web.key}`, { headers }),
+    () => gateway.post("/v1/chat/completions", { ...ASK, model: web.key }, { headers }),
+    () =>
+      gateway.post("/v1/chat/completions", ASK, {
+        headers: { ...headers, "x-request-id": web.key },
+      }),
+    // Cut short, with nobody known to bring it.
+    () => gateway.post(`/${web.key.slice(0, -6)}/v1/chat/completions`, ASK),
+  ];
+  for (const ask of places) await (await ask()).body?.cancel();
+  const secret = web.key.slice(16, -6);
+  const shown = async () => {
+    const response = await fetch(`${gateway.url}/dashboard/api/requests`, {
+      headers: { authorization: `Bearer ${"t".repeat(16)}` },
+    });
+    return await response.text();
+  };
+  await waitFor(
+    async () => JSON.parse(await shown()).requests.length === places.length,
+    "all to be shown",
+  );
+  assert.doesNotMatch(gateway.log() + await shown(), new RegExp(secret));
+  assert.match(gateway.log(), /\/v1\/models\/sk-sag-....\*\*\*\*/);
+});
+
 Deno.test("access 6: a model that a key may not use is as one that nobody has", async () => {
   await using upstream = startUpstream(() => completion("hi"));
   const web = makeKey("web", { models: ["m", "pre*"] });
