@@ -47,6 +47,8 @@ export interface Reservation {
   readonly levels: readonly Level[];
   /** Whether these are the common counters, or this gateway's own since those cannot be reached. */
   readonly isLocal: boolean;
+  /** Who settles it, whatever counters are in force by then. */
+  readonly maker: Counters;
   /** Of the work's scopes those that there was no room to count; null where there was. */
   readonly uncounted?: readonly Scope[] | null;
 }

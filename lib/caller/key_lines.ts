@@ -98,7 +98,9 @@ class Line {
       const reserved = answer instanceof Promise ? await answer : answer;
       if (this.#waiters[0] !== first) {
         // It left while the counters were asked.
-        if (reserved.kind === "reserved") this.counters().settle(reserved.reservation, 0);
+        if (reserved.kind === "reserved") {
+          reserved.reservation.maker.settle(reserved.reservation, 0);
+        }
         continue;
       }
       if (reserved.kind === "short" && reserved.shortages[0].waitMs !== null) {

@@ -27,6 +27,8 @@ export class Limits {
   counters: Counters;
   readonly #own: Counters;
   #store: SharedStore | null = null;
+  /** In force, and those before in which something is held yet. */
+  readonly #sharing = new Set<SharedCounters>();
   /** Whose stored responses are, over several gateways. */
   readonly responses = new SharedResponses(() => this.#store);
 
@@ -39,7 +41,7 @@ export class Limits {
     this.lines = new KeyLines(() => this.counters);
   }
 
-  /** Counts with other gateways from now on, by a server; returns what ends that. */
+  /** Counts with other gateways from now on, by a server; returns what ends that, once what runs has ended. */
   share(config: SharedStateConfig): () => void {
     const store = new SharedStore(config, {
       onChange: (isUp) => {
@@ -50,13 +52,22 @@ export class Limits {
     const shared = new SharedCounters({ store, whenDown, local: this.#own });
     this.counters = shared;
     this.#store = store;
+    this.#sharing.add(shared);
     return () => {
       if (this.counters === shared) {
         this.counters = this.#own;
         this.#store = null;
       }
-      void shared.close().then(() => store.close());
+      void shared.retire().then(() => {
+        this.#sharing.delete(shared);
+        return store.close();
+      });
     };
+  }
+
+  /** Waits no more for what was counted with other gateways. */
+  close(): void {
+    for (const shared of this.#sharing) void shared.close();
   }
 
   get wallMs(): number {

@@ -37,7 +37,8 @@ export class MemoryCounters implements Counters {
       for (let at = 0; at < scopes.length; at++) {
         if (!this.#takeAll(scopes[at], work, now, levels)) (uncounted ??= []).push(scopes[at]);
       }
-      return { kind: "reserved", reservation: { work, levels, isLocal: false, uncounted } };
+      const reservation = { work, levels, isLocal: false, maker: this, uncounted };
+      return { kind: "reserved", reservation };
     });
   }
 

@@ -115,6 +115,7 @@ export class Reception {
 
   close(): void {
     this.#shared.close();
+    this.limits.close();
     this.ledger.close();
   }
 

@@ -249,7 +249,7 @@ export class Visit implements Enrolled {
   #release(tokens: number): void {
     const reservation = this.#reservation;
     this.#reservation = null;
-    if (reservation !== null) this.limits.counters.settle(reservation, tokens);
+    if (reservation !== null) reservation.maker.settle(reservation, tokens);
   }
 
   get #mayWait(): boolean {

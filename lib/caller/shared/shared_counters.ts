@@ -82,6 +82,10 @@ export class SharedCounters implements Counters {
   #telling: Promise<void> | null = null;
   #hosts = 1;
   readonly #renewal: ReturnType<typeof setInterval>;
+  /** Requests that the server is being asked for. */
+  #asking = 0;
+  /** Told once nothing is held any more; null where nobody waits for that. */
+  #whenEmpty: (() => void) | null = null;
 
   constructor(private readonly parts: SharedCountersParts) {
     this.#renewal = setInterval(() => this.#renew(), RENEW_MS);
@@ -91,6 +95,17 @@ export class SharedCounters implements Counters {
   async reserve(work: Work): Promise<Reserved> {
     const { store } = this.parts;
     if (!store.isUp) return await this.#without(work);
+    this.#asking++;
+    try {
+      return await this.#reserve(work);
+    } finally {
+      this.#asking--;
+      this.#tellEmpty();
+    }
+  }
+
+  async #reserve(work: Work): Promise<Reserved> {
+    const { store } = this.parts;
     const id = this.#idOf(work);
     let reply: number[];
     try {
@@ -110,14 +125,13 @@ export class SharedCounters implements Counters {
   }
 
   settle(reservation: Reservation, tokens: number): void {
-    // It was made before the limits were shared, or by another server's counters.
-    if (!(reservation instanceof SharedReservation) || reservation.maker !== this) {
-      return this.parts.local.settle(reservation, tokens);
-    }
-    const { id, work, mirrored, isLocal } = reservation;
+    // Its maker is asked, which makes no other.
+    const ended = reservation as SharedReservation;
+    const { id, work, mirrored, isLocal } = ended;
     if (mirrored !== null) this.parts.local.settle(mirrored, isLocal ? tokens : 0);
-    this.#held.remove(reservation);
+    this.#held.remove(ended);
     if (id !== null) this.#tell({ id, work, more: tokens - work.tokens, tries: 0 });
+    this.#tellEmpty();
   }
 
   async look(scopes: readonly Scope[]): Promise<readonly Level[]> {
@@ -152,8 +166,21 @@ export class SharedCounters implements Counters {
     return work.sharedName ??= `${this.#prefix}-${(this.#count++).toString(36)}`;
   }
 
+  /** Nobody reserves here any more. Resolves once what is held has ended, and the server was told. */
+  async retire(): Promise<void> {
+    const isEmpty = new Promise<void>((resolve) => this.#whenEmpty = resolve);
+    this.#tellEmpty();
+    await isEmpty;
+    await this.close();
+  }
+
+  #tellEmpty(): void {
+    if (this.#held.size === 0 && this.#asking === 0) this.#whenEmpty?.();
+  }
+
   /** What is still to be told is told, as far as the server takes it. */
   async close(): Promise<void> {
+    this.#whenEmpty?.();
     clearInterval(this.#renewal);
     await this.#tellAll();
   }

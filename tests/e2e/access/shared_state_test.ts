@@ -2,8 +2,17 @@
 
 import assert from "node:assert/strict";
 import { HAS_REDIS, RedisServer } from "../../support/redis_server.ts";
-import { completion, startUpstream, waitFor } from "../stand.ts";
-import { ASK, bearer, errorOf, keyedGateway, makeKey } from "./keyed.ts";
+import { completion, configText, startGateway, startUpstream, waitFor } from "../stand.ts";
+import {
+  ASK,
+  ask,
+  bearer,
+  errorOf,
+  heldUpstream,
+  keyedGateway,
+  makeKey,
+  statusOf,
+} from "./keyed.ts";
 
 const KEY = makeKey("web");
 
@@ -89,4 +98,45 @@ test("access 24: without the server each gateway allows its share, says so, and 
     async () => await metric(local.url, "gateway_shared_state_up") === 1,
     () => local.log(),
   );
+});
+
+test("access 21: a reload of shared_state leaves nothing held of what ran before it", async () => {
+  await using redis = await RedisServer.start();
+  const { upstream, held } = heldUpstream();
+  await using _ = upstream;
+  const web = makeKey("web", { concurrency: 1, tokens_per_minute: 1000 });
+  const by = (timeout: number) => ({
+    instances: [{ url: upstream.url, model_name: "m" }],
+    health_check: false,
+    keys: [web.line],
+    shared_state: { url: redis.url, timeout },
+  });
+  await using gateway = await startGateway(by(1));
+  await waitFor(
+    async () => await metric(gateway.url, "gateway_shared_state_up") === 1,
+    () => gateway.log(),
+  );
+  const first = ask(gateway, web, { max_tokens: 400 });
+  await waitFor(() => held.length === 1, "the first");
+  await Deno.writeTextFile(gateway.configFile, configText(by(2), gateway.dataDir));
+  await waitFor(() => gateway.log().includes("configuration reloaded"), "the reload");
+  held[0]();
+  assert.equal(await statusOf(first), 200);
+  const limits = async () => {
+    const page = await (await fetch(`${gateway.url}/v1/key`, bearer(web.key))).json();
+    return page.limits.map(({ remaining }: { remaining: number }) => remaining);
+  };
+  // Not by the clock: a place that nobody gives back is free after thirty seconds.
+  await waitFor(
+    async () => {
+      const [tokens, places] = await limits();
+      return tokens > 900 && places === 1;
+    },
+    "places and tokens to be given back",
+    10,
+  );
+  const next = ask(gateway, web);
+  await waitFor(() => held.length === 2, "the next");
+  held[1]();
+  assert.equal(await statusOf(next), 200);
 });
