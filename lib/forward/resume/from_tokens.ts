@@ -217,8 +217,8 @@ class Speech implements Stage {
 
   #choice(choice: Json): string {
     const { ids: known } = this.options;
-    const told = Array.isArray(choice.token_ids) ? choice.token_ids as number[] : [];
-    this.#tokens += told.length;
+    const told = Array.isArray(choice.token_ids) ? choice.token_ids as number[] : undefined;
+    this.#tokens += told?.length ?? 0;
     const ids = known.keeps ? told : undefined;
     const text = this.#behindStops(textOf(choice.text));
     if (typeof text !== "string") {
