@@ -252,3 +252,22 @@ Deno.test("what the client has nothing of is asked for anew: it may be a thought
     }
   }
 });
+
+Deno.test("a client that asks for the ids gets each once, also of a character in several tokens", async () => {
+  await using s = await stand({ resume: "auto" }, [
+    ...["--byte-tokens", "--odd-pieces", "--answer", "Grüße 🎉 an 北京, und mehr"],
+  ]);
+  for (const path of ["/v1/chat/completions", "/v1/completions"]) {
+    const request = {
+      ...{ model: "demo", stream: true, max_tokens: 60, return_token_ids: true },
+      ...path.includes("chat") ? { messages } : { prompt: "tell me something" },
+    };
+    const whole = chatText(await s.direct(path, request));
+    for (let chunks = 1; chunks < whole.tokenIds.length; chunks++) {
+      for (const index of [0, 1]) await s.simulators.fail(index, `cut:${chunks}`, { count: 1 });
+      const answer = await readSse(await s.gateway.post(path, request));
+      for (const index of [0, 1]) await s.simulators.reset(index);
+      assert.deepEqual({ ...chatText(answer) }, { ...whole }, `${path}, cut at ${chunks}`);
+    }
+  }
+});

@@ -1,6 +1,7 @@
 // The tokens of an answer so far: those that were told, and those that are made of its words.
 
 import assert from "node:assert/strict";
+import { TokensAsk } from "../../lib/forward/resume/from_tokens.ts";
 import { TokenIds } from "../../lib/forward/resume/token_ids.ts";
 import { knownTokens, madeTokens } from "../../lib/forward/resume/tokens_so_far.ts";
 import type { Json } from "../../lib/sse/assemble/answer.ts";
@@ -39,8 +40,41 @@ Deno.test("tokens of a character that is not whole are made anew, the client hav
 });
 
 Deno.test("a client that has the ids of half a character gets no others in their place", async () => {
-  assert.equal(await knownTokens(idsOf("ab🚀", 1, true), bytesAsTokens()), null);
-  assert.equal((await knownTokens(idsOf("ab🚀", 0, true), bytesAsTokens()))?.raw, "ab🚀");
+  const chunk = (choice: Json) =>
+    new TextEncoder().encode(`data: ${
+      JSON.stringify({
+        ...{ id: "first", object: "text_completion", created: 1, model: "m" },
+        choices: [{ index: 0, finish_reason: null, ...choice }],
+      })
+    }\n\n`);
+  const message = { role: "assistant", content: "ab" };
+  const known = { usage: null, id: "first", model: "m", created: 1, malformed: 0, complete: false };
+  const answer = { ...known, choices: [{ index: 0, message, finishReason: null }] };
+  const heard = async (choice: Json) => {
+    const ids = idsOf("ab🚀", 1, true);
+    const had = [
+      chunk({ text: "ab", token_ids: [97, 98] }),
+      chunk({ text: "", token_ids: [240, 159, 154] }),
+    ];
+    const ask = new TokensAsk("exact", {
+      api: "completions",
+      request: { model: "m", prompt: "x", stream: true, max_tokens: 20, return_token_ids: true },
+      sent: { answer, tokens: 5, events: () => had, ids },
+      marks: [],
+      contextLength: null,
+    });
+    assert.equal(await ask.prepare(bytesAsTokens()), "ready");
+    assert.deepEqual(ask.ids().answer, [97, 98]);
+    const said = ask.stages()[0].take(chunk(choice));
+    return said && new TextDecoder().decode(said);
+  };
+  const rest = await heard({ text: "🚀!", token_ids: [240, 159, 154, 128, 33] });
+  assert.match(rest!, /"text":"🚀!"/);
+  assert.match(rest!, /"token_ids":\[128,33\]/);
+  assert.equal(await heard({ text: "é", token_ids: [195, 169] }), null);
+  const early = { text: "", finish_reason: "stop", token_ids: [240] };
+  assert.equal(await heard(early), null);
+  assert.deepEqual((await knownTokens(idsOf("ab🚀", 0, true), bytesAsTokens()))?.parts, []);
 });
 
 Deno.test("what stands for bytes that are no character is not counted as so many tokens", async () => {

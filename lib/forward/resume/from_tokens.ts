@@ -86,6 +86,7 @@ export class TokensAsk implements Ask {
     this.#speech = new Speech(reading.reader, reading.rest, voice, {
       ids: this.#ids,
       tokens: this.#given,
+      again: this.#ids.keeps ? [...so.parts] : [],
       held,
       promptTokens: so.prompt.length,
       tellsUsage: api === "messages" || api === "responses" || wantsUsage(request.stream_options),
@@ -164,6 +165,8 @@ interface SpeechOptions {
   ids: TokenIds;
   /** Tokens of the answer so far, with or without ids. */
   tokens: number;
+  /** Ids that the client has already, and that come once more. */
+  again: number[];
   /** The end of its text, into which a stop string may reach. */
   held: string;
   promptTokens: number;
@@ -179,6 +182,8 @@ class Speech implements Stage {
   /** Text about the seam that a stop string may still reach into. */
   #held: string;
   #tokens: number;
+  /** What comes is not what the client has the ids of. */
+  #differs = false;
 
   constructor(
     private readonly reader: RawReader,
@@ -197,7 +202,7 @@ class Speech implements Stage {
       if (this.caughtUp || data === "[DONE]") continue;
       for (const choice of objectsIn(objectIn(data)?.choices)) said += this.#choice(choice);
     }
-    return this.reader.isLost ? null : encoder.encode(said);
+    return this.reader.isLost || this.#differs ? null : encoder.encode(said);
   }
 
   /** What is left to say, and the end. */
@@ -219,7 +224,7 @@ class Speech implements Stage {
     const { ids: known } = this.options;
     const told = Array.isArray(choice.token_ids) ? choice.token_ids as number[] : undefined;
     this.#tokens += told?.length ?? 0;
-    const ids = known.keeps ? told : undefined;
+    const ids = known.keeps && told !== undefined ? this.#fresh(told) : undefined;
     const text = this.#behindStops(textOf(choice.text));
     if (typeof text !== "string") {
       const last = this.#say(this.reader.take(this.#held.slice(0, text.length)), ids);
@@ -229,10 +234,20 @@ class Speech implements Stage {
       return last + this.end("stop", text.stop);
     }
     const isEnd = typeof choice.finish_reason === "string" && choice.finish_reason !== "";
+    if (isEnd && this.options.again.length > 0) this.#differs = true;
     const all = isEnd ? text + this.#held : text;
     if (isEnd) this.#held = "";
     const said = this.#say(this.reader.take(all), ids);
     return isEnd ? said + this.end(String(choice.finish_reason), choice.stop_reason ?? null) : said;
+  }
+
+  /** Those that the client lacks. */
+  #fresh(told: readonly number[]): readonly number[] {
+    const { again } = this.options;
+    if (again.length === 0) return told;
+    const met = again.splice(0, told.length);
+    if (met.some((id, at) => id !== told[at])) this.#differs = true;
+    return told.slice(met.length);
   }
 
   /** The text that is sure, or where it must end for a stop string that reaches over the seam. */

@@ -39,7 +39,7 @@ export function resumeWays(
   if (mode === "off") return [];
   if (choices !== 1) return ["replay"];
   if (needsOneRun(request)) return ["replay"];
-  const order = orderOf(api, request, sent);
+  const order = orderOf(api, request, sent, mode);
   const known = dialectOf(api).resumeWays;
   return order.filter((way) => known.includes(way) && !(way === "exact" && mode === "continue"));
 }
@@ -48,7 +48,12 @@ export function resumeWays(
  * Text that is tokenised anew is another text to the model: greedy answers are rather asked for once more,
  * where the tokens themselves do not serve.
  */
-function orderOf(api: Api, request: Json, { ids, answer }: Sent): ResumeWay[] {
+function orderOf(
+  api: Api,
+  request: Json,
+  { ids, answer }: Sent,
+  mode: ResumeMode,
+): ResumeWay[] {
   if (replaysFirst(api, request)) return ["replay", "exact", "continue"];
   if (ids === null || !ids.areKnown) {
     // Of a server that begins anew so few characters would not tell, and to meet them again costs little.
@@ -56,6 +61,8 @@ function orderOf(api: Api, request: Json, { ids, answer }: Sent): ResumeWay[] {
     const isShort = text !== "" && text.length < FEW_CHARS;
     return isShort ? ["replay", "continue"] : ["continue", "replay"];
   }
+  // A client that has the ids would have some that the text was not made of.
+  if (ids.keeps && mode !== "continue") return ["exact", "replay"];
   return request.temperature === 0
     ? ["exact", "replay", "continue"]
     : ["exact", "continue", "replay"];

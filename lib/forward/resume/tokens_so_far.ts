@@ -15,6 +15,8 @@ export interface TokensSoFar {
   raw: string;
   /** Tokens that the answer was made of, as far as its ids can tell. */
   count: number;
+  /** Those of a character that is not whole, which come again. */
+  parts: readonly number[];
 }
 
 /** The end of a text whose last character is not whole. */
@@ -29,15 +31,16 @@ const MAX_PARTS = 4;
 export async function knownTokens(ids: TokenIds, ask: Question): Promise<TokensSoFar | null> {
   const prompt = ids.prompt();
   for (let parts = 0; parts <= MAX_PARTS; parts++) {
-    // A client that asked for ids has those of the parts.
-    if (parts > 0 && ids.keeps) return null;
-    const answer = ids.answer.slice(0, ids.answer.length - parts);
+    const whole = ids.answer.length - parts;
+    const answer = ids.answer.slice(0, whole);
     const told = answer.length === 0
       ? { prompt: "" }
       : await ask("/detokenize", { tokens: answer });
     const raw = told?.prompt;
     if (typeof raw !== "string") return null;
-    if (!PART.test(raw)) return { prompt, answer, raw, count: answer.length };
+    if (!PART.test(raw)) {
+      return { prompt, answer, raw, count: whole, parts: ids.answer.slice(whole) };
+    }
   }
   return null;
 }
@@ -63,7 +66,7 @@ export async function madeTokens(
   const counted = plain === raw
     ? answer
     : idsIn(await ask("/tokenize", { prompt: plain, add_special_tokens: false }));
-  return { prompt, answer, raw, count: (counted ?? answer).length };
+  return { prompt, answer, raw, count: (counted ?? answer).length, parts: [] };
 }
 
 /** The words as the model wrote them, behind a prompt that ends in `before`. */
