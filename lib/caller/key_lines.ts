@@ -24,10 +24,18 @@ interface Waiter {
 const LOOK_MS = 25;
 const LOOK_FOR_TOKENS_MS = 250;
 
+export interface KeyLinesParts {
+  counters(): Counters;
+  /** One more waits in this isolate, or one fewer. */
+  stands(change: 1 | -1): void;
+  /** Whether somebody may wait in other isolates, or at other gateways. */
+  othersWait(): boolean;
+}
+
 export class KeyLines {
   readonly #lines = new Map<string, Line>();
 
-  constructor(private readonly counters: () => Counters) {}
+  constructor(private readonly parts: KeyLinesParts) {}
 
   /** Whether somebody of this key waits already: whoever comes now stands behind. */
   isOccupied(key: string): boolean {
@@ -46,7 +54,7 @@ export class KeyLines {
   ): Promise<Waited> {
     let line = this.#lines.get(key);
     if (line === undefined) {
-      line = new Line(this.counters, () => this.#lines.delete(key));
+      line = new Line(this.parts, () => this.#lines.delete(key));
       this.#lines.set(key, line);
     }
     return line.join(work, deadlineMs, leave);
@@ -55,6 +63,12 @@ export class KeyLines {
   /** Something was given back, or limits have changed. */
   freed(): void {
     if (this.#lines.size === 0) return;
+    // Nobody elsewhere hears of it: who looked at once would be the first each time.
+    if (this.parts.othersWait()) return;
+    // Keys of a group come in turn.
+    const [[key, line]] = this.#lines;
+    this.#lines.delete(key);
+    this.#lines.set(key, line);
     for (const line of [...this.#lines.values()]) line.look();
   }
 }
@@ -65,7 +79,7 @@ class Line {
   #looking = false;
 
   constructor(
-    private readonly counters: () => Counters,
+    private readonly parts: KeyLinesParts,
     private readonly onEmpty: () => void,
   ) {}
 
@@ -81,6 +95,7 @@ class Line {
         ),
       };
       this.#waiters.push(waiter);
+      this.parts.stands(1);
       leave(() => this.#end(waiter, { kind: "gone" }));
       this.look();
     });
@@ -94,7 +109,7 @@ class Line {
     this.#timer = null;
     while (this.#waiters.length > 0) {
       const [first] = this.#waiters;
-      const answer = this.counters().reserve(first.work());
+      const answer = this.parts.counters().reserve(first.work());
       const reserved = answer instanceof Promise ? await answer : answer;
       if (this.#waiters[0] !== first) {
         // It left while the counters were asked.
@@ -117,6 +132,7 @@ class Line {
     const at = this.#waiters.indexOf(waiter);
     if (at < 0) return;
     this.#waiters.splice(at, 1);
+    this.parts.stands(-1);
     clearTimeout(waiter.timer);
     if (this.#waiters.length === 0) {
       if (this.#timer !== null) clearTimeout(this.#timer);
@@ -128,6 +144,7 @@ class Line {
 
 function pauseMs(shortages: readonly Shortage[]): number {
   const known = shortages.filter(({ limit }) => limit !== "concurrency");
-  if (known.length < shortages.length) return LOOK_MS;
+  // Who looks in step with others would always come behind them.
+  if (known.length < shortages.length) return LOOK_MS * (0.5 + Math.random());
   return Math.min(LOOK_FOR_TOKENS_MS, Math.max(1, Math.ceil(shortages[0].waitMs!)));
 }

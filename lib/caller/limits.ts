@@ -38,7 +38,11 @@ export class Limits {
       parts.now,
       () => this.lines.freed(),
     );
-    this.lines = new KeyLines(() => this.counters);
+    this.lines = new KeyLines({
+      counters: () => this.counters,
+      stands: (change) => parts.memory.stands(change),
+      othersWait: () => this.#store !== null || parts.memory.othersStand,
+    });
   }
 
   /** Counts with other gateways from now on, by a server; returns what ends that, once what runs has ended. */

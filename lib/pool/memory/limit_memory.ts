@@ -19,6 +19,8 @@ export class LimitMemory {
   readonly running: WorkerCounts;
   /** Requests that wait, for a limit or for an instance. */
   readonly waiting: WorkerCounts;
+  /** Those of any key that wait for a limit. */
+  readonly #inLine: WorkerCounts;
   readonly #lock: Lock;
   readonly #table: HashTable;
   /** When each bucket is full again, by the clock that workers share; 0 for one that was never used. */
@@ -30,6 +32,7 @@ export class LimitMemory {
     this.#fullAt = layout.doubles(2 * PLACES);
     this.running = new WorkerCounts(layout, PLACES, workers);
     this.waiting = new WorkerCounts(layout, PLACES, workers);
+    this.#inLine = new WorkerCounts(layout, 1, workers);
   }
 
   /** Runs `body` while no other worker runs one of these. Not reentrant. */
@@ -55,6 +58,16 @@ export class LimitMemory {
     return this.running.sum(place) === 0 && this.waiting.sum(place) === 0;
   }
 
+  /** One more of this worker's requests waits for a limit, or one fewer. */
+  stands(change: 1 | -1): void {
+    this.#inLine.add(0, change);
+  }
+
+  /** Whether requests of other workers wait for limits. */
+  get othersStand(): boolean {
+    return this.#inLine.sum(0) > this.#inLine.own(0);
+  }
+
   fullAt(place: number, bucket: Bucket): number {
     return this.#fullAt[2 * place + BUCKETS[bucket]];
   }
@@ -67,5 +80,6 @@ export class LimitMemory {
     this.#lock.dropWorker(worker);
     this.running.drop(worker);
     this.waiting.drop(worker);
+    this.#inLine.drop(worker);
   }
 }

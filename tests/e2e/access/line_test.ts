@@ -1,8 +1,17 @@
 // Who waits for his limits (`over: "queue"`) is served as soon as they allow it, whatever has changed since he came.
 
 import assert from "node:assert/strict";
-import { chunk, configText, type Gateway, sse, startGateway, waitFor } from "../stand.ts";
-import { ask, heldUpstream, makeKey, type TestKey } from "./keyed.ts";
+import {
+  chunk,
+  completion,
+  configText,
+  type Gateway,
+  sse,
+  startGateway,
+  startUpstream,
+  waitFor,
+} from "../stand.ts";
+import { ask, heldUpstream, makeKey, statusOf, type TestKey } from "./keyed.ts";
 
 /** Far less than what the limits alone would have them wait, and than the line allows. */
 const SOON_MS = 15_000;
@@ -142,3 +151,41 @@ Deno.test("access 29: a budget that is used up while a request waits refuses it"
   for (const text of refused) assert.match(text, /insufficient_quota|budget/);
   assert.equal(upstream.seen.length, 1);
 });
+
+for (
+  const [what, workers, names] of [
+    ["two keys of a group", 1, ["web", "app"]],
+    ["two keys of a group, with two workers,", 2, ["web", "app"]],
+    ["requests of one key, with two workers,", 2, ["web"]],
+  ] as const
+) {
+  Deno.test(`access 28: ${what} that wait for one place come in turn`, async () => {
+    await using upstream = startUpstream(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return completion("hi");
+    });
+    const keys = names.map((name) => makeKey(name, { over: "queue", group: "g" }));
+    await using gateway = await startGateway(configOf(upstream.url, keys.map(({ line }) => line), {
+      groups: [{ name: "g", concurrency: 1 }],
+      queue: { max: 1000, deadline: 5 },
+      workers,
+    }));
+    /** Has a connection of its own, and so the same worker. */
+    const clientOf = async (key: TestKey, isOver: () => boolean) => {
+      using client = Deno.createHttpClient({ poolMaxIdlePerHost: 1 });
+      const init = { client } as RequestInit;
+      const statuses: number[] = [];
+      while (!isOver()) statuses.push(await statusOf(ask(gateway, key, {}, init)));
+      return statuses;
+    };
+    let isOver = false;
+    const all = Array.from(
+      { length: 9 },
+      (_, at) => clientOf(keys[at === 0 ? keys.length - 1 : 0], () => isOver),
+    );
+    const timer = setTimeout(() => isOver = true, 8000);
+    const statuses = (await Promise.all(all)).flat();
+    clearTimeout(timer);
+    assert.deepEqual(new Set(statuses), new Set([200]));
+  });
+}
