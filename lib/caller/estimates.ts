@@ -2,19 +2,14 @@
 // by anyway, for each model how many tokens a byte of prompt is, for each key how long its answers are.
 // No tokenizer: the truth comes with each answer, and the difference is settled.
 
-import { endOfBlob, LONG_BYTES, startOfBlob } from "../pool/prefix/blob.ts";
-import type { Prompt } from "../pool/prefix/chain.ts";
+import { type PromptSize, tokensOf } from "../pool/prefix/prompt_size.ts";
 
-/** Before anything is known. Of English text it is 0.25; a template adds to it. */
-const USUAL_TOKENS_PER_BYTE = 0.3;
 const NEWEST = 0.05;
 /** The bounds of what is believed. */
 const LEAST = 0.02;
 const GREATEST = 2;
 /** A shorter prompt is more template than text. */
 const LEAST_BYTES = 64;
-/** What an image or another long value counts as. */
-const MEDIA_TOKENS = 1000;
 /** An answer before any was seen. */
 const USUAL_ANSWER = 500;
 /** Answers of a key that are remembered, and the share of them that is not longer than the estimate. */
@@ -23,41 +18,12 @@ const SHARE = 0.9;
 /** Models and keys that are known at once; the oldest is forgotten. */
 const MAX_KNOWN = 10_000;
 
-/** What is known of a prompt's size. */
-export interface PromptSize {
-  /** Of text. */
-  readonly bytes: number;
-  /** Images and the like. */
-  readonly media: number;
-  /** Tokens, where the prompt is given as such. */
-  readonly ids: number | null;
-}
-
-/** The size of the prompt that stands in `body`. */
-export function sizeOf(body: Uint8Array, { parts, moreBytes, ids }: Prompt): PromptSize {
-  let bytes = moreBytes;
-  let media = 0;
-  for (const { start, end } of parts) {
-    bytes += end - start;
-    for (let at = start; at + LONG_BYTES <= end;) {
-      const blob = startOfBlob(body, at, end);
-      if (blob < 0) break;
-      at = endOfBlob(body, blob, end);
-      bytes -= at - blob;
-      media++;
-    }
-  }
-  return { bytes, media, ids };
-}
-
 export class Estimates {
   readonly #tokensPerByte = new Map<string, number>();
   readonly #answers = new Map<string, Lengths>();
 
-  prompt(model: string, { bytes, media, ids }: PromptSize): number {
-    if (ids !== null) return ids;
-    const each = this.#tokensPerByte.get(model) ?? USUAL_TOKENS_PER_BYTE;
-    return Math.ceil(bytes * each) + media * MEDIA_TOKENS;
+  prompt(model: string, size: PromptSize): number {
+    return tokensOf(size, this.#tokensPerByte.get(model));
   }
 
   /** Of one answer to `key`; `most` is what the request allows, 0 where it does not say. */

@@ -14,6 +14,7 @@ import type { SseObserver } from "../sse/observer.ts";
 import { CLOSELY, dataOf, eventEnd, inspect, PLAIN, USAGE } from "../sse/scan.ts";
 import { type Usage, usageIn, usageOf, usageOfBody } from "../sse/usage.ts";
 import { joined } from "../http/joined.ts";
+import { sizeOf, tokensOf } from "../pool/prefix/prompt_size.ts";
 import { AnswerFilter } from "../policy/answer/filter.ts";
 import type { AnswerRules } from "../policy/answer/rules.ts";
 import { AnswerGate } from "../policy/guard/answer_gate.ts";
@@ -26,8 +27,6 @@ import type { ForwardRequest } from "./request.ts";
 import { streamErrorEvent } from "./stream_error.ts";
 import type { ResponseHead } from "./transport.ts";
 
-/** Of a prompt that nobody has counted. */
-const TOKENS_PER_BYTE = 0.3;
 const NOTHING = new Uint8Array(0);
 const COMMENT = new TextEncoder().encode(": keepalive\n\n");
 
@@ -352,9 +351,14 @@ export class ClientStream implements Delivered {
   /** An instance that is left in the middle of an answer tells no figures. */
   #usageAtCut(): Usage | null {
     const known = this.#usage ?? this.#reader?.usage ?? this.counted?.() ?? null;
-    if (known !== null) return known;
-    const promptTokens = Math.ceil(this.request.body.length * TOKENS_PER_BYTE);
-    return { promptTokens, completionTokens: this.pieces, cachedTokens: null };
+    const { pieces } = this;
+    if (known !== null) {
+      // Those at the beginning of a message know of nothing that came after it.
+      return known.completionTokens >= pieces ? known : { ...known, completionTokens: pieces };
+    }
+    const { terms, body, prompt } = this.request;
+    const promptTokens = terms?.promptTokens ?? tokensOf(sizeOf(body, prompt));
+    return { promptTokens, completionTokens: pieces, cachedTokens: null };
   }
 
   async #settled(): Promise<void> {

@@ -20,6 +20,8 @@ export interface Terms {
   readonly owner: number;
   /** Whether the instance has to say how many tokens an answer took. */
   readonly asksUsage: boolean;
+  /** About how many the prompt has, before anybody has counted them. */
+  readonly promptTokens: number;
   /**
    * The client is about to have the end of its answer: once it has, it may ask again at once, and shall find
    * its limits as they are then.

@@ -4,9 +4,9 @@ import type { Account } from "../forward/account.ts";
 import type { ForwardRequest, Terms } from "../forward/request.ts";
 import { type ClientRequest, RequestError } from "../http/client.ts";
 import { latin1Text } from "../http/latin1.ts";
-import { sizeOf } from "../caller/estimates.ts";
 import type { Spent } from "../caller/usage/charge.ts";
 import type { Purpose, Visit } from "../caller/visit.ts";
+import { sizeOf } from "../pool/prefix/prompt_size.ts";
 
 /** POST paths whose answers cost no tokens, or that count something else than tokens. */
 const NO_TOKENS =
@@ -42,6 +42,7 @@ export function termsOf(visit: Visit, request: ForwardRequest, waits: boolean): 
     noPlaceWords: visit.noPlaceWords,
     owner: visit.caller.scopes[0].hash,
     asksUsage: visit.asksUsage,
+    promptTokens: visit.estimatedPrompt,
     ending: (account) => visit.settle(spentOf(request, account, visit), account.outcome),
   };
 }

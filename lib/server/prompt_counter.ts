@@ -2,7 +2,8 @@
 // matters.
 
 import { dialectOf } from "../api/dialects.ts";
-import { Estimates, type PromptSize, sizeOf } from "../caller/estimates.ts";
+import { Estimates } from "../caller/estimates.ts";
+import { type PromptSize, sizeOf } from "../pool/prefix/prompt_size.ts";
 import type { TokenCounter } from "../policy/prompt/context.ts";
 import { elementsOf, placeOf } from "../policy/prompt/json_splice.ts";
 import type { PromptBody } from "../policy/prompt/prompt_body.ts";

@@ -11,7 +11,7 @@ import {
   temporaryFolder,
 } from "../../support/processes.ts";
 import { waitFor } from "../../support/wait.ts";
-import { completion, startUpstream, type Upstream } from "../stand.ts";
+import { completion, eventsOf, sse, startUpstream, type Upstream } from "../stand.ts";
 import { ASK, bearer, makeKey, type TestKey } from "./keyed.ts";
 
 /** Each answer: 3 tokens of prompt, 2 of answer. */
@@ -329,4 +329,101 @@ Deno.test("access 12: an answer that is made in the background costs what was re
   const { prompt_tokens, completion_tokens } = page.usage.total;
   assert.equal(completion_tokens, 40);
   assert.ok(prompt_tokens > 0 && prompt_tokens < 40, String(prompt_tokens));
+});
+
+Deno.test("access 48: a stream that a policy cuts costs its prompt by its text, however long the request", async () => {
+  await using upstream = startUpstream(() =>
+    sse(["one", " two", " secret", " four"].flatMap((content) =>
+      [0, 1].map((index) => ({
+        id: "x",
+        object: "chat.completion.chunk",
+        created: 1,
+        model: "m",
+        choices: [{ index, delta: { content }, finish_reason: null }],
+      }))
+    ))
+  );
+  const web = makeKey("web", { tokens_per_minute: 1_000_000 });
+  const policies = [{
+    name: "words",
+    type: "words",
+    words: ["secret"],
+    on: "answer",
+    action: "cut",
+  }];
+  const config = { instances: [{ url: upstream.url, model_name: "m" }], health_check: false };
+  const image = `data:image/png;base64,${"iVBORw0KGgo".repeat(20_000)}`;
+  const body = {
+    model: "m",
+    n: 2,
+    stream: true,
+    stream_options: { include_usage: true },
+    messages: [{
+      role: "user",
+      content: [{ type: "text", text: "What is this?" }, {
+        type: "image_url",
+        image_url: { url: image },
+      }],
+    }],
+  };
+  for (const keys of [[web.line], []]) {
+    await using gateway = await startGateway({ config: { ...config, keys, policies } });
+    const init = keys.length === 0 ? {} : bearer(web.key);
+    const stream = await gateway.post("/v1/chat/completions", body, init);
+    const told = eventsOf(await stream.text()).map((data) =>
+      /"prompt_tokens":(\d+)/.exec(data)?.[1]
+    )
+      .filter((tokens) => tokens !== undefined).map(Number);
+    assert.equal(told.length, 1);
+    assert.ok(told[0] > 1000 && told[0] < 1100, `${told[0]} tokens of an image and three words`);
+    if (keys.length === 0) continue;
+    const page = await (await fetch(`${gateway.url}/v1/key`, bearer(web.key))).json();
+    assert.equal(page.usage.day.prompt_tokens, told[0]);
+  }
+});
+
+Deno.test("access 48: a message that a policy cuts tells its client the tokens that it is charged", async () => {
+  const events = [
+    {
+      type: "message_start",
+      message: {
+        id: "msg_1",
+        type: "message",
+        role: "assistant",
+        model: "m",
+        content: [],
+        usage: { input_tokens: 7, output_tokens: 0 },
+      },
+    },
+    { type: "content_block_start", index: 0, content_block: { type: "text", text: "" } },
+    ...["one", " two", " three", " secret", " four"].map((text) => ({
+      type: "content_block_delta",
+      index: 0,
+      delta: { type: "text_delta", text },
+    })),
+  ];
+  await using upstream = startUpstream(() =>
+    new Response(
+      events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join(""),
+      { headers: { "content-type": "text/event-stream" } },
+    )
+  );
+  const web = makeKey("web", { tokens_per_minute: 1_000_000 });
+  await using gateway = await startGateway({
+    config: {
+      instances: [{ url: upstream.url, model_name: "m" }],
+      health_check: false,
+      keys: [web.line],
+      policies: [{ name: "words", type: "words", words: ["secret"], on: "answer", action: "cut" }],
+    },
+  });
+  const stream = await gateway.post("/v1/messages", { ...ASK, max_tokens: 50, stream: true }, {
+    ...bearer(web.key),
+  });
+  const last = eventsOf(await stream.text()).map((data) => JSON.parse(data))
+    .find(({ type }) => type === "message_delta");
+  const page = await (await fetch(`${gateway.url}/v1/key`, bearer(web.key))).json();
+  const { prompt_tokens, completion_tokens } = page.usage.day;
+  assert.deepEqual([prompt_tokens, completion_tokens], [7, last.usage.output_tokens]);
+  assert.ok(completion_tokens >= 4, String(completion_tokens));
 });
