@@ -15,6 +15,7 @@ import type { Acquired, Pool } from "../pool/pool.ts";
 import type { Proof } from "./attempt/proof.ts";
 import { type Failure, timesAsked } from "./failure.ts";
 import { lends } from "./lending.ts";
+import { type Failed, nobodyCould, nobodyTakes, type Refusal } from "./refusal.ts";
 import type { ForwardRequest } from "./request.ts";
 import type { RetryBudget } from "./retry_budget.ts";
 import type { Returning } from "./returning.ts";
@@ -43,13 +44,6 @@ export type Turn =
   | { kind: "none" }
   | { kind: "gone" };
 
-/** Why nobody answered, in words for the client. */
-export interface Refusal {
-  status: number;
-  message: string;
-  retryAfterS: number | null;
-}
-
 /** An instance's own words that the prompt is too long for it, and its context where that is known. */
 interface TooLong {
   instance: Instance;
@@ -61,15 +55,15 @@ interface TooLong {
 const WHOLE_MUTE_MS = 5000;
 
 export class Route {
-  readonly pool: Pool;
-  readonly #ask: Ask;
-  readonly #failures: { instance: Instance; failure: Failure }[] = emptyList();
+  #pool: Pool;
+  #ask: Ask;
+  readonly #failures: Failed[] = emptyList();
   /** Few, and made for each request: a list costs less than a Set. */
   #tried: Instance[] = emptyList();
   /** Not to be asked again for this request: the wait would be as long as the first one. */
-  readonly #tooSlow: Instance[] = emptyList();
+  #tooSlow: Instance[] = emptyList();
   /** They failed after a long silence, or sent garbage: not to be asked again as long as a fallback waits. */
-  readonly #hopeless: Instance[] = emptyList();
+  #hopeless: Instance[] = emptyList();
   #triedAgain = false;
   /** performance.now() up to which the pool is looked at again where nobody is there to be asked. */
   #looksUntil = Infinity;
@@ -100,15 +94,13 @@ export class Route {
     if (pool === undefined) {
       throw new RequestError(404, `The model \`${request.model}\` does not exist.`, "model");
     }
-    this.pool = pool;
-    this.#ask = {
-      model: request.model,
-      priority: request.priority,
-      chain: pool.chainOf(request.body, request.prompt),
-      answerTokens: request.prompt.answerTokens,
-      session: request.session,
-      rank: rankIn(request.client.headers),
-    };
+    this.#pool = pool;
+    this.#ask = this.#askOf(pool);
+  }
+
+  /** The instances in question: those that the request began with, as long as one of them may answer. */
+  get pool(): Pool {
+    return this.#pool;
   }
 
   /** The next instance to ask; it counts as tried from now on. Waits in line where all are full. */
@@ -263,42 +255,10 @@ export class Route {
 
   /** Why nobody answered, and what each instance did. */
   refusal(): Refusal {
-    const { model } = this.request;
-    const failures = this.#failures;
-    if (failures.length === 0) {
-      const busyMs = Math.min(
-        ...this.pool.privateInstances.filter((i) => i.takesRequests).map((i) => i.busyForMs),
-      );
-      if (Number.isFinite(busyMs) && busyMs > 0) {
-        const message = `All instances of model \`${model}\` are busy`;
-        return { status: 429, message, retryAfterS: Math.ceil(busyMs / 1000) };
-      }
-      const message = `No instance of model \`${model}\` takes requests`;
-      return { status: 503, message, retryAfterS: null };
-    }
-    // Instances have nothing to do with it.
-    if (failures.every(({ failure }) => failure.kind === "scarce")) {
-      const { message, retryAfterS } = failures[0].failure;
-      return { status: 503, message: `Not now: ${message}`, retryAfterS };
-    }
-    const statuses = new Set(failures.map(({ failure }) => failure.status));
-    const status = statuses.size === 1 ? [...statuses][0] : statuses.has(502) ? 502 : 503;
-    // An instance that was asked twice is named once, with what it said last.
-    const said = new Map(failures.map(({ instance, failure }) => [instance.name, failure]));
-    const { stickyTo } = this.request;
-    const why = stickyTo === null
-      ? `No instance of model \`${model}\` could answer. `
-      : `Only ${stickyTo} keeps what the request refers to, and it could not answer. `;
-    const message = why +
-      [...said].map(([name, failure]) => `${name}: ${failure.message}`).join("; ");
-    const waits = failures.map(({ failure }) => failure.retryAfterS).filter((s) => s !== null);
-    const allBusy = failures.every(({ failure }) => failure.kind === "busy");
-    const retryAfterS = waits.length > 0
-      ? Math.min(...waits, this.config.maxRetryAfterS)
-      : allBusy
-      ? 1
-      : null;
-    return { status, message, retryAfterS };
+    const { request, config } = this;
+    return this.#failures.length === 0
+      ? nobodyTakes(request.model, this.pool)
+      : nobodyCould(request, this.#failures, config.maxRetryAfterS);
   }
 
   async #next(): Promise<Turn> {
@@ -314,11 +274,41 @@ export class Route {
     const lease = this.#acquirePrivate();
     if (lease === "full") return await this.#waitInLine();
     if (lease !== null) return { kind: "lease", lease };
+    if (this.#goesWithFleet()) return await this.#next();
     if (this.#tooLong === null && await this.#waitForPool()) return await this.#next();
     if (request.client.gone) return { kind: "gone" };
     const fallback = pool.acquireFallback(this.#accepts);
     if (fallback !== null) return { kind: "lease", lease: fallback };
     return { kind: "none" };
+  }
+
+  #askOf(pool: Pool): Ask {
+    const { request } = this;
+    return {
+      model: request.model,
+      priority: request.priority,
+      chain: pool.chainOf(request.body, request.prompt),
+      answerTokens: request.prompt.answerTokens,
+      session: request.session,
+      rank: rankIn(request.client.headers),
+    };
+  }
+
+  /**
+   * Nobody of those that the request began with can answer: a reload may have put others in their places, as
+   * when a deployment is replaced. False where there are none.
+   */
+  #goesWithFleet(): boolean {
+    const pool = this.parts.fleet.pool(this.request.model);
+    if (pool === undefined || pool === this.#pool) return false;
+    const now = (before: readonly Instance[]) =>
+      before.flatMap(({ config }) => pool.instances.filter((one) => one.config.id === config.id));
+    this.#pool = pool;
+    this.#ask = this.#askOf(pool);
+    this.#tried = now(this.#tried);
+    this.#tooSlow = now(this.#tooSlow);
+    this.#hopeless = now(this.#hopeless);
+    return true;
   }
 
   #stickyLease(): Acquired {

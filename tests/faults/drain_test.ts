@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { chatText, readSse } from "../support/sse.ts";
-import { variant } from "../support/processes.ts";
+import { startSimulators, variant } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";
 import { type Fleet, startFleet } from "./fleet.ts";
 
@@ -151,3 +151,30 @@ Deno.test("a stream whose drained instance dies continues on the others", async 
   await fleet.records(4, 0);
   await fleet.settled();
 });
+
+for (const stream of [true, false]) {
+  const what = stream ? "streams" : "whole answers";
+  Deno.test(`${what} of a fleet that is replaced as a whole come from the new one`, async () => {
+    await using fleet = await startFleet({ simulate: slow });
+    await using others = await startSimulators({ count: 2, args: ["--tokens", "40"] });
+    const [began, answers] = stream ? [0, await streams(fleet, 2)] : [4, []];
+    const whole = Array.from({ length: began }, () => fleet.chat({ max_tokens: 40 }));
+    await waitFor(async () => (await fleet.counts()).every((count) => count === 2), "all to begin");
+    await reload(
+      fleet,
+      others.urls.map((url, index) => ({ url, model_name: "demo", name: `new-${index}` })),
+    );
+    await everywhere(fleet, null);
+    await fleet.simulators.stop();
+    await assertWhole(answers);
+    for (const answer of await Promise.all(whole)) {
+      assert.equal(answer.status, 200);
+      assert.match(answer.headers.get("x-gateway-instance")!, /^new-/);
+      assert.equal((await answer.json()).choices[0].finish_reason, "length");
+    }
+    const asked = [...await others.requests(0), ...await others.requests(1)];
+    assert.ok(asked.length >= 4, `${asked.length}`);
+    await fleet.records(4, 0);
+    await fleet.settled();
+  });
+}
