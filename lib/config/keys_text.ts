@@ -94,9 +94,13 @@ export class KeysText {
   }
 
   #entryOf(name: string): Entry {
-    const entry = this.#entries.find((one) => one.name === name);
-    if (entry === undefined) throw new Error(`no key is named \`${name}\``);
-    return entry;
+    const found = this.#entries.filter((one) => one.name === name);
+    if (found.length === 0) throw new Error(`no key is named \`${name}\``);
+    // Whoever is told that a key is gone must not find the other one in its place.
+    if (found.length > 1) {
+      throw new Error(`${found.length} keys are named \`${name}\`, of which one alone may be`);
+    }
+    return found[0];
   }
 }
 

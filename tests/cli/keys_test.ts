@@ -143,6 +143,23 @@ Deno.test("keys revoke and rotate change one line and leave what people wrote", 
   }
 });
 
+Deno.test("keys revoke and rotate change nothing where two keys have the name", async () => {
+  await using stand = await startStand();
+  const entries = [newKey(), newKey()].map((key) => ({
+    name: "web",
+    hash: `sha256:${hashOfKey(key)}`,
+  }));
+  const text = JSON.stringify(entries);
+  await Deno.writeTextFile(stand.keysFile, text);
+  for (const args of [["revoke", "web"], ["revoke", "web", "--now"], ["rotate", "web"]]) {
+    const { code, out, err } = await stand.run(args);
+    assert.equal(code, 1);
+    assert.equal(out, "");
+    assert.match(err, /2 keys are named `web`/);
+  }
+  assert.equal(await Deno.readTextFile(stand.keysFile), text);
+});
+
 Deno.test("keys import takes a key from standard input, and none that can be guessed", async () => {
   await using stand = await startStand();
   const key = "a-key-that-we-have-had-for-years";
