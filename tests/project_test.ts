@@ -156,12 +156,14 @@ Deno.test("a task that runs code from npm runs what its lock file names, or fail
   }
 });
 
-Deno.test("files are left out of the first folder alone: of others the runner does not leave them out", () => {
+Deno.test("files are left out of the first folder alone, deeper ones first: of others the runner does not leave them out", () => {
+  const depth = (path: string) => path.split("/").filter((name) => name !== "").length;
   for (const [task, { command }] of Object.entries<{ command: string }>(project.tasks)) {
     const ignored = /--ignore=(\S+)/.exec(command)?.[1].split(",");
     if (ignored === undefined) continue;
-    const [first] = command.split(" ").filter((word) => word.startsWith("tests/"));
+    const [first, ...others] = command.split(" ").filter((word) => word.startsWith("tests/"));
     for (const path of ignored) assert.ok(`${path}/`.startsWith(first), `${task}: ${path}`);
+    for (const path of others) assert.ok(depth(path) <= depth(first), `${task}: ${path}`);
   }
 });
 
@@ -170,7 +172,7 @@ Deno.test("what the test task leaves out, others run, nothing of it twice, and C
     project.tasks[task].command.match(/--ignore=(\S+)/)[1].split(",");
   const named = (task: string): string[] =>
     project.tasks[task].command.split(" ").filter((word: string) => word.startsWith("tests/"));
-  const folders = named("test:faults");
+  const folders = [...named("test:faults"), ...named("test:access")];
   const isInFolder = (path: string) => folders.some((folder) => path.startsWith(`${folder}/`));
   const slow = named("test:slow");
   assert.deepEqual(leftOut("test:faults"), slow.filter(isInFolder));
@@ -180,6 +182,7 @@ Deno.test("what the test task leaves out, others run, nothing of it twice, and C
   const tasks = [
     "test",
     "test:faults",
+    "test:access",
     "test:slow",
     "test:workers",
     "test:fetch",
