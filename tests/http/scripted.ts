@@ -1,15 +1,13 @@
 // Connections that deliver given pieces and then end, and what the gateway's own HTTP/1.1 code makes
 // of them: the real connection of the listener and the real client, without sockets or clocks.
 
-import { Descriptors } from "../../lib/http/descriptors.ts";
 import { Buffer } from "node:buffer";
 import { Http1Transport } from "../../lib/forward/transport/http1.ts";
 import { readFrom, UpstreamError } from "../../lib/forward/transport.ts";
 import { RequestError } from "../../lib/http/client.ts";
 import { MessageBuffers, Slab } from "../../lib/http/memory.ts";
-import { SharedState } from "../../lib/pool/shared_state.ts";
-import { AddressCounts } from "../../lib/server/listener/address_counts.ts";
 import { Connection, type ConnectionOwner } from "../../lib/server/listener/http1/connection.ts";
+import { listenOptions } from "../support/listen_options.ts";
 
 /** Reads after the end before a case counts as hanging. */
 const MAX_READS_AFTER_END = 1000;
@@ -106,19 +104,7 @@ export function cutAt(bytes: Uint8Array, offsets: readonly number[]): Uint8Array
  */
 export type Served = (string | number)[];
 
-const options = {
-  hostname: "127.0.0.1",
-  port: 0,
-  reusePort: false,
-  certificate: null,
-  headTimeoutS: 10,
-  bodyTimeoutS: 10,
-  idleTimeoutS: 10,
-  maxConnectionsPerAddress: 0,
-  addresses: new AddressCounts(SharedState.create()),
-  descriptors: new Descriptors(() => {}),
-  errorFields: () => [],
-};
+const options = listenOptions();
 const buffers = new MessageBuffers();
 const slab = new Slab();
 

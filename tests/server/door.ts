@@ -3,12 +3,10 @@
 import assert from "node:assert/strict";
 import type { ClientReply, ClientRequest } from "../../lib/http/client.ts";
 import { RequestError } from "../../lib/http/client.ts";
-import { Descriptors } from "../../lib/http/descriptors.ts";
 import { openAiErrorBody } from "../../lib/http/openai_error.ts";
-import { SharedState } from "../../lib/pool/shared_state.ts";
 import type { Listener, ListenOptions } from "../../lib/server/listener.ts";
-import { AddressCounts } from "../../lib/server/listener/address_counts.ts";
 import type { listenHttp1 } from "../../lib/server/listener/http1.ts";
+import { listenOptions } from "../support/listen_options.ts";
 import { rawRequest } from "../support/raw_http.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -28,17 +26,7 @@ export class Door implements AsyncDisposable {
 
   constructor(open: typeof listenHttp1, handle: Exchange, options: Partial<ListenOptions> = {}) {
     this.listener = open({
-      hostname: "127.0.0.1",
-      port: 0,
-      reusePort: false,
-      certificate: null,
-      headTimeoutS: 10,
-      bodyTimeoutS: 10,
-      idleTimeoutS: 10,
-      maxConnectionsPerAddress: 0,
-      addresses: new AddressCounts(SharedState.create()),
-      descriptors: new Descriptors(() => {}),
-      errorFields: () => [],
+      ...listenOptions(),
       onError: (error) => this.errors.push(error),
       ...options,
     }, async (request, reply) => {

@@ -2,11 +2,9 @@
 // request is answered, and with which answer a connection ends is told to the client.
 
 import assert from "node:assert/strict";
-import { Descriptors } from "../../lib/http/descriptors.ts";
 import type { ClientReply, ClientRequest } from "../../lib/http/client.ts";
-import { SharedState } from "../../lib/pool/shared_state.ts";
-import { AddressCounts } from "../../lib/server/listener/address_counts.ts";
 import { listenHttp1 } from "../../lib/server/listener/http1.ts";
+import { listenOptions } from "../support/listen_options.ts";
 import { waitFor, within } from "../support/wait.ts";
 
 type Exchange = (request: ClientRequest, reply: ClientReply) => Promise<void>;
@@ -14,17 +12,10 @@ type Exchange = (request: ClientRequest, reply: ClientReply) => Promise<void>;
 function open(handle: Exchange, port = 0) {
   const errors: unknown[] = [];
   const listener = listenHttp1({
-    hostname: "127.0.0.1",
+    ...listenOptions(),
     port,
     reusePort: true,
-    certificate: null,
-    headTimeoutS: 10,
-    bodyTimeoutS: 10,
     idleTimeoutS: 60,
-    maxConnectionsPerAddress: 0,
-    addresses: new AddressCounts(SharedState.create()),
-    descriptors: new Descriptors(() => {}),
-    errorFields: () => [],
     onError: (error) => errors.push(error),
   }, handle);
   return {
