@@ -98,7 +98,7 @@ export class Route {
     this.#ask = this.#askOf(pool);
   }
 
-  /** The instances in question: those that the request began with, as long as one of them may answer. */
+  /** The instances in question: those that the request began with, or those in force since one of them failed. */
   get pool(): Pool {
     return this.#pool;
   }
@@ -262,8 +262,10 @@ export class Route {
   }
 
   async #next(): Promise<Turn> {
-    const { pool, request } = this;
+    const { request } = this;
     if (request.client.gone) return { kind: "gone" };
+    if (this.#tried.length > 0) this.#goesWithFleet();
+    const { pool } = this;
     const sticky = this.#stickyLease();
     // Nobody else has what it keeps.
     if (sticky === "full") return await this.#waitInLine(request.stickyTo);
@@ -295,12 +297,14 @@ export class Route {
   }
 
   /**
-   * Nobody of those that the request began with can answer: a reload may have put others in their places, as
-   * when a deployment is replaced. False where there are none.
+   * Those that the request began with failed, or cannot answer: a reload may have taken some of them out, or put
+   * others in their places, as when a deployment is replaced. False where nobody else is in force.
    */
   #goesWithFleet(): boolean {
     const pool = this.parts.fleet.pool(this.request.model);
     if (pool === undefined || pool === this.#pool) return false;
+    // An instance that is taken out may yet have the answer that nobody else has.
+    if (!pool.instances.some((one) => one.takesRequests)) return false;
     const now = (before: readonly Instance[]) =>
       before.flatMap(({ config }) => pool.instances.filter((one) => one.config.id === config.id));
     this.#pool = pool;
@@ -445,7 +449,7 @@ export class Route {
   /** It was left since it answered nobody, and it still does not. */
   #isStillMute(one: Instance): boolean {
     return one.isMute &&
-      this.#failures.some(({ instance, failure }) => instance === one && failure.mute);
+      this.#failures.some(({ instance, failure }) => instance.name === one.name && failure.mute);
   }
 
   /** False when the client left meanwhile. */

@@ -55,15 +55,15 @@ async function assertWhole(answers: ReturnType<typeof readSse>[]): Promise<void>
   }
 }
 
-/** Waits until every worker has taken the new configuration over, by what /health says of sim-0. */
-async function everywhere(fleet: Fleet, state: string | null): Promise<void> {
+/** Waits until every worker has taken the new configuration over, by what /health says of an instance. */
+async function everywhere(fleet: Fleet, state: string | null, of = "sim-0"): Promise<void> {
   let row = 0;
   // Each fetch may meet another worker; many in a row have met each.
   await waitFor(async () => {
-    const found = (await fleet.health()).instances.find(({ name }) => name === "sim-0");
+    const found = (await fleet.health()).instances.find(({ name }) => name === of);
     row = (found?.state ?? null) === state ? row + 1 : 0;
     return row >= 10;
-  }, `sim-0 to be ${state}`);
+  }, `${of} to be ${state}`);
 }
 
 Deno.test("weight 0: running answers end, new requests go elsewhere, and back again", async () => {
@@ -150,6 +150,24 @@ Deno.test("a stream whose drained instance dies continues on the others", async 
   assert.deepEqual(await fleet.counts(), [2, 6]);
   await fleet.records(4, 0);
   await fleet.settled();
+});
+
+Deno.test("what breaks does not go on at an instance that was drained meanwhile", async () => {
+  await using fleet = await startFleet({ count: 3, simulate: slow });
+  await fleet.simulators.fail(0, "cut:20");
+  const begun = await Promise.all(
+    Array.from({ length: 12 }, () => fleet.chat({ stream: true, max_tokens: 40 })),
+  );
+  assert.deepEqual(await fleet.counts(), [4, 4, 4]);
+  await fleet.frozen(async () => {
+    const [first, second, third] = entries(fleet);
+    await reload(fleet, [first, { ...second, weight: 0 }, third]);
+    await everywhere(fleet, "draining", "sim-1");
+  });
+  await assertWhole(begun.map(readSse));
+  const [, drained, other] = await fleet.counts();
+  assert.equal(drained, 4);
+  assert.ok(other > 4, `${other}`);
 });
 
 for (const stream of [true, false]) {
