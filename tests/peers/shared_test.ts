@@ -2,13 +2,9 @@
 
 import assert from "node:assert/strict";
 import { type GatewayProcess, startGateway, startSimulators } from "../support/processes.ts";
-import { HAS_REDIS, RedisServer } from "../support/redis_server.ts";
+import { RedisServer, testWithRedis as test } from "../support/redis_server.ts";
 import { waitFor, within } from "../support/wait.ts";
 import { hears, hearsMore, metric, TOKEN } from "./gateways.ts";
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, fn, ignore: !HAS_REDIS && Deno.env.get("CI") === undefined });
-}
 
 const names = ["ant", "bear", "cat", "dog", "eel", "fox", "goat", "hare"];
 

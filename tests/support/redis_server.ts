@@ -5,8 +5,7 @@ import { type ChildProcess, startProcess } from "./processes.ts";
 import { waitFor } from "./wait.ts";
 import { freePort } from "./ports.ts";
 
-/** Whether the program is there; tests that need it are left out where it is not. */
-export const HAS_REDIS: boolean = (() => {
+const HAS_REDIS: boolean = (() => {
   try {
     return new Deno.Command("redis-server", { args: ["--version"], stdout: "null" })
       .outputSync().success;
@@ -15,6 +14,11 @@ export const HAS_REDIS: boolean = (() => {
     return false;
   }
 })();
+
+/** A test that needs the program: left out where it is not there, except in CI, which installs it. */
+export function testWithRedis(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, fn, ignore: !HAS_REDIS && Deno.env.get("CI") === undefined });
+}
 
 export class RedisServer implements AsyncDisposable {
   private constructor(

@@ -1,7 +1,7 @@
 // Two gateways with one limit, by a real redis-server between them: clients, heads, metrics and alerts.
 
 import assert from "node:assert/strict";
-import { HAS_REDIS, RedisServer } from "../../support/redis_server.ts";
+import { RedisServer, testWithRedis as test } from "../../support/redis_server.ts";
 import { completion, configText, startGateway, startUpstream, waitFor } from "../stand.ts";
 import {
   ASK,
@@ -15,10 +15,6 @@ import {
 } from "./keyed.ts";
 
 const KEY = makeKey("web");
-
-function test(name: string, body: () => Promise<void>): void {
-  Deno.test({ name, fn: body, ignore: !HAS_REDIS });
-}
 
 const metric = async (url: string, name: string) => {
   const text = await (await fetch(`${url}/metrics`)).text();

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { type GatewayProcess, startGateway, startSimulators } from "../../support/processes.ts";
-import { HAS_REDIS, RedisServer } from "../../support/redis_server.ts";
+import { RedisServer, testWithRedis } from "../../support/redis_server.ts";
 import { waitFor } from "../../support/wait.ts";
 import { bearer, makeKey } from "./keyed.ts";
 
@@ -54,11 +54,9 @@ async function client(
   }
 }
 
-Deno.test({
-  name:
-    "access 15, 24: two gateways count everything once, whatever becomes of the server between them",
-  ignore: !HAS_REDIS,
-  async fn() {
+testWithRedis(
+  "access 15, 24: two gateways count everything once, whatever becomes of the server between them",
+  async () => {
     await using redis = await RedisServer.start();
     await using fleet = await startSimulators({
       count: 2,
@@ -129,7 +127,7 @@ Deno.test({
     }, "all slots to be free");
     for (const gateway of gateways) assert.doesNotMatch(gateway.output(), /internal error/);
   },
-});
+);
 
 interface KeyPage {
   in_flight: number;

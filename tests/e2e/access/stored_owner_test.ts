@@ -1,7 +1,7 @@
 // Whose a stored response is, is known over restarts, and by gateways that share their state.
 
 import assert from "node:assert/strict";
-import { HAS_REDIS, RedisServer } from "../../support/redis_server.ts";
+import { RedisServer, testWithRedis } from "../../support/redis_server.ts";
 import { startGateway, temporaryFolder } from "../../support/processes.ts";
 import { startUpstream, type Upstream, waitFor } from "../stand.ts";
 import { bearer, keyedGateway, makeKey, storedResponse } from "./keyed.ts";
@@ -84,10 +84,9 @@ Deno.test("access 1: without keys nothing is written of stored responses", async
   assert.ok(!names.includes("responses.jsonl"), names.join());
 });
 
-Deno.test({
-  name: "access 7: a gateway beside the one that made it knows whose a stored response is",
-  ignore: !HAS_REDIS,
-  async fn() {
+testWithRedis(
+  "access 7: a gateway beside the one that made it knows whose a stored response is",
+  async () => {
     await using redis = await RedisServer.start();
     await using upstream = keeping();
     const shared = { shared_state: { url: redis.url, timeout: 1 } };
@@ -107,4 +106,4 @@ Deno.test({
     assert.equal(await fetched(two.url, WEB.key, id), 200, "what was heard is kept");
     assert.equal(await fetched(two.url, WEB.key, "resp_unknown"), 404);
   },
-});
+);

@@ -1,0 +1,115 @@
+// Budgets that several gateways share, by a real redis-server.
+
+import assert from "node:assert/strict";
+import { SharedBudgets } from "../../lib/caller/shared/shared_budgets.ts";
+import { SharedStore } from "../../lib/caller/shared/store.ts";
+import { Ledger } from "../../lib/caller/usage/ledger.ts";
+import { UsageMemory } from "../../lib/caller/usage/usage_memory.ts";
+import { RedisServer, testWithRedis as test } from "../support/redis_server.ts";
+import { waitFor } from "../support/wait.ts";
+
+/** What a gateway keeps of budgets. */
+class Books implements AsyncDisposable {
+  readonly store: SharedStore;
+  readonly ledger: Ledger;
+  readonly budgets: SharedBudgets;
+
+  constructor(url: string, host: string) {
+    const config = { url, prefix: "sag", timeoutS: 0.5, whenDown: "local" as const };
+    this.store = new SharedStore(config, { onChange() {} });
+    const memory = UsageMemory.create();
+    this.ledger = new Ledger(memory, "UTC");
+    this.budgets = new SharedBudgets({ store: this.store, memory, host, now: Date.now });
+    this.budgets.apply({
+      keys: [{ name: "web", budgets: [{ period: "month", tokens: 1000, cost: null }] }],
+      groups: {},
+      timeZone: "UTC",
+    });
+  }
+
+  charge(tokens: number): void {
+    const charged = {
+      prompt: tokens,
+      cached: 0,
+      completion: 0,
+      cost: tokens / 10,
+      estimated: false,
+    };
+    const about = { key: "web", group: null, model: "m", outcome: "complete", at: new Date() };
+    this.ledger.charge({ ...about, ...charged });
+  }
+
+  get used(): number {
+    return this.ledger.used("key", "web", "month").tokens;
+  }
+
+  async synced(): Promise<this> {
+    await waitFor(() => this.store.isUp, "the store to be up");
+    await this.budgets.sync();
+    await this.budgets.sync();
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.budgets.close();
+    await this.store.close();
+  }
+}
+
+test("access 24: budgets are sums over all hosts, survive the loss of one, and begin anew from none", async () => {
+  await using redis = await RedisServer.start();
+  await using one = new Books(redis.url, "one");
+  {
+    await using other = new Books(redis.url, "other");
+    one.charge(100);
+    other.charge(30);
+    await one.synced();
+    await other.synced();
+    await one.synced();
+    assert.deepEqual([one.used, other.used], [130, 130]);
+    for (let i = 0; i < 5; i++) {
+      await one.synced();
+      await other.synced();
+    }
+    assert.deepEqual([one.used, other.used], [130, 130]);
+    other.charge(5);
+    await other.synced();
+  }
+  // `other` is lost with its disk.
+  await using third = new Books(redis.url, "third");
+  await one.synced();
+  await third.synced();
+  assert.deepEqual([one.used, third.used], [135, 135]);
+  await redis.ask("FLUSHALL");
+  await one.synced();
+  await third.synced();
+  assert.deepEqual([one.used, third.used], [135, 135]);
+  one.charge(10);
+  await one.synced();
+  await third.synced();
+  assert.equal(one.used, 145);
+  assert.ok(third.used >= 135, String(third.used));
+});
+
+test("access 24: a host that comes back with its files counts nothing twice", async () => {
+  await using redis = await RedisServer.start();
+  await using other = new Books(redis.url, "other");
+  {
+    await using one = new Books(redis.url, "one");
+    one.charge(100);
+    await one.synced();
+  }
+  await using one = new Books(redis.url, "one");
+  // As it is read from the files of its folder.
+  one.charge(100);
+  await one.synced();
+  await other.synced();
+  assert.deepEqual([one.used, other.used], [100, 100]);
+  redis.freeze();
+  one.charge(1);
+  for (let i = 0; i < 4; i++) await one.budgets.sync();
+  redis.thaw();
+  await one.synced();
+  await other.synced();
+  assert.deepEqual([one.used, other.used], [101, 101]);
+});
