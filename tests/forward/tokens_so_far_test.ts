@@ -93,3 +93,41 @@ Deno.test("a conversation that lies with the instance is not made up", async () 
   assert.equal(await madeTokens("responses", request, words, [], bytesAsTokens(asked)), null);
   assert.equal(asked.length, 0);
 });
+
+Deno.test("words that have more tokens anew than they may be are told as the limit", async () => {
+  const event = (type: string, more: Json) =>
+    new TextEncoder().encode(`event: ${type}\ndata: ${JSON.stringify({ type, ...more })}\n\n`);
+  const opened = { id: "m1", type: "message", role: "assistant", content: [], model: "m" };
+  const had = [
+    event("message_start", {
+      message: { ...opened, usage: { input_tokens: 8, output_tokens: 0 } },
+    }),
+    event("content_block_start", { index: 0, content_block: { type: "text", text: "" } }),
+    ...["ab", "cde", "fg"].map((text) =>
+      event("content_block_delta", { index: 0, delta: { type: "text_delta", text } })
+    ),
+  ];
+  const message = { role: "assistant", content: "abcdefg" };
+  const known = { usage: null, id: "m1", model: "m", created: 1, malformed: 0, complete: false };
+  const ask = new TokensAsk("continue", {
+    api: "messages",
+    request: {
+      model: "m",
+      max_tokens: 5,
+      stream: true,
+      messages: [{ role: "user", content: "x" }],
+    },
+    sent: {
+      answer: { ...known, choices: [{ index: 0, message, finishReason: null }] },
+      tokens: 3,
+      events: () => had,
+      ids: null,
+    },
+    marks: [],
+    contextLength: null,
+  });
+  const ended = await ask.prepare(bytesAsTokens());
+  assert.ok(typeof ended === "object");
+  assert.match(ended.end, /"stop_reason":"max_tokens"/);
+  assert.match(ended.end, /"input_tokens":8,.*"output_tokens":5\b/);
+});

@@ -78,8 +78,10 @@ export class TokensAsk implements Ask {
     if (reading === null) return "closed";
     this.#ids = sent.ids ?? new TokenIds(false);
     this.#known = so.answer.length;
-    // Text that is tokenised anew may have fewer tokens than it was made of: at least one for each event.
-    this.#given = Math.max(so.count, sent.ids === null ? sent.tokens : 0);
+    // Text that is tokenised anew may have fewer tokens than it was made of, at least one for each event; or
+    // more, but the instance has kept to the limit.
+    const most = limitOf(api, request) ?? Infinity;
+    this.#given = Math.min(most, Math.max(so.count, sent.ids === null ? sent.tokens : 0));
     if (sent.ids === null) { for (const id of so.answer) this.#ids.answer.push(id); }
     const voice = dialectOf(api).voice?.(eventsIn(sent.events())) ?? null;
     if (voice === null) return "closed";
