@@ -5,6 +5,8 @@ import type { Json } from "../sse/assemble/answer.ts";
 import type { Usage } from "./usage.ts";
 
 export interface Voice {
+  /** The text that was said last is closed, and nothing is open: only a tool call may follow. */
+  readonly isClosed: boolean;
   /**
    * More text. Opens and closes blocks, items and parts as the API wants it. `more` goes with the event
    * where the API has a place for it.

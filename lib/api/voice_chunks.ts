@@ -57,6 +57,8 @@ function namesOf(object: string, sent: Iterable<StreamEvent>): Names {
 }
 
 abstract class ChunkVoice implements Voice {
+  /** The end of a text is told with the reason for it. */
+  readonly isClosed = false;
   protected readonly names: Names;
 
   constructor(object: string, sent: Iterable<StreamEvent>) {

@@ -20,6 +20,8 @@ const PROMPT_FIGURES = ["input_tokens", "cache_read_input_tokens", "cache_creati
 export class MessagesVoice implements Voice {
   #open: Block | null = null;
   #next = 0;
+  /** What was opened last; "" while nothing was. */
+  #lastType = "";
   /** Arguments of the tool block that opened last; null while there was none. */
   #lastInput: string | null = null;
   #ended = false;
@@ -27,6 +29,10 @@ export class MessagesVoice implements Voice {
 
   constructor(sent: Iterable<StreamEvent>) {
     for (const { data, name } of sent) this.#note(textOf(data.type) || (name ?? ""), data);
+  }
+
+  get isClosed(): boolean {
+    return this.#open === null && this.#lastType === "text";
   }
 
   say(channel: "content" | "reasoning", text: string): string {
@@ -128,7 +134,7 @@ export class MessagesVoice implements Voice {
         const index = typeof data.index === "number" ? data.index : this.#next;
         const block = isObject(data.content_block) ? data.content_block : {};
         const signed = textOf(block.signature) !== "";
-        this.#open = { index, type: textOf(block.type), signed };
+        this.#open = { index, type: this.#lastType = textOf(block.type), signed };
         this.#next = index + 1;
         if (block.type === "tool_use") this.#lastInput = "";
         return;

@@ -3,7 +3,7 @@
 
 import type { Json } from "../sse/assemble/answer.ts";
 import type { StreamEvent } from "./dialect.ts";
-import { closing, gathered, note, type Sent, usageObject } from "./responses_end.ts";
+import { closing, gathered, type Item, note, type Sent, usageObject } from "./responses_end.ts";
 import type { Voice, VoiceEnd } from "./voice.ts";
 
 export class ResponsesVoice implements Voice {
@@ -11,6 +11,11 @@ export class ResponsesVoice implements Voice {
 
   constructor(sent: Iterable<StreamEvent>) {
     this.#sent = gathered(sent);
+  }
+
+  get isClosed(): boolean {
+    const last = this.#sent.items.get(Math.max(...this.#sent.items.keys()));
+    return last !== undefined && last.item.type === "message" && (last.done || isSaid(last));
   }
 
   say(channel: "content" | "reasoning", text: string): string {
@@ -72,10 +77,11 @@ export class ResponsesVoice implements Voice {
     return { item_id: this.#sent.items.get(output_index)!.item.id ?? "", output_index };
   }
 
-  /** Sees to it that an item of this kind is open, and a part in it. */
+  /** Sees to it that an item of this kind is open, and a part in it that may have more text. */
   #open(type: "message" | "reasoning"): string {
     let events = "";
-    if (this.#current === null || this.#sent.items.get(this.#current)!.item.type !== type) {
+    const open = this.#current === null ? null : this.#sent.items.get(this.#current)!;
+    if (open === null || open.item.type !== type || isSaid(open)) {
       events += this.#close() + this.#add(
         type === "message"
           ? { type, id: `msg_${random()}`, role: "assistant", content: [], status: "in_progress" }
@@ -109,6 +115,11 @@ export class ResponsesVoice implements Voice {
     note(this.#sent, data, undefined);
     return `event: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
   }
+}
+
+/** Whether its text was told as a whole. */
+function isSaid({ parts }: Item): boolean {
+  return [...parts.values()].some(({ said, done }) => said || done);
 }
 
 function random(): string {

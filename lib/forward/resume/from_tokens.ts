@@ -52,17 +52,21 @@ export class TokensAsk implements Ask {
   async prepare(ask: Question): Promise<Prepared> {
     const { api, request, sent, marks } = this.broken;
     if (saysMore(sent.answer)) return "closed";
+    const voice = dialectOf(api).voice?.(eventsIn(sent.events())) ?? null;
+    if (voice === null) return "closed";
     const words = wordsOf(sent.answer);
     const so = this.way === "exact"
       ? await knownTokens(sent.ids!, ask)
       : await madeTokens(api, request, words, marks, ask);
+    this.#given = this.#tokensOf(so);
+    const tools = Array.isArray(request.tools) && request.tools.length > 0 &&
+      request.tool_choice !== "none";
+    if (voice.isClosed && !tools) return { end: this.#endOf(voice, so) };
     if (so === null) return "closed";
     const stops = stopsOf(request.stop ?? request.stop_sequences);
     const includes = request.include_stop_str_in_output === true;
     const stopped = stopIn(so.raw, stops, includes);
     const raw = stopped === null ? so.raw : so.raw.slice(0, stopped.length);
-    const tools = Array.isArray(request.tools) && request.tools.length > 0 &&
-      request.tool_choice !== "none";
     const parses = api !== "completions";
     const hides = request.skip_special_tokens !== false && !(parses && thinksNot(request));
     const stopStrings = new StopStrings(stops, raw, includes);
@@ -78,13 +82,7 @@ export class TokensAsk implements Ask {
     if (reading === null) return "closed";
     this.#ids = sent.ids ?? new TokenIds(false);
     this.#known = so.answer.length;
-    // Text that is tokenised anew may have fewer tokens than it was made of, at least one for each event; or
-    // more, but the instance has kept to the limit.
-    const most = limitOf(api, request) ?? Infinity;
-    this.#given = Math.min(most, Math.max(so.count, sent.ids === null ? sent.tokens : 0));
     if (sent.ids === null) { for (const id of so.answer) this.#ids.answer.push(id); }
-    const voice = dialectOf(api).voice?.(eventsIn(sent.events())) ?? null;
-    if (voice === null) return "closed";
     this.#speech = new Speech(reading.reader, reading.rest, voice, {
       ids: this.#ids,
       tokens: this.#given,
@@ -121,6 +119,34 @@ export class TokensAsk implements Ask {
 
   stages(): readonly Stage[] {
     return [this.#speech!];
+  }
+
+  /**
+   * Tokens that the client has. Text that is tokenised anew may have fewer tokens than it was made of, at least
+   * one for each event; or more, but the instance has kept to the limit.
+   */
+  #tokensOf(so: TokensSoFar | null): number {
+    const { api, request, sent } = this.broken;
+    const most = limitOf(api, request) ?? Infinity;
+    return Math.min(most, Math.max(so?.count ?? 0, sent.ids === null ? sent.tokens : 0));
+  }
+
+  /** The instance has closed the text: what is missing is why, and the figures. */
+  #endOf(voice: Voice, so: TokensSoFar | null): string {
+    const { api, request } = this.broken;
+    const isFull = this.#given >= (limitOf(api, request) ?? Infinity);
+    // The token with which an answer ends by itself counts as well.
+    const completionTokens = isFull ? this.#given : this.#given + 1;
+    return voice.end({
+      reason: isFull ? "length" : "stop",
+      stopReason: null,
+      usage: {
+        promptTokens: so?.prompt.length ?? null,
+        completionTokens,
+        cachedTokens: null,
+      },
+      tellsUsage: true,
+    });
   }
 
   #request(so: TokensSoFar, left: number, skipsSpecial: boolean): Json {
