@@ -1,15 +1,10 @@
-// Which sessions were sent where, for other gateways to hear of: a ring in the memory that workers share, as the
-// one of prompts is (prefix/outbox.ts). Under the pool's lock. Closed it costs nothing; a reader that is late loses
-// the oldest.
+// Which sessions were sent where, for other gateways to hear of, as it is told of prompts (prefix/outbox.ts).
 
 import type { Layout } from "../memory/layout.ts";
+import { Ring } from "../memory/ring.ts";
 
 /** More than these in one note would be refused. */
 export const MOST_SESSIONS = 1024;
-
-const OPEN = 0;
-const WRITTEN = 1;
-const TAKEN = 2;
 
 /** A session was sent to the instance in `slot`, with a prompt of so many tokens. */
 export interface SessionMove {
@@ -19,13 +14,13 @@ export interface SessionMove {
 }
 
 export class SessionNews {
-  readonly #state: Int32Array;
+  readonly #ring: Ring;
   readonly #sessions: Float64Array;
   readonly #slots: Int32Array;
   readonly #tokens: Int32Array;
 
   constructor(layout: Layout) {
-    this.#state = layout.ints(3);
+    this.#ring = new Ring(layout, MOST_SESSIONS);
     this.#sessions = layout.doubles(MOST_SESSIONS);
     this.#slots = layout.ints(MOST_SESSIONS);
     this.#tokens = layout.ints(MOST_SESSIONS);
@@ -33,17 +28,16 @@ export class SessionNews {
 
   /** From now on moves are kept, none of before. */
   open(): void {
-    this.#state[TAKEN] = this.#state[WRITTEN];
-    this.#state[OPEN] = 1;
+    this.#ring.open();
   }
 
   close(): void {
-    this.#state[OPEN] = 0;
+    this.#ring.close();
   }
 
   note(session: number, slot: number, tokens: number): void {
-    if (this.#state[OPEN] === 0) return;
-    const at = (this.#state[WRITTEN]++ >>> 0) % MOST_SESSIONS;
+    if (!this.#ring.isOpen) return;
+    const at = this.#ring.next();
     this.#sessions[at] = session;
     this.#slots[at] = slot;
     this.#tokens[at] = tokens;
@@ -51,12 +45,10 @@ export class SessionNews {
 
   /** What was noted since the last time, oldest first; of each session its last place. */
   take(): SessionMove[] {
-    const written = this.#state[WRITTEN];
-    const count = Math.min(MOST_SESSIONS, (written - this.#state[TAKEN]) >>> 0);
-    this.#state[TAKEN] = written;
+    const { from, count } = this.#ring.take();
     const moves = new Map<number, SessionMove>();
-    for (let behind = count; behind > 0; behind--) {
-      const at = ((written - behind) >>> 0) % MOST_SESSIONS;
+    for (let i = 0; i < count; i++) {
+      const at = (from + i) % MOST_SESSIONS;
       const session = this.#sessions[at];
       moves.delete(session);
       moves.set(session, { session, slot: this.#slots[at], tokens: this.#tokens[at] });
