@@ -54,6 +54,12 @@ export function certificateOf(
     faults.push({ option: "key_file", message });
   }
   if (chain === null || faults.length > 0) return faults;
+  const refusal = refusalOf(texts.get("cert_file")!, texts.get("key_file")!);
+  if (refusal !== null) {
+    const message = `${raw.cert_file} and ${raw.key_file} cannot be served with (${refusal}); ` +
+      "expected a certificate of version 3, and a key of RSA from 2048 bits, EC P-256, P-384 or P-521, or Ed25519";
+    return [{ option: "cert_file", message }];
+  }
   return {
     cert: texts.get("cert_file")!,
     key: texts.get("key_file")!,
@@ -69,6 +75,19 @@ export function expiryProblem({ cert, expiresMs }: TlsConfig, nowMs: number): st
   return nowMs >= beginMs
     ? null
     : `the certificate of tls.cert_file is not valid before ${dayOf(beginMs)}`;
+}
+
+/**
+ * What TLS itself has against a pair that belongs together; null for nothing. A listener would say the same,
+ * but needs a port for it; Node's takes any pair and fails at each handshake.
+ */
+function refusalOf(cert: string, key: string): string | null {
+  try {
+    Deno.createHttpClient({ cert, key }).close();
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 function dayOf(ms: number): string {
@@ -88,13 +107,16 @@ function chainIn(text: string): X509Certificate[] | string {
   }
 }
 
+/** The first key of a file, which may hold the certificate as well. */
 function keyIn(text: string) {
-  if (/-----BEGIN [A-Z ]*ENCRYPTED|^Proc-Type: .*ENCRYPTED/m.test(text)) {
+  const [one] = /-----BEGIN ([A-Z ]*PRIVATE KEY)-----[\s\S]*?(?:-----END \1-----|$)/.exec(text) ??
+    [];
+  if (one === undefined) return "holds no private key in PEM";
+  if (/^-----BEGIN [A-Z ]*ENCRYPTED|^Proc-Type: .*ENCRYPTED/m.test(one)) {
     return "holds a key with a password; expected one without";
   }
-  if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return "holds no private key in PEM";
   try {
-    return createPrivateKey(text);
+    return createPrivateKey(one);
   } catch {
     // The same as above.
     return "holds a key that cannot be read";

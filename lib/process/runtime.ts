@@ -253,11 +253,11 @@ export class Runtime implements Reloadable {
     const isSame = certificate.cert === cert && certificate.key === key &&
       certificate.clientCa === clientCa;
     if (isSame) return;
-    this.#certificate = certificate;
     try {
       this.#listener?.renew(certificate);
+      this.#certificate = certificate;
     } catch (error) {
-      // What the runtime does not like of it; clients go on with the one before.
+      // No door for it; clients go on with the one before, and the next reload tries again.
       this.#parts.onError(error);
     }
   }

@@ -69,6 +69,57 @@ Deno.test("certificate files are read beside the configuration, and told apart w
   assert.deepEqual(problems(path, FILES), []);
 });
 
+Deno.test("a pair that TLS cannot be served with is told when it is read", async () => {
+  await using folder = await temporaryFolder();
+  const { path } = folder;
+  const authority = await Authority.make(path);
+  const told = async (key: string[], mend = (text: string) => text) => {
+    const { cert, key: text } = await authority.sign("one", { key });
+    await Deno.writeTextFile(join(path, "cert.pem"), cert);
+    await Deno.writeTextFile(join(path, "key.pem"), mend(text));
+    return problems(path, FILES).join("\n");
+  };
+  const bits = (count: number) => ["-pkeyopt", `rsa_keygen_bits:${count}`];
+  for (
+    const key of [
+      ["ed448"],
+      ["rsa:1024"],
+      ["rsa-pss", ...bits(2048)],
+      ["ec", "-pkeyopt", "ec_paramgen_curve:secp256k1"],
+    ]
+  ) {
+    const said = await told(key);
+    assert.match(
+      said,
+      /tls\.cert_file: cert\.pem and key\.pem cannot be served with \(.+\); expected/,
+    );
+  }
+  for (
+    const key of [
+      ["ed25519"],
+      ["rsa:2048"],
+      ["ec", "-pkeyopt", "ec_paramgen_curve:P-384"],
+      ["ec", "-pkeyopt", "ec_paramgen_curve:P-521"],
+    ]
+  ) {
+    assert.equal(await told(key), "");
+    assert.equal(await told(key, (text) => text.replaceAll("\n", "\r\n")), "");
+  }
+});
+
+Deno.test("certificate and key may lie in one file, in either order", async () => {
+  await using folder = await temporaryFolder();
+  const { path } = folder;
+  const { cert, key } = await (await Authority.make(path)).sign("one");
+  const files = { cert_file: "both.pem", key_file: "both.pem" };
+  for (const text of [cert + key, key + cert]) {
+    await Deno.writeTextFile(join(path, "both.pem"), text);
+    assert.deepEqual(problems(path, files), []);
+  }
+  await Deno.writeTextFile(join(path, "both.pem"), cert + key.slice(0, 60));
+  assert.match(problems(path, files).join(), /holds a key that cannot be read/);
+});
+
 Deno.test("authorities of clients must be certificates, and need the listener that can ask", async () => {
   await using folder = await temporaryFolder();
   const { path } = folder;

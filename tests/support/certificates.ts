@@ -11,7 +11,11 @@ export interface Signed {
 export interface CertificateOptions {
   /** Days from now on; negative for one that is over. */
   days?: number;
+  /** As `openssl req -newkey` is told. */
+  key?: readonly string[];
 }
+
+const P256 = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
 
 /** An authority in a folder of its own. Needs openssl. */
 export class Authority {
@@ -22,14 +26,14 @@ export class Authority {
   static async make(folder: string, name = "authority"): Promise<Authority> {
     const own = await Deno.makeTempDir({ dir: folder });
     await openssl(own, [
-      ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"],
+      ...["req", "-x509", "-newkey", ...P256, "-nodes"],
       ...["-keyout", "ca.key", "-out", "ca.pem", "-subj", `/CN=${name}`, "-days", "30"],
     ]);
     return new Authority(own, await Deno.readTextFile(join(own, "ca.pem")));
   }
 
   /** A certificate of `name` for localhost and 127.0.0.1. */
-  async sign(name: string, { days = 10 }: CertificateOptions = {}): Promise<Signed> {
+  async sign(name: string, { days = 10, key = P256 }: CertificateOptions = {}): Promise<Signed> {
     const { folder } = this;
     const file = `${this.#count++}`;
     await Deno.writeTextFile(
@@ -37,7 +41,7 @@ export class Authority {
       "subjectAltName=DNS:localhost,IP:127.0.0.1\n",
     );
     await openssl(folder, [
-      ...["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"],
+      ...["req", "-newkey", ...key, "-nodes"],
       ...["-keyout", `${file}.key`, "-out", `${file}.csr`, "-subj", `/CN=${name}`],
     ]);
     // openssl counts days from now, backwards as well.
