@@ -266,3 +266,74 @@ Deno.test("with client_ca_file only clients with a certificate of theirs come in
   assert.match(await ask(conn, CHAT, /"usage"/), /^HTTP\/1\.1 200/);
   assert.doesNotMatch(gateway.output(), /internal error/);
 });
+
+/** Connections that never say anything. */
+class Silent implements Disposable {
+  readonly #conns: Deno.Conn[] = [];
+  /** How many of them the gateway has ended. */
+  ended = 0;
+
+  static async open(port: number, count: number): Promise<Silent> {
+    const all = new Silent();
+    while (all.#conns.length < count) {
+      const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+      all.#conns.push(conn);
+      conn.read(new Uint8Array(100)).catch(() => null).then(() => all.ended++);
+    }
+    return all;
+  }
+
+  [Symbol.dispose](): void {
+    for (const conn of this.#conns) conn.close();
+  }
+}
+
+Deno.test("who brings no certificate and says nothing is sent away after head_timeout", async () => {
+  await using stand = await Stand.open({ listener: "http1", head_timeout: 1 }, {
+    asksClients: true,
+  });
+  using silent = await Silent.open(stand.gateway.port, 5);
+  await waitFor(() => silent.ended === 5, () => stand.gateway.output());
+});
+
+Deno.test("many that begin no handshake have later ones sent away, and clients served as before", async () => {
+  await using stand = await Stand.open({ listener: "http1", head_timeout: 1 });
+  const { gateway } = stand;
+  using before = await stand.connect();
+  await before.handshake();
+  using held = await Silent.open(gateway.port, 70);
+  const areSentAway = async () => {
+    using later = await Silent.open(gateway.port, 1);
+    return await waitFor(() => later.ended === 1, "the end", 2500).then(() => true, () => false);
+  };
+  await waitFor(areSentAway, () => `${held.ended} ended\n${gateway.output()}`);
+  for (const protocols of [["h2", "http/1.1"], ["http/1.1"]]) {
+    using conn = await stand.connect(protocols);
+    assert.match(await ask(conn, CHAT, /"usage"/), /^HTTP\/1\.1 200/);
+  }
+  assert.match(await ask(before, CHAT, /"usage"/), /^HTTP\/1\.1 200/);
+  // The door that can do this takes new certificates as well.
+  await stand.put(await stand.authority.sign("second"));
+  await waitFor(async () => await stand.name() === "second", () => gateway.output());
+  assert.doesNotMatch(gateway.output(), /internal error/);
+});
+
+Deno.test("a connection without a handshake counts for its address as long as it is there", async () => {
+  await using stand = await Stand.open({
+    listener: "http1",
+    head_timeout: 0.2,
+    max_connections_per_address: 2,
+  });
+  const { gateway } = stand;
+  const refused = async () => {
+    using conn = await stand.connect();
+    return /^HTTP\/1\.1 429/.test(await ask(conn, CHAT, /\r\n\r\n/));
+  };
+  {
+    using _silent = await Silent.open(gateway.port, 2);
+    await waitFor(refused, () => gateway.output());
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    assert.ok(await refused(), "they are still there");
+  }
+  await waitFor(async () => !await refused(), () => gateway.output());
+});

@@ -10,8 +10,8 @@ import type { TlsConfig } from "../../config/access.ts";
 import type { Handler, Listener, ListenOptions } from "../listener.ts";
 import type { ClientConn, Door } from "./client_conn.ts";
 import { Connection, type ConnectionOwner, TICK_MS } from "./http1/connection.ts";
-import { ClientCertificateDoor } from "./tls/client_certificates.ts";
 import { openDoor } from "./tls/doors.ts";
+import { NodeTlsDoor } from "./tls/node_tls.ts";
 
 /** How long an idle connection is kept after the port was handed over, or the others serve on. */
 const HANDED_OVER_IDLE_MS = 5000;
@@ -20,6 +20,8 @@ const MOST_ARRIVALS_MS = 1000;
 /** Where descriptors are short: clients that are idle for longer are shed, so many at once. */
 const SHED_IDLE_MS = 1000;
 const SHED_AT_ONCE = 16;
+/** So many connections without a handshake are held before a door opens that can end them. */
+const MAX_SILENT = 64;
 
 /** Listens on a TCP port. Throws Deno.errors.AddrInUse and the like. */
 export function listenHttp1(options: ListenOptions, handler: Handler): Listener {
@@ -36,6 +38,8 @@ class Http1Listener implements Listener, ConnectionOwner {
   /** The one that is open; those before it are closed in a moment. */
   #door: Door;
   readonly #doors = new Set<Door>();
+  /** What clients meet; null for plain HTTP. */
+  #certificate: TlsConfig | null;
   /** Each ends when its door is closed for the kernel, too. */
   readonly #accepting = new Set<Promise<void>>();
   readonly #connections = new Roll<Connection>();
@@ -45,8 +49,12 @@ class Http1Listener implements Listener, ConnectionOwner {
   /** Who came before is sent to the other doors. */
   #spreadAt = -Infinity;
   #leaving = false;
+  #mostSilent = MAX_SILENT;
+  /** Whether doors have to end connections without a handshake from now on. */
+  #sendsAway = false;
 
   constructor(readonly options: ListenOptions, readonly handler: Handler) {
+    this.#certificate = options.certificate;
     this.#door = openDoor(options, options.certificate);
     this.#doors.add(this.#door);
     this.hostname = this.#door.addr.hostname;
@@ -57,15 +65,20 @@ class Http1Listener implements Listener, ConnectionOwner {
   }
 
   renew(certificate: TlsConfig): void {
-    const { certificate: first, hostname } = this.options;
-    const before = this.#door;
-    if (first === null || this.draining || this.#leaving) return;
-    if (before instanceof ClientCertificateDoor && certificate.clientCa !== null) {
-      return before.renew(certificate);
+    if (this.#certificate === null || this.draining || this.#leaving) return;
+    const door = this.#door;
+    if (!(door instanceof NodeTlsDoor && door.renew(certificate))) {
+      this.#openAnother(certificate);
     }
-    // A second door on the same port; then the first is closed. Connections are no part of a door.
-    const { port } = this;
-    this.#door = openDoor({ hostname, port, reusePort: true }, certificate);
+    this.#certificate = certificate;
+  }
+
+  /** A second door on the same port; then the first is closed. Connections are no part of a door. */
+  #openAnother(certificate: TlsConfig): void {
+    const { hostname, headTimeoutS } = this.options;
+    const before = this.#door;
+    const place = { hostname, port: this.port, reusePort: true, headTimeoutS };
+    this.#door = openDoor(place, certificate, this.#sendsAway);
     this.#doors.add(this.#door);
     this.#acceptAt(this.#door);
     this.#leave(before).catch(this.options.onError);
@@ -161,7 +174,7 @@ class Http1Listener implements Listener, ConnectionOwner {
   #closeUnused(): void {
     const before = this.now - HANDED_OVER_IDLE_MS;
     for (const connection of [...this.#connections.all]) {
-      if (connection.idleSince < before) connection.closeIfIdle();
+      if (connection.idleSince < before || connection.isSilent) connection.closeIfIdle();
     }
   }
 
@@ -251,7 +264,24 @@ class Http1Listener implements Listener, ConnectionOwner {
     this.now = performance.now();
     // From the end: whoever is closed by it gives its place to one that was looked at.
     const { all } = this.#connections;
-    for (let at = all.length - 1; at >= 0; at--) all[at].checkDeadline(this.now);
+    let silent = 0;
+    for (let at = all.length - 1; at >= 0; at--) {
+      if (all[at].isSilent) silent++;
+      all[at].checkDeadline(this.now);
+    }
     if (this.#leaving) this.#closeUnused();
+    else if (silent > this.#mostSilent && !this.draining) this.#meetSilence();
+  }
+
+  /** Deno keeps the descriptor of a connection without a handshake, whoever closes it here. */
+  #meetSilence(): void {
+    if (this.#certificate === null || this.#door instanceof NodeTlsDoor) return;
+    this.#sendsAway = true;
+    try {
+      this.#openAnother(this.#certificate);
+    } catch (error) {
+      this.#mostSilent *= 2;
+      this.options.onError(error);
+    }
   }
 }

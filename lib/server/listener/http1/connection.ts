@@ -36,6 +36,8 @@ const LINGER_S = 30;
 const LINGER_PAUSE_S = 2;
 /** How often the listener looks at the deadlines of its connections. */
 export const TICK_MS = 100;
+/** For a handshake, before it is one that may not come. */
+const SILENT_AFTER_MS = 1000;
 /** A body is not trusted to be as long as it says before it has come. */
 const FIRST_BODY_BYTES = 1024 * 1024;
 /** A body that has taken longer than body_timeout must have come at this rate: no dripping. */
@@ -57,7 +59,7 @@ export interface ConnectionOwner {
   closed(connection: Connection): void;
 }
 
-type Phase = "idle" | "head" | "body" | "handling" | "closing";
+type Phase = "handshake" | "idle" | "head" | "body" | "handling" | "closing";
 
 export class Connection implements BodySource, Enrolled {
   place = -1;
@@ -124,13 +126,16 @@ export class Connection implements BodySource, Enrolled {
     }
   }
 
-  /** Agrees on TLS within the time for a head; false where that came to nothing. */
+  /**
+   * Agrees on TLS within the time for a head; false where that came to nothing. Who is late is not closed: Deno
+   * keeps its descriptor until it leaves, and so long it counts as a connection of its address.
+   */
   async #handshake(): Promise<boolean> {
-    this.#phase = "closing";
-    this.#deadline = this.#after(this.owner.options.headTimeoutS);
+    this.#phase = "handshake";
+    const until = this.#after(this.owner.options.headTimeoutS);
     try {
       await this.conn.handshake!();
-      return true;
+      return this.owner.now < until;
     } catch {
       // Plain HTTP, a scanner, a client that does not trust the certificate: TLS has told it in its way.
       return false;
@@ -157,8 +162,13 @@ export class Connection implements BodySource, Enrolled {
     return this.#phase === "idle" ? this.#idleSince : Infinity;
   }
 
+  /** Whether it has begun no handshake, or does not end it. */
+  get isSilent(): boolean {
+    return this.#phase === "handshake" && this.owner.now - this.since > SILENT_AFTER_MS;
+  }
+
   closeIfIdle(): void {
-    if (this.#phase === "idle" || this.#phase === "closing") this.close();
+    if (["handshake", "idle", "closing"].includes(this.#phase)) this.close();
   }
 
   close(): void {

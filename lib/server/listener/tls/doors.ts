@@ -1,9 +1,9 @@
-// Opens the door of the HTTP/1.1 listener: plain, or with a certificate. Which runtime's TLS it is depends on
-// whether clients must bring certificates of their own.
+// Opens the door of the HTTP/1.1 listener: plain, or with a certificate. Which TLS it is depends on what the
+// door has to be able to do.
 
 import type { TlsConfig } from "../../../config/access.ts";
 import type { Door } from "../client_conn.ts";
-import { ClientCertificateDoor } from "./client_certificates.ts";
+import { NodeTlsDoor } from "./node_tls.ts";
 
 /** HTTP/2 is not spoken here. */
 const PROTOCOLS = ["http/1.1"];
@@ -13,17 +13,25 @@ export interface DoorPlace {
   readonly port: number;
   /** Whether others may have the same port (SO_REUSEPORT). */
   readonly reusePort: boolean;
+  /** For a handshake, where the door can end one. */
+  readonly headTimeoutS: number;
 }
 
-/** `certificate`: null for plain TCP. Throws Deno.errors.AddrInUse and the like. */
+/**
+ * `certificate`: null for plain TCP. `sendsAway`: whether it has to end connections whose handshake does not
+ * come, which Deno.listenTls cannot. Throws Deno.errors.AddrInUse and the like.
+ */
 export function openDoor(
-  { hostname, port, reusePort }: DoorPlace,
+  { hostname, port, reusePort, headTimeoutS }: DoorPlace,
   certificate: TlsConfig | null,
+  sendsAway = false,
 ): Door {
   const place = { hostname, port, ...(reusePort ? { reusePort } : {}) };
   if (certificate === null) return Deno.listen(place);
   const { cert, key, clientCa } = certificate;
-  return clientCa === null
-    ? Deno.listenTls({ ...place, cert, key, alpnProtocols: PROTOCOLS })
-    : new ClientCertificateDoor({ hostname, port }, certificate, PROTOCOLS);
+  if (clientCa === null && !sendsAway) {
+    return Deno.listenTls({ ...place, cert, key, alpnProtocols: PROTOCOLS });
+  }
+  const own = { hostname, port, protocols: PROTOCOLS, handshakeTimeoutS: headTimeoutS };
+  return new NodeTlsDoor(own, certificate);
 }

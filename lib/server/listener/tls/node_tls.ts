@@ -1,13 +1,23 @@
-// A door that lets in only who brings a certificate of its own. Deno.listenTls cannot ask for one, Node's
-// server in Deno can; it costs more for each piece, and is used where it is needed.
+// A door by Node's TLS server in Deno. It can do what Deno.listenTls cannot: ask for a certificate of the
+// client's own, send away who begins no handshake or never ends it, and take another certificate. It costs
+// more for each piece, and is used where it is needed.
 
 import { Buffer } from "node:buffer";
 import { createServer, type TLSSocket } from "node:tls";
 import type { TlsConfig } from "../../../config/access.ts";
 import type { ClientConn, Door } from "../client_conn.ts";
 
-export class ClientCertificateDoor implements Door {
+export interface NodeTlsPlace {
+  readonly hostname: string;
+  readonly port: number;
+  readonly protocols: readonly string[];
+  /** For a handshake, from the connection's first moment. */
+  readonly handshakeTimeoutS: number;
+}
+
+export class NodeTlsDoor implements Door {
   readonly addr: { hostname: string; port: number };
+  readonly #asksClients: boolean;
   readonly #server: ReturnType<typeof createServer>;
   readonly #waiting: PromiseWithResolvers<ClientConn>[] = [];
   readonly #arrived: ClientConn[] = [];
@@ -15,25 +25,36 @@ export class ClientCertificateDoor implements Door {
 
   /** Throws Deno.errors.AddrInUse and the like. */
   constructor(
-    { hostname, port }: { hostname: string; port: number },
+    { hostname, port, protocols, handshakeTimeoutS }: NodeTlsPlace,
     certificate: TlsConfig,
-    protocols: readonly string[],
   ) {
+    this.#asksClients = certificate.clientCa !== null;
     // Node's server says only later where it listens, or that it cannot; this one keeps the place till then.
     const place = Deno.listen({ hostname, port, reusePort: true });
     this.addr = { hostname: place.addr.hostname, port: place.addr.port };
-    const options = { ...contextOf(certificate), ALPNProtocols: [...protocols] };
+    const handshakeTimeout = handshakeTimeoutS * 1000;
+    const options = {
+      ...contextOf(certificate),
+      ALPNProtocols: [...protocols],
+      handshakeTimeout,
+    };
     const server = this.#server = createServer(options, (socket) => this.#arrive(socket));
-    // Who brings none, or another's, has been told by the handshake itself.
-    server.on("tlsClientError", () => {});
+    // Who brings no certificate, or another's, has been told by the handshake itself; who was late is told
+    // by the end.
+    server.on("tlsClientError", (_, socket) => socket.destroy());
     server.on("error", (error) => this.#fail(error));
     const { addr } = this;
     server.listen({ host: addr.hostname, port: addr.port, reusePort: true }, () => place.close());
   }
 
-  /** From now on new connections meet this certificate, and must bring one that its authorities signed. */
-  renew(certificate: TlsConfig): void {
+  /**
+   * From now on new connections meet this certificate, and bring one that its authorities signed. False where
+   * they would have to, and did not before, or the other way round: that takes another door.
+   */
+  renew(certificate: TlsConfig): boolean {
+    if ((certificate.clientCa !== null) !== this.#asksClients) return false;
     this.#server.setSecureContext(contextOf(certificate));
+    return true;
   }
 
   accept(): Promise<ClientConn> {
@@ -65,7 +86,10 @@ export class ClientCertificateDoor implements Door {
 }
 
 function contextOf({ cert, key, clientCa }: TlsConfig) {
-  return { cert, key, ca: clientCa!, requestCert: true, rejectUnauthorized: true };
+  const asked = clientCa === null
+    ? {}
+    : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
+  return { cert, key, ...asked };
 }
 
 /** Node's socket, read and written as Deno's are. */
