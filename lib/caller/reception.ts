@@ -119,7 +119,7 @@ export class Reception {
     this.ledger.close();
   }
 
-  /** Keys of the signer, and tokens that were good, are kept while the rules stay the same. */
+  /** Tokens that were good are kept while the rules stay the same, keys of the signer while it does. */
   #tokensBy({ jwt }: CallersConfig): Tokens | null {
     if (jwt === null) {
       this.#tokens = null;
@@ -128,7 +128,8 @@ export class Reception {
     const rules = JSON.stringify(jwt);
     if (this.#tokens?.rules !== rules) {
       const { now, wallMs, onError } = this.parts;
-      const tokens = new Tokens(jwt, { now, wallClock: wallMs, fetch, onError });
+      const before = this.#tokens?.tokens ?? null;
+      const tokens = new Tokens(jwt, { now, wallClock: wallMs, fetch, onError }, before);
       this.#tokens = { tokens, rules };
     }
     return this.#tokens.tokens;

@@ -15,7 +15,11 @@ class Bench {
   readonly errors: string[] = [];
   readonly tokens: Tokens;
 
-  constructor(readonly issuer: Issuer, rules: Partial<JwtConfig> = {}) {
+  constructor(
+    readonly issuer: Issuer,
+    rules: Partial<JwtConfig> = {},
+    before: Tokens | null = null,
+  ) {
     this.tokens = new Tokens({
       issuer: issuer.url,
       audience: ["gateway"],
@@ -30,7 +34,7 @@ class Bench {
       wallClock: () => this.nowMs,
       fetch: (url, init) => fetch(url, init),
       onError: (message) => this.errors.push(message),
-    });
+    }, before);
   }
 
   /** A token as `from` signs it, good for five minutes unless `claims` say otherwise. */
@@ -245,13 +249,65 @@ Deno.test("a token without a kid is tried with every key that fits", async () =>
   assert.match(await bench.refusal(await bench.sign(stranger, {}, {})), /signature is wrong/);
 });
 
+Deno.test("a key of the set that cannot be used opens nothing, and does not stand in the way of others", async () => {
+  const [es, rs] = [await signer("a"), await signer("b", "RS256")];
+  await using issuer = new Issuer(es, rs);
+  const short = jose.base64url.encode(new Uint8Array(64).fill(255));
+  const bad: [from: Signer, key: object][] = [
+    [es, { ...es.public, x: 5 }],
+    [rs, { ...rs.public, n: 5 }],
+    [rs, { ...rs.public, n: short }],
+    [rs, { ...rs.public, e: undefined }],
+  ];
+  for (const [from, key] of bad) {
+    issuer.keys = [key as jose.JWK];
+    assert.match(
+      await new Bench(issuer).refusal(await new Bench(issuer).sign(from)),
+      /key.*cannot be used/,
+    );
+    // A token that names no key may have been signed with any of them.
+    issuer.keys = [{ ...key, kid: "other" } as jose.JWK, from.public];
+    const bench = new Bench(issuer);
+    assert.equal((await bench.tokens.bearerOf(await bench.sign(from, {}, {}))).kind, "bearer");
+  }
+});
+
+Deno.test("an answer that is none is told with its address, and that no redirection is followed", async () => {
+  const one = await signer("a");
+  await using issuer = new Issuer(one);
+  for (const [fault, words] of [["status", "503"], ["moved", "302"]] as const) {
+    issuer.fault = fault;
+    const bench = new Bench(issuer);
+    assert.equal((await bench.tokens.bearerOf(await bench.sign(one))).kind, "unknown");
+    const { url } = issuer;
+    const why = `cannot be fetched, none is accepted: ${url}/keys answered with ${words}`;
+    assert.deepEqual(bench.errors, [`The keys for tokens of ${url} ${why}`]);
+  }
+});
+
+Deno.test("other rules go on with the signer's keys, which need not be there at that moment", async () => {
+  const one = await signer("a");
+  await using issuer = new Issuer(one);
+  const bench = new Bench(issuer);
+  await bench.tokens.bearerOf(await bench.sign(one));
+  issuer.fault = "status";
+  const next = new Bench(issuer, { group: "groups.1" }, bench.tokens);
+  const verdict = await next.tokens.bearerOf(await next.sign(one));
+  assert.equal(verdict.kind === "bearer" && verdict.group, "all");
+  const elsewhere = new Bench(issuer, { jwksUrl: `${issuer.url}/others` }, bench.tokens);
+  assert.equal((await elsewhere.tokens.bearerOf(await elsewhere.sign(one))).kind, "unknown");
+});
+
 Deno.test("only what has the form of a token is taken for one", async () => {
   const one = await signer("a");
   await using issuer = new Issuer(one);
   const bench = new Bench(issuer);
   assert.ok(Tokens.isOne(await bench.sign(one)));
-  for (const text of ["", "eyJ", "sk-sag-x", "eyJ.a", "eyJ.a.b.c", `eyJ.${"a".repeat(20_000)}.b`]) {
-    assert.ok(!Tokens.isOne(text), text.slice(0, 20));
+  for (const text of ["", "eyJ", "sk-sag-x", "eyJ.a", "eyJ.a.b.c"]) {
+    assert.ok(!Tokens.isOne(text), text);
   }
+  const long = `eyJ.${"a".repeat(20_000)}.b`;
+  assert.ok(Tokens.isOne(long));
+  assert.match(await bench.refusal(long), /longer than 16384 characters/);
   assert.match(await bench.refusal("eyJ9.e30.x"), /signed with nothing/);
 });

@@ -18,7 +18,7 @@ export async function signer(kid: string, alg = "ES256"): Promise<Signer> {
 export class Issuer implements AsyncDisposable {
   keys: jose.JWK[] = [];
   asked = 0;
-  fault: "none" | "status" | "nonsense" | "empty" = "none";
+  fault: "none" | "status" | "moved" | "nonsense" | "empty" = "none";
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
   constructor(...signers: Signer[]) {
@@ -41,6 +41,8 @@ export class Issuer implements AsyncDisposable {
     switch (this.fault) {
       case "status":
         return new Response("busy", { status: 503 });
+      case "moved":
+        return new Response(null, { status: 302, headers: { location: "/moved" } });
       case "nonsense":
         return new Response("<html>");
       case "empty":

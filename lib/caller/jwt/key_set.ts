@@ -42,12 +42,12 @@ export class KeySet {
     return this.#keys;
   }
 
-  /** A token names a key that is none of these: the set as it is now; null where it was asked for lately. */
-  async again(): Promise<JSONWebKeySet | null> {
-    const before = this.#fetchedAt;
-    if (this.options.now() - before < COOL_DOWN_MS) return null;
-    await this.#fetch();
-    return this.#fetchedAt === before ? null : this.#keys;
+  /** A token names a key that is none of `known`: the set as it is now; null where it is still that one. */
+  async again(known: JSONWebKeySet): Promise<JSONWebKeySet | null> {
+    if (this.#keys === known && this.options.now() - this.#fetchedAt >= COOL_DOWN_MS) {
+      await this.#fetch();
+    }
+    return this.#keys === known ? null : this.#keys;
   }
 
   /** One fetch at a time serves everybody. */
@@ -60,13 +60,15 @@ export class KeySet {
   }
 
   async #fetchOnce(): Promise<void> {
-    const { now, onError } = this.options;
+    const { now, onError, issuer } = this.options;
     try {
       this.#keys = await this.#read();
       this.#fetchedAt = now();
     } catch (error) {
       this.#notBefore = now() + RETRY_MS;
-      onError(error instanceof Error ? error.message : String(error));
+      const why = error instanceof Error ? error.message : String(error);
+      const what = this.#keys === null ? "none is accepted" : "those of before stay";
+      onError(`The keys for tokens of ${issuer} cannot be fetched, ${what}: ${why}`);
     }
   }
 
@@ -91,21 +93,24 @@ export class KeySet {
   }
 
   async #json(url: string): Promise<unknown> {
-    const response = await this.options.fetch(url, {
-      headers: { accept: "application/json" },
-      redirect: "error",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const text = await this.#text(url, signal).catch((error) => {
+      throw signal.aborted ? new Error(`${url} took longer than ${TIMEOUT_MS / 1000} s`) : error;
     });
-    if (response.status !== 200) {
-      await response.body?.cancel();
-      throw new Error(`${url} answered with ${response.status}`);
-    }
-    const text = await limitedText(response, url);
     try {
       return JSON.parse(text);
     } catch {
       throw new Error(`${url} gave no JSON`);
     }
+  }
+
+  /** Whoever signs is not looked for where another address points to. */
+  async #text(url: string, signal: AbortSignal): Promise<string> {
+    const headers = { accept: "application/json" };
+    const response = await this.options.fetch(url, { headers, redirect: "manual", signal });
+    if (response.status === 200) return await limitedText(response, url);
+    await response.body?.cancel();
+    throw new Error(`${url} answered with ${response.status}`);
   }
 }
 

@@ -33,18 +33,25 @@ export class Tokens {
   /** By the SHA-256 of the token. */
   readonly #believed = new Map<string, { bearer: Bearer; untilMs: number }>();
 
-  constructor(private readonly rules: JwtConfig, private readonly parts: TokenParts) {
-    this.#keys = new KeySet({ ...parts, jwksUrl: rules.jwksUrl, issuer: rules.issuer });
+  /** `before`: by the rules until now, whose keys are kept where the same signer has them at the same place. */
+  constructor(
+    private readonly rules: JwtConfig,
+    private readonly parts: TokenParts,
+    before: Tokens | null = null,
+  ) {
+    const { issuer, jwksUrl } = rules;
+    const isSame = before?.rules.issuer === issuer && before.rules.jwksUrl === jwksUrl;
+    this.#keys = isSame ? before.#keys : new KeySet({ ...parts, jwksUrl, issuer });
   }
 
   /** Whether `text` has the form of a token; keys have another one. */
   static isOne(text: string): boolean {
-    return text.startsWith("eyJ") && text.length <= MAX_CHARS &&
-      /^[\w-]+\.[\w-]+\.[\w-]*$/.test(text);
+    return text.startsWith("eyJ") && /^[\w-]+\.[\w-]+\.[\w-]*$/.test(text);
   }
 
   /** Never rejects for what a token, or its signer, is. */
   async bearerOf(token: string): Promise<TokenVerdict> {
+    if (token.length > MAX_CHARS) return refused(`it is longer than ${MAX_CHARS} characters`);
     const now = this.parts.wallClock();
     const hash = createHash("sha256").update(token).digest("base64");
     const known = this.#believed.get(hash);
@@ -68,7 +75,7 @@ export class Tokens {
     }
     const first = await this.#check(jose, token, keys, now);
     if (first !== "no such key") return first;
-    const fresh = await this.#keys.again();
+    const fresh = await this.#keys.again(keys);
     const second = fresh === null ? first : await this.#check(jose, token, fresh, now);
     return second === "no such key" ? refused("it is signed with an unknown key") : second;
   }
@@ -91,10 +98,9 @@ export class Tokens {
       if (error instanceof errors.JWSSignatureVerificationFailed) {
         return refused("its signature is wrong");
       }
-      // A key of the set that is none, a header that asks for what is not known.
-      if (error instanceof errors.JOSEError || error instanceof TypeError) {
-        return refused("it cannot be read");
-      }
+      if (isUnusable(error)) return refused("its issuer's key for it cannot be used");
+      // A header that asks for what is not known, a payload that is none.
+      if (error instanceof errors.JOSEError) return refused("it cannot be read");
       throw error;
     }
   }
@@ -123,7 +129,8 @@ export class Tokens {
         try {
           return (await jose.jwtVerify(token, key, options)).payload;
         } catch (other) {
-          if (!(other instanceof jose.errors.JWSSignatureVerificationFailed)) throw other;
+          const isOther = other instanceof jose.errors.JWSSignatureVerificationFailed;
+          if (!isOther && !isUnusable(other)) throw other;
         }
       }
       throw new jose.errors.JWSSignatureVerificationFailed();
@@ -153,6 +160,11 @@ export class Tokens {
 
 function refused(why: string, isExpired = false): TokenVerdict {
   return { kind: "refused", message: `The token is refused: ${why}`, isExpired };
+}
+
+/** What a key that is none, too short or not public has jose or WebCrypto throw. */
+function isUnusable(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof DOMException;
 }
 
 /** The algorithm that a token's head names; null where there is none, or it is `none`. */
