@@ -1,7 +1,7 @@
 // Whose request it is where proxies stand between: what they say of it, as far as they are trusted. Who
 // may come in is left to the lists that the address is looked up in.
 
-import { header, type HeaderList } from "../../http/message.ts";
+import type { HeaderList } from "../../http/message.ts";
 import { AddressList, plainAddress } from "./address_list.ts";
 
 /** A proxy's words for the addresses it has seen. */
@@ -39,7 +39,7 @@ export interface Origin {
 export function originOf(peer: string, headers: HeaderList, trusted: AddressList | null): Origin {
   const own = plainAddress(peer);
   if (trusted === null || !trusted.has(own)) return { address: own, isForwarded: false };
-  const answers = forwardedIn(headers).map((steps) => clientIn([...steps, own], trusted));
+  const answers = forwardedIn(headers).map((told) => clientIn(own, told, trusted));
   if (answers.length === 0) return { address: own, isForwarded: false };
   const [address] = answers;
   return { address: answers.every((one) => one === address) ? address : null, isForwarded: true };
@@ -50,16 +50,22 @@ export function withoutProxyFields(headers: HeaderList): HeaderList {
   return headers.filter(([name]) => !PROXY_FIELDS.has(name));
 }
 
-/** The steps that each of the two fields names, the client's first. */
-function forwardedIn(headers: HeaderList): (string | null)[][] {
-  const told: (string | null)[][] = [];
-  const listed = header(headers, FORWARDED_FOR);
-  if (listed !== undefined) {
-    const all = valuesOf(headers, FORWARDED_FOR).flatMap((value) => value.split(","));
-    told.push(all.map(addressIn));
+/** The steps that a field names, the client's first, and how to read one: null for what is no address. */
+interface Told {
+  readonly steps: readonly string[];
+  read(step: string): string | null;
+}
+
+function forwardedIn(headers: HeaderList): Told[] {
+  const told: Told[] = [];
+  const listed = valuesOf(headers, FORWARDED_FOR);
+  if (listed.length > 0) {
+    told.push({ steps: listed.flatMap((value) => value.split(",")), read: addressIn });
   }
-  if (header(headers, FORWARDED) !== undefined) {
-    told.push(valuesOf(headers, FORWARDED).flatMap(elementsIn));
+  const elements = valuesOf(headers, FORWARDED);
+  if (elements.length > 0) {
+    const steps = elements.flatMap((value) => splitOutsideQuotes(value, ","));
+    told.push({ steps, read: addressOfElement });
   }
   return told;
 }
@@ -68,19 +74,21 @@ function valuesOf(headers: HeaderList, name: string): string[] {
   return headers.filter(([other]) => other === name).map(([, value]) => value);
 }
 
-/** null where the chain of trust ends in something that is no address ("unknown", "_hidden", junk). */
-function clientIn(steps: readonly (string | null)[], trusted: AddressList): string | null {
-  let client: string | null = null;
+/**
+ * null where the chain of trust ends in something that is no address ("unknown", "_hidden", junk). Read from
+ * the right only as far as it goes: what stands left of it costs nothing.
+ */
+function clientIn(peer: string | null, { steps, read }: Told, trusted: AddressList): string | null {
+  let client = peer;
   let isHere = true;
-  for (let at = steps.length - 1; at >= 0; at--) {
-    client = steps[at];
+  for (let at = steps.length;; at--) {
     if (client === null) return null;
     const isLoopback = LOOPBACK.has(client);
     if (isLoopback && !isHere) return null;
     isHere = isLoopback;
-    if (!trusted.has(client)) return client;
+    if (at === 0 || !trusted.has(client)) return client;
+    client = read(steps[at - 1]);
   }
-  return client;
 }
 
 /** An address as proxies write it: with a port, in brackets, in quotes; null for anything else. */
@@ -92,15 +100,13 @@ function addressIn(written: string): string | null {
   return plainAddress(withPort === null ? text : withPort[1]);
 }
 
-/** One value of Forwarded: elements between commas, pairs between semicolons; either may be quoted. */
-function elementsIn(value: string): (string | null)[] {
-  return splitOutsideQuotes(value, ",").map((element) => {
-    for (const pair of splitOutsideQuotes(element, ";")) {
-      const named = /^\s*for\s*=([\s\S]*)$/i.exec(pair);
-      if (named !== null) return addressIn(named[1]);
-    }
-    return null;
-  });
+/** One element of Forwarded: pairs between semicolons, whose values may be quoted. */
+function addressOfElement(element: string): string | null {
+  for (const pair of splitOutsideQuotes(element, ";")) {
+    const named = /^\s*for\s*=([\s\S]*)$/i.exec(pair);
+    if (named !== null) return addressIn(named[1]);
+  }
+  return null;
 }
 
 function splitOutsideQuotes(text: string, separator: string): string[] {
