@@ -115,7 +115,7 @@ function textLine(time: string, failed: boolean, report: Report): string {
   const tokens = report.completionTokens === null
     ? ""
     : ` tokens=${report.promptTokens ?? "-"}+${report.completionTokens}`;
-  const error = report.error === "" ? "" : ` error=${JSON.stringify(report.error)}`;
+  const error = report.error === "" ? "" : ` error=${quoted(report.error)}`;
   const route = report.receipt === "" ? "" : ` route=${report.receipt}`;
   const caller = report.caller === null ? "" : callerText(report.caller);
   const policy = report.policies.length === 0 ? "" : ` policy=${policyText(report.policies)}`;
@@ -136,11 +136,17 @@ function shown(name: string): string {
   return name === "" ? "-" : name;
 }
 
-/** A client's text may not break a line in two or carry terminal codes. */
+/** Ends of lines, terminal codes, and what turns the direction of the text around it. */
+// deno-lint-ignore no-control-regex -- exactly these are looked for
+const UNFIT = /[\u0000-\u001f\u007f-\u009f\s\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** A client's text may not break a line in two, carry terminal codes or show itself as another. */
 function safe(text: string): string {
   if (text === "") return "-";
-  // deno-lint-ignore no-control-regex -- exactly these are looked for
-  if (text.length <= 200 && !/[\u0000-\u001f\u007f-\u009f\s]/.test(text)) return text;
-  // deno-lint-ignore no-control-regex -- and replaced
-  return text.slice(0, 200).replace(/[\u0000-\u001f\u007f-\u009f\s]/g, "?");
+  return text.slice(0, 200).replace(UNFIT, "?");
+}
+
+/** The same of words, which have blanks between them. */
+function quoted(text: string): string {
+  return JSON.stringify(text).replace(UNFIT, (one) => one === " " ? one : "?");
 }

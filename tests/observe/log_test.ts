@@ -79,10 +79,11 @@ Deno.test("a request that nobody answered has a dash where others have an instan
 Deno.test("a client's text cannot forge a line or reach the terminal", () => {
   const text = written("text", {
     model: "m\n2026 [INF] request forged",
-    error: "bad \u001b[31m\n thing",
+    error: "bad \u001b[31m\n \u009b31m \u2028 thing \u202e",
+    path: "/v1/\u202edetad",
   });
   assert.equal(text.split("\n").length, 2);
-  assert.ok(!text.includes("\u001b"));
+  for (const unfit of "\u001b\u009b\u2028\u202e") assert.ok(!text.includes(unfit));
 });
 
 Deno.test("the level decides whether requests are shown, and can change while running", () => {
