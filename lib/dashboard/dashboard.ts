@@ -25,10 +25,14 @@ export class Dashboard {
   }
 
   readonly handle: AdminHandler = async (request) => {
-    const { pathname, searchParams } = new URL(request.target, "http://dashboard");
-    if (pathname === "/dashboard") return redirect("dashboard/");
-    const name = pathname.slice("/dashboard/".length);
-    if (name.startsWith("api/")) return await this.#api(name.slice(4), searchParams, request);
+    // As it was read by who let it in: a second reading could find another page.
+    const [path, ...query] = request.target.split("?");
+    if (path === "/dashboard") return redirect("dashboard/");
+    const name = path.slice("/dashboard/".length);
+    if (name.startsWith("api/")) {
+      const parameters = new URLSearchParams(query.join("?"));
+      return await this.#api(name.slice(4), parameters, request);
+    }
     if (!isReading(request)) return problem(405, "Method Not Allowed");
     return await this.#assets.reply(name, request.headers) ?? problem(404, "Not Found");
   };

@@ -78,6 +78,7 @@ export function routeOf(target: string, method = "GET", hasKeys = false): Route 
 /** Ways of writing a path that mean different things to different servers are refused. */
 function pathFault(path: string): string | null {
   if (path.includes("\\")) return "a backslash in the path";
+  if (path.includes("#")) return "a fragment behind the path";
   if (path.includes("//")) return "an empty segment in the path";
   if (/(^|\/)\.{1,2}(\/|$)/.test(path)) return "a dot segment in the path";
   if (!path.includes("%")) return null;

@@ -71,6 +71,8 @@ Deno.test("ambiguous ways of writing a path are refused", () => {
       "/v1/a%2fb",
       "/v1/a%5cb",
       "/v1/a\\b",
+      "/v1/models#a",
+      "/dashboard/api/records#a",
       "/v1/a%00",
       "/v1/a%0d%0ab",
       "/v1/%zz",
