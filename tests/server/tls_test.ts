@@ -23,6 +23,8 @@ interface StandOptions {
   simulate?: string[];
   /** Whether clients must bring a certificate of the authority's. */
   asksClients?: boolean;
+  /** Descriptors that the gateway may have. */
+  maxFiles?: number;
 }
 
 /** A gateway whose certificate lies in `folder`. */
@@ -36,7 +38,7 @@ class Stand implements AsyncDisposable {
 
   static async open(
     options: Record<string, unknown>,
-    { args = [], simulate = [], asksClients = false }: StandOptions = {},
+    { args = [], simulate = [], asksClients = false, maxFiles }: StandOptions = {},
   ): Promise<Stand> {
     const rest = new AsyncDisposableStack();
     const { path } = rest.use(await temporaryFolder());
@@ -49,6 +51,7 @@ class Stand implements AsyncDisposable {
     const gateway = await startGateway({
       config: { instances: [{ url: fleet.urls[0], model_name: "m" }], ...options, tls },
       args,
+      maxFiles,
     });
     rest.use(gateway);
     return new Stand(gateway, authority, path, rest);
@@ -336,4 +339,22 @@ Deno.test("a connection without a handshake counts for its address as long as it
     assert.ok(await refused(), "they are still there");
   }
   await waitFor(async () => !await refused(), () => gateway.output());
+});
+
+Deno.test({
+  name: "a crowd without handshakes leaves the gateway the descriptors that it needs itself",
+  ignore: Deno.build.os !== "linux", // needs prlimit
+  async fn() {
+    const options = { listener: "http1", head_timeout: 1 };
+    await using stand = await Stand.open(options, { maxFiles: 160 });
+    const { gateway } = stand;
+    {
+      using _crowd = await Silent.open(gateway.port, 250);
+      await gateway.process.waitForOutput(/ulimit -n/);
+    }
+    await waitFor(async () => await stand.name() === "first", () => gateway.output());
+    using conn = await stand.connect();
+    assert.match(await ask(conn, CHAT, /"usage"/), /^HTTP\/1\.1 200/);
+    assert.doesNotMatch(gateway.output(), /panicked|internal error/);
+  },
 });

@@ -22,6 +22,8 @@ const SHED_IDLE_MS = 1000;
 const SHED_AT_ONCE = 16;
 /** So many connections without a handshake are held before a door opens that can end them. */
 const MAX_SILENT = 64;
+/** After descriptors were short. */
+const MEND_AFTER_MS = 1000;
 
 /** Listens on a TCP port. Throws Deno.errors.AddrInUse and the like. */
 export function listenHttp1(options: ListenOptions, handler: Handler): Listener {
@@ -52,10 +54,12 @@ class Http1Listener implements Listener, ConnectionOwner {
   #mostSilent = MAX_SILENT;
   /** Whether doors have to end connections without a handshake from now on. */
   #sendsAway = false;
+  /** When descriptors were short last, since the door was opened; null for never. */
+  #shortAt: number | null = null;
 
   constructor(readonly options: ListenOptions, readonly handler: Handler) {
     this.#certificate = options.certificate;
-    this.#door = openDoor(options, options.certificate);
+    this.#door = openDoor({ ...options, hasRoom: this.#hasRoom }, options.certificate);
     this.#doors.add(this.#door);
     this.hostname = this.#door.addr.hostname;
     this.port = this.#door.addr.port;
@@ -77,7 +81,8 @@ class Http1Listener implements Listener, ConnectionOwner {
   #openAnother(certificate: TlsConfig): void {
     const { hostname, headTimeoutS } = this.options;
     const before = this.#door;
-    const place = { hostname, port: this.port, reusePort: true, headTimeoutS };
+    const { port } = this;
+    const place = { hostname, port, reusePort: true, headTimeoutS, hasRoom: this.#hasRoom };
     this.#door = openDoor(place, certificate, this.#sendsAway);
     this.#doors.add(this.#door);
     this.#acceptAt(this.#door);
@@ -208,6 +213,10 @@ class Http1Listener implements Listener, ConnectionOwner {
     for (;;) {
       let conn: ClientConn;
       try {
+        if (this.#keepsRefused && !await this.options.descriptors.findRoom("client")) {
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          if (this.#doors.has(door)) continue;
+        }
         conn = await door.accept();
       } catch (error) {
         if (this.draining || this.#leaving || door !== this.#door) return;
@@ -227,6 +236,11 @@ class Http1Listener implements Listener, ConnectionOwner {
     }
   }
 
+  /** Deno keeps the descriptor of who is refused before its handshake: it is better not let in. */
+  get #keepsRefused(): boolean {
+    return this.#certificate !== null && !(this.#door instanceof NodeTlsDoor);
+  }
+
   /** Its own descriptor is one of the reserve: it is not kept for long. */
   async #turnAway(conn: ClientConn, lingers: boolean): Promise<void> {
     const connection = new Connection(conn, conn.remoteAddr.hostname, this, false);
@@ -238,8 +252,18 @@ class Http1Listener implements Listener, ConnectionOwner {
     }
   }
 
+  /** Node's server accepts a crowd at one go: who comes first from it finds that none is left. */
+  readonly #hasRoom = (): boolean => {
+    const { descriptors } = this.options;
+    if (!descriptors.isOut && descriptors.hasRoom("client")) return true;
+    this.#shortAt = this.now;
+    descriptors.refused("files");
+    return false;
+  };
+
   /** Closes those who have been idle for longest. */
   #shedIdle(): number {
+    this.#shortAt = this.now;
     const before = this.now - SHED_IDLE_MS;
     const idle = this.#connections.all.filter(({ idleSince }) => idleSince < before)
       .sort((one, other) => one.idleSince - other.idleSince).slice(0, SHED_AT_ONCE);
@@ -269,19 +293,35 @@ class Http1Listener implements Listener, ConnectionOwner {
       if (all[at].isSilent) silent++;
       all[at].checkDeadline(this.now);
     }
-    if (this.#leaving) this.#closeUnused();
-    else if (silent > this.#mostSilent && !this.draining) this.#meetSilence();
+    if (this.#leaving) return this.#closeUnused();
+    if (this.#certificate === null || this.draining) return;
+    if (this.#door instanceof NodeTlsDoor) this.#mendDoor(this.#certificate);
+    else if (silent > this.#mostSilent) this.#meetSilence(this.#certificate);
   }
 
   /** Deno keeps the descriptor of a connection without a handshake, whoever closes it here. */
-  #meetSilence(): void {
-    if (this.#certificate === null || this.#door instanceof NodeTlsDoor) return;
+  #meetSilence(certificate: TlsConfig): void {
     this.#sendsAway = true;
     try {
-      this.#openAnother(this.#certificate);
+      this.#openAnother(certificate);
     } catch (error) {
       this.#mostSilent *= 2;
       this.options.onError(error);
+    }
+  }
+
+  /** A server of Node's that met the end of descriptors accepts nobody any more, and does not tell. */
+  #mendDoor(certificate: TlsConfig): void {
+    if (this.#shortAt === null || this.now - this.#shortAt < MEND_AFTER_MS) return;
+    if (!this.#hasRoom()) return;
+    this.#shortAt = null;
+    try {
+      this.#openAnother(certificate);
+    } catch (error) {
+      this.#shortAt = this.now;
+      const what = scarceIn(error);
+      if (what === null) this.options.onError(error);
+      else this.options.descriptors.refused(what);
     }
   }
 }

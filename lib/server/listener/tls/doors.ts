@@ -15,6 +15,8 @@ export interface DoorPlace {
   readonly reusePort: boolean;
   /** For a handshake, where the door can end one. */
   readonly headTimeoutS: number;
+  /** Whether the process has descriptors for one more connection. */
+  hasRoom(): boolean;
 }
 
 /**
@@ -22,7 +24,7 @@ export interface DoorPlace {
  * come, which Deno.listenTls cannot. Throws Deno.errors.AddrInUse and the like.
  */
 export function openDoor(
-  { hostname, port, reusePort, headTimeoutS }: DoorPlace,
+  { hostname, port, reusePort, headTimeoutS, hasRoom }: DoorPlace,
   certificate: TlsConfig | null,
   sendsAway = false,
 ): Door {
@@ -32,6 +34,6 @@ export function openDoor(
   if (clientCa === null && !sendsAway) {
     return Deno.listenTls({ ...place, cert, key, alpnProtocols: PROTOCOLS });
   }
-  const own = { hostname, port, protocols: PROTOCOLS, handshakeTimeoutS: headTimeoutS };
+  const own = { hostname, port, protocols: PROTOCOLS, handshakeTimeoutS: headTimeoutS, hasRoom };
   return new NodeTlsDoor(own, certificate);
 }

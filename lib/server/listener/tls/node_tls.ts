@@ -3,6 +3,7 @@
 // more for each piece, and is used where it is needed.
 
 import { Buffer } from "node:buffer";
+import type { Socket } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
 import type { TlsConfig } from "../../../config/access.ts";
 import type { ClientConn, Door } from "../client_conn.ts";
@@ -13,6 +14,8 @@ export interface NodeTlsPlace {
   readonly protocols: readonly string[];
   /** For a handshake, from the connection's first moment. */
   readonly handshakeTimeoutS: number;
+  /** Whether the process has descriptors for one more connection. */
+  hasRoom(): boolean;
 }
 
 export class NodeTlsDoor implements Door {
@@ -25,7 +28,7 @@ export class NodeTlsDoor implements Door {
 
   /** Throws Deno.errors.AddrInUse and the like. */
   constructor(
-    { hostname, port, protocols, handshakeTimeoutS }: NodeTlsPlace,
+    { hostname, port, protocols, handshakeTimeoutS, hasRoom }: NodeTlsPlace,
     certificate: TlsConfig,
   ) {
     this.#asksClients = certificate.clientCa !== null;
@@ -39,6 +42,9 @@ export class NodeTlsDoor implements Door {
       handshakeTimeout,
     };
     const server = this.#server = createServer(options, (socket) => this.#arrive(socket));
+    server.on("connection", (socket: Socket) => {
+      if (!hasRoom()) socket.destroy();
+    });
     // Who brings no certificate, or another's, has been told by the handshake itself; who was late is told
     // by the end.
     server.on("tlsClientError", (_, socket) => socket.destroy());
