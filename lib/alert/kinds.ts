@@ -27,7 +27,7 @@ export const KINDS: Readonly<Record<AlertKind, Kind>> = {
   disk_low: { title: "Disk almost full", severity: "critical", ends: true },
   system_limit: { title: "System limit reached", severity: "critical", ends: true },
   records_dropped: { title: "Records dropped", severity: "critical", ends: false },
-  records_failed: { title: "Records not written", severity: "critical", ends: false },
+  records_failed: { title: "Records not written", severity: "critical", ends: true },
   usage_failed: { title: "Usage not written", severity: "critical", ends: true },
   shared_state_down: { title: "Shared limits out of reach", severity: "critical", ends: true },
   budget: { title: "Budget running out", severity: "warning", ends: false },

@@ -60,7 +60,10 @@ export class Alerting implements Bell, Reloadable {
     this.#alerts = new Alerts(
       [new LogChannel(), new ErrorFileChannel(() => this.#config.dataDir), this.#outlets],
       (channel, error) =>
-        logger.getChild("alert").error("channel {channel} failed: {error}", { channel, error }),
+        logger.getChild("alert").error("channel {channel} failed: {error}", {
+          channel,
+          error: String(error),
+        }),
     );
     const found: Bell = {
       raise: options.onTrouble,

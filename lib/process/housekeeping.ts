@@ -74,7 +74,10 @@ export class Housekeeping implements Reloadable {
         }
         if (record.compress === "gzip") await this.#packOld(folder);
       } catch (error) {
-        logger.error("{folder} cannot be tidied up: {error}", { folder, error });
+        logger.error("{folder} cannot be tidied up: {error}", {
+          folder,
+          error: String(error),
+        });
       }
     }
   }

@@ -8,6 +8,8 @@ import type { Bulletin } from "./bulletin.ts";
 import type { ReportReader } from "./finished_requests.ts";
 import type { Reloadable, Snapshot, Snapshots } from "./snapshots.ts";
 
+const SUBJECT = "records";
+
 export class Recording implements ReportReader, Reloadable {
   readonly #writer: RecordWriter;
 
@@ -16,8 +18,14 @@ export class Recording implements ReportReader, Reloadable {
       ...optionsOf(snapshots.current),
       shaper: Deno.mainModule,
       onDrop: (count) =>
-        bulletin.raise("records_dropped", "records", "the record queue is full", count),
-      onError: (error) => bulletin.raise("records_failed", "records", String(error)),
+        bulletin.raise("records_dropped", SUBJECT, "the record queue is full", count),
+      onError: (error) =>
+        bulletin.raise(
+          "records_failed",
+          SUBJECT,
+          error instanceof Error ? error.message : `${error}`,
+        ),
+      onWritten: () => bulletin.end("records_failed", SUBJECT, "records are written again"),
     });
     snapshots.join(this);
   }

@@ -22,8 +22,9 @@ export class RequestLog implements ReportReader, Reloadable {
       ageNow: () => ages.now(),
       onError: (error, lost) => {
         const message = `${error instanceof Error ? error.message : error}`;
-        bulletin.raise("records_failed", SUBJECT, `${message}; ${lost} lines are lost`);
+        bulletin.raise("records_failed", SUBJECT, `${message}; lines lost: ${lost}`);
       },
+      onWritten: () => bulletin.end("records_failed", SUBJECT, "requests are written again"),
     });
     snapshots.join(this);
   }

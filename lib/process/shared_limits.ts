@@ -115,7 +115,7 @@ function hostOf(dataDir: string): string {
   } catch (error) {
     // A second process of this folder was faster.
     if (error instanceof Deno.errors.AlreadyExists) return Deno.readTextFileSync(path).trim();
-    logger.warning("{path} cannot be written: {error}", { path, error });
+    logger.warning("{path} cannot be written: {error}", { path, error: String(error) });
     return name;
   }
 }

@@ -103,7 +103,7 @@ export class StoredFile implements Reloadable {
       "{path}: whose stored responses are is known until the next start only: {error}",
       {
         path: this.#path,
-        error,
+        error: String(error),
       },
     );
   }

@@ -33,6 +33,8 @@ export interface RecordWriterOptions {
   onDrop(count: number): void;
   /** A write failed and will be tried again, or one capture could not be turned into a record. */
   onError(error: unknown): void;
+  /** Records are written again after an error. */
+  onWritten?(): void;
 }
 
 export interface RecordStats {
@@ -87,6 +89,8 @@ export class RecordWriter {
   #written = 0;
   #dropped = 0;
   #failed = 0;
+  /** Nothing was written since the last error. */
+  #isFailing = false;
   /** Sizes of the files as this writer left them. */
   readonly #sizes = new Map<string, number>();
   #mendedDir: string | null = null;
@@ -208,7 +212,12 @@ export class RecordWriter {
   async #round(): Promise<boolean> {
     await this.#fill();
     let taken = true;
+    const before = this.#written;
     for (const folder of FOLDERS) taken = await this.#write(folder) && taken;
+    if (taken && this.#isFailing && this.#written > before) {
+      this.#isFailing = false;
+      this.#options.onWritten?.();
+    }
     return taken;
   }
 
@@ -388,6 +397,7 @@ export class RecordWriter {
 
   #fail(error: unknown): void {
     this.#failed++;
+    this.#isFailing = true;
     this.#options.onError(error);
   }
 

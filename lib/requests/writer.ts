@@ -27,6 +27,8 @@ export interface RequestWriterParts {
   ageNow(): Date;
   /** A batch could not be written, or old files not be taken away. `lost` lines are gone. */
   onError(error: unknown, lost: number): void;
+  /** Lines are written again after an error. */
+  onWritten?(): void;
 }
 
 const GATHER_MS = 200;
@@ -46,6 +48,7 @@ export class RequestWriter {
   #hour = "";
   #sinceLook = 0;
   #dropped = 0;
+  #isFailing = false;
 
   constructor(options: RequestWriterOptions, private readonly parts: RequestWriterParts) {
     this.#options = options;
@@ -104,6 +107,8 @@ export class RequestWriter {
       const path = hourFile(folder, hourName(now));
       const bytes = batch.bytes();
       await appendPrivately(path, bytes);
+      if (this.#isFailing) this.parts.onWritten?.();
+      this.#isFailing = false;
       this.#sinceLook += bytes.length;
       if (this.#dropped > 0) this.parts.onError(new Error("the disk is too slow"), this.#dropped);
       this.#dropped = 0;
@@ -113,6 +118,7 @@ export class RequestWriter {
         await keepWithin(folder, this.#options.keep, now, this.parts.ageNow());
       }
     } catch (error) {
+      this.#isFailing = true;
       this.parts.onError(error, lines + this.#dropped);
       this.#dropped = 0;
     } finally {

@@ -232,16 +232,24 @@ Deno.test("a change of the hour begins a new file", async () => {
 
 Deno.test("while the folder cannot be written records wait, and are written when it can", async () => {
   // A file stands where the data folder should be.
-  await using at = await stand({ queueMax: 3 }, (dir) => Deno.writeTextFile(dir, "in the way"));
+  let recoveries = 0;
+  await using at = await stand(
+    { queueMax: 3, onWritten: () => recoveries++ },
+    (dir) => Deno.writeTextFile(dir, "in the way"),
+  );
   for (const text of ["one", "two", "three", "four"]) at.writer.offer(chat(text));
   await at.writer.flush();
   assert.equal(at.writer.stats().queued, 3);
   assert.deepEqual(at.drops, [1]);
   assert.ok(at.errors.length > 0);
+  assert.equal(recoveries, 0);
   await Deno.remove(at.dir);
   await at.writer.flush();
   assert.equal((await at.lines()).length, 3);
   assert.equal(at.writer.stats().queued, 0);
+  at.writer.offer(chat("five"));
+  await at.writer.flush();
+  assert.equal(recoveries, 1);
 });
 
 Deno.test("closing with a disk that refuses ends, and counts what is lost", async () => {

@@ -93,6 +93,7 @@ Deno.test("a disk that takes nothing costs the lines, is told, and costs no line
 Deno.test("a write that fails before it has begun costs its lines, and none after it", async () => {
   await using folder = await temporaryFolder();
   const lost: number[] = [];
+  let recoveries = 0;
   let clockFails = true;
   const writer = new RequestWriter({ dataDir: folder.path, enabled: true, keep: NO_LIMIT }, {
     now: () => {
@@ -101,6 +102,7 @@ Deno.test("a write that fails before it has begun costs its lines, and none afte
     },
     ageNow: () => NOON,
     onError: (_, lines) => lost.push(lines),
+    onWritten: () => recoveries++,
   });
   writer.add(report("a"));
   await writer.flush();
@@ -112,6 +114,7 @@ Deno.test("a write that fails before it has begun costs its lines, and none afte
   writer.add(report("c"));
   await writer.flush();
   assert.deepEqual(await idsOf(folder.path), ["c", "b"]);
+  assert.equal(recoveries, 1);
 });
 
 Deno.test("half a line that a crash left costs itself alone", async () => {

@@ -1,0 +1,60 @@
+// A disk that refuses what is written: requests go on, and people hear when it began and when it was over.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { startGateway, temporaryFolder } from "../support/processes.ts";
+import { waitFor } from "../support/wait.ts";
+import { completion, startUpstream } from "./stand.ts";
+
+Deno.test("that records and requests are written again is told, and what failed in a line each", async () => {
+  await using folder = await temporaryFolder();
+  await using upstream = startUpstream(() => completion("hello"));
+  const inTheWay = ["requests_responses", "requests"].map((name) => join(folder.path, name));
+  for (const path of inTheWay) await Deno.writeTextFile(path, "in the way");
+  await using gateway = await startGateway({
+    config: {
+      data_dir: folder.path,
+      instances: [{ url: upstream.url, model_name: "m" }],
+      alert_cooldown: 0,
+    },
+  });
+  const told = async () => {
+    let text = "";
+    for await (const { name } of Deno.readDir(join(folder.path, "errors"))) {
+      text += await Deno.readTextFile(join(folder.path, "errors", name));
+    }
+    return text;
+  };
+  const ask = async () => {
+    const answer = await fetch(`${gateway.url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: "m", messages: [{ role: "user", content: "Hello" }] }),
+    });
+    assert.equal(answer.status, 200);
+    await answer.body?.cancel();
+  };
+  await ask();
+  for (const subject of ["records", "requests"]) {
+    await waitFor(
+      async () => (await told()).includes(`records_failed instance=${subject} `),
+      `trouble with ${subject}`,
+    );
+  }
+  for (const path of inTheWay) await Deno.remove(path);
+  await ask();
+  for (const subject of ["records", "requests"]) {
+    await waitFor(
+      async () => (await told()).includes(`records_failed instance=${subject} state=resolved`),
+      `${subject} to be written again`,
+    );
+  }
+  // The folder of alerts is refused as well.
+  await Deno.remove(join(folder.path, "errors"), { recursive: true });
+  await Deno.writeTextFile(join(folder.path, "errors"), "in the way");
+  await Deno.remove(join(folder.path, "requests"), { recursive: true });
+  await Deno.writeTextFile(join(folder.path, "requests"), "in the way");
+  await ask();
+  await waitFor(() => /channel "?error_file"? failed/.test(gateway.output()), "the channel to fail");
+  assert.doesNotMatch(gateway.output(), /^\s+at /m, "a stack in the log");
+});
