@@ -31,11 +31,11 @@ reads data_dir/events.jsonl, so it needs no token and works when the gateway is 
     "simple-ai-gateway events --problems --about gpu-1",
   ],
 }, async ({ values }) => {
-  const [{ showEvents }, { dataDirOf }] = await Promise.all([
+  const [{ showEvents }, { dataDirToRead }] = await Promise.all([
     import("./events/show.ts"),
     import("./data_dir.ts"),
   ]);
-  const dataDir = values["data-dir"] ?? await dataDirOf(values.config);
+  const dataDir = await dataDirToRead(values);
   if (dataDir === null) return 1;
   return await showEvents(dataDir, values);
 });

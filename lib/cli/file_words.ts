@@ -1,13 +1,29 @@
-// What is said of a file that cannot be read: the runtime's own words name the system's calls and numbers.
+// What is said of a file that cannot be read or written: the runtime's own words name the system's calls and
+// numbers.
+
+/** What the runtime calls the ways of reading. */
+const READING = new Set(["open", "readfile", "readdir", "stat", "lstat", "realpath"]);
 
 /** "nofile.jsonl does not exist", "a.json cannot be read: Permission denied"; other errors as they are. */
 export function fileWords(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const found = /^(.*?) \(os error \d+\)(?:: \w+ '(.*)')?$/s.exec(error.message);
+  const found = /^(.*?) \(os error \d+\)(?:: (\w+)(?: '(.*?)'.*)?)?$/s.exec(error.message);
   if (found === null) return error.message;
-  const [, reason, path] = found;
+  const [, reason, call = "open", path] = found;
   if (path === undefined) return reason;
-  return error instanceof Deno.errors.NotFound
-    ? `${path} does not exist`
-    : `${path} cannot be read: ${reason}`;
+  if (error instanceof Deno.errors.NotFound) return `${path} does not exist`;
+  return `${path} cannot be ${READING.has(call) ? "read" : "written"}: ${reason}`;
+}
+
+const CODES = new Set(
+  "ENOENT EACCES EPERM EISDIR ENOTDIR ELOOP ENAMETOOLONG ENOSPC EDQUOT EFBIG EROFS EIO EMFILE ENFILE EPIPE"
+    .split(" "),
+);
+
+/** What the user can put right: a file that is missing, forbidden, of another kind or has no room. */
+export function isFileProblem(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  if ("code" in error) return CODES.has(String(error.code));
+  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied ||
+    error instanceof Deno.errors.BrokenPipe;
 }

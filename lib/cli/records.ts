@@ -39,11 +39,11 @@ on. Alerts (data/errors) stay, too. What was exported before is not touched.`,
   if (client === undefined && key === undefined && before === undefined) {
     throw new UsageError("expected --client, --key or --before: nothing is deleted without");
   }
-  const [{ deleteRecords }, { dataDirOf }] = await Promise.all([
+  const [{ deleteRecords }, { dataDirToRead }] = await Promise.all([
     import("./records/delete.ts"),
     import("./data_dir.ts"),
   ]);
-  const dataDir = values["data-dir"] ?? await dataDirOf(values.config);
+  const dataDir = await dataDirToRead(values);
   if (dataDir === null) return 1;
   return await deleteRecords(dataDir, { client, key, before }, values["dry-run"]);
 });

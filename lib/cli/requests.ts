@@ -54,11 +54,11 @@ each said. It reads data_dir/requests, so it needs no token and works when the g
   ],
 }, async ({ values, operands: [id, ...more] }) => {
   if (more.length > 0) throw new UsageError("expected one ID at most");
-  const [{ showList, showStory }, { dataDirOf }] = await Promise.all([
+  const [{ showList, showStory }, { dataDirToRead }] = await Promise.all([
     import("./requests/show.ts"),
     import("./data_dir.ts"),
   ]);
-  const dataDir = values["data-dir"] ?? await dataDirOf(values.config);
+  const dataDir = await dataDirToRead(values);
   if (dataDir === null) return 1;
   if (id !== undefined) return await showStory(dataDir, id, values.json);
   const { limit, json } = values;

@@ -129,6 +129,7 @@ Deno.test("a word that a command does not know is answered with the one that was
 
 Deno.test("keys usage reads what a gateway without a file has written", async () => {
   await using folder = await temporaryFolder();
+  await Deno.mkdir(join(folder.path, "data"));
   const { code, out } = await ran(["keys", "usage"], folder.path);
   assert.equal(code, 0);
   assert.match(out, /nothing was used/);

@@ -1,6 +1,7 @@
 // A command of the program: what it says of itself, and what it does with arguments that were read.
 
 import type { Declaration } from "./declaration.ts";
+import { fileWords, isFileProblem } from "../file_words.ts";
 import type { Flags, Values } from "./flag.ts";
 import { helpOf } from "./help.ts";
 import { readArguments, UsageError } from "./read.ts";
@@ -22,7 +23,7 @@ export interface Call<F extends Flags> {
   readonly commands: readonly Command[];
 }
 
-/** `work` resolves to the exit code; it may throw a UsageError about its arguments. */
+/** `work` resolves to the exit code; it may throw a UsageError about its arguments, and what files refuse. */
 export function command<F extends Flags>(
   declared: Declaration<F>,
   work: (call: Call<F>) => Promise<number>,
@@ -38,9 +39,13 @@ export function command<F extends Flags>(
         }
         return await work({ ...read, args, commands });
       } catch (error) {
-        if (!(error instanceof UsageError)) throw error;
-        console.error(`${error.message}\nSee simple-ai-gateway ${declared.name} --help.`);
-        return 2;
+        if (error instanceof UsageError) {
+          console.error(`${error.message}\nSee simple-ai-gateway ${declared.name} --help.`);
+          return 2;
+        }
+        if (!isFileProblem(error)) throw error;
+        console.error(fileWords(error));
+        return 1;
       }
     },
   };

@@ -7,7 +7,7 @@ import type { ExportFormat } from "../../record/export/formats.ts";
 import { PACKED } from "../../observe/packed_file.ts";
 import { progress } from "../progress.ts";
 import { openSink } from "./sink.ts";
-import { fileWords } from "../file_words.ts";
+import { fileWords, isFileProblem } from "../file_words.ts";
 
 export interface Asked {
   format: string;
@@ -72,13 +72,6 @@ async function sizeOf(file: string): Promise<number> {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     return (await Deno.stat(file + PACKED)).size;
   }
-}
-
-/** What the user can put right: a file that is missing, forbidden or has no room. */
-function isFileProblem(error: unknown): error is Error {
-  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied ||
-    error instanceof Deno.errors.IsADirectory || error instanceof Deno.errors.BrokenPipe ||
-    (error instanceof Error && "code" in error);
 }
 
 /** The record files of a data folder, in the order of time. */

@@ -6,6 +6,7 @@ import { optional, repeated, withDefault } from "../command/flag.ts";
 import { expected, type Kind, oneOf, path, text } from "../command/kind.ts";
 import { UsageError } from "../command/read.ts";
 import { CONFIG_FILE, configFlag, isThere, readOrSay } from "../config_file.ts";
+import { isReadable } from "../data_dir.ts";
 
 const BY = [
   "key",
@@ -73,7 +74,7 @@ of a day have lines of their own, and later ones that used 1 % of its tokens; th
   ],
 }, async ({ values }) => {
   const place = await placeOf(values["data-dir"], values.config);
-  if (place === null) return 1;
+  if (place === null || !await isReadable(place.dataDir)) return 1;
   const [{ reportUsage }, { Periods }, { writeReport }] = await Promise.all([
     import("../../caller/usage/report.ts"),
     import("../../caller/usage/period.ts"),
@@ -97,16 +98,9 @@ of a day have lines of their own, and later ones that used 1 % of its tokens; th
         allows(values.model, model),
     });
   let by: readonly Dimension[] = values.by.length === 0 ? ["key"] : [...new Set(values.by)];
-  let report;
-  try {
-    report = await reportBy(by);
-    const hasKeys = report.rows.some(({ values: [name] }) => name !== "");
-    if (values.by.length === 0 && !hasKeys) report = await reportBy(by = ["client"]);
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error)) throw error;
-    console.error(error.message);
-    return 1;
-  }
+  let report = await reportBy(by);
+  const hasKeys = report.rows.some(({ values: [name] }) => name !== "");
+  if (values.by.length === 0 && !hasKeys) report = await reportBy(by = ["client"]);
   console.log(writeReport(report, by, values.format));
   if (report.odd > 0) console.error(`left out, since they are no usage: ${report.odd} lines`);
   return 0;

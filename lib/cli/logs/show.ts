@@ -2,7 +2,7 @@
 
 import { type RecordFolder, summaryOf } from "../../record/browse.ts";
 import type { Json } from "../../sse/assemble/answer.ts";
-import { dataDirOf } from "../data_dir.ts";
+import { dataDirOf, isReadable } from "../data_dir.ts";
 import { Interrupt } from "../interrupt.ts";
 import { besideRecords } from "./beside.ts";
 import { lineOf } from "./line.ts";
@@ -35,6 +35,8 @@ export async function showRecords(asked: Asked): Promise<number> {
   using interrupt = asked.follow ? new Interrupt() : null;
   const dataDir = asked.dataDir ?? await dataDirOf(asked.config);
   if (dataDir === null) return 1;
+  // Who follows may wait for a gateway that has yet to make it.
+  if (interrupt === null && !await isReadable(dataDir)) return 1;
   const wanted = (record: Json) => {
     const { model, instance } = summaryOf(record, "");
     return beganAt(record) >= since && (models.length === 0 || models.includes(model)) &&
