@@ -43,12 +43,17 @@ export async function readConfig(path: string, env: Env): Promise<Loaded> {
   try {
     text = await Deno.readTextFile(path);
   } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound
-      ? "the file does not exist"
-      : `the file cannot be read: ${error instanceof Error ? error.message : error}`;
-    return problem(path, reason);
+    return problem(path, unreadable(error));
   }
   return loadConfig(path, text, env);
+}
+
+/** What is said of a file that cannot be read. */
+export function unreadable(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "the file does not exist";
+  const words = error instanceof Error ? error.message : String(error);
+  // Which file it is stands in front.
+  return `the file cannot be read: ${words.replace(/ \(os error \d+\)(: \w+ '.*')?$/s, "")}`;
 }
 
 /** Checks a text, and the keys file that it names. All problems are found in one go. */
@@ -134,7 +139,15 @@ function read<S extends z.ZodType>(
   if (text.length > MAX_CHARS) {
     return unfit(`the file has ${text.length} characters; expected at most ${MAX_CHARS}`);
   }
-  if (text.includes("\0")) return unfit("the file contains NUL bytes; expected text");
+  if (text.includes("\0")) {
+    // Every other byte of a plain text in UTF-16, which PowerShell's `>` writes.
+    const isUtf16 = /^[^\0]{0,3}(?:[^\0]\0|\0[^\0]){8}/.test(text);
+    return unfit(
+      isUtf16
+        ? "the file is UTF-16; expected UTF-8: save it with that encoding"
+        : "the file contains NUL bytes; expected text",
+    );
+  }
   const parsed = parseText(file, text);
   if (Array.isArray(parsed)) return failed(parsed);
   const { value, missing } = fillIn(parsed, env);

@@ -55,6 +55,8 @@ interface Node {
   loc: { start: Position };
 }
 
+export const EMPTY = "the file is empty; expected an object `{ … }`";
+
 /** The values and their places; or the Problems of a text that is not JSON5. */
 export function parseText(file: string, text: string): Parsed | Problem[] {
   const source = text.startsWith("\ufeff") ? text.slice(1) : text;
@@ -64,7 +66,7 @@ export function parseText(file: string, text: string): Parsed | Problem[] {
       line: 1,
       column: 1,
       path: [],
-      message: "the file is empty; expected an object `{ … }`",
+      message: EMPTY,
     }];
   }
   let body: Node;

@@ -28,6 +28,8 @@ export function explainSyntaxError(source: string, error: unknown): Position & {
     };
   }
   const lines = source.split("\n");
+  const outside = outsideObject(source, offset);
+  if (outside !== null) return outside;
   const lacks = offset === undefined ? null : missingBefore(source, offset);
   if (lacks !== null) return { line, column, message: `syntax: a ${lacks} is missing before this` };
   const message = `syntax: ${lowerFirst(error.message.replace(/\s*\(\d+:\d+\)$/, ""))}`;
@@ -54,6 +56,40 @@ function unclosed(source: string, offset: number): (Position & { sign: string })
     return null;
   }
   return offset >= last ? open.at(-1) ?? null : null;
+}
+
+/** What is wrong where the text is no object, or goes on behind it. */
+function outsideObject(
+  source: string,
+  offset: number | undefined,
+): Position & { message: string } | null {
+  const skipped = /\s+|\/\/.*|\/\*[^]*?\*\//y;
+  let start = 0;
+  while (skipped.test(source)) start = skipped.lastIndex;
+  const before = source.slice(0, start);
+  if (before === source) {
+    return { line: 1, column: 1, message: "syntax: only comments; expected an object `{ … }`" };
+  }
+  if (source[before.length] !== "{") {
+    const lines = before.split("\n");
+    const column = lines.at(-1)!.length + 1;
+    return { line: lines.length, column, message: "syntax: expected an object `{ … }`" };
+  }
+  let depth = 0;
+  try {
+    for (const { type, loc } of tokenize(`${source}\n`, { mode: "json5" })) {
+      if (type.endsWith("Comment")) continue;
+      const { line, column } = loc.start;
+      if (loc.start.offset === offset && offset > before.length && depth === 0) {
+        return { line, column, message: "syntax: the file's object has ended before this" };
+      }
+      if (OPENING.has(type)) depth++;
+      else if (CLOSING.has(type)) depth--;
+    }
+  } catch {
+    // A fault inside a token: the first error says where.
+  }
+  return null;
 }
 
 const VALUES = new Set(["String", "Number", "Boolean", "Null", "Identifier", "NaN", "Infinity"]);

@@ -4,8 +4,8 @@
 
 import { dirname, resolve } from "node:path";
 import type { Config } from "./config.ts";
-import { type Env, loadConfig, type SourceText } from "./load.ts";
-import type { Problem } from "./parse.ts";
+import { type Env, loadConfig, type SourceText, unreadable } from "./load.ts";
+import { EMPTY, type Problem } from "./parse.ts";
 import type { RawConfig } from "./schema.ts";
 
 /** A save is several events: the file is read when none came for so long, … */
@@ -13,6 +13,8 @@ const DEBOUNCE_MS = 100;
 /** … but not later than this, however busy the folder is. */
 const DEBOUNCE_AT_MOST_MS = 400;
 const POLL_MS = 5000;
+/** A save may leave no file, or an empty one, for a moment; what is still so after this time was no save. */
+const PATIENCE_MS = 2000;
 
 export interface WatchOptions {
   path: string;
@@ -23,6 +25,8 @@ export interface WatchOptions {
   beside?: readonly SourceText[];
   /** How often it is looked at, whatever the system tells of it (5000). */
   pollMs?: number;
+  /** How long a file may be missing or empty before that is a problem (2000). */
+  patienceMs?: number;
   /** `options` are the same in the file's own terms. */
   onConfig(config: Config, options: RawConfig, text: string): void;
   onProblems(problems: readonly Problem[]): void;
@@ -53,6 +57,10 @@ class Watcher implements ConfigWatcher {
   #debounce: ReturnType<typeof setTimeout> | null = null;
   /** When the first event came that is not read yet. */
   #firstEvent = 0;
+  /** Since when there is nothing to read; null while there is something. */
+  #lackingSince: number | null = null;
+  #lackIsTold = false;
+  #lackTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #poll: ReturnType<typeof setInterval>;
   readonly #watchers = new Map<string, FolderWatch>();
   readonly #loops = new Set<Promise<void>>();
@@ -75,6 +83,7 @@ class Watcher implements ConfigWatcher {
     this.#closed = true;
     clearInterval(this.#poll);
     if (this.#debounce !== null) clearTimeout(this.#debounce);
+    clearTimeout(this.#lackTimer);
     for (const folder of [...this.#watchers.keys()]) this.#unwatch(folder);
     await Promise.all(this.#loops);
     await this.#reading;
@@ -111,24 +120,41 @@ class Watcher implements ConfigWatcher {
     try {
       text = await Deno.readTextFile(path);
     } catch (error) {
-      // Between a delete and a rename there is no file for a moment; only who asked is told.
-      if (evenIfSame) {
-        const message = `the file cannot be read: ${
-          error instanceof Error ? error.message : error
-        }`;
-        onProblems([{ file: path, line: 1, column: 1, path: [], message }]);
-      }
-      return;
+      // Between a delete and a rename there is no file for a moment.
+      return this.#lacks(unreadable(error), evenIfSame);
     }
     // An editor that truncates first is seen with an empty file; the text follows.
+    if (text.trim() === "") return this.#lacks(EMPTY, evenIfSame);
+    this.#lackingSince = null;
+    this.#lackIsTold = false;
     const isSame = text === this.#text && await this.#isSameBeside();
-    if (this.#closed || (!evenIfSame && (isSame || text.trim() === ""))) return;
+    if (this.#closed || (!evenIfSame && isSame)) return;
     this.#text = text;
     const loaded = loadConfig(path, text, env);
     this.#beside = loaded.beside;
     this.#watchFolders();
     if (loaded.ok) onConfig(loaded.config, loaded.options, loaded.text);
     else onProblems(loaded.problems);
+  }
+
+  /** Told at once where somebody asked for the file, else when it has been so for a while. */
+  #lacks(message: string, isAskedFor: boolean): void {
+    const now = performance.now();
+    const patienceMs = this.options.patienceMs ?? PATIENCE_MS;
+    this.#lackingSince ??= now;
+    const leftMs = this.#lackingSince + patienceMs - now;
+    if (this.#closed || (this.#lackIsTold && !isAskedFor)) return;
+    clearTimeout(this.#lackTimer);
+    if (!isAskedFor && leftMs > 0) {
+      this.#lackTimer = setTimeout(() => this.#readNext(false), leftMs);
+      Deno.unrefTimer(Number(this.#lackTimer));
+      return;
+    }
+    this.#lackIsTold = true;
+    // The text from before is a new one when it comes back: it ends what is told here.
+    this.#text = "";
+    const { path, onProblems } = this.options;
+    onProblems([{ file: path, line: 1, column: 1, path: [], message }]);
   }
 
   /** Whether the other files say what they said when they were read last. */

@@ -154,7 +154,7 @@ export class Reload {
   #take(read: Config, options: RawConfig, text: string): void {
     const { snapshots, bulletin, overrides } = this.parts;
     const next = withOverrides(read, overrides);
-    warnOfFixed(snapshots.file, next);
+    warnOfFixed(this.#started, snapshots.file, next);
     const expired = next.tls === null ? null : expiryProblem(next.tls, Date.now());
     if (expired !== null) logger.error("{expired}", { expired });
     try {
@@ -206,17 +206,19 @@ export class Reload {
   }
 }
 
-function warnOfFixed(before: Config, next: Config): void {
-  if ((before.tls === null) !== (next.tls === null)) {
+/** What differs from what runs, where the save before did not say the same. */
+function warnOfFixed(started: Config, before: Config, next: Config): void {
+  const hasTls = ({ tls }: Config) => tls !== null;
+  if (hasTls(next) !== hasTls(before) && hasTls(next) !== hasTls(started)) {
     logger.warning("tls was {change}: takes effect at the next start", {
       change: next.tls === null ? "taken out" : "put in",
     });
   }
   for (const key of FIXED) {
-    if (next[key] === before[key]) continue;
+    if (next[key] === before[key] || next[key] === started[key]) continue;
     logger.warning("{key} changed from {before} to {next}: takes effect at the next start", {
       key,
-      before: before[key],
+      before: started[key],
       next: next[key],
     });
   }

@@ -201,6 +201,39 @@ Deno.test("a file that ends too early is told by the bracket that stays open", (
   ]);
 });
 
+Deno.test("a text that is no object, or goes on behind it, is told as that", () => {
+  const behind = "syntax: the file's object has ended before this";
+  const none = "syntax: expected an object `{ … }`";
+  for (
+    const [text, said] of [
+      ["{}{}", `1:3: ${behind}`],
+      ["{}\n}", `2:1: ${behind}`],
+      ["{}, // more\n", `1:3: ${behind}`],
+      ["{}\nport: 1", `2:1: ${behind}`],
+      ["// a file\ninstances:\n  - url: x\n", `2:1: ${none}`],
+      ["// a file\n/* of comments */\n", "1:1: syntax: only comments; expected an object `{ … }`"],
+    ]
+  ) assert.deepEqual(problems(text), [`config.jsonc:${said}`]);
+});
+
+Deno.test("a file in UTF-16 is told by its encoding", async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    const units = new Uint16Array(
+      [..."\ufeff{ }\n{ } {}{}{}{}{}"].map((char) => char.charCodeAt(0)),
+    );
+    const bigEndian = units.map((unit) => (unit >> 8) | (unit << 8));
+    for (const text of [units, units.subarray(1), bigEndian]) {
+      await Deno.writeFile(path, new Uint8Array(text.buffer, text.byteOffset, text.byteLength));
+      const loaded = await readConfig(path, noEnv);
+      assert.ok(!loaded.ok);
+      assert.match(loaded.problems[0].message, /UTF-16; expected UTF-8/);
+    }
+  } finally {
+    await Deno.remove(path);
+  }
+});
+
 Deno.test("no form of mistake shows a key, password or token", () => {
   const wrong = [
     '{"instances":{"url":"http://a","api_key":"s3cret"}}',

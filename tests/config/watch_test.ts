@@ -25,6 +25,7 @@ async function watched(
     await Deno.writeTextFile(join(folder, "config.jsonc"), text(1));
     return join(folder, "config.jsonc");
   },
+  patienceMs?: number,
 ): Promise<void> {
   const folder = await Deno.makeTempDir();
   const path = await prepare(folder);
@@ -46,6 +47,7 @@ async function watched(
     initialText: text(1),
     // What is noticed is noticed by the watch.
     pollMs: 600_000,
+    patienceMs,
     onConfig: (config) => {
       seen.push(config);
       stand.onConfig();
@@ -125,6 +127,32 @@ Deno.test("a file that is empty for a moment is not taken for a new one", () =>
     assert.equal(stand.bad, 0);
     assert.equal(stand.seen.length, 1);
   }));
+
+for (
+  const [what, command] of [
+    ["missing", "rm config.jsonc"],
+    ["empty", ": > config.jsonc"],
+    ["a folder", "rm config.jsonc && mkdir config.jsonc"],
+  ]
+) {
+  Deno.test(`a file that stays ${what} is reported once, and counts again as it was`, () =>
+    watched(
+      async (stand) => {
+        await shell(command, stand.folder);
+        await waitFor(() => stand.bad === 1, "the report");
+        await Deno.writeTextFile(`${stand.path}.other`, "wakes the watcher");
+        await shell("rm -rf config.jsonc", stand.folder);
+        // Longer than it takes to see that, and to have patience once more.
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        assert.equal(stand.bad, 1);
+        assert.equal(stand.seen.length, 0);
+        await Deno.writeTextFile(stand.path, text(1));
+        await stand.until(1);
+      },
+      undefined,
+      100,
+    ));
+}
 
 Deno.test("a bad file is reported and changes nothing, and the next good one counts", () =>
   watched(async (stand) => {

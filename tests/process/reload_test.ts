@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { loadConfig } from "../../lib/config/load.ts";
 import { Reload, type ReloadParts } from "../../lib/process/reload.ts";
-import { temporaryFolder } from "../support/processes.ts";
+import { startGateway, temporaryFolder } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";
 
 const fileFor = (model: string) =>
@@ -50,4 +50,22 @@ Deno.test("who asks while workers are behind with an earlier file is told of the
     behind.resolve();
     await reload.close();
   }
+});
+
+Deno.test("an option that needs a restart is told of beside what runs, and not when it says that again", async () => {
+  const instances = [{ url: "http://127.0.0.1:2", model_name: "m" }];
+  await using gateway = await startGateway({ config: { instances } });
+  const reloads = (count: number) =>
+    waitFor(
+      () => gateway.output().match(/configuration reloaded/g)?.length === count,
+      `${count} reloads`,
+    );
+  const told = () =>
+    [...gateway.output().matchAll(/"?workers"? changed from (\d+) to (\d+)/g)]
+      .map(([, from, to]) => `${from} to ${to}`);
+  for (const [index, workers] of [3, 4, 1].entries()) {
+    await gateway.writeConfig({ instances, workers });
+    await reloads(index + 1);
+  }
+  assert.deepEqual(told(), ["1 to 3", "1 to 4"]);
 });
