@@ -1,6 +1,8 @@
 // What is said of a file that cannot be read or written: the runtime's own words name the system's calls and
 // numbers.
 
+import { DamagedFile } from "../observe/packed_file.ts";
+
 /** What the runtime calls the ways of reading. */
 const READING = new Set(["open", "readfile", "readdir", "stat", "lstat", "realpath"]);
 
@@ -20,9 +22,10 @@ const CODES = new Set(
     .split(" "),
 );
 
-/** What the user can put right: a file that is missing, forbidden, of another kind or has no room. */
+/** What the user can put right: a file that is missing, forbidden, of another kind, damaged or has no room. */
 export function isFileProblem(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;
+  if (error instanceof DamagedFile) return true;
   if ("code" in error) return CODES.has(String(error.code));
   return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied ||
     error instanceof Deno.errors.BrokenPipe;

@@ -6,7 +6,18 @@ import { dirname } from "node:path";
 
 export const PACKED = ".gz";
 
-/** The bytes of `path`, unpacked where it is packed. `onRead` hears of what was read of the disk. */
+/** A packed file that was cut off or is none. */
+export class DamagedFile extends Error {
+  constructor(readonly path: string, override readonly cause: unknown) {
+    super(`${path} is damaged and cannot be unpacked to its end`);
+    this.name = "DamagedFile";
+  }
+}
+
+/**
+ * The bytes of `path`, unpacked where it is packed. `onRead` hears of what was read of the disk. Reading
+ * throws DamagedFile where a packed one is not whole.
+ */
 export async function readLines(
   path: string,
   onRead: (bytes: number) => void = () => {},
@@ -20,7 +31,19 @@ export async function readLines(
       },
     }),
   );
-  return isPacked ? counted.pipeThrough(new DecompressionStream("gzip")) : counted;
+  return isPacked ? ReadableStream.from(unpacked(counted, path)) : counted;
+}
+
+async function* unpacked(
+  packed: ReadableStream<Uint8Array<ArrayBuffer>>,
+  path: string,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  try {
+    yield* packed.pipeThrough(new DecompressionStream("gzip"));
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new DamagedFile(path.endsWith(PACKED) ? path : path + PACKED, error);
+  }
 }
 
 /**
@@ -34,9 +57,7 @@ export async function openAnywhere(path: string): Promise<Deno.FsFile> {
   const plain = await Deno.open(name, { read: true, write: true });
   try {
     // Not by a pipe, which may end before its last write has.
-    for await (const bytes of file.readable.pipeThrough(new DecompressionStream("gzip"))) {
-      await writeWhole(plain, bytes);
-    }
+    for await (const bytes of unpacked(file.readable, path)) await writeWhole(plain, bytes);
   } catch (error) {
     plain.close();
     throw error;
@@ -71,6 +92,13 @@ export async function pack(path: string): Promise<void> {
 
 async function writeWhole(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+}
+
+/** How far the lines of `path` go at this moment; Infinity for a packed file, which grows no more. */
+export async function lengthNow(path: string): Promise<number> {
+  const [file, isPacked] = await openEither(path);
+  using _ = file;
+  return isPacked ? Infinity : (await file.stat()).size;
 }
 
 async function openEither(path: string): Promise<[file: Deno.FsFile, isPacked: boolean]> {

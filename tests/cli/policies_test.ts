@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { pack } from "../../lib/observe/packed_file.ts";
 import { POLICY_TYPES } from "../../lib/policy/plugin/types.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -98,6 +99,10 @@ Deno.test("policies test tries records: what is refused, changed, saved, with id
   assert.equal(code, 0, said);
   const [tried] = JSON.parse(out);
   assert.deepEqual([tried.samples, tried.refused, tried.changed], [4, 1, 1]);
+  await pack(file);
+  const packed = `${file}.gz`;
+  const again = await run("policies", "test", "-c", stand.config, "--records", packed, "--json");
+  assert.equal(JSON.parse(again.out)[0].samples, 4);
   assert.ok(tried.tokensSaved > 400);
   const deeds = tried.deeds.map(({ policy, mode, action, examples }: Record<string, unknown>) => ({
     policy,

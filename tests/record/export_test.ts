@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { exportRecords } from "../../lib/cli/export.ts";
+import { pack } from "../../lib/observe/packed_file.ts";
 
 interface Stand extends AsyncDisposable {
   dir: string;
@@ -283,4 +284,40 @@ Deno.test("prompts of token ids are left out: nothing can read them without the 
   const { text, said } = await at.export("--to", "sharegpt", "--data-dir", at.dir);
   assert.deepEqual(JSON.parse(text).map((one: { id: string }) => one.id), ["a"]);
   assert.match(said, /1 do not fit/);
+});
+
+Deno.test("hours that are packed are read whole, by either name and of a folder", async () => {
+  const many = Array.from({ length: 200 }, (_, at) => record(`a${at}`, ["x", "y"]));
+  await using at = await stand({
+    [day]: lines(...many),
+    "requests_responses/20260102_00.jsonl": lines(record("b", ["x", "y"])),
+  });
+  const path = join(at.dir, day);
+  await pack(path);
+  for (
+    const [given, count] of [
+      [["--data-dir", at.dir], 201],
+      [[path], 200],
+      [[`${path}.gz`], 200],
+    ] as const
+  ) {
+    const { code, text, said } = await at.export("--format", "openai", ...given);
+    assert.equal(code, 0, said);
+    assert.equal(text.trimEnd().split("\n").length, count);
+    assert.match(said, new RegExp(`^${count} of ${count} lines written`));
+  }
+});
+
+Deno.test("a packed hour that was cut off is named, and nothing half is written", async () => {
+  const ids = Array.from({ length: 200 }, () => record(crypto.randomUUID(), ["x", "y"]));
+  await using at = await stand({ [day]: lines(...ids) });
+  const path = `${join(at.dir, day)}.gz`;
+  await pack(join(at.dir, day));
+  await Deno.truncate(path, (await Deno.stat(path)).size / 2 | 0);
+  for (const given of [["--data-dir", at.dir], [path]]) {
+    const { code, said } = await at.export("--format", "openai", ...given);
+    assert.equal(code, 1);
+    assert.equal(said, `${path} is damaged and cannot be unpacked to its end`);
+    await assert.rejects(Deno.stat(join(at.dir, "out")), Deno.errors.NotFound);
+  }
 });

@@ -2,6 +2,7 @@
 // what it saves.
 
 import type { Config } from "../../config/config.ts";
+import { lengthNow } from "../../observe/packed_file.ts";
 import { filteredBody } from "../../policy/answer/whole.ts";
 import { AnswerGate } from "../../policy/guard/answer_gate.ts";
 import { GuardFault } from "../../policy/guard/verdict.ts";
@@ -66,7 +67,7 @@ export function textSample(text: string, model: string, key: string): Sample {
 export async function samplesOf(files: readonly string[]): Promise<Sample[]> {
   const samples: Sample[] = [];
   for (const file of files) {
-    for await (const record of recordLines(file, await sizeOf(file))) {
+    for await (const record of recordLines(file, await lengthOf(file))) {
       const sample = record === null ? null : sampleOf(record as Json);
       if (sample !== null) samples.push(sample);
     }
@@ -74,9 +75,9 @@ export async function samplesOf(files: readonly string[]): Promise<Sample[]> {
   return samples;
 }
 
-async function sizeOf(file: string): Promise<number> {
+async function lengthOf(file: string): Promise<number> {
   try {
-    return (await Deno.stat(file)).size;
+    return await lengthNow(file);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) throw new UsageError(`${file} does not exist`);
     throw error;

@@ -2,6 +2,7 @@
 // read twice: which keys the entries have, and of what types their lists are, has to be known before
 // the first one is written, since loaders believe the first megabytes of a file.
 
+import { lengthNow } from "../../observe/packed_file.ts";
 import type { Json } from "../../sse/assemble/answer.ts";
 import type { ExportFormat } from "./formats.ts";
 import { recordLines } from "./lines.ts";
@@ -34,7 +35,7 @@ export async function writeDataSet(
   { files, format, filter, write, onRead }: DataSet,
 ): Promise<Counts> {
   // A file that grows meanwhile is read as far as it was there.
-  const sizes = await Promise.all(files.map(async (file) => (await Deno.stat(file)).size));
+  const sizes = await Promise.all(files.map(lengthNow));
   const counts = { read: 0, torn: 0, left: 0, unfit: 0, written: 0 };
   const entries = (counts: Counts) =>
     entriesIn(files, sizes, format, filter(), counts, (bytes) => onRead(bytes, counts.written));
