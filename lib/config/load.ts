@@ -213,7 +213,8 @@ function readBeside(file: string, named: string): SourceText {
 function readKeys({ path, text }: SourceText, env: Env): Read<z.output<typeof keyList>> {
   if (text === null) {
     const gone = read(path, "[]", env, keyList);
-    const message = "the keys file does not exist or cannot be read";
+    const message = "the keys file does not exist or cannot be read; " +
+      "`simple-ai-gateway keys create NAME` makes it, with a first key";
     return { ...gone, problems: [{ file: path, line: 1, column: 1, path: [], message }] };
   }
   const found = read(path, text, env, keyList);

@@ -161,12 +161,15 @@ Deno.test(
       const health = await (await fetch(`${url}/health`)).json();
       return health.instances[0].in_flight === 1;
     }, "the stream to run");
+    // Node would open its debugger.
+    gateway.signal("SIGUSR1");
     // As a terminal and npm do.
     gateway.signal("SIGINT");
     gateway.signal("SIGINT");
     const { events } = await whole;
     assert.equal(events.at(-1)?.data, "[DONE]");
     assert.equal((await gateway.status).code, 0, gateway.output());
+    assert.doesNotMatch(gateway.output(), /[Dd]ebugger/);
     const records = await Array.fromAsync(
       Deno.readDir(join(s.path, "data/requests_responses")),
     );

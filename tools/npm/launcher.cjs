@@ -51,6 +51,9 @@ const child = spawn(runtime(), ["run", ...FLAGS, program, ...process.argv.slice(
   detached: process.platform !== "win32",
 });
 
+// Without a listener Node would open its debugger. It is nothing that the gateway knows either.
+if (process.platform !== "win32") process.on("SIGUSR1", () => {});
+
 const last = {};
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR2"]) {
   // Windows has no such signals between processes; there Ctrl-C reaches all processes of the console.
