@@ -55,6 +55,9 @@ Deno.test("that records and requests are written again is told, and what failed 
   await Deno.remove(join(folder.path, "requests"), { recursive: true });
   await Deno.writeTextFile(join(folder.path, "requests"), "in the way");
   await ask();
-  await waitFor(() => /channel "?error_file"? failed/.test(gateway.output()), "the channel to fail");
+  await waitFor(
+    () => /channel "?error_file"? failed/.test(gateway.output()),
+    "the channel to fail",
+  );
   assert.doesNotMatch(gateway.output(), /^\s+at /m, "a stack in the log");
 });
