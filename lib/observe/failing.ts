@@ -44,6 +44,8 @@ export class Failing {
   readonly #all = new MinuteCounts();
   readonly #failed = new MinuteCounts();
   readonly #groups = new Map<string, Group>();
+  /** The minute in which groups were looked through last. */
+  #forgotten = -1;
 
   /** `now` is the wall clock in milliseconds. */
   constructor(private readonly now: () => number) {}
@@ -103,7 +105,10 @@ export class Failing {
     return group;
   }
 
+  /** Once a minute: what is found empty then stays so. */
   #forget(minute: number): void {
+    if (minute === this.#forgotten) return;
+    this.#forgotten = minute;
     for (const [key, { counts }] of this.#groups) {
       if (counts.sum(minute, HOUR) === 0) this.#groups.delete(key);
     }

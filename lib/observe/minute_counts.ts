@@ -36,10 +36,12 @@ export class MinuteCounts {
     return sum;
   }
 
+  /** A clock that was put back leaves no minutes before it. */
   #turn(minute: number): void {
-    if (minute <= this.#newest) return;
-    const passed = Math.min(minute - this.#newest, HOUR);
-    for (let back = 0; back < passed; back++) this.#counts[(minute - back) % HOUR] = 0;
+    if (minute === this.#newest) return;
+    const last = Math.max(minute, this.#newest);
+    const passed = Math.min(Math.abs(minute - this.#newest), HOUR);
+    for (let back = 0; back < passed; back++) this.#counts[(last - back) % HOUR] = 0;
     this.#newest = minute;
   }
 }

@@ -51,7 +51,8 @@ export class MinuteLog implements ReportReader {
 
   #tick(): void {
     const minute = Math.floor(this.now() / MINUTE_MS);
-    if (minute <= this.#minute) return;
+    // A clock that was put back counts on from there.
+    if (minute === this.#minute) return;
     this.#end();
     this.#minute = minute;
   }

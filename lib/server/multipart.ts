@@ -36,8 +36,7 @@ export function formFields(
     const head = latin1.decode(body.subarray(at, Math.min(headEnd, at + MAX_FIELD_BYTES)));
     const next = nextDelimiter(body, delimiter, headEnd + 2);
     if (next < 0) return null;
-    const name = /content-disposition:[^\r\n]*[;\s]name="?([^";\r\n]*)"?/i.exec(head)?.[1];
-    const isFile = /;\s*filename\*?=/i.test(head);
+    const { name, isFile } = dispositionIn(head);
     const span = { start: headEnd + 4, end: next - 2 };
     if (name !== undefined && !isFile && wanted.has(name) && span.end >= span.start) {
       if (span.end - span.start > MAX_FIELD_BYTES) return null;
@@ -46,6 +45,15 @@ export function formFields(
     at = next;
   }
   return null;
+}
+
+/** What a part's head says of it. In two steps, each of which passes over the head once, whatever stands there. */
+function dispositionIn(head: string): { name: string | undefined; isFile: boolean } {
+  const line = /^content-disposition:(.*)/im.exec(head)?.[1] ?? "";
+  return {
+    name: /[;\s]name="?([^";]*)"?/i.exec(line)?.[1],
+    isFile: /;\s*filename\*?=/i.test(line),
+  };
 }
 
 /** The delimiter at the start of a line, from `from` on. */

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Failing } from "../../lib/observe/failing.ts";
+import { MinuteCounts } from "../../lib/observe/minute_counts.ts";
 import type { Report } from "../../lib/observe/report.ts";
 import { REPORT } from "./sample_report.ts";
 
@@ -83,4 +84,23 @@ Deno.test("however many ways there are to fail, the groups stay few and none is 
   assert.equal(failed, 1000);
   assert.ok(groups.length <= 301);
   assert.equal(groups.reduce((sum, { count }) => sum + count, 0), 1000);
+});
+
+Deno.test("invented names have the groups looked through once a minute, however many come", () => {
+  const { clock, failing, tell } = stand();
+  let sums = 0;
+  const { sum } = MinuteCounts.prototype;
+  MinuteCounts.prototype.sum = function (minute, count) {
+    sums++;
+    return sum.call(this, minute, count);
+  };
+  try {
+    for (let i = 0; i < 2000; i++) tell({ ...refused, model: `invented-${i}` });
+    assert.ok(sums > 0 && sums < 1000, `${sums}`);
+  } finally {
+    MinuteCounts.prototype.sum = sum;
+  }
+  clock.ms += 61 * MINUTE;
+  tell(refused);
+  assert.deepEqual(failing.view().groups.map(({ count }) => count), [1]);
 });

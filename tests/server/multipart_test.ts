@@ -69,3 +69,19 @@ Deno.test("boundaries are read from content types, quoted or not", () => {
   assert.equal(boundaryOf("application/json"), null);
   assert.equal(boundaryOf("multipart/form-data"), null);
 });
+
+Deno.test("a part's name is the first that its head says, in its own line", () => {
+  const part = (head: string) => `--b\r\n${head}\r\n\r\nm\r\n`;
+  const named = (head: string) => values(new TextEncoder().encode(part(head) + "--b--"), "b");
+  assert.deepEqual(
+    named(`content-disposition: form-data; name="model"; note="; name=other"`),
+    { model: ["m"] },
+  );
+  assert.deepEqual(
+    named(`content-type: text/plain\r\nContent-Disposition: form-data; name=model`),
+    { model: ["m"] },
+  );
+  const repeated = "content-disposition:".repeat(200);
+  assert.deepEqual(named(repeated), {});
+  assert.deepEqual(named(`x: ${repeated} form-data; name="model"`), {});
+});
