@@ -1,7 +1,8 @@
 // Those who wait for their own limits (`over: "queue"`): a line for each key, first come, first served, so
 // that a key that waits holds up no other. How many may wait is counted over all workers.
 
-import type { Counters, Reserved, Shortage, Work } from "./counters.ts";
+import type { CountedLimit, Counters, Reserved, Shortage, Work } from "./counters.ts";
+import type { Scope } from "./scope.ts";
 
 /** What was short. */
 export type Short = Extract<Reserved, { kind: "short" }>;
@@ -34,6 +35,7 @@ export interface KeyLinesParts {
 
 export class KeyLines {
   readonly #lines = new Map<string, Line>();
+  readonly #lacking = new Lacking();
 
   constructor(private readonly parts: KeyLinesParts) {}
 
@@ -54,32 +56,71 @@ export class KeyLines {
   ): Promise<Waited> {
     let line = this.#lines.get(key);
     if (line === undefined) {
-      line = new Line(this.parts, () => this.#lines.delete(key));
+      line = new Line(this.parts, this.#lacking, () => this.#lines.delete(key));
       this.#lines.set(key, line);
     }
     return line.join(work, deadlineMs, leave);
   }
 
-  /** Something was given back, or limits have changed. */
-  freed(): void {
-    if (this.#lines.size === 0) return;
-    // Nobody elsewhere hears of it: who looked at once would be the first each time.
-    if (this.parts.othersWait()) return;
-    // Keys of a group come in turn.
-    const [[key, line]] = this.#lines;
-    this.#lines.delete(key);
-    this.#lines.set(key, line);
+  /** Something of these was given back: those look who lack it, in turn, as long as it may be enough for them. */
+  freed(scopes: readonly Scope[]): void {
+    if (this.#lines.size === 0 || this.#hasOthers) return;
+    for (const { id } of scopes) {
+      const left: Left = new Map();
+      for (const line of this.#lacking.linesOf(id)) {
+        if (line.needsMore(id, left)) continue;
+        line.look();
+        line.tellLeft(id, left);
+      }
+    }
+  }
+
+  /** Limits have changed. */
+  changed(): void {
+    if (this.#lines.size === 0 || this.#hasOthers) return;
     for (const line of [...this.#lines.values()]) line.look();
+  }
+
+  /** Nobody elsewhere hears of it: who looked at once would be the first each time. */
+  get #hasOthers(): boolean {
+    return this.parts.othersWait();
+  }
+}
+
+/** What a scope has left, as far as that was seen. */
+type Left = Map<CountedLimit, number>;
+
+/** Lines by the scopes of which their first waiter lacks something, in the order in which they came to lack it. */
+class Lacking {
+  readonly #lines = new Map<string, Set<Line>>();
+
+  linesOf(scope: string): Iterable<Line> {
+    return this.#lines.get(scope) ?? [];
+  }
+
+  add(scope: string, line: Line): void {
+    const lines = this.#lines.get(scope);
+    if (lines === undefined) this.#lines.set(scope, new Set([line]));
+    else lines.add(line);
+  }
+
+  delete(scope: string, line: Line): void {
+    const lines = this.#lines.get(scope);
+    lines?.delete(line);
+    if (lines?.size === 0) this.#lines.delete(scope);
   }
 }
 
 class Line {
   readonly #waiters: Waiter[] = [];
+  /** What the first of them was short of. */
+  #shortages: readonly Shortage[] = [];
   #timer: ReturnType<typeof setTimeout> | null = null;
   #looking = false;
 
   constructor(
     private readonly parts: KeyLinesParts,
+    private readonly lacking: Lacking,
     private readonly onEmpty: () => void,
   ) {}
 
@@ -120,6 +161,7 @@ class Line {
       }
       if (reserved.kind === "short" && reserved.shortages[0].waitMs !== null) {
         first.short = reserved;
+        this.#lack(reserved.shortages);
         this.#timer = setTimeout(() => this.look(), pauseMs(reserved.shortages));
         break;
       }
@@ -128,12 +170,37 @@ class Line {
     this.#looking = false;
   }
 
+  /** Whether it needs more of this scope than there is. */
+  needsMore(scope: string, left: Left): boolean {
+    return this.#shortages.some((one) =>
+      one.scope.id === scope && one.needed > (left.get(one.limit) ?? Infinity)
+    );
+  }
+
+  /** Notes what there is of the scope, as far as this line has just lacked it. */
+  tellLeft(scope: string, left: Left): void {
+    for (const one of this.#shortages) {
+      if (one.scope.id === scope) left.set(one.limit, one.left);
+    }
+  }
+
+  /** It keeps its turn where it lacked the same before. */
+  #lack(shortages: readonly Shortage[]): void {
+    const lacks = new Set(shortages.map(({ scope }) => scope.id));
+    for (const { scope: { id } } of this.#shortages) {
+      if (!lacks.has(id)) this.lacking.delete(id, this);
+    }
+    for (const id of lacks) this.lacking.add(id, this);
+    this.#shortages = shortages;
+  }
+
   #end(waiter: Waiter, waited: Waited): void {
     const at = this.#waiters.indexOf(waiter);
     if (at < 0) return;
     this.#waiters.splice(at, 1);
     this.parts.stands(-1);
     clearTimeout(waiter.timer);
+    if (at === 0) this.#lack([]);
     if (this.#waiters.length === 0) {
       if (this.#timer !== null) clearTimeout(this.#timer);
       this.onEmpty();

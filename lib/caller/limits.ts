@@ -36,7 +36,7 @@ export class Limits {
     this.counters = this.#own = new MemoryCounters(
       parts.memory,
       parts.now,
-      () => this.lines.freed(),
+      (scopes) => this.lines.freed(scopes),
     );
     this.lines = new KeyLines({
       counters: () => this.counters,

@@ -16,8 +16,8 @@ export class MemoryCounters implements Counters {
     private readonly memory: LimitMemory,
     /** The clock that all workers share, in milliseconds. */
     private readonly now: () => number,
-    /** Told when something was given back, for those who wait. */
-    private readonly onFreed: () => void,
+    /** Told of which scopes something was given back, for those who wait. */
+    private readonly onFreed: (scopes: readonly Scope[]) => void,
   ) {}
 
   reserve(work: Work): Reserved {
@@ -57,7 +57,7 @@ export class MemoryCounters implements Counters {
         if (frees) this.memory.running.add(place, -1);
       }
     });
-    this.onFreed();
+    this.onFreed(work.scopes);
   }
 
   look(scopes: readonly Scope[]): readonly Level[] {
@@ -73,7 +73,7 @@ export class MemoryCounters implements Counters {
       this.memory.setFullAt(place, "requests", 0);
       this.memory.setFullAt(place, "tokens", 0);
     });
-    this.onFreed();
+    this.onFreed([scope]);
   }
 
   /** What `scope` has too little of, behind `before`; null where that is nothing. */

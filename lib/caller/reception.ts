@@ -43,7 +43,7 @@ export class Reception {
   apply(config: CallersConfig | null): void {
     if (config === null) {
       this.access = null;
-      this.limits.lines.freed();
+      this.limits.lines.changed();
       return;
     }
     this.ledger.apply(config.timeZone);
@@ -52,7 +52,7 @@ export class Reception {
     for (const visit of [...this.#visits.all]) {
       if (this.access.named(visit.caller.name)?.key.disabled === "now") visit.cut();
     }
-    this.limits.lines.freed();
+    this.limits.lines.changed();
   }
 
   /** Requests under way over all workers, by key. */

@@ -25,6 +25,7 @@ const WRITING = "usage";
 export class Accounts implements ReportReader, Reloadable {
   readonly #keeper: UsageKeeper;
   #callers: CallersConfig | null = null;
+  #budgetsOfKeys: ReadonlyMap<string, readonly Budget[]> = new Map();
   #keepsClients = false;
   /** Budgets by name and period, and the highest share that people were told of. */
   readonly #told = new Map<string, number>();
@@ -118,6 +119,9 @@ export class Accounts implements ReportReader, Reloadable {
 
   #follow({ config: { callers, dataDir, timeZone, requests } }: Snapshot): void {
     this.#callers = callers;
+    // Of keys of one name the first counts.
+    const keys = callers?.keys.toReversed() ?? [];
+    this.#budgetsOfKeys = new Map(keys.map(({ name, budgets }) => [name, budgets]));
     this.#keepsClients = requests.enabled;
     this.#keeper.apply({
       dataDir,
@@ -147,9 +151,9 @@ export class Accounts implements ReportReader, Reloadable {
 
   #budgets(scope: Scope, name: string): readonly Budget[] {
     if (this.#callers === null) return [];
-    const { keys, groups, defaults } = this.#callers;
+    const { groups, defaults } = this.#callers;
     if (scope === "group") return Object.hasOwn(groups, name) ? groups[name].budgets : [];
-    return keys.find((key) => key.name === name)?.budgets ?? defaults.budgets;
+    return this.#budgetsOfKeys.get(name) ?? defaults.budgets;
   }
 
   #watch(scope: Scope, name: string, budgets: readonly Budget[]): void {

@@ -268,13 +268,12 @@ export class ProcessSource implements DashboardSource {
     this.#times.push(Math.round(Date.now() / 1000));
     this.#times.shift();
     this.#total.add(now, counts.total, inFlightOf(instances), firstTokens.total);
+    const inFlight = inFlightByName(instances);
     this.#instances = this.#follow(
       this.#instances,
-      instances.map(({ name }) => name),
-      (name, track) => {
-        const inFlight = inFlightOf(instances.filter((one) => one.name === name));
-        track.add(now, counts.instance(name), inFlight, firstTokens.instance(name));
-      },
+      inFlight.keys(),
+      (name, track) =>
+        track.add(now, counts.instance(name), inFlight.get(name)!, firstTokens.instance(name)),
     );
     this.#models = this.#follow(
       this.#models,
@@ -289,7 +288,7 @@ export class ProcessSource implements DashboardSource {
   /** One track for each name, those of removed ones left out. */
   #follow(
     before: ReadonlyMap<string, Track>,
-    names: readonly string[],
+    names: Iterable<string>,
     add: (name: string, track: Track) => void,
   ): Map<string, Track> {
     const tracks = new Map<string, Track>();
@@ -409,4 +408,10 @@ function figures(counters: Counters, track: Track | undefined): Figures {
 
 function inFlightOf(instances: readonly Instance[]): number {
   return instances.reduce((sum, one) => sum + one.inFlight, 0);
+}
+
+function inFlightByName(instances: readonly Instance[]): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const { name, inFlight } of instances) sums.set(name, (sums.get(name) ?? 0) + inFlight);
+  return sums;
 }
