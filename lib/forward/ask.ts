@@ -6,7 +6,7 @@ import type { InstanceConfig } from "../config/config.ts";
 import type { ForwardRequest } from "./request.ts";
 import type { ResumeWay } from "../api/dialect.ts";
 import type { Prepared, Question } from "./question.ts";
-import type { UsageRefused } from "./hidden_usage.ts";
+import { OptionRefused } from "./option_refused.ts";
 import { askingForIds, TokenIds } from "./resume/token_ids.ts";
 import type { Stage } from "./stage.ts";
 import { bodyWith, type Replacement } from "./target.ts";
@@ -34,16 +34,10 @@ const encoder = new TextEncoder();
 const NO_STAGES: readonly Stage[] = [];
 
 /** Which instances are not asked for token ids, since they refused a request for that. */
-export class IdsRefused {
-  readonly #origins = new Set<string>();
-
-  add({ origin }: InstanceConfig): void {
-    this.#origins.add(origin);
-  }
-
+export class IdsRefused extends OptionRefused {
   /** A fallback is often a vendor's service, which refuses what it does not know. */
-  has({ origin, fallback }: InstanceConfig): boolean {
-    return fallback || this.#origins.has(origin);
+  override has(instance: InstanceConfig): boolean {
+    return instance.fallback || super.has(instance);
   }
 }
 
@@ -57,7 +51,7 @@ export class FirstAsk implements Ask {
     private readonly idsWanted: boolean,
     private readonly refused: IdsRefused,
     private readonly usage: Replacement | null,
-    private readonly usageRefused: UsageRefused,
+    private readonly usageRefused: OptionRefused,
   ) {}
 
   get target(): string {

@@ -6,6 +6,7 @@ import { readError } from "../api/error.ts";
 import type { Config } from "../config/config.ts";
 import type { Receipt } from "../pool/balancing/receipt.ts";
 import type { Instance } from "../pool/instance.ts";
+import type { Roster } from "../pool/roster.ts";
 import type { Lease } from "../pool/lease.ts";
 import { Account } from "./account.ts";
 import { AfterBreak, type Step } from "./after_break.ts";
@@ -21,11 +22,12 @@ import type { ForwardRequest } from "./request.ts";
 import type { Movable, Moving } from "./moving.ts";
 import type { StreamFault } from "../sse/fault.ts";
 import type { SseObserver } from "../sse/observer.ts";
-import { HiddenUsage, usageOption, type UsageRefused } from "./hidden_usage.ts";
+import { HiddenUsage, usageOption } from "./hidden_usage.ts";
 import type { Replacement } from "./target.ts";
 import { Resumption } from "./resume/resumption.ts";
 import { resumeModeOf, resumeRules } from "./resume/rules.ts";
 import { tailOf } from "./resume/tail.ts";
+import type { OptionRefused } from "./option_refused.ts";
 import type { TokenIds } from "./resume/token_ids.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Route, RouteParts, Turn } from "./route.ts";
@@ -42,6 +44,8 @@ export interface DeliveryParts extends AttemptParts, RouteParts {
    * is a number for the caller, 0 where anyone may ask.
    */
   noteStored(bytes: Uint8Array, instance: Instance, owner: number): void;
+  /** Of the instances that there are. */
+  readonly roster: Roster;
   /** The instance does not have what it is known for. */
   lacksModel(instance: Instance): void;
   /** The instance refuses a data-parallel rank that the gateway named. */
@@ -54,7 +58,7 @@ const MUTE_MS = 5000;
 /** What all requests of an isolate share. */
 export interface SharedByAll {
   readonly ids: IdsRefused;
-  readonly usage: UsageRefused;
+  readonly usage: OptionRefused;
   readonly hedging: Hedging;
 }
 

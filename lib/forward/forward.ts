@@ -8,7 +8,7 @@ import { IdsRefused } from "./ask.ts";
 import { Hedging } from "./hedge/hedging.ts";
 import { ClientStream } from "./client_stream.ts";
 import type { ForwardRequest, Terms } from "./request.ts";
-import { UsageRefused } from "./hidden_usage.ts";
+import { OptionRefused } from "./option_refused.ts";
 import { RetryBudget } from "./retry_budget.ts";
 import { Route } from "./route.ts";
 import { streamErrorEvent } from "./stream_error.ts";
@@ -19,10 +19,15 @@ export class Forwarder {
   readonly #shared: SharedByAll;
 
   constructor(private readonly parts: DeliveryParts) {
+    const { fleet, roster } = parts;
+    const now = () => performance.now();
     this.#shared = {
-      ids: new IdsRefused(),
-      usage: new UsageRefused(),
-      hedging: new Hedging((instance, message) => parts.fleet.outlier.markHung(instance, message)),
+      ids: new IdsRefused(roster, now),
+      usage: new OptionRefused(roster, now),
+      hedging: new Hedging(
+        roster,
+        (instance, message) => fleet.outlier.markHung(instance, message),
+      ),
     };
   }
 

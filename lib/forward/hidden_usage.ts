@@ -18,19 +18,6 @@ import { type Replacement, Span } from "./target.ts";
 const encoder = new TextEncoder();
 const OPEN_OBJECT = 123;
 
-/** Which instances are not asked, since they refused a request for that. */
-export class UsageRefused {
-  readonly #origins = new Set<string>();
-
-  add({ origin }: InstanceConfig): void {
-    this.#origins.add(origin);
-  }
-
-  has({ origin }: InstanceConfig): boolean {
-    return this.#origins.has(origin);
-  }
-}
-
 /**
  * What is to be written into a request so that its stream ends with usage; null where nobody needs it, where
  * the client has asked itself, and where a stream cannot say it or says it anyway.

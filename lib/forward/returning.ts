@@ -3,6 +3,7 @@
 // has just returned.
 
 import type { Instance } from "../pool/instance.ts";
+import { byId, type Roster } from "../pool/roster.ts";
 
 /** How often one that does not answer is looked at, by whomever. */
 const LOOK_AGAIN_MS = 250;
@@ -20,9 +21,11 @@ interface Look {
 /** What the requests of one isolate know. */
 export class Returning {
   /** By the id of the instance; those that are well are not here. */
-  readonly #looks = new Map<string, Look>();
+  readonly #looks: Map<string, Look>;
 
-  constructor(private readonly now: () => number) {}
+  constructor(roster: Roster, private readonly now: () => number) {
+    this.#looks = roster.remember(byId);
+  }
 
   /** Whether one more may ask it. */
   mayAsk({ config }: Instance): boolean {

@@ -2,6 +2,10 @@
 // which is read from the instance itself.
 
 import type { PoolEvent } from "../pool/outlier.ts";
+import { byName, type Roster } from "../pool/roster.ts";
+
+/** Instances that are not there are remembered, so many: one that a discovery finds again was away for a while. */
+const AWAY = 64;
 
 export interface ConditionNote {
   /** ISO text. */
@@ -10,11 +14,17 @@ export interface ConditionNote {
   readonly cause: string;
 }
 
+interface PoolNote extends ConditionNote {
+  readonly kind: PoolEvent["kind"];
+}
+
 export class Conditions {
-  readonly #notes = new Map<string, ConditionNote & { readonly kind: PoolEvent["kind"] }>();
+  readonly #notes: Map<string, PoolNote>;
   readonly #drained = new Map<string, ConditionNote>();
 
-  constructor(private readonly now: () => Date) {}
+  constructor(roster: Roster, private readonly now: () => Date) {
+    this.#notes = roster.remember(byName, AWAY);
+  }
 
   poolEvent({ kind, instance, message }: PoolEvent): void {
     const before = this.#notes.get(instance);
@@ -37,6 +47,11 @@ export class Conditions {
 
   undrained(instance: string): void {
     this.#drained.delete(instance);
+  }
+
+  /** No others are drained. */
+  onlyDrained(names: ReadonlySet<string>): void {
+    for (const name of this.#drained.keys()) if (!names.has(name)) this.#drained.delete(name);
   }
 
   /** null where nothing has happened to it since the start. */

@@ -53,6 +53,7 @@ export class DrainedFile implements Reloadable {
 
   apply({ config: { dataDir } }: Snapshot): void {
     if (this.#written === null) return;
+    this.conditions.onlyDrained(this.snapshots.drained);
     const entries = [...this.snapshots.drained].map((name): Entry => ({
       name,
       since: this.conditions.drainedSince(name) ?? new Date().toISOString(),

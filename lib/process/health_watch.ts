@@ -6,13 +6,14 @@ import type { Tally } from "../observe/tally.ts";
 import { type CheckResult, HealthChecker } from "../pool/health_check.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
+import { Roster } from "../pool/roster.ts";
 import { InstanceCheck } from "../server/check_instance.ts";
 import type { Runtime } from "./runtime.ts";
 import type { Reloadable, Snapshot, Snapshots } from "./snapshots.ts";
 
 export class HealthWatch implements Reloadable {
   readonly #checker: HealthChecker;
-  readonly #instanceCheck = new InstanceCheck(() => performance.now());
+  readonly #instanceCheck: InstanceCheck;
 
   constructor(
     private readonly snapshots: Snapshots,
@@ -20,6 +21,9 @@ export class HealthWatch implements Reloadable {
     private readonly tally: Tally,
   ) {
     const { healthCheck } = snapshots.config;
+    const roster = new Roster();
+    snapshots.join(roster);
+    this.#instanceCheck = new InstanceCheck(roster, () => performance.now());
     this.#checker = new HealthChecker(
       runtime.fleet,
       healthCheck,

@@ -18,6 +18,7 @@ import { Tally } from "../observe/tally.ts";
 import { Tracing } from "../observe/trace.ts";
 import { SlotTable } from "../pool/fleet.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
+import { Roster } from "../pool/roster.ts";
 import { SharedState } from "../pool/shared_state.ts";
 import { Accounts } from "./accounts.ts";
 import { Actions } from "./actions.ts";
@@ -94,7 +95,7 @@ export class GatewayProcess {
   readonly #serving: Serving;
   readonly #sharedLimits: SharedLimits;
   readonly #health: HealthWatch;
-  readonly #conditions = new Conditions(() => new Date());
+  readonly #conditions: Conditions;
   readonly #loads: LoadWatch;
   readonly #models: ModelWatch;
   readonly #index: IndexKeeper;
@@ -114,6 +115,9 @@ export class GatewayProcess {
       new SlotTable(this.#shared),
       environmentProxy(env),
     );
+    const roster = new Roster();
+    snapshots.join(roster);
+    this.#conditions = new Conditions(roster, () => new Date());
     this.#logs.configure(config.log);
     snapshots.join({ apply: ({ config }) => this.#logs.configure(config.log) });
     this.#tally.configure(config);

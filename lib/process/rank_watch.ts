@@ -5,6 +5,7 @@ import { logger } from "../observe/log.ts";
 import type { Fleet } from "../pool/fleet.ts";
 import type { Instance } from "../pool/instance.ts";
 import { ranksIn, type ServerLoad } from "../pool/load/vllm_metrics.ts";
+import { byId, Roster } from "../pool/roster.ts";
 import type { Snapshots } from "./snapshots.ts";
 
 /** After so many looks in a row that gave nothing an instance may be away. */
@@ -13,18 +14,21 @@ const VAIN_LOOKS = 2;
 const ONE_PLACE_MS = 60 * 60 * 1000;
 
 export class RankWatch {
+  readonly #roster = new Roster();
   /** By id, when instances whose ranks made no difference may have them again. */
-  readonly #oneUntil = new Map<string, number>();
+  readonly #oneUntil = this.#roster.remember<number>(byId);
   /** By id, how many ranks those had that refused one of them since the last look. */
-  readonly #refused = new Map<string, number>();
+  readonly #refused = this.#roster.remember<number>(byId);
   /** By id, how many ranks the last look has shown. */
-  readonly #shown = new Map<string, number>();
+  readonly #shown = this.#roster.remember<number>(byId);
   /** By id, looks in a row that gave nothing. */
-  readonly #vain = new Map<string, number>();
+  readonly #vain = this.#roster.remember<number>(byId);
   /** Ids of instances for whose ranks there is no room. */
-  readonly #roomless = new Set<string>();
+  readonly #roomless = this.#roster.remember<true>(byId);
 
-  constructor(private readonly snapshots: Snapshots, private readonly fleet: Fleet) {}
+  constructor(private readonly snapshots: Snapshots, private readonly fleet: Fleet) {
+    snapshots.join(this.#roster);
+  }
 
   /** The instance that was asked has said this of its load. */
   saw(asked: Instance, load: ServerLoad): void {
@@ -100,7 +104,7 @@ export class RankWatch {
     if (instance === undefined || instance.config.ranks === 0 || instance.ranks.length > 0) {
       this.#roomless.delete(id);
     } else if (!this.#roomless.has(id)) {
-      this.#roomless.add(id);
+      this.#roomless.set(id, true);
       const message = `there is no room for its ${instance.config.ranks} ranks: they count as one`;
       logger.warning("{instance}: {message}", { instance: instance.name, message });
     }

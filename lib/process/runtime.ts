@@ -27,6 +27,7 @@ import { ModelCatalog } from "../pool/discovery/models.ts";
 import type { Verdict } from "../pool/health_check.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
+import { byOrigin, Roster } from "../pool/roster.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { SharedState } from "../pool/shared_state.ts";
 import { Gateway, type GatewayParts } from "../server/gateway.ts";
@@ -43,6 +44,8 @@ import { VERSION } from "./version.ts";
 
 /** What is still open once all requests are answered: last bytes on their way, dashboards. */
 const LAST_BYTES_MS = 500;
+/** Origins of instances that have left, where requests may be under way yet. */
+const ORIGINS_AWAY = 1024;
 /** How often one isolate says that a model is asked for which nobody is known for. */
 const MISSED_MS = 100;
 /** How long requests that were cut may take to say so, for their records. */
@@ -83,8 +86,9 @@ export class Runtime implements Reloadable {
   readonly policies: PoliciesInForce;
   readonly #guards: Guards;
   readonly #parts: RuntimeParts;
-  /** Origins behind a proxy, those of earlier snapshots too: the environment does not change. */
-  readonly #proxied = new Set<string>();
+  readonly #roster = new Roster();
+  /** Origins behind a proxy, those of earlier snapshots too: what is under way goes by them. */
+  readonly #proxied: Map<string, true> = this.#roster.remember(byOrigin, ORIGINS_AWAY);
   #config: Config;
   #listener: Listener | null = null;
   #certificate: TlsConfig | null = null;
@@ -100,7 +104,11 @@ export class Runtime implements Reloadable {
     const descriptors = this.#descriptors = isCounted
       ? new Descriptors(parts.onScarce, undefined, alone)
       : new Descriptors(parts.onScarce, null);
-    this.#fetch = new FetchTransport((origin) => this.#proxied.has(origin), descriptors);
+    this.#fetch = new FetchTransport(
+      (origin) => this.#proxied.has(origin),
+      descriptors,
+      this.#roster,
+    );
     this.#http1 = new Http1Transport(Deno.connect, descriptors);
     this.fleet = new Fleet(parts.shared, parts.now, parts.onPoolEvent);
     this.reception = new Reception({
@@ -172,7 +180,8 @@ export class Runtime implements Reloadable {
         noteStored: (bytes, instance, owner) => stored.noteIn(bytes, instance, owner),
         learnContexts: (config) => catalog.refresh(config),
         random: Math.random,
-        returning: new Returning(() => performance.now()),
+        roster: this.#roster,
+        returning: new Returning(this.#roster, () => performance.now()),
         moving: this.#moving,
         lacksModel: ({ config }) => missing(config.id),
         refusesRank: ({ config, ranks }) => parts.onRankRefused(config.id, ranks.length),
@@ -241,7 +250,8 @@ export class Runtime implements Reloadable {
   apply({ config, slots, proxied }: Snapshot): void {
     this.#config = config;
     if (config.tls !== null) this.#renew(config.tls);
-    for (const origin of proxied) this.#proxied.add(origin);
+    for (const origin of proxied) this.#proxied.set(origin, true);
+    this.#roster.apply({ config });
     this.fleet.apply(config, slots);
     this.reception.apply(config.callers);
     this.policies.apply(config.policies);

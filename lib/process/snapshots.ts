@@ -9,10 +9,13 @@ import type { ActionResult } from "../dashboard/source.ts";
 import { type Target, withFound } from "../discover/target.ts";
 import { logger } from "../observe/log.ts";
 import type { SlotTable } from "../pool/fleet.ts";
+import { byId, Roster } from "../pool/roster.ts";
 
 /** What one instance may list: no more is believed. */
 const MAX_DISCOVERED = 64;
 const MAX_NAME = 256;
+/** Instances that are not there are remembered, so many: one that was not ready for a while is as it was. */
+const AWAY = 64;
 
 /** What an isolate needs to serve by a configuration. Immutable; can be cloned. */
 export interface Snapshot {
@@ -32,10 +35,11 @@ export interface Reloadable {
 export class Snapshots {
   readonly #parts: Reloadable[] = [];
   readonly #drained = new Set<string>();
+  readonly #roster = new Roster();
   /** What instances that say themselves what they serve have said, by id. */
-  readonly #discovered = new Map<string, readonly string[]>();
+  readonly #discovered = this.#roster.remember<readonly string[]>(byId, AWAY);
   /** Data-parallel ranks that instances' metrics show, by id. */
-  readonly #ranks = new Map<string, number>();
+  readonly #ranks = this.#roster.remember<number>(byId, AWAY);
   /** What discoveries have found, by what they ask. */
   readonly #found = new Map<string, readonly Target[]>();
   /** As the file and the flags have it. */
@@ -187,6 +191,7 @@ export class Snapshots {
 
   #tell(next = this.#madeOf(this.#file)): void {
     this.#current = next;
+    this.#roster.apply(next);
     for (const part of this.#parts) {
       // Whoever was told has changed it once more: all know of that already.
       if (this.#current !== next) return;

@@ -6,6 +6,7 @@ import { targetUrl } from "../forward/target.ts";
 import { type Transport, UpstreamError } from "../forward/transport.ts";
 import type { CheckResult } from "../pool/health_check.ts";
 import type { Instance } from "../pool/instance.ts";
+import { byId, type Roster } from "../pool/roster.ts";
 import { askInstance } from "./ask_instance.ts";
 
 /** A server that says nothing of sleep is asked again after this: it may be another one by then. */
@@ -24,9 +25,11 @@ interface Way {
 
 export class InstanceCheck {
   /** By the id of the instance. */
-  readonly #ways = new Map<string, Way>();
+  readonly #ways: Map<string, Way>;
 
-  constructor(private readonly now: () => number) {}
+  constructor(roster: Roster, private readonly now: () => number) {
+    this.#ways = roster.remember(byId);
+  }
 
   /**
    * Alive is any answer below 500: servers without a health path say 404, guarded ones 401. The body is

@@ -8,9 +8,10 @@ import { Hedging } from "../../lib/forward/hedge/hedging.ts";
 import { type Proved, Race, type RaceParts } from "../../lib/forward/hedge/race.ts";
 import { UsualWaits } from "../../lib/forward/hedge/usual_waits.ts";
 import type { Instance } from "../../lib/pool/instance.ts";
+import { Roster } from "../../lib/pool/roster.ts";
 
 Deno.test("a wait is long by what is usual for the model and the size of the request", () => {
-  const waits = new UsualWaits({ unknownMs: 5000, leastMs: 2000 });
+  const waits = new UsualWaits(new Roster(), { unknownMs: 5000, leastMs: 2000 });
   assert.equal(waits.limitMs("m", 500), 5000, "nothing is known");
   for (let n = 0; n < 30; n++) {
     waits.came("m", 500, 100 + (n % 3));
@@ -25,7 +26,7 @@ Deno.test("a wait is long by what is usual for the model and the size of the req
 });
 
 Deno.test("waits that vary are borne for longer, and what is usual follows the fleet", () => {
-  const waits = new UsualWaits({ unknownMs: 5000, leastMs: 2000 });
+  const waits = new UsualWaits(new Roster(), { unknownMs: 5000, leastMs: 2000 });
   for (let n = 0; n < 100; n++) waits.came("m", 500, n % 2 === 0 ? 200 : 2200);
   assert.ok(waits.limitMs("m", 500) > 6000, `${waits.limitMs("m", 500)}`);
   for (let n = 0; n < 200; n++) waits.came("m", 500, 200);
@@ -36,7 +37,7 @@ Deno.test("waits that vary are borne for longer, and what is usual follows the f
 const instance = (lastProgress: number) => ({ lastProgress, config: { id: "a" } }) as Instance;
 
 Deno.test("at most one in twenty requests is asked for twice, and a few at once", () => {
-  const hedging = new Hedging(() => {});
+  const hedging = new Hedging(new Roster(), () => {});
   let made = 0;
   for (let n = 0; n < 1000; n++) {
     hedging.deposit();
@@ -50,7 +51,7 @@ Deno.test("at most one in twenty requests is asked for twice, and a few at once"
 
 Deno.test("an instance is hung when it was mute in three requests without a sign of life between", () => {
   const hung: string[] = [];
-  const hedging = new Hedging((_, message) => hung.push(message));
+  const hedging = new Hedging(new Roster(), (_, message) => hung.push(message));
   for (const progressAt of [5, 5, 6, 6]) hedging.wasMute(instance(progressAt), 2);
   assert.deepEqual(hung, []);
   hedging.wasMute(instance(6), 2.04);

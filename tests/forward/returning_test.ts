@@ -3,12 +3,13 @@
 import assert from "node:assert/strict";
 import { Returning } from "../../lib/forward/returning.ts";
 import type { Instance } from "../../lib/pool/instance.ts";
+import { Roster } from "../../lib/pool/roster.ts";
 
 const instance = { config: { id: "one" } } as Instance;
 
 function stand() {
   const clock = { now: 1000 };
-  const returning = new Returning(() => clock.now);
+  const returning = new Returning(new Roster(), () => clock.now);
   /** How many may ask at this time. */
   const ask = () => {
     const told: ReturnType<Returning["asked"]>[] = [];

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import type { Config } from "../../lib/config/config.ts";
 import { loadConfig } from "../../lib/config/load.ts";
 import { SlotTable } from "../../lib/pool/fleet.ts";
+import { Roster } from "../../lib/pool/roster.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import { Conditions } from "../../lib/process/conditions.ts";
 import { DrainedFile } from "../../lib/process/drained_file.ts";
@@ -25,7 +26,7 @@ function configOf(dataDir: string, names: readonly string[]): Config {
 async function begun(dataDir: string, names: readonly string[], now = () => new Date()) {
   const config = configOf(dataDir, names);
   const snapshots = new Snapshots(config, new SlotTable(SharedState.create()), () => false);
-  const conditions = new Conditions(now);
+  const conditions = new Conditions(new Roster(), now);
   const file = new DrainedFile(snapshots, conditions);
   await file.restore();
   const weights = () => snapshots.config.instances.map(({ weight }) => weight);
@@ -119,4 +120,16 @@ Deno.test("a gateway that was killed comes back with what was drained", async ()
   await using next = await startGateway({ config });
   const { instances } = await (await fetch(`${next.url}/health`)).json();
   assert.deepEqual(instances.map(({ state }: { state: string }) => state), ["draining", "healthy"]);
+});
+
+Deno.test("one that left the file drained and comes back in service is not said to be drained", async () => {
+  await using folder = await temporaryFolder();
+  const { snapshots, conditions, file, weights } = await begun(folder.path, ["a", "b"]);
+  snapshots.drain("a");
+  conditions.drained("a");
+  snapshots.load(configOf(folder.path, ["b"]));
+  snapshots.load(configOf(folder.path, ["a", "b"]));
+  assert.deepEqual(weights(), [1, 1]);
+  assert.equal(conditions.of("a"), null);
+  await file.written();
 });

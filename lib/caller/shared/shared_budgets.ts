@@ -4,6 +4,7 @@
 
 import type { Budget, Period } from "../../config/access.ts";
 import { Amount, NUMBERS } from "../usage/amount.ts";
+import { KeptSums } from "./kept_sums.ts";
 import { type CounterName, counterName } from "../usage/counter_name.ts";
 import type { Scope } from "../usage/charge.ts";
 import { Periods } from "../usage/period.ts";
@@ -41,7 +42,7 @@ export class SharedBudgets {
   #callers: BudgetRules | null = null;
   #periods = new Periods("UTC");
   /** What others have booked, as far as it is in memory. */
-  readonly #others = new Map<string, Amount>();
+  readonly #others = new KeptSums();
   #syncing: Promise<void> | null = null;
   readonly #timer: ReturnType<typeof setInterval>;
 
@@ -84,7 +85,7 @@ export class SharedBudgets {
     const { store, memory, host, now } = this.parts;
     const keys = counters.map(({ name }) => store.name("used", name));
     const args = counters.flatMap(({ name, keptUntil }) => [
-      written(memory.read(name).subtract(this.#others.get(name) ?? new Amount())),
+      written(memory.read(name).subtract(this.#others.of(name))),
       Number.isFinite(keptUntil) ? Math.ceil(keptUntil) : 0,
     ]);
     const told = await store.run("book", keys, [host, ...args]);
@@ -94,11 +95,11 @@ export class SharedBudgets {
       const sums: unknown = told[index];
       if (!Array.isArray(sums)) continue;
       const all = sums.reduce<Amount>((sum, text) => sum.add(read(String(text))), new Amount());
-      const before = this.#others.get(counter.name) ?? new Amount();
+      const before = this.#others.of(counter.name);
       const more = all.copy().subtract(before);
       // A server that has forgotten does not make spent money come back.
       if (more.tokens <= 0 && more.cost <= 0) continue;
-      this.#others.set(counter.name, all);
+      this.#others.set(counter, all);
       changes.push([counter, more]);
     }
     if (changes.length > 0) memory.count(changes, now());
@@ -109,6 +110,7 @@ export class SharedBudgets {
     const callers = this.#callers;
     if (callers === null) return [];
     const now = this.parts.now();
+    this.#others.forgetBefore(this.#periods.dayAt(now).start);
     const found = new Map<string, CounterName>();
     const take = (scope: Scope, name: string, periods: readonly Period[]) => {
       for (const period of periods) {

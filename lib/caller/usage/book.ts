@@ -69,6 +69,8 @@ export class Book {
   #flushing: Promise<void> | null = null;
   #summing: Promise<void> | null = null;
   #failing = false;
+  /** Since when the counters of months were needed when that was looked at last. */
+  #neededSince = "";
 
   constructor(private readonly options: BookOptions) {}
 
@@ -162,6 +164,7 @@ export class Book {
 
   async #flush(): Promise<void> {
     this.gather();
+    this.#forgetOld();
     if (this.#restoreFrom !== null) await this.#restore(this.#restoreFrom);
     const pending = this.#pending;
     this.#pending = new Map();
@@ -275,6 +278,14 @@ export class Book {
       day: periods().dayAt(now() - DAYS_KEPT * DAY_MS).name,
       month: monthOf(periods().dayAt(now() - MONTHS_KEPT * DAY_MS).name),
     };
+  }
+
+  /** Once a day. The months themselves stay: what they add to budgets without a period must not count twice. */
+  #forgetOld(): void {
+    const since = this.#since;
+    if (since.day === this.#neededSince) return;
+    this.#neededSince = since.day;
+    for (const { known } of this.#months.values()) known.forgetBefore(since);
   }
 
   #tell(failed: unknown): void {

@@ -1,7 +1,15 @@
 // Sums of counters as the lines of files make them.
 
 import { Amount } from "./amount.ts";
-import { type Counter, countersOf, counterText, kindOf, type Line, type Row } from "./row.ts";
+import {
+  type Counter,
+  counterOf,
+  countersOf,
+  counterText,
+  kindOf,
+  type Line,
+  type Row,
+} from "./row.ts";
 
 /** The first day and the first month that have counters of their own. */
 export interface Since {
@@ -15,7 +23,7 @@ export class CounterSums {
   /** Rows of one day, key and group count for the same counters: they are summed up first. */
   readonly #open = new Map<string, { row: Row; amount: Amount }>();
 
-  constructor(private readonly since: Since) {}
+  constructor(private since: Since) {}
 
   get isEmpty(): boolean {
     return this.#sums.size === 0 && this.#open.size === 0;
@@ -28,6 +36,14 @@ export class CounterSums {
     const open = this.#open.get(name);
     if (open === undefined) this.#open.set(name, { row, amount: amount.copy() });
     else open.amount.add(amount);
+  }
+
+  /** Counters of what was before are not needed any more. */
+  forgetBefore(since: Since): void {
+    this.since = since;
+    for (const name of this.#sums.keys()) {
+      if (isBefore(counterOf(name), since)) this.#sums.delete(name);
+    }
   }
 
   addAll(others: CounterSums): void {
@@ -51,8 +67,7 @@ export class CounterSums {
   }
 
   #count(counter: Counter, amount: Amount): void {
-    const kind = kindOf(counter.period);
-    if (kind !== "total" && counter.period < this.since[kind]) return;
+    if (isBefore(counter, this.since)) return;
     this.#sumOf(counterText(counter)).add(amount);
   }
 
@@ -61,4 +76,9 @@ export class CounterSums {
     if (sum === undefined) this.#sums.set(name, sum = new Amount());
     return sum;
   }
+}
+
+function isBefore({ period }: Counter, since: Since): boolean {
+  const kind = kindOf(period);
+  return kind !== "total" && period < since[kind];
 }

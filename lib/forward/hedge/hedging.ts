@@ -3,6 +3,7 @@
 
 import { READINGS } from "../../api/paths.ts";
 import type { Instance } from "../../pool/instance.ts";
+import { byId, type Roster } from "../../pool/roster.ts";
 import type { Ask } from "../ask.ts";
 import type { ForwardRequest } from "../request.ts";
 import { type Patience, UsualWaits } from "./usual_waits.ts";
@@ -27,15 +28,23 @@ interface Mute {
 }
 
 export class Hedging {
-  readonly #streams = new UsualWaits(STREAM_PATIENCE);
-  readonly #wholes = new UsualWaits(WHOLE_PATIENCE);
+  readonly #streams: UsualWaits;
+  readonly #wholes: UsualWaits;
   /** What takes as long as its texts are. */
-  readonly #readings = new UsualWaits(WHOLE_PATIENCE);
+  readonly #readings: UsualWaits;
   #balance = AT_FIRST;
-  readonly #mute = new Map<string, Mute>();
+  readonly #mute: Map<string, Mute>;
 
   /** `onHung`: the instance answers nobody, while others answered in its place. */
-  constructor(private readonly onHung: (instance: Instance, message: string) => void) {}
+  constructor(
+    roster: Roster,
+    private readonly onHung: (instance: Instance, message: string) => void,
+  ) {
+    this.#streams = new UsualWaits(roster, STREAM_PATIENCE);
+    this.#wholes = new UsualWaits(roster, WHOLE_PATIENCE);
+    this.#readings = new UsualWaits(roster, WHOLE_PATIENCE);
+    this.#mute = roster.remember(byId);
+  }
 
   /** A request came. */
   deposit(): void {

@@ -1,6 +1,8 @@
 // How long a first event, or a whole answer, is usually waited for, by model and size: what is far beyond it is
 // silence that means something. Each isolate learns from its own answers.
 
+import { byModels, type Roster } from "../../pool/roster.ts";
+
 /** Waits are learned apart for sizes that differ by more than this factor. */
 const STEP = 2;
 const SMALLEST_BYTES = 1024;
@@ -8,6 +10,9 @@ const SIZES = 12;
 /** Before so many have come, nothing is known of a size. */
 const ENOUGH = 20;
 const NEWEST = 0.05;
+
+/** Models that nobody serves now are remembered, so many: an instance that is started anew was away. */
+const MODELS_AWAY = 64;
 
 /** Milliseconds that are borne before anything is known, and at least. */
 export interface Patience {
@@ -27,9 +32,11 @@ interface Size {
 }
 
 export class UsualWaits {
-  readonly #models = new Map<string, Size[]>();
+  readonly #models: Map<string, Size[]>;
 
-  constructor(private readonly patience: Patience) {}
+  constructor(roster: Roster, private readonly patience: Patience) {
+    this.#models = roster.remember(byModels, MODELS_AWAY);
+  }
 
   /** What was waited for came after so many milliseconds; `bytes`: how much was asked, or asked for. */
   came(model: string, bytes: number, ms: number): void {

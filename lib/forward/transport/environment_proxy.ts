@@ -17,16 +17,10 @@ export function environmentProxy(env: Env): (origin: string) => boolean {
   const exempt = (env("no_proxy") ?? env("NO_PROXY") ?? "").split(",").map((rule) =>
     rule.trim().toLowerCase()
   ).filter((rule) => rule !== "");
-  const known = new Map<string, boolean>();
   return (origin) => {
-    let proxied = known.get(origin);
-    if (proxied === undefined) {
-      const { hostname, protocol } = new URL(origin);
-      const host = hostname.replace(/^\[|\]$/g, "");
-      proxied = named[protocol as keyof typeof named] && !exempt.some((rule) => covers(rule, host));
-      known.set(origin, proxied);
-    }
-    return proxied;
+    const { hostname, protocol } = new URL(origin);
+    const host = hostname.replace(/^\[|\]$/g, "");
+    return named[protocol as keyof typeof named] && !exempt.some((rule) => covers(rule, host));
   };
 }
 

@@ -6,6 +6,7 @@ import { joined } from "../../http/joined.ts";
 import { header, type HeaderList } from "../../http/message.ts";
 import { scarceInText } from "../../http/scarcity.ts";
 import { endToEnd } from "../header_rules.ts";
+import { byOrigin, Roster } from "../../pool/roster.ts";
 import { ConnectWatch } from "./connect_watch.ts";
 import {
   type ResponseHead,
@@ -28,13 +29,15 @@ export class FetchTransport implements Transport {
   readonly #client = Deno.createHttpClient({ poolIdleTimeout: POOL_IDLE_MS });
   readonly #watch: ConnectWatch;
   /** Origins that have answered: an address that is none of this machine's reach has no ports either. */
-  readonly #reached = new Set<string>();
+  readonly #reached: Map<string, true>;
 
   constructor(
     /** Tells whether requests for an origin go through the environment's proxy. */
     proxied: (origin: string) => boolean = () => false,
     private readonly descriptors = new Descriptors(() => {}),
+    roster = new Roster(),
   ) {
+    this.#reached = roster.remember(byOrigin);
     this.#watch = new ConnectWatch(proxied);
   }
 
@@ -43,7 +46,7 @@ export class FetchTransport implements Transport {
   }
 
   reached(origin: string): void {
-    this.#reached.add(origin);
+    this.#reached.set(origin, true);
   }
 
   /** Why a connection to `origin` failed. */

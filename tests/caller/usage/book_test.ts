@@ -33,3 +33,45 @@ Deno.test("what is booked while others are being written is written before it is
   await underWay;
   await book.close(1000);
 });
+
+Deno.test("what a file says of days that nobody asks for any more is not kept, nor counted", async () => {
+  await using folder = await temporaryFolder();
+  let now = Date.UTC(2026, 10, 1, 12);
+  const periods = new Periods("UTC");
+  const memory = UsageMemory.create();
+  const options = {
+    dataDir: folder.path,
+    memory,
+    events: { torn() {}, odd() {}, failed: assert.fail, written() {} },
+    periods: () => periods,
+    now: () => now,
+    onBooked: () => {},
+    onRead: () => {},
+  };
+  const book = new Book(options);
+  const amount = new Amount();
+  amount.prompt = 5;
+  const row = (day: string) => ({
+    ...{ day, key: "web", group: "", client: "", model: "m", outcome: "complete" },
+  });
+  for (let day = 1; day <= 10; day++) {
+    now = Date.UTC(2026, 10, day, 12);
+    book.add(row(periods.dayAt(now).name), amount.copy());
+    await book.written();
+  }
+  const counted: string[] = [];
+  const { count } = memory;
+  memory.count = (changes, at) => {
+    counted.push(...[...changes].map(([{ name }]) => name));
+    return count.call(memory, changes, at);
+  };
+  // Another process writes the file anew.
+  const path = usagePath(folder.path, "2026-11");
+  const text = await Deno.readTextFile(path);
+  await Deno.writeTextFile(`${path}.other`, text.split("\n").slice(5).join("\n"));
+  await Deno.rename(`${path}.other`, path);
+  await book.written();
+  assert.ok(counted.includes("key 2026-11 web"), `${counted}`);
+  assert.ok(!counted.some((name) => name.includes("2026-11-01")), `${counted}`);
+  await book.close(1000);
+});
