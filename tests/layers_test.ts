@@ -25,7 +25,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   process: [...BELOW_PROCESS, "dashboard"],
   server: ["caller", "forward", "policy", "pool", "record", "observe", "alert", "api", "sse"]
     .concat("config", "http"),
-  caller: ["pool", "observe", "alert", "api", "sse", "config", "http"],
+  caller: ["redis", "pool", "observe", "alert", "api", "sse", "config", "http"],
   forward: ["policy", "pool", "record", "observe", "alert", "api", "sse", "config", "http"],
   policy: ["observe", "api", "sse", "config", "http"],
   pool: ["observe", "alert", "config", "http"],
@@ -36,7 +36,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   api: ["sse", "config", "http"],
   sse: ["config", "http"],
   discover: ["config", "http"],
-  peers: ["pool", "config", "http"],
+  peers: ["redis", "pool", "config", "http"],
+  redis: ["config"],
   config: ["http"],
   http: [],
   // A leaf: a simulated instance knows nothing of the gateway.

@@ -5,11 +5,10 @@ import { Buffer } from "node:buffer";
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Redis } from "iovalkey";
 import type { SharedStateConfig } from "../config/access.ts";
+import { isReadOnly, openRedis } from "../redis/open.ts";
 import { encodeNote, joined, type Note } from "./note.ts";
 import type { Way, WayEvents } from "./way.ts";
 
-const CONNECT_MS = 2000;
-const LONGEST_PAUSE_MS = 1000;
 const TIMEOUT_MS = 1000;
 const LAST_MS = 300;
 const SIGNATURE = 64;
@@ -59,29 +58,19 @@ export class SharedWay implements Way {
   }
 
   async #open(): Promise<void> {
-    const { Redis } = await import("iovalkey");
-    if (this.#isClosed) return;
-    const options = {
-      enableOfflineQueue: false,
-      maxRetriesPerRequest: 0,
-      connectTimeout: CONNECT_MS,
-      retryStrategy: (times: number) => Math.min(50 * 2 ** Math.min(times, 6), LONGEST_PAUSE_MS),
-    };
-    const url = this.config.url.replace(/^valkey/, "redis");
-    this.#writer = new Redis(url, options);
-    this.#reader = new Redis(url, {
-      ...options,
-      enableOfflineQueue: true,
-      maxRetriesPerRequest: null,
-    });
+    const { config } = this;
+    const [writer, reader] = await Promise.all([
+      openRedis(config),
+      openRedis(config, { enableOfflineQueue: true, maxRetriesPerRequest: null }),
+    ]);
+    [this.#writer, this.#reader] = [writer, reader];
     // What is wrong is seen by whether they are ready; without these the first fault would end the process.
-    this.#writer.on("error", () => {});
-    this.#reader.on("error", () => {});
-    this.#reader.on(
-      "message",
-      (_: string, text: string) => this.events.onNote(this.#verified(text)),
-    );
-    this.#reader.subscribe(this.#channel).catch(() => this.events.onFailure());
+    writer.on("error", () => {});
+    reader.on("error", () => {});
+    // `close` waits for these.
+    if (this.#isClosed) return;
+    reader.on("message", (_: string, text: string) => this.events.onNote(this.#verified(text)));
+    reader.subscribe(this.#channel).catch(() => this.events.onFailure());
   }
 
   async #publish(timeoutMs: number): Promise<void> {
@@ -92,12 +81,19 @@ export class SharedWay implements Way {
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error("late")), timeoutMs);
     });
-    const published = this.#writer!.publish(this.#channel, this.#signature(text) + text);
+    const published = Promise.all([
+      // A server that was the master once takes a publication without a word, and nobody at the new one hears it.
+      // Nothing is kept by this name: to take it away is a write, which needs no memory.
+      this.#writer!.del(this.#channel),
+      this.#writer!.publish(this.#channel, this.#signature(text) + text),
+    ]);
     // Whoever answers late answers nobody.
     published.catch(() => {});
     try {
       await Promise.race([published, late]);
-    } catch {
+    } catch (error) {
+      // Who reads follows who writes, which has come anew by itself.
+      if (error instanceof Error && isReadOnly(error)) this.#reader?.disconnect(true);
       // What the next note says is newer; that they do not get through is counted.
       this.events.onFailure();
     } finally {

@@ -3,6 +3,7 @@
 
 import type { Redis } from "iovalkey";
 import type { SharedStateConfig } from "../../config/access.ts";
+import { CONNECT_MS, openRedis } from "../../redis/open.ts";
 import { Patience } from "./patience.ts";
 import {
   BOOK,
@@ -20,8 +21,6 @@ import {
 const MAX_FAULTS = 3;
 /** How often it is asked then whether it is back. */
 const PROBE_MS = 500;
-const CONNECT_MS = 2000;
-const LONGEST_PAUSE_MS = 1000;
 
 const SCRIPTS = {
   reserve: RESERVE,
@@ -125,20 +124,15 @@ export class SharedStore {
   }
 
   async #connect(): Promise<Redis | null> {
-    const { Redis } = await import("iovalkey");
-    if (this.#closed) return null;
-    const client = new Redis(this.config.url.replace(/^valkey/, "redis"), {
-      // A request has its own patience, and no other.
-      enableOfflineQueue: false,
-      maxRetriesPerRequest: 0,
-      autoResendUnfulfilledCommands: false,
-      connectTimeout: CONNECT_MS,
-      retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), LONGEST_PAUSE_MS),
-      reconnectOnError: (error) => error.message.startsWith("READONLY"),
-    });
+    // A request has its own patience, and no other.
+    const client = await openRedis(this.config, { autoResendUnfulfilledCommands: false });
     for (const [name, lua] of Object.entries(SCRIPTS)) client.defineCommand(name, { lua });
     // Each fault is told where somebody asks; without this one the first would end the process.
     client.on("error", (error: Error) => this.#tellOnce(error.message));
+    if (this.#closed) {
+      client.disconnect();
+      return null;
+    }
     // A connection stands again: no need to wait for the next look.
     client.on("ready", () => this.#look());
     this.#open = client;
