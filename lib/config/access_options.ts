@@ -220,8 +220,6 @@ export const sharedStateOptions = z.strictObject({
 });
 
 export type RawKey = z.output<typeof keyOptions>;
-export type RawGroup = z.output<typeof group>;
 export type RawBudget = z.output<typeof budget>;
-export type RawLimits = z.output<typeof limitsOptions>;
 export type RawRates = Pick<RawKey, keyof typeof rates | "burst">;
 export const groupsOptions = z.array(group);

@@ -104,4 +104,3 @@ export const modelDiscoveryOptions = z.union([
   }),
 ]).default({ interval: 10 });
 
-export type RawRouting = z.output<typeof routingOptions>;

@@ -369,7 +369,7 @@ export class Delivery implements Movable {
         return await (added ? after.again(reader.pieces) : after.otherwise(instance));
       }
       case "broken":
-        if (failure !== null) route.brokeOff(instance, failure);
+        if (failure !== null) route.failed(instance, failure);
         return await this.#broke(attempt, reader, end, fault);
     }
   }

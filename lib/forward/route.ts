@@ -154,7 +154,7 @@ export class Route {
     this.#tellReturning = null;
   }
 
-  /** An attempt failed before its answer began. */
+  /** An attempt failed, before its answer began or in the middle of it. */
   failed(instance: Instance, failure: Failure): void {
     this.#failures.push({ instance, failure });
     if (failure.kind === "timeout" && !failure.mute) this.#tooSlow.push(instance);
@@ -183,11 +183,6 @@ export class Route {
   /** What it sent could not be read: it is likely to say the same once more. */
   wasOdd(instance: Instance): void {
     this.#hopeless.push(instance);
-  }
-
-  /** Its answer broke off after a part of it had gone to the client. */
-  brokeOff(instance: Instance, failure: Failure): void {
-    this.failed(instance, failure);
   }
 
   /** The prompt did not fit: from now on only a longer context comes into question. */

@@ -46,10 +46,6 @@ export const formats: Readonly<Record<ExportFormatName, ExportFormat>> = {
 
 export type ExportFormatName = "sharegpt" | "openai" | "alpaca" | "parquet";
 
-export function isExportFormat(name: string): name is ExportFormatName {
-  return Object.hasOwn(formats, name);
-}
-
 function ifText(make: (record: Json) => Json | null): (record: Json) => Json | null {
   return (record) => isText(record) ? make(record) : null;
 }
