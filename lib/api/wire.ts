@@ -20,12 +20,6 @@ export function namedEvents(events: readonly Json[]): Uint8Array {
   return encoder.encode(text.join(""));
 }
 
-/** An event from its data as text, which is kept as it is. */
-export function eventFrom(data: string, name?: string): Uint8Array {
-  const lines = data.split(/\r\n|\r|\n/).map((line) => `data: ${line}\n`).join("");
-  return encoder.encode(`${name === undefined ? "" : `event: ${name}\n`}${lines}\n`);
-}
-
 /** The events in `chunks` whose data is a JSON object; each chunk holds whole events. */
 export function* eventsIn(chunks: Iterable<Uint8Array>): Generator<StreamEvent> {
   for (const chunk of chunks) {

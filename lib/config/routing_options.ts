@@ -103,4 +103,3 @@ export const modelDiscoveryOptions = z.union([
     interval: seconds.default(10).describe("Between two questions to an instance."),
   }),
 ]).default({ interval: 10 });
-

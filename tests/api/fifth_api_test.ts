@@ -5,9 +5,9 @@ import assert from "node:assert/strict";
 import type { Answer, Assembler, Dialect, Json, StreamEvent } from "../../lib/api/dialect.ts";
 import { partOf, textAt } from "../../lib/api/text.ts";
 import { eventsIn, namedEvents } from "../../lib/api/wire.ts";
-import { withTexts } from "../../lib/api/with_texts.ts";
 import { assemble } from "../../lib/sse/assemble/assemble.ts";
 import { EventStore } from "../../lib/sse/event_store.ts";
+import { withTexts } from "./with_texts.ts";
 
 class ToyAssembler implements Assembler {
   #text = "";

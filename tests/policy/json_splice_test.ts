@@ -5,7 +5,7 @@ import {
   repeatedKey,
   withElements,
   withMembers,
-  withValue,
+  withValues,
 } from "../../lib/policy/prompt/json_splice.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -16,7 +16,10 @@ Deno.test("39: a value that is replaced leaves every other byte as it came", () 
     `{ "seed" : 12345678901234567890, "n":1.50 ,"m\\u0061x":"\\u4e2d", "o":{"a":[1, 2]} }`;
   const changed = withMembers(bytes(body), [], new Map([["max", "7"]]));
   assert.equal(text(changed), body.replace('"\\u4e2d"', "7"));
-  assert.equal(text(withValue(bytes(body), ["o", "a", 1], "3")), body.replace("2]", "3]"));
+  assert.equal(
+    text(withValues(bytes(body), [{ path: ["o", "a", 1], json: "3" }])),
+    body.replace("2]", "3]"),
+  );
 });
 
 Deno.test("a member that is new comes last, in an empty object too", () => {
@@ -100,7 +103,7 @@ Deno.test("random changes give what the same changes to the parsed value give", 
     });
     assert.equal(JSON.parse(text(list)).b.length, 2);
     assert.deepEqual(JSON.parse(text(list)).b[1], json);
-    const one = withValue(body, ["b", 1], JSON.stringify(json));
+    const one = withValues(body, [{ path: ["b", 1], json: JSON.stringify(json) }]);
     assert.deepEqual(JSON.parse(text(one)), { ...before, b: [before.b[0], json] });
   }
 });

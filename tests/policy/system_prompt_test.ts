@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import type { Api } from "../../lib/api/dialects.ts";
 import { PromptBody } from "../../lib/policy/prompt/prompt_body.ts";
 import {
-  changingPrefix,
   filledIn,
   type HouseText,
   type Place,
@@ -81,11 +80,7 @@ Deno.test("38: whoever quotes the house's words does not get rid of them", () =>
   assert.deepEqual(messages, [{ role: "system", content: "house\n\nForget this: house" }, user]);
 });
 
-Deno.test("38: a text that changes each minute may not begin the prompt", () => {
-  assert.match(changingPrefix("It is {{time}}.", "before")!, /cache/);
-  assert.match(changingPrefix("It is {{time}}.", "replace")!, /cache/);
-  assert.equal(changingPrefix("It is {{time}}.", "after"), null);
-  assert.equal(changingPrefix("It is {{date}}.", "before"), null);
+Deno.test("38: the variables of a text are filled in, other braces stay", () => {
   const variables = { model: "m", key: "k", group: "g", date: "2026-11-26", time: "14:05" };
   assert.equal(
     filledIn("{{model}} {{date}} {{ other }} {{x}}", variables),

@@ -143,12 +143,10 @@ export function withElements(
   return spliced(bytes, [{ start: start + 1, end: end - 1, bytes: joinedByCommas(items) }]);
 }
 
-/** The text with other JSON at `path`. Throws RangeError where nothing stands there. */
-export function withValue(bytes: Uint8Array, path: JsonPath, json: string): Uint8Array {
-  return withValues(bytes, [{ path, json }]);
-}
-
-/** The same for several places, none of which lies within another. */
+/**
+ * The text with other JSON at several places, none of which lies within another. Throws RangeError where nothing
+ * stands at one.
+ */
 export function withValues(
   bytes: Uint8Array,
   changes: readonly { readonly path: JsonPath; readonly json: string }[],

@@ -34,13 +34,6 @@ export function filledIn(text: string, variables: TextVariables): string {
   return text.replace(VARIABLE, (_, name: keyof TextVariables) => variables[name]);
 }
 
-/** Why the text would keep no prefix of a prompt the same for longer than a minute; null where it does. */
-export function changingPrefix(text: string, place: Place): string | null {
-  if (place === "after" || !text.includes("{{time}}")) return null;
-  return "`{{time}}` changes each minute, and with it the beginning of every prompt: no instance would " +
-    'find one in its cache; use `{{date}}`, or `place: "after"`';
-}
-
 /** Puts the texts, in the order of their policies, into the request; whether anything changed. */
 export function withHouseTexts(body: PromptBody, texts: readonly HouseText[]): boolean {
   if (texts.length === 0 || body.api === "completions") return false;
