@@ -7,12 +7,8 @@ import type { SharedStateConfig } from "../../lib/config/access.ts";
 import type { Note } from "../../lib/peers/note.ts";
 import { SharedWay } from "../../lib/peers/shared.ts";
 import { startFaultProxy } from "../support/fault_proxy.ts";
-import { HAS_REDIS, RedisServer } from "../support/redis_server.ts";
+import { RedisServer, testWithRedis as test } from "../support/redis_server.ts";
 import { waitFor } from "../support/wait.ts";
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, fn, ignore: !HAS_REDIS && Deno.env.get("CI") === undefined });
-}
 
 const config = (url: string): SharedStateConfig => ({
   ...{ url, prefix: "sag", timeoutS: 5, whenDown: "local" },
