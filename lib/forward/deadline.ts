@@ -9,7 +9,7 @@ const LATE_MS = 200;
 
 /** A limit that can be moved freely; owned by one attempt. */
 export class Deadline implements Enrolled {
-  /** Milliseconds of performance.now(); Infinity when there is no limit. */
+  /** Milliseconds of the clock's `now`; Infinity when there is no limit. */
   at = Infinity;
   place = -1;
   constructor(readonly onExpire: () => void) {}
@@ -17,16 +17,25 @@ export class Deadline implements Enrolled {
 
 /** The clock of one isolate. */
 export class DeadlineClock {
-  /** performance.now() of the last tick: cheap to read, at most a tick old while deadlines are open. */
-  now = performance.now();
+  /**
+   * Milliseconds in which the loop ran, as of the last tick: cheap to read, at most a tick old while
+   * deadlines are open. Only to be compared with itself.
+   */
+  now: number;
+  /** In which the loop was held up. */
+  #lostMs = 0;
   readonly #open = new Roll<Deadline>();
   #timer: ReturnType<typeof setInterval> | null = null;
+
+  constructor(private readonly read: () => number = () => performance.now()) {
+    this.now = read();
+  }
 
   /** Watches a deadline until `remove`. It expires at most once. */
   add(deadline: Deadline): void {
     this.#open.add(deadline);
     if (this.#timer !== null) return;
-    this.now = performance.now();
+    this.now = this.read() - this.#lostMs;
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
@@ -41,15 +50,16 @@ export class DeadlineClock {
 
   /**
    * What came while the loop was held up has not been looked at yet: such a time counts against nobody, so
-   * that all limits move by it.
+   * that the clock stands still for it, and with it all that is reckoned from the clock.
    */
   #tick(): void {
     const before = this.now;
-    this.now = performance.now();
+    this.now = this.read() - this.#lostMs;
     if (this.#open.size === 0) return this.close();
     const lateMs = this.now - before - TICK_MS;
     if (lateMs > LATE_MS) {
-      for (const deadline of this.#open.all) deadline.at += lateMs;
+      this.#lostMs += lateMs;
+      this.now -= lateMs;
       return;
     }
     const due = this.#open.all.filter((deadline) => this.now >= deadline.at);

@@ -25,6 +25,26 @@ Deno.test("a limit that passes while the loop is held up leaves time to look at 
   assert.ok(expiredAt - freeAt > 200, `${expiredAt - freeAt} ms of looking`);
 });
 
+Deno.test("a limit that is put back after the loop was held up has not lost that time", async () => {
+  let time = 0;
+  const clock = new DeadlineClock(() => time);
+  let expiredAt = 0;
+  const deadline = new Deadline(() => expiredAt = time);
+  clock.add(deadline);
+  const answerBy = deadline.at = clock.now + 2000;
+  const pass = (ms: number) => {
+    const before = clock.now;
+    time += ms;
+    return waitFor(() => clock.now !== before, "a tick");
+  };
+  await pass(1000);
+  // A piece that came meanwhile.
+  deadline.at = answerBy;
+  while (expiredAt === 0) await pass(200);
+  clock.close();
+  assert.ok(expiredAt >= 2950, `after ${expiredAt} ms`);
+});
+
 Deno.test("a limit passes when its time has come", async () => {
   const clock = new DeadlineClock();
   let expired = false;

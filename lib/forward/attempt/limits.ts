@@ -27,7 +27,7 @@ export class Limits {
     this.#deadline = new Deadline(() => onExpire(this.#expired()));
   }
 
-  /** performance.now() of the last tick. */
+  /** The clock's, as of its last tick. */
   get now(): number {
     return this.clock.now;
   }
