@@ -7,11 +7,21 @@ import { connectTimer, fairTimer } from "./fair_timer.ts";
 /** An origin that was reached so lately is not tried again. */
 const TRUST_MS = 5000;
 
+/** A connection of our own, for all who wait for its origin. */
+interface Trial {
+  readonly begunAt: number;
+  readonly over: Promise<void>;
+}
+
 export class ConnectWatch {
   readonly #reachedAt = new Map<string, number>();
+  readonly #trials = new Map<string, Trial>();
 
   /** Where a proxy stands between, reaching the origin itself proves nothing. */
-  constructor(private readonly proxied: (origin: string) => boolean) {}
+  constructor(
+    private readonly proxied: (origin: string) => boolean,
+    private readonly connect: (to: Deno.ConnectOptions) => Promise<Deno.Conn> = Deno.connect,
+  ) {}
 
   /**
    * Calls `onTimeout` when `origin` cannot be reached within `limitS`. The trial takes the second half of
@@ -31,16 +41,32 @@ export class ConnectWatch {
         moreS,
         (waitedMs) => onTimeout(noConnectionWithin(limitS, limitS * 500 + waitedMs)),
       );
-      this.#reach(origin).then(() => stop());
+      this.#trial(origin, limitS * 500).then(() => stop());
     });
     return () => stop();
+  }
+
+  /**
+   * One at a time for all requests to an origin. What has run for the limit is not joined: the kernel
+   * tries ever more seldom, and would find too late that the instance is back.
+   */
+  #trial(origin: string, limitMs: number): Promise<void> {
+    const running = this.#trials.get(origin);
+    const begunAt = performance.now();
+    if (running !== undefined && begunAt - running.begunAt < limitMs) return running.over;
+    const over = this.#reach(origin).finally(() => {
+      if (this.#trials.get(origin) === trial) this.#trials.delete(origin);
+    });
+    const trial: Trial = { begunAt, over };
+    this.#trials.set(origin, trial);
+    return over;
   }
 
   /** Resolves once a connection stood; a refusal is left for fetch to report, and ends the watch too. */
   async #reach(origin: string): Promise<void> {
     const { hostname, port, protocol } = new URL(origin);
     try {
-      const connection = await Deno.connect({
+      const connection = await this.connect({
         hostname: hostname.replace(/^\[|\]$/g, ""),
         port: Number(port) || (protocol === "https:" ? 443 : 80),
       });
