@@ -209,7 +209,7 @@ Deno.test("of an instance with several models one that is missing does not cost 
   await s.becomes("a", "healthy");
 });
 
-Deno.test("how long a context an instance takes is known before any request", async () => {
+Deno.test("instances are asked for their models before any request", async () => {
   await using s = await stand();
   await waitFor(
     () => [s.a, s.b].every(({ looked }) => looked.includes("/v1/models")),
