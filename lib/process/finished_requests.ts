@@ -1,5 +1,6 @@
 // What happens when a request ends, wherever it was served: each reader of its report hears of it.
 
+import { logger } from "../observe/log.ts";
 import type { Report } from "../observe/report.ts";
 import type { Content } from "../record/capture.ts";
 
@@ -10,11 +11,21 @@ export interface ReportReader {
 }
 
 export class FinishedRequests {
-  /** `readers` hear in their order. */
-  constructor(private readonly readers: readonly ReportReader[]) {}
+  /** `readers` hear in their order; one that throws keeps nobody else from hearing. */
+  constructor(
+    private readonly readers: readonly ReportReader[],
+    private readonly onFault: (error: unknown) => void = (error) =>
+      logger.error("a finished request was not taken in: {error}", { error }),
+  ) {}
 
-  /** Tells of one request. Called by the serving isolate, and for what its workers have sent. */
+  /** Tells of one request. Called by the serving isolate, and for what its workers have sent. Never throws. */
   readonly tell = (report: Report, content: Content | null): void => {
-    for (const reader of this.readers) reader.request(report, content);
+    for (const reader of this.readers) {
+      try {
+        reader.request(report, content);
+      } catch (error) {
+        this.onFault(error);
+      }
+    }
   };
 }

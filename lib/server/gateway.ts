@@ -80,8 +80,8 @@ export class Gateway {
     const reply = route.kind === "admin" ? given : apiReply;
     if (trail !== null) apiReply.policies = () => this.#parts.policies.told(trail);
     const counts = route.kind !== "admin";
-    if (counts) this.#running++;
     const trace = this.#begunTrace(route, id, client);
+    if (counts) this.#running++;
     try {
       // Orchestrators ask for health from addresses that nobody lists, and are told no secrets.
       if (route.kind !== "health") door.admit(client);
@@ -111,17 +111,21 @@ export class Gateway {
       account = Account.rejected(error.status, error.message, reason);
       await sendError(reply, id, client.target, error);
     } finally {
-      if (visit !== null) settle(visit, request, account);
-      if (account !== null) {
-        // The client has its answer; who only watched it may still be at it.
-        if (trail !== null && trail.pending.length > 0) await Promise.all(trail.pending);
-        const report = reportOf(arrival, request, account, visit, performance.now(), trail);
-        trace?.end(report);
-        const isKept = visit === null || visit.caller.key.record !== false;
-        const content = isKept ? this.#contentOf(report, request, account, trail) : null;
-        this.#parts.onFinished(report, content);
-      } else trace?.fail();
-      if (counts && --this.#running === 0) this.#tellIdle();
+      try {
+        if (visit !== null) settle(visit, request, account);
+        if (account !== null) {
+          // The client has its answer; who only watched it may still be at it.
+          if (trail !== null && trail.pending.length > 0) await Promise.all(trail.pending);
+          const report = reportOf(arrival, request, account, visit, performance.now(), trail);
+          trace?.end(report);
+          const isKept = visit === null || visit.caller.key.record !== false;
+          const content = isKept ? this.#contentOf(report, request, account, trail) : null;
+          this.#parts.onFinished(report, content);
+        } else trace?.fail();
+      } finally {
+        // Whatever went wrong: who drains waits for this.
+        if (counts && --this.#running === 0) this.#tellIdle();
+      }
     }
   };
 
