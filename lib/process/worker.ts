@@ -8,7 +8,7 @@ import { AdminRelay } from "./admin_relay.ts";
 import { BusyMeter } from "./busy_meter.ts";
 import { Runtime } from "./runtime.ts";
 import type { Introduction } from "./warden_isolate.ts";
-import type { FromWorker, ToWorker } from "./worker_messages.ts";
+import type { EndKind, FromWorker, ToWorker } from "./worker_messages.ts";
 import { ReportBatches } from "./worker_reports.ts";
 
 /** The part of a worker's global scope, or of a port, that is used here. */
@@ -95,21 +95,21 @@ class ServingWorker {
         this.#leave();
         return;
       case "drain":
-        this.#end(this.#runtime.drain());
+        this.#end("drain", this.#runtime.drain());
         return;
       case "hand_over":
-        this.#end(this.#runtime.handOver());
+        this.#end("hand_over", this.#runtime.handOver());
         return;
       case "close":
-        this.#end(this.#runtime.close());
+        this.#end("close", this.#runtime.close());
         return;
     }
   }
 
-  async #end(ended: Promise<void>): Promise<void> {
+  async #end(by: EndKind, ended: Promise<void>): Promise<void> {
     await ended;
     this.#reports.flush();
-    this.scope.postMessage({ kind: "drained" });
+    this.scope.postMessage({ kind: "drained", by });
   }
 
   async #leave(): Promise<void> {

@@ -2,7 +2,23 @@
 
 import type { Moved } from "../forward/moving.ts";
 import type { Isolate } from "./isolate.ts";
-import type { ToWorker } from "./worker_messages.ts";
+import type { EndKind, ToWorker } from "./worker_messages.ts";
+
+/** What it answers to what it is told. */
+interface Answers extends Record<EndKind | "catch_up", null> {
+  move: Moved;
+}
+
+/** One that has died has nothing at an instance any more. */
+const NO_ANSWER: Answers = {
+  catch_up: null,
+  move: { moved: 0, staying: 0 },
+  drain: null,
+  hand_over: null,
+  close: null,
+};
+
+const KINDS = Object.keys(NO_ANSWER) as (keyof Answers)[];
 
 export class Member {
   state: "loading" | "starting" | "serving" | "leaving" = "loading";
@@ -12,10 +28,14 @@ export class Member {
   share = 0;
   /** Requests under way. */
   running = 0;
-  /** Who waits until it has done what it was told, in the order in which they asked. */
-  readonly catchingUp: (() => void)[] = [];
-  moved: ((moved: Moved) => void) | null = null;
-  drained: (() => void) | null = null;
+  /** Who waits for its answers: it answers what is alike in the order in which it was asked. */
+  readonly #asked: { readonly [K in keyof Answers]: ((answer: Answers[K]) => void)[] } = {
+    catch_up: [],
+    move: [],
+    drain: [],
+    hand_over: [],
+    close: [],
+  };
 
   constructor(readonly index: number, readonly isolate: Isolate) {}
 
@@ -23,8 +43,35 @@ export class Member {
     this.isolate.postMessage(message);
   }
 
+  /** Resolves to its answer; to that of one that has died once it is gone, or when `waitMs` are over. */
+  ask<K extends keyof Answers>(
+    message: ToWorker & { kind: K },
+    waitMs = Infinity,
+  ): Promise<Answers[K]> {
+    const { kind } = message;
+    return new Promise((resolve) => {
+      const timer = waitMs === Infinity
+        ? undefined
+        : setTimeout(() => resolve(NO_ANSWER[kind]), waitMs);
+      // It keeps its place after that: its answer may still come.
+      this.#asked[kind].push((answer) => {
+        clearTimeout(timer);
+        resolve(answer);
+      });
+      this.tell(message);
+    });
+  }
+
+  answered<K extends keyof Answers>(kind: K, answer: Answers[K]): void {
+    this.#asked[kind].shift()?.(answer);
+  }
+
   /** It has ended: nobody waits for it any more. */
   gone(): void {
-    for (const resolve of this.catchingUp.splice(0)) resolve();
+    for (const kind of KINDS) this.#goneFor(kind);
+  }
+
+  #goneFor<K extends keyof Answers>(kind: K): void {
+    for (const resolve of this.#asked[kind].splice(0)) resolve(NO_ANSWER[kind]);
   }
 }

@@ -35,10 +35,10 @@ export type ToWorker =
   | { kind: "spread" }
   /** Take no more clients; answered by `left` when all of them have their answers. */
   | { kind: "leave" }
-  | { kind: "drain" }
-  | { kind: "hand_over" }
-  /** Cut what is under way; answered by `drained` as well. */
-  | { kind: "close" };
+  /** Answered by `drained`, as are the other ways to end; `close` cuts what is under way. */
+  | { kind: EndKind };
+
+export type EndKind = "drain" | "hand_over" | "close";
 
 export type FromWorker =
   /** Its modules are there: now it can be started without delay. */
@@ -60,6 +60,7 @@ export type FromWorker =
   /** The share of its time, 0 to 1, that it was at work since the last look; requests under way. */
   | { kind: "busy"; share: number; running: number }
   | { kind: "error"; message: string }
-  | { kind: "drained" }
+  /** What it was told to do has ended: a drain that a close has cut may come to its end after that. */
+  | { kind: "drained"; by: EndKind }
   /** The last that is heard of it. */
   | { kind: "left" };

@@ -16,7 +16,7 @@ import type { MakeIsolate } from "./isolate.ts";
 import type { Serving } from "./serving.ts";
 import type { Reloadable, Snapshot } from "./snapshots.ts";
 import { Member } from "./worker_member.ts";
-import type { FromWorker, ToWorker } from "./worker_messages.ts";
+import type { EndKind, FromWorker, ToWorker } from "./worker_messages.ts";
 import { unpacked } from "./worker_reports.ts";
 
 /** A worker that dies at once is not replaced in a tight loop. */
@@ -25,7 +25,6 @@ const RESTART_MS = 500;
 const CLOSE_MS = 2000;
 /** One that is so far behind is not waited for. */
 const BEHIND_MS = 10_000;
-const NOTHING_MOVED: Moved = { moved: 0, staying: 0 };
 
 export interface WorkerPoolParts {
   /** The module whose isolates become workers (main.ts). */
@@ -131,16 +130,9 @@ export class WorkerPool implements Serving, Reloadable {
   async caughtUp(): Promise<void> {
     // One that is loading begins with what is in force then.
     const members = [...this.#members.values()].filter(({ state }) => state !== "loading");
-    await Promise.all(members.map((member) =>
-      new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, BEHIND_MS);
-        member.catchingUp.push(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-        member.tell({ kind: "catch_up" });
-      })
-    ));
+    await Promise.all(
+      members.map((member) => member.ask({ kind: "catch_up" }, BEHIND_MS)),
+    );
   }
 
   /** Has what runs at an instance go on elsewhere, in all workers. */
@@ -148,22 +140,12 @@ export class WorkerPool implements Serving, Reloadable {
     // One that is loading has nothing there.
     const members = [...this.#members.values()].filter(({ state }) => state !== "loading");
     const answers = await Promise.all(
-      members.map((member) =>
-        new Promise<Moved>((resolve) => {
-          // One that has died meanwhile has nothing at it any more.
-          const timer = setTimeout(() => resolve(NOTHING_MOVED), CLOSE_MS);
-          member.moved = (moved) => {
-            clearTimeout(timer);
-            resolve(moved);
-          };
-          member.tell({ kind: "move", instance });
-        })
-      ),
+      members.map((member) => member.ask({ kind: "move", instance }, CLOSE_MS)),
     );
     return answers.reduce((sum, { moved, staying }) => ({
       moved: sum.moved + moved,
       staying: sum.staying + staying,
-    }), NOTHING_MOVED);
+    }), { moved: 0, staying: 0 });
   }
 
   /** Lets running answers end in all workers; none closes its door before `close`. */
@@ -177,11 +159,7 @@ export class WorkerPool implements Serving, Reloadable {
 
   /** Cuts what is under way, takes what is to be recorded of it, and ends the workers. */
   async close(): Promise<void> {
-    const timer = setTimeout(() => {
-      for (const member of this.#members.values()) member.drained?.();
-    }, CLOSE_MS);
-    await this.#endAll("close");
-    clearTimeout(timer);
+    await this.#endAll("close", CLOSE_MS);
     for (const member of this.#members.values()) {
       member.isolate.terminate();
       member.gone();
@@ -189,15 +167,11 @@ export class WorkerPool implements Serving, Reloadable {
     this.#members.clear();
   }
 
-  async #endAll(kind: "drain" | "hand_over" | "close"): Promise<void> {
+  async #endAll(kind: EndKind, waitMs = Infinity): Promise<void> {
     this.#closing = true;
-    await Promise.all([...this.#members.values()].map((member) => {
+    await Promise.all([...this.#members.values()].map(async (member) => {
       // It has no clients, and gets none.
-      if (member.state === "loading") return;
-      return new Promise<void>((resolve) => {
-        member.drained = resolve;
-        member.tell({ kind });
-      });
+      if (member.state !== "loading") await member.ask({ kind }, waitMs);
     }));
   }
 
@@ -265,9 +239,9 @@ export class WorkerPool implements Serving, Reloadable {
       case "error":
         return this.parts.onError(message.message);
       case "caught_up":
-        return member.catchingUp.shift()?.();
+        return member.answered("catch_up", null);
       case "moved":
-        return member.moved?.(message.moved);
+        return member.answered("move", message.moved);
       case "busy":
         member.share = message.share;
         member.running = message.running;
@@ -276,7 +250,7 @@ export class WorkerPool implements Serving, Reloadable {
         serveAdmin(message.request, message.port, this.parts.admin, this.parts.onError);
         return;
       case "drained":
-        return member.drained?.();
+        return member.answered(message.by, null);
       case "left":
         this.#drop(index, member);
         return this.parts.onLeft(index);
@@ -291,8 +265,6 @@ export class WorkerPool implements Serving, Reloadable {
     this.parts.shared.dropWorker(index);
     this.parts.usage.dropWorker(index);
     member.gone();
-    member.moved?.(NOTHING_MOVED);
-    member.drained?.();
   }
 
   /** Until it is there: it may not be able to listen yet, or no thread may be left to make it. */

@@ -1,61 +1,10 @@
 // A configuration is said to be in force once it is: in every worker, however late one of them is.
 
 import assert from "node:assert/strict";
-import { UsageMemory } from "../../lib/caller/usage/usage_memory.ts";
-import { SharedState } from "../../lib/pool/shared_state.ts";
-import type { IsolateEvents } from "../../lib/process/isolate.ts";
-import type { ToWorker } from "../../lib/process/worker_messages.ts";
-import { WorkerPool } from "../../lib/process/worker_pool.ts";
-import type { Snapshot } from "../../lib/process/snapshots.ts";
 import { startGateway } from "../support/processes.ts";
 import { completion, startUpstream } from "../e2e/stand.ts";
 import { ASK, bearer, makeKey } from "../e2e/access/keyed.ts";
-
-const SNAPSHOT = { config: {}, slots: {}, proxied: [] } as unknown as Snapshot;
-
-/** Isolates that are at once ready, and answer what they are asked when the test says so. */
-class Isolates {
-  readonly events: IsolateEvents[] = [];
-  readonly said: ToWorker["kind"][][] = [];
-
-  make = (_module: string, _name: string, events: IsolateEvents) => {
-    const said: ToWorker["kind"][] = [];
-    this.events.push(events);
-    this.said.push(said);
-    queueMicrotask(() => events.said({ kind: "loaded" }));
-    return {
-      postMessage: ({ kind }: ToWorker) => {
-        said.push(kind);
-        if (kind === "start") queueMicrotask(() => events.said({ kind: "ready", port: 1 }));
-      },
-      terminate: () => {},
-    };
-  };
-}
-
-async function startPool(isolates: Isolates, count: number): Promise<WorkerPool> {
-  const pool = new WorkerPool({
-    module: "",
-    make: isolates.make,
-    tracing: false,
-    count,
-    shared: SharedState.create(),
-    usage: UsageMemory.create(),
-    now: () => performance.now(),
-    snapshot: () => SNAPSHOT,
-    onFinished: () => {},
-    onPoolEvent: () => {},
-    onScarce: () => {},
-    onModelMissing: () => {},
-    onRankRefused: () => {},
-    admin: () => Promise.resolve({ status: 404, headers: [], body: new Uint8Array() }),
-    onError: () => {},
-    onDied: () => {},
-    onLeft: () => {},
-  });
-  await pool.start("127.0.0.1", 0);
-  return pool;
-}
+import { Isolates, SNAPSHOT, startPool } from "./scripted_workers.ts";
 
 Deno.test("all workers are waited for, and one that dies is not", async () => {
   const isolates = new Isolates();
@@ -72,7 +21,7 @@ Deno.test("all workers are waited for, and one that dies is not", async () => {
   await caughtUp;
   const others = pool.caughtUp();
   const closed = pool.close();
-  for (const { said } of isolates.events) said({ kind: "drained" });
+  for (const { said } of isolates.events) said({ kind: "drained", by: "close" });
   await closed;
   await others;
 });
