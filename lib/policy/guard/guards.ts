@@ -41,6 +41,8 @@ function breakerKey({ url, secret, timeout }: OptionsOf<"webhook">): string {
 
 export class Guards {
   readonly #kept = new Map<string, Kept>();
+  /** What the configuration says: what is kept, or what is probed before it is. */
+  readonly #wanted = new Map<string, Kept>();
   /** By whom is asked, and how: what one policy finds out spares the others that fail as it does. */
   #breakers = new Map<string, Breaker>();
 
@@ -60,14 +62,21 @@ export class Guards {
       if (!isGuard(options)) continue;
       names.add(options.name);
       const identity = JSON.stringify([options, files]);
+      if (this.#wanted.get(options.name)?.identity === identity) continue;
       const before = this.#kept.get(options.name);
-      if (before?.identity === identity) continue;
-      const guard = this.#made(options, files);
-      if (!(guard instanceof PluginGuard)) this.#keep(options.name, { identity, guard });
-      else this.#keepOnceProbed(options.name, { identity, guard });
+      if (before?.identity === identity) {
+        this.#wanted.set(options.name, before);
+        continue;
+      }
+      const next = { identity, guard: this.#made(options, files) };
+      this.#wanted.set(options.name, next);
+      const { guard } = next;
+      if (guard instanceof PluginGuard) this.#keepOnceProbed(options.name, next, guard.probe());
+      else this.#keep(options.name, next);
     }
-    for (const name of this.#kept.keys()) {
+    for (const name of this.#wanted.keys()) {
       if (names.has(name)) continue;
+      this.#wanted.delete(name);
       this.#kept.get(name)?.guard.close();
       this.#kept.delete(name);
     }
@@ -86,8 +95,9 @@ export class Guards {
   }
 
   close(): void {
-    for (const { guard } of this.#kept.values()) guard.close();
+    for (const { guard } of [...this.#kept.values(), ...this.#wanted.values()]) guard.close();
     this.#kept.clear();
+    this.#wanted.clear();
   }
 
   #made(options: GuardOptions, files: Readonly<Record<string, string>>): Guard {
@@ -132,20 +142,25 @@ export class Guards {
   }
 
   /** Where none is in force, it is so at once: its policy says what a fault means. */
-  #keepOnceProbed(name: string, next: Kept & { guard: PluginGuard }): void {
-    const before = this.#kept.get(name);
-    if (before === undefined) this.#kept.set(name, next);
-    next.guard.probe().then(
+  #keepOnceProbed(name: string, next: Kept, probed: Promise<unknown>): void {
+    const isFirst = !this.#kept.has(name);
+    if (isFirst) this.#kept.set(name, next);
+    probed.then(
       () => {
-        if (before === undefined) return;
-        if (this.#kept.get(name) === before) this.#keep(name, next);
+        if (isFirst) return;
+        if (this.#wanted.get(name) === next) this.#keep(name, next);
         else next.guard.close();
       },
       (error) => {
+        if (!isFirst) next.guard.close();
+        // Something else is wanted by now.
+        if (this.#wanted.get(name) !== next) return;
+        const before = this.#kept.get(name);
+        // The next reload tries it again.
+        if (!isFirst && before !== undefined) this.#wanted.set(name, before);
         const words = error instanceof Error ? error.message : String(error);
-        const what = before === undefined ? "does not work" : "does not work; the one before stays";
+        const what = isFirst ? "does not work" : "does not work; the one before stays";
         this.parts.onError(new Error(`plugin of policy \`${name}\` ${what}: ${words}`));
-        if (before !== undefined) next.guard.close();
       },
     );
   }

@@ -1,0 +1,82 @@
+// Reloads that come close together: the plugin that was wanted last is the one in force.
+
+import assert from "node:assert/strict";
+import type { PolicyConfig } from "../../lib/config/policies.ts";
+import { Guards } from "../../lib/policy/guard/guards.ts";
+import { waitFor } from "../support/wait.ts";
+import { MODULE } from "./plugin_stand.ts";
+
+/** A plugin that rejects with `word`. */
+function policy(word: string, name = "own"): PolicyConfig {
+  const file = `export default { prompt() { return { action: "reject", message: "${word}" }; } };`;
+  const options = { name, type: "plugin", file: "own.ts", timeout: 10, trusted: false };
+  return { options, files: { file } } as unknown as PolicyConfig;
+}
+
+const QUESTION = {
+  stage: "prompt",
+  policy: "own",
+  model: "m",
+  key: "",
+  texts: [{ role: "user", channel: "content", text: "hi" }],
+  final: true,
+} as const;
+
+function begun() {
+  const errors: string[] = [];
+  const guards = new Guards({
+    module: MODULE,
+    askModel: () => Promise.reject(new Error("nobody asks")),
+    onError: ({ message }) => void errors.push(message),
+  });
+  const word = async (name = "own") => {
+    const verdict = await guards.get(name)!.judge(QUESTION);
+    return verdict.action === "pass" ? "" : verdict.message;
+  };
+  return { guards, errors, word, [Symbol.dispose]: () => guards.close() };
+}
+
+Deno.test("of plugins that are probed at a time the last that was wanted is kept", async () => {
+  using stand = begun();
+  const { guards, word } = stand;
+  guards.apply([policy("one")]);
+  assert.equal(await word(), "one");
+  for (const next of ["two", "three"]) guards.apply([policy(next)]);
+  await waitFor(async () => await word() === "three", "the newest plugin", 10_000);
+  assert.deepEqual(stand.errors, []);
+});
+
+Deno.test("a plugin that is taken back while it is probed does not come into force", async () => {
+  using stand = begun();
+  const { guards, word } = stand;
+  guards.apply([policy("one")]);
+  assert.equal(await word(), "one");
+  const before = guards.get("own");
+  guards.apply([policy("two")]);
+  // What is probed after it is through after it.
+  for (const other of ["x", "y"]) guards.apply([policy("one"), policy(other, "other")]);
+  await waitFor(async () => await word("other") === "y", "the other plugin", 10_000);
+  assert.equal(guards.get("own"), before);
+});
+
+Deno.test("a plugin that is being probed is not made once more by the next snapshot", async () => {
+  using stand = begun();
+  const { guards, word } = stand;
+  guards.apply([policy("one")]);
+  assert.equal(await word(), "one");
+  const made: string[] = [];
+  const { Worker } = globalThis;
+  globalThis.Worker = class extends Worker {
+    constructor(...parts: ConstructorParameters<typeof Worker>) {
+      made.push(String(parts[1]?.name));
+      super(...parts);
+    }
+  };
+  try {
+    for (let k = 0; k < 3; k++) guards.apply([policy("two")]);
+  } finally {
+    globalThis.Worker = Worker;
+  }
+  assert.equal(made.length, 1);
+  await waitFor(async () => await word() === "two", "the new plugin", 10_000);
+});
