@@ -77,39 +77,58 @@ export class AdminRelay {
   }
 }
 
-/** The main isolate's side: answers one request that a worker has handed on. */
-export async function serveAdmin(
+/**
+ * The main isolate's side: answers one request that a worker has handed on. `onOver`: nothing is held for it any
+ * more. What it returns lets go of it, for a worker that is gone.
+ */
+export function serveAdmin(
   request: AdminRequest,
   port: MessagePort,
   handler: AdminHandler,
   onError: (message: string) => void,
-): Promise<void> {
+  onOver: () => void,
+): () => void {
   const send = (message: ToWorker) => port.postMessage(message);
-  try {
-    const { status, headers, body } = await handler(request);
-    if (body instanceof Uint8Array) {
-      send({ kind: "head", status, headers, body });
-      return;
-    }
-    const source = body[Symbol.asyncIterator]();
-    port.onmessage = async ({ data }: MessageEvent<ToMain>) => {
-      try {
-        if (data.kind === "return") {
-          await source.return?.();
-          return port.close();
-        }
-        const { done, value } = await source.next();
-        send(done ? { kind: "end" } : { kind: "piece", bytes: value });
-        if (done) port.close();
-      } catch (error) {
-        onError(String(error));
-        send({ kind: "failed" });
-        port.close();
-      }
-    };
-    send({ kind: "head", status, headers, body: null });
-  } catch (error) {
+  let source: AsyncIterator<Uint8Array> | null = null;
+  let isOver = false;
+  const fail = (error: unknown) => {
     onError(error instanceof Error ? error.stack ?? error.message : String(error));
-    send({ kind: "failed" });
-  }
+  };
+  const end = () => {
+    if (isOver) return;
+    isOver = true;
+    port.close();
+    onOver();
+    Promise.try(() => source?.return?.()).catch(fail);
+  };
+  const next = async () => {
+    try {
+      const { done, value } = await source!.next();
+      if (isOver) return;
+      send(done ? { kind: "end" } : { kind: "piece", bytes: value });
+      if (done) end();
+    } catch (error) {
+      fail(error);
+      if (!isOver) send({ kind: "failed" });
+      end();
+    }
+  };
+  const answer = async () => {
+    try {
+      const { status, headers, body } = await Promise.try(handler, request);
+      const isWhole = body instanceof Uint8Array;
+      if (!isWhole) source = body[Symbol.asyncIterator]();
+      if (isOver) return void await source?.return?.();
+      port.onmessage = ({ data }: MessageEvent<ToMain>) => data.kind === "return" ? end() : next();
+      send({ kind: "head", status, headers, body: isWhole ? body : null });
+      // The worker closes the channel of an answer that came whole.
+      if (isWhole) onOver();
+    } catch (error) {
+      fail(error);
+      if (!isOver) send({ kind: "failed" });
+      onOver();
+    }
+  };
+  answer();
+  return end;
 }

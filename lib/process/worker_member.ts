@@ -37,6 +37,9 @@ export class Member {
     close: [],
   };
 
+  /** Ends each answer of the admin pages that it carries to its client. */
+  readonly #carried = new Set<() => void>();
+
   constructor(readonly index: number, readonly isolate: Isolate) {}
 
   tell(message: ToWorker): void {
@@ -66,8 +69,15 @@ export class Member {
     this.#asked[kind].shift()?.(answer);
   }
 
-  /** It has ended: nobody waits for it any more. */
+  /** What `begin` begins is let go of by what it returns, where it is not over before this one is gone. */
+  carries(begin: (onOver: () => void) => () => void): void {
+    const end = begin(() => this.#carried.delete(end));
+    this.#carried.add(end);
+  }
+
+  /** It has ended: nobody waits for it any more, and nobody looks on through it. */
   gone(): void {
+    for (const end of [...this.#carried]) end();
     for (const kind of KINDS) this.#goneFor(kind);
   }
 

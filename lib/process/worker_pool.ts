@@ -247,8 +247,9 @@ export class WorkerPool implements Serving, Reloadable {
         member.running = message.running;
         return;
       case "admin":
-        serveAdmin(message.request, message.port, this.parts.admin, this.parts.onError);
-        return;
+        return member.carries((onOver) =>
+          serveAdmin(message.request, message.port, this.parts.admin, this.parts.onError, onOver)
+        );
       case "drained":
         return member.answered(message.by, null);
       case "left":

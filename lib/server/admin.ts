@@ -134,14 +134,17 @@ export async function answerAdmin(
   }
   const pieces = answer.body[Symbol.asyncIterator]();
   const stay = client.onGone(() => void pieces.return?.());
-  reply.begin(answer.status, replyHeaders, null);
-  for (;;) {
-    const { done, value } = await pieces.next();
-    if (done || client.gone) break;
-    await reply.write(value);
+  try {
+    reply.begin(answer.status, replyHeaders, null);
+    for (;;) {
+      const { done, value } = await pieces.next();
+      if (done || client.gone) break;
+      await reply.write(value);
+    }
+  } finally {
+    stay();
+    await pieces.return?.();
   }
-  stay();
-  await pieces.return?.();
   await reply.end();
 }
 

@@ -1,7 +1,9 @@
 // Who may look at the dashboard and act through it: lib/server/admin.ts by itself.
 
 import assert from "node:assert/strict";
-import { adminAccess } from "../../lib/server/admin.ts";
+import type { AdminConfig } from "../../lib/config/config.ts";
+import type { ClientReply, ClientRequest } from "../../lib/http/client.ts";
+import { adminAccess, answerAdmin } from "../../lib/server/admin.ts";
 
 const plain = { enabled: true, token: null, publicMetrics: true, local: false };
 const guarded = { ...plain, token: "s3cret" };
@@ -152,4 +154,34 @@ Deno.test("metrics are for anyone unless the configuration says otherwise", () =
 
 Deno.test("switched off, there is no dashboard", () => {
   assert.equal(ask({ ...plain, enabled: false }), "404");
+});
+
+Deno.test("a stream is let go of when its client cannot be written to", async () => {
+  const letGo: string[] = [];
+  const body: AsyncIterable<Uint8Array> = {
+    [Symbol.asyncIterator]: () => ({
+      next: () => Promise.resolve({ done: false, value: new Uint8Array(1) }),
+      return() {
+        letGo.push("source");
+        return Promise.resolve({ done: true, value: undefined });
+      },
+    }),
+  };
+  const client = {
+    method: "GET",
+    target: "/metrics",
+    headers: [],
+    remoteAddress: "127.0.0.1",
+    gone: false,
+    readBody: () => Promise.resolve(new Uint8Array()),
+    onGone: () => () => letGo.push("client"),
+  } as unknown as ClientRequest;
+  const reply = {
+    begin() {},
+    write: () => Promise.reject(new Error("broken pipe")),
+  } as unknown as ClientReply;
+  const config = { enabled: true, publicMetrics: true } as AdminConfig;
+  const handler = () => Promise.resolve({ status: 200, headers: [], body });
+  await assert.rejects(answerAdmin("id", client, reply, config, handler), /broken pipe/);
+  assert.deepEqual(letGo, ["client", "source"]);
 });
