@@ -12,6 +12,8 @@ import type { Reloadable, Snapshot, Snapshots } from "./snapshots.ts";
 const WRITE_MS = 500;
 /** About twice what memory holds: then those that are known are written anew. */
 const TOO_LONG = 2 * 1024 * 1024;
+/** So many notes ago nothing was noted that is known still. */
+const FAR_BACK = 2 ** 30;
 
 export class StoredFile implements Reloadable {
   #path: string | null = null;
@@ -63,7 +65,13 @@ export class StoredFile implements Reloadable {
   }
 
   #follow({ config: { callers, dataDir } }: Snapshot): void {
-    this.#path = callers === null ? null : join(dataDir, USAGE_FOLDER, "responses.jsonl");
+    const path = callers === null ? null : join(dataDir, USAGE_FOLDER, "responses.jsonl");
+    if (path === this.#path) return;
+    const isOther = this.#path !== null;
+    this.#path = path;
+    this.#begun = false;
+    // Another file knows nothing of what was noted before.
+    if (isOther) this.#written = this.shared.stored.notes - FAR_BACK;
   }
 
   async #write(): Promise<void> {
@@ -76,11 +84,13 @@ export class StoredFile implements Reloadable {
     try {
       // A crash may have left half a line before the first.
       await append(path, `${this.#begun ? "" : "\n"}${textOf(entries)}`);
-      this.#begun = true;
       const { size } = await Deno.stat(path);
       if (size > TOO_LONG) await this.#writeAnew(path);
-      this.#written = notes;
       this.#failed = false;
+      // A reload has named another one meanwhile.
+      if (path !== this.#path) return;
+      this.#begun = true;
+      this.#written = notes;
     } catch (error) {
       // It is tried again with what comes next.
       this.#tell(error);
@@ -89,7 +99,7 @@ export class StoredFile implements Reloadable {
 
   async #writeAnew(path: string): Promise<void> {
     const entries = this.shared.locked(() =>
-      this.shared.stored.since(this.shared.stored.notes - 2 ** 30)
+      this.shared.stored.since(this.shared.stored.notes - FAR_BACK)
     );
     const short = `${path}.${Deno.pid}.new`;
     await Deno.writeTextFile(short, textOf(entries), { mode: 0o600 });

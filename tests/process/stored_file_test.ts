@@ -1,0 +1,48 @@
+// Whose stored responses are is known after a restart, also where data_dir has changed before.
+
+import assert from "node:assert/strict";
+import type { Config } from "../../lib/config/config.ts";
+import { loadConfig } from "../../lib/config/load.ts";
+import { SlotTable } from "../../lib/pool/fleet.ts";
+import { SharedState } from "../../lib/pool/shared_state.ts";
+import { Snapshots } from "../../lib/process/snapshots.ts";
+import { StoredFile } from "../../lib/process/stored_file.ts";
+import { makeKey } from "../e2e/access/keyed.ts";
+import { temporaryFolder } from "../support/processes.ts";
+
+const key = makeKey("web").line;
+
+function configOf(dataDir: string): Config {
+  const instances = [{ url: "http://10.0.0.1:8000", model_name: "m" }];
+  const text = JSON.stringify({ data_dir: dataDir, instances, keys: [key] });
+  const loaded = loadConfig("test", text, () => undefined);
+  assert.ok(loaded.ok, JSON.stringify(loaded));
+  return loaded.config;
+}
+
+async function begun(dataDir: string) {
+  const shared = SharedState.create();
+  const snapshots = new Snapshots(configOf(dataDir), new SlotTable(shared), () => false);
+  const file = new StoredFile(shared, snapshots);
+  await file.restore();
+  const note = (response: number) =>
+    shared.locked(() => shared.stored.take({ response, keeper: 2, owner: 3 }));
+  const known = () =>
+    shared.locked(() => shared.stored.since(shared.stored.notes - 2 ** 30))
+      .map(({ response }) => response).sort();
+  return { snapshots, file, note, known };
+}
+
+Deno.test("what was noted before data_dir changed is known at the next start, too", async () => {
+  await using one = await temporaryFolder();
+  await using other = await temporaryFolder();
+  const first = await begun(one.path);
+  first.note(11);
+  await first.file.write();
+  first.snapshots.load(configOf(other.path));
+  first.note(12);
+  await first.file.close();
+  const second = await begun(other.path);
+  assert.deepEqual(second.known(), [11, 12]);
+  await second.file.close();
+});
