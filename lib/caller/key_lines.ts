@@ -1,6 +1,7 @@
 // Those who wait for their own limits (`over: "queue"`): a line for each key, first come, first served, so
 // that a key that waits holds up no other. How many may wait is counted over all workers.
 
+import { logger } from "../observe/log.ts";
 import type { CountedLimit, Counters, Reserved, Shortage, Work } from "./counters.ts";
 import type { Scope } from "./scope.ts";
 
@@ -148,26 +149,35 @@ class Line {
     this.#looking = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    while (this.#waiters.length > 0) {
-      const [first] = this.#waiters;
-      const answer = this.parts.counters().reserve(first.work());
-      const reserved = answer instanceof Promise ? await answer : answer;
-      if (this.#waiters[0] !== first) {
-        // It left while the counters were asked.
-        if (reserved.kind === "reserved") {
-          reserved.reservation.maker.settle(reserved.reservation, 0);
+    try {
+      while (this.#waiters.length > 0) {
+        const [first] = this.#waiters;
+        const answer = this.parts.counters().reserve(first.work());
+        const reserved = answer instanceof Promise ? await answer : answer;
+        if (this.#waiters[0] !== first) {
+          // It left while the counters were asked.
+          if (reserved.kind === "reserved") {
+            reserved.reservation.maker.settle(reserved.reservation, 0);
+          }
+          continue;
         }
-        continue;
+        if (reserved.kind === "short" && reserved.shortages[0].waitMs !== null) {
+          first.short = reserved;
+          this.#lack(reserved.shortages);
+          this.#timer = setTimeout(() => this.look(), pauseMs(reserved.shortages));
+          break;
+        }
+        this.#end(first, reserved);
       }
-      if (reserved.kind === "short" && reserved.shortages[0].waitMs !== null) {
-        first.short = reserved;
-        this.#lack(reserved.shortages);
-        this.#timer = setTimeout(() => this.look(), pauseMs(reserved.shortages));
-        break;
+    } catch (error) {
+      logger.error("internal error in the line of a key: {error}", { error });
+      // Those who stand here are not forgotten.
+      if (this.#waiters.length > 0) {
+        this.#timer = setTimeout(() => this.look(), LOOK_FOR_TOKENS_MS);
       }
-      this.#end(first, reserved);
+    } finally {
+      this.#looking = false;
     }
-    this.#looking = false;
   }
 
   /** Whether it needs more of this scope than there is. */

@@ -2,6 +2,7 @@
 // What a result means for the balancer is left to outlier.ts; how a request is sent to the caller.
 
 import type { HealthCheckConfig } from "../config/config.ts";
+import { guarded } from "../observe/guarded.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Instance } from "./instance.ts";
 
@@ -133,12 +134,7 @@ export class HealthChecker {
     watch.timer = null;
     watch.running = true;
     watch.checkedAt = this.fleet.now();
-    const result = await this.check(instance, this.config);
-    if (this.#closed || this.#watches.get(id) !== watch) return;
-    if (result === null) await this.#passed(instance, watch);
-    else if (result.kind === "unknown") watch.failuresSeen = instance.failuresInARow;
-    else if (result.kind === "asleep") this.#asleep(instance, watch, result.message);
-    else this.#failed(instance, watch, result);
+    await guarded("a health check", () => this.#checkOne(instance, watch));
     if (this.#closed || this.#watches.get(id) !== watch) return;
     const isDown = watch.failing || instance.condition === "down" ||
       instance.condition === "asleep";
@@ -147,6 +143,15 @@ export class HealthChecker {
       ? Math.min(DOWN_INTERVAL_S, this.config.intervalS)
       : this.config.intervalS;
     this.#schedule(id, intervalS * (0.9 + 0.2 * this.random()));
+  }
+
+  async #checkOne(instance: Instance, watch: Watch): Promise<void> {
+    const result = await this.check(instance, this.config);
+    if (this.#closed || this.#watches.get(instance.config.id) !== watch) return;
+    if (result === null) await this.#passed(instance, watch);
+    else if (result.kind === "unknown") watch.failuresSeen = instance.failuresInARow;
+    else if (result.kind === "asleep") this.#asleep(instance, watch, result.message);
+    else this.#failed(instance, watch, result);
   }
 
   async #passed(instance: Instance, watch: Watch): Promise<void> {

@@ -3,6 +3,7 @@
 
 import type { Config } from "../config/config.ts";
 import type { Moved } from "../forward/moving.ts";
+import { guarded } from "../observe/guarded.ts";
 import { logger } from "../observe/log.ts";
 import { BusyMeter, threadCpuMs } from "./busy_meter.ts";
 import { ElasticRule, type ElasticRules } from "./elastic_rule.ts";
@@ -109,7 +110,7 @@ export class ElasticWorkers implements Serving {
     if (isSoon) this.#calmSince = null;
     if (!pool.isGrowing && now() >= this.#notBefore) {
       const change = this.#rule.look(now(), shares, inForce);
-      if (change === "add") this.#add(shares);
+      if (change === "add") guarded("workers that come", () => this.#add(shares));
       // One after the other: those that leave may take as long as their streams.
       else if (change === "take_away" && !pool.isShrinking) this.#takeAway();
     }

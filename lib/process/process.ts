@@ -14,6 +14,7 @@ import { PolicyHistory } from "../observe/policy_history.ts";
 import { LineWriter } from "../observe/line_writer.ts";
 import { AgeClock } from "../observe/age_clock.ts";
 import { logger, Logs } from "../observe/log.ts";
+import { guarded } from "../observe/guarded.ts";
 import { Tally } from "../observe/tally.ts";
 import { Tracing } from "../observe/trace.ts";
 import { SlotTable } from "../pool/fleet.ts";
@@ -282,29 +283,36 @@ export class GatewayProcess {
   async #close(end: "stop" | "hand_over"): Promise<void> {
     this.#pages.close();
     const serving = this.#serving;
-    await Promise.race([end === "stop" ? serving.drain() : serving.handOver(), endSignal()]);
-    await serving.close();
-    await this.#index.save(this.#snapshots.config);
-    this.#source.close();
-    await this.#reload.close();
-    await this.#discovery.close();
-    this.#room.close();
-    await this.#peering.close();
-    this.#health.close();
-    this.#keyWatch.close();
-    this.#loads.close();
-    this.#models.close();
-    await this.#runtime.close();
-    await this.#sharedLimits.close();
-    await this.#recording.close();
-    await this.#requests.close();
-    await this.#housekeeping.close();
-    await this.#minutes.close();
-    await this.#accounts.close();
-    await this.#storedFile.close();
-    await this.#drained.written();
-    await this.#bulletin.close();
-    await this.#events.close();
+    const parts: [string, () => unknown][] = [
+      ["drain", () => {
+        const drained = end === "stop" ? serving.drain() : serving.handOver();
+        return Promise.race([drained, endSignal()]);
+      }],
+      ["serving", () => serving.close()],
+      ["index", () => this.#index.save(this.#snapshots.config)],
+      ["dashboard", () => this.#source.close()],
+      ["reload", () => this.#reload.close()],
+      ["discovery", () => this.#discovery.close()],
+      ["room", () => this.#room.close()],
+      ["peers", () => this.#peering.close()],
+      ["health", () => this.#health.close()],
+      ["keys", () => this.#keyWatch.close()],
+      ["loads", () => this.#loads.close()],
+      ["models", () => this.#models.close()],
+      ["runtime", () => this.#runtime.close()],
+      ["shared limits", () => this.#sharedLimits.close()],
+      ["records", () => this.#recording.close()],
+      ["requests", () => this.#requests.close()],
+      ["housekeeping", () => this.#housekeeping.close()],
+      ["minutes", () => this.#minutes.close()],
+      ["usage", () => this.#accounts.close()],
+      ["stored responses", () => this.#storedFile.close()],
+      ["drained", () => this.#drained.written()],
+      ["bulletin", () => this.#bulletin.close()],
+      ["events", () => this.#events.close()],
+    ];
+    // One that fails at its end keeps none behind it from theirs.
+    for (const [part, close] of parts) await guarded(`the end of ${part}`, close);
     this.#logs.flush();
   }
 

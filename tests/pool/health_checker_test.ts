@@ -45,3 +45,19 @@ Deno.test("a request that fails while its instance is being checked has it check
   await waitFor(() => checks === 2, "the check", 5000);
   checker.close();
 });
+
+Deno.test("an instance whose check throws is checked again", async () => {
+  const options = {
+    instances: [{ url: "http://10.0.0.1:8000", model_name: "m", name: "a" }],
+    health_check: { interval: 0.1 },
+  };
+  const stand = new FleetStand(options);
+  let checks = 0;
+  const check = () => ++checks === 1 ? Promise.reject(new Error("no")) : Promise.resolve(null);
+  const learn = () => Promise.resolve<Verdict>({ kind: "unknown" });
+  const { healthCheck } = config(options);
+  const checker = new HealthChecker(stand.fleet, healthCheck, check, learn, () => 0);
+  checker.configure(healthCheck);
+  await waitFor(() => checks > 1, "one more check", 5000);
+  checker.close();
+});
