@@ -1,4 +1,4 @@
-// What keeps the counters of all limits: the memory of one process (memory/), or a server that several
+// What keeps the counters of all limits: the memory of one process (memory_counters.ts), or a server that several
 // gateways share. Whoever admits requests knows this interface only.
 
 import type { Scope } from "./scope.ts";

@@ -1,5 +1,5 @@
 // What came of one request: the account that its log line, record and metrics are made from. The loop in
-// forward.ts is its only writer.
+// delivery.ts is its main writer; forward.ts and the gateway add what they alone know.
 
 import { emptyList } from "../http/memory.ts";
 import type { TryOutcome } from "../observe/tally.ts";

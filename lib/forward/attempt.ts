@@ -1,6 +1,6 @@
 // One attempt: a request to the one instance of a lease. Owns the lease, the connection and the time
 // limits, and ends them at one place. How the answer begins is read in attempt/beginning.ts, what it is
-// worth is told by verdict.ts, where it goes by forward.ts.
+// worth is told by verdict.ts, where it goes by delivery.ts.
 
 import type { Config } from "../config/config.ts";
 import type { Slab } from "../http/memory.ts";
@@ -113,7 +113,7 @@ export class Attempt {
     });
   }
 
-  /** Sends the request and waits until the answer has proved itself. Never rejects. */
+  /** Sends the request and waits until the answer has proved itself. What is no failure of an instance is thrown. */
   async prove(): Promise<Proof> {
     const { client } = this.request;
     if (client.gone) return { kind: "gone" };

@@ -1,6 +1,6 @@
 // What the client has of its answer: head, events, usage, and how it ends. The only one who writes to the
 // client, whichever instances the answer comes from; while nothing comes, it keeps the connection open
-// with comments. What comes, and from whom, is decided in forward.ts.
+// with comments. What comes, and from whom, is decided in delivery.ts.
 
 import type { Config } from "../config/config.ts";
 import type { ClientReply } from "../http/client.ts";

@@ -1,5 +1,5 @@
 // Requests under way that could go on elsewhere: when an instance is to be free at once, what runs there is
-// asked to leave it. How each goes on is the loop's business (forward.ts), as after a break.
+// asked to leave it. How each goes on is the loop's business (delivery.ts), as after a break.
 
 import { type Enrolled, Roll } from "../http/roll.ts";
 

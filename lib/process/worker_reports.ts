@@ -52,7 +52,9 @@ export class ReportBatches {
     const asked = requestBody.slice();
     this.#transfer.push(asked.buffer);
     if (!(response instanceof EventStore)) {
-      return { requestBody: asked, body: response?.slice() ?? null, events: null, originals };
+      const body = response?.slice() ?? null;
+      if (body !== null) this.#transfer.push(body.buffer);
+      return { requestBody: asked, body, events: null, originals };
     }
     const events = response.pack();
     this.#transfer.push(events.data.buffer);

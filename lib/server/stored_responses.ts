@@ -9,7 +9,7 @@ import { hashOf } from "../pool/memory/hash_table.ts";
 import type { StoredEntry } from "../pool/memory/stored_memory.ts";
 import type { SharedState } from "../pool/shared_state.ts";
 
-/** Whether the instance has it, asked in the name of the client with these headers. Never rejects. */
+/** Whether the instance has it, asked in the name of the client with these headers. An instance that fails has it not. */
 export type AskForResponse = (
   instance: Instance,
   responseId: string,
