@@ -146,6 +146,18 @@ Deno.test("each import that is allowed is made", async () => {
   assert.deepEqual(unused, []);
 });
 
+Deno.test("the table of lib/process names each of its files, and no other", async () => {
+  const text = await Deno.readTextFile(join(ROOT, "docs/architecture.md"));
+  const table = text.split("| File in `lib/process`")[1].split("\n\n")[0];
+  const firsts = table.split("\n").slice(2).map((row) => row.split("|")[1]);
+  const named = firsts.flatMap((cell) => [...cell.matchAll(/`([^`]+\.ts)`/g)].map((it) => it[1]));
+  const files = [...Deno.readDirSync(join(ROOT, "lib/process"))].map((entry) => entry.name);
+  const fits = (name: string, file: string) =>
+    name.endsWith("*.ts") ? file.startsWith(name.slice(0, -4)) : name === file;
+  assert.deepEqual(files.filter((file) => !named.some((name) => fits(name, file))), []);
+  assert.deepEqual(named.filter((name) => !files.some((file) => fits(name, file))), []);
+});
+
 Deno.test("no module is part of an import cycle, types included", async () => {
   const graph = new Map<string, string[]>();
   for await (const path of sources(join(ROOT, "lib"))) {
