@@ -3,6 +3,7 @@
 import type { GroupConfig, KeyConfig } from "../config/access.ts";
 import { AddressList } from "./address/address_list.ts";
 import { Scope } from "./scope.ts";
+import { matches } from "../config/names.ts";
 
 /** A key's name, or the one that a token stands for. Made once for a snapshot. */
 export class Caller {
@@ -47,9 +48,4 @@ export class Caller {
     const { routes } = this.key;
     return routes.length === 0 || routes.some((pattern) => matches(pattern, path));
   }
-}
-
-/** `pattern` is a name, or a beginning that ends in `*`. */
-function matches(pattern: string, name: string): boolean {
-  return pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
 }

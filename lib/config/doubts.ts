@@ -2,15 +2,13 @@
 // and no reason to refuse it.
 
 import type { Config } from "./config.ts";
+import { matches } from "./names.ts";
 
 /** One sentence each. `nowMs`: milliseconds since 1970. */
 export function doubtsAbout({ callers, instances }: Config, nowMs: number): string[] {
   if (callers === null) return [];
   const served = [...new Set(instances.flatMap(({ models }) => models))];
-  const isServed = (pattern: string) =>
-    pattern.endsWith("*")
-      ? served.some((model) => model.startsWith(pattern.slice(0, -1)))
-      : served.includes(pattern);
+  const isServed = (pattern: string) => served.some((model) => matches(pattern, model));
   const doubts: string[] = [];
   for (const { name, models, expiresMs } of callers.keys) {
     for (const model of models) {
@@ -27,10 +25,7 @@ export function doubtsAbout({ callers, instances }: Config, nowMs: number): stri
   for (const model of prices) {
     if (!isServed(model)) doubts.push(`limits.prices: no instance serves the model \`${model}\``);
   }
-  const hasPrice = (model: string) =>
-    prices.some((price) =>
-      price.endsWith("*") ? model.startsWith(price.slice(0, -1)) : price === model
-    );
+  const hasPrice = (model: string) => prices.some((price) => matches(price, model));
   if (prices.length > 0) {
     for (const model of served) {
       if (!hasPrice(model)) {

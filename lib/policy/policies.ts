@@ -11,6 +11,7 @@ import type { PolicyTrail } from "./trail.ts";
 import { type Plan, type PromptPolicy, type Subject, TURNS } from "./policy.ts";
 import { RuleBook, type Soon } from "./rule_book.ts";
 import type { PolicyServices } from "./services.ts";
+import { matches } from "../config/names.ts";
 
 /** Plans that are kept; a client may ask for any number of models, but few are there. */
 const MAX_PLANS = 1000;
@@ -124,8 +125,5 @@ function isFor({ options }: PolicyConfig, subject: Subject): boolean {
 
 /** A list without names is for all. */
 function isAmong(patterns: readonly string[], name: string): boolean {
-  return patterns.length === 0 ||
-    patterns.some((pattern) =>
-      pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern
-    );
+  return patterns.length === 0 || patterns.some((pattern) => matches(pattern, name));
 }

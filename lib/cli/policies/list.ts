@@ -1,6 +1,7 @@
 // The policies of a configuration, a line each, in the order in which they look.
 
 import type { PolicyConfig, PolicyOptions } from "../../config/policies.ts";
+import { matches } from "../../config/names.ts";
 
 const ORDER: Readonly<Record<PolicyOptions["type"], number>> = {
   parameters: 0,
@@ -62,5 +63,5 @@ function whom({ models, keys, groups, routes }: PolicyOptions): string {
 
 function isAmong(patterns: readonly string[], name: string | undefined): boolean {
   return name === undefined || patterns.length === 0 ||
-    patterns.some((one) => one.endsWith("*") ? name.startsWith(one.slice(0, -1)) : one === name);
+    patterns.some((one) => matches(one, name));
 }
