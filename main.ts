@@ -30,10 +30,10 @@ async function role(name: string): Promise<(scope: Scope) => void> {
     case "plugin_warden":
       return (await import("./lib/policy/plugin/warden.ts")).runWarden;
     case "worker_warden":
-      return (await import("./lib/process/warden_isolate.ts")).runWarden;
+      return (await import("./lib/process/workers/warden_isolate.ts")).runWarden;
     case "record-shaper":
       return (await import("./lib/record/shape/worker.ts")).runShaper;
     default:
-      return (await import("./lib/process/worker.ts")).runWorker;
+      return (await import("./lib/process/workers/worker.ts")).runWorker;
   }
 }

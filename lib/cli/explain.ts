@@ -1,7 +1,7 @@
 // `explain`: where a running gateway would send a request, and where it sent the last ones. Nothing is sent
 // to an instance.
 
-import type { DecisionTaken } from "../process/decisions.ts";
+import type { DecisionTaken } from "../process/pages/decisions.ts";
 import type { ExplainAnswer } from "../server/explain.ts";
 import { isObject } from "../sse/assemble/answer.ts";
 import { command } from "./command/command.ts";

@@ -1,9 +1,9 @@
 // A serving worker as main.ts makes it, which can be made to die: the test's configuration names the
 // worker that throws an error that nobody catches.
 
-import { WARDEN } from "../../lib/process/warden.ts";
-import { runWarden, type WardenScope } from "../../lib/process/warden_isolate.ts";
-import { runWorker, type WorkerScope } from "../../lib/process/worker.ts";
+import { WARDEN } from "../../lib/process/workers/warden.ts";
+import { runWarden, type WardenScope } from "../../lib/process/workers/warden_isolate.ts";
+import { runWorker, type WorkerScope } from "../../lib/process/workers/worker.ts";
 
 /** `dataDir` of the configuration that ends the worker with this name. */
 export const deathOf = (name: string) => `/nowhere/death-of-${name}`;

@@ -1,4 +1,4 @@
-// What was drained by hand stays so over a restart: lib/process/drained_file.ts, with and without a process.
+// What was drained by hand stays so over a restart: lib/process/disk/drained_file.ts, with and without a process.
 
 import assert from "node:assert/strict";
 import type { Config } from "../../lib/config/config.ts";
@@ -6,8 +6,8 @@ import { loadConfig } from "../../lib/config/load.ts";
 import { SlotTable } from "../../lib/pool/fleet.ts";
 import { Roster } from "../../lib/pool/roster.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
-import { Conditions } from "../../lib/process/conditions.ts";
-import { DrainedFile } from "../../lib/process/drained_file.ts";
+import { Conditions } from "../../lib/process/fleet/conditions.ts";
+import { DrainedFile } from "../../lib/process/disk/drained_file.ts";
 import { Snapshots } from "../../lib/process/snapshots.ts";
 import { startGateway, temporaryFolder } from "../support/processes.ts";
 

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { type Change, ElasticRule, type ElasticRules } from "../../lib/process/elastic_rule.ts";
+import {
+  type Change,
+  ElasticRule,
+  type ElasticRules,
+} from "../../lib/process/workers/elastic_rule.ts";
 
 const RULES: ElasticRules = { most: 4, busy: 0.7, afterS: 3, calmS: 60 };
 

@@ -6,9 +6,9 @@ import { Ledger } from "../../lib/caller/usage/ledger.ts";
 import { UsageMemory } from "../../lib/caller/usage/usage_memory.ts";
 import type { Config } from "../../lib/config/config.ts";
 import { loadConfig } from "../../lib/config/load.ts";
-import { Accounts } from "../../lib/process/accounts.ts";
-import type { Bulletin } from "../../lib/process/bulletin.ts";
-import { ProcessSource, type SourceParts } from "../../lib/process/dashboard_source.ts";
+import { Accounts } from "../../lib/process/callers/accounts.ts";
+import type { Bulletin } from "../../lib/process/alerts/bulletin.ts";
+import { ProcessSource, type SourceParts } from "../../lib/process/pages/dashboard_source.ts";
 import type { Snapshots } from "../../lib/process/snapshots.ts";
 import { charge } from "../caller/usage/charges.ts";
 

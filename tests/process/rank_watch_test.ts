@@ -6,7 +6,7 @@ import { Fleet, SlotTable } from "../../lib/pool/fleet.ts";
 import type { Instance } from "../../lib/pool/instance.ts";
 import { readMetrics } from "../../lib/pool/load/vllm_metrics.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
-import { RankWatch } from "../../lib/process/rank_watch.ts";
+import { RankWatch } from "../../lib/process/fleet/rank_watch.ts";
 import { Snapshots } from "../../lib/process/snapshots.ts";
 
 const HOUR_MS = 60 * 60 * 1000;

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import type { Report } from "../../lib/observe/report.ts";
 import type { FinishedRequests } from "../../lib/process/finished_requests.ts";
-import { ReportBatches, type SentReport, unpacked } from "../../lib/process/worker_reports.ts";
+import { ReportBatches, type SentReport, unpacked } from "../../lib/process/workers/reports.ts";
 import { Content, isRecorded } from "../../lib/record/capture.ts";
 import { EventStore } from "../../lib/sse/event_store.ts";
 import { REPORT } from "../observe/sample_report.ts";

@@ -2,10 +2,10 @@
 
 import { UsageMemory } from "../../lib/caller/usage/usage_memory.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
-import type { IsolateEvents } from "../../lib/process/isolate.ts";
+import type { IsolateEvents } from "../../lib/process/workers/isolate.ts";
 import type { Snapshot } from "../../lib/process/snapshots.ts";
-import type { ToWorker } from "../../lib/process/worker_messages.ts";
-import { WorkerPool, type WorkerPoolParts } from "../../lib/process/worker_pool.ts";
+import type { ToWorker } from "../../lib/process/workers/messages.ts";
+import { WorkerPool, type WorkerPoolParts } from "../../lib/process/workers/worker_pool.ts";
 
 export const SNAPSHOT = { config: {}, slots: {}, proxied: [] } as unknown as Snapshot;
 

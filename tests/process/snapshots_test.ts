@@ -7,7 +7,7 @@ import { placeId } from "../../lib/config/normalise_discovery.ts";
 import { loadConfig } from "../../lib/config/load.ts";
 import { NoRoomError, SlotTable } from "../../lib/pool/fleet.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
-import { RoomWatch } from "../../lib/process/room_watch.ts";
+import { RoomWatch } from "../../lib/process/fleet/room_watch.ts";
 import { type Snapshot, Snapshots } from "../../lib/process/snapshots.ts";
 import { waitFor } from "../support/wait.ts";
 

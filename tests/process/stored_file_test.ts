@@ -6,7 +6,7 @@ import { loadConfig } from "../../lib/config/load.ts";
 import { SlotTable } from "../../lib/pool/fleet.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import { Snapshots } from "../../lib/process/snapshots.ts";
-import { StoredFile } from "../../lib/process/stored_file.ts";
+import { StoredFile } from "../../lib/process/disk/stored_file.ts";
 import { makeKey } from "../e2e/access/keyed.ts";
 import { temporaryFolder } from "../support/processes.ts";
 

@@ -1,11 +1,11 @@
 // A worker that says a lot and dies at once, made by a warden.
 
-import { WARDEN } from "../../lib/process/warden.ts";
+import { WARDEN } from "../../lib/process/workers/warden.ts";
 import {
   type Introduction,
   runWarden,
   type WardenScope,
-} from "../../lib/process/warden_isolate.ts";
+} from "../../lib/process/workers/warden_isolate.ts";
 
 /** So many errors are told before its death. */
 export const SAID = 3000;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { IsolateEvents } from "../../lib/process/isolate.ts";
-import { Warden } from "../../lib/process/warden.ts";
+import type { IsolateEvents } from "../../lib/process/workers/isolate.ts";
+import { Warden } from "../../lib/process/workers/warden.ts";
 import { SAID } from "./talkative_worker.ts";
 
 const at = (file: string) => new URL(file, import.meta.url).href;

@@ -13,7 +13,7 @@ import { recordLines } from "../../lib/record/export/lines.ts";
 import { loadConfig } from "../../lib/config/load.ts";
 import { SlotTable } from "../../lib/pool/fleet.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
-import { Housekeeping } from "../../lib/process/housekeeping.ts";
+import { Housekeeping } from "../../lib/process/disk/housekeeping.ts";
 import { Snapshots } from "../../lib/process/snapshots.ts";
 import { ROOT, startProcess, temporaryFolder } from "../support/processes.ts";
 

@@ -1,7 +1,7 @@
 // The program, with workers that can be made to die: a reload that sets `keepalive` to DEADLY_S and n makes
 // worker n throw an error that nobody catches.
 
-import type { WorkerScope } from "../../lib/process/worker.ts";
+import type { WorkerScope } from "../../lib/process/workers/worker.ts";
 import { DEADLY_S } from "./deadly.ts";
 
 // In the process itself it does not come back from here.

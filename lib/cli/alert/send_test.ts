@@ -5,7 +5,7 @@ import { makeMessenger } from "../../alert/channels/make.ts";
 import { deliverOnce, withoutSecrets } from "../../alert/delivery.ts";
 import { KINDS } from "../../alert/kinds.ts";
 import type { AlertChannelConfig } from "../../config/config.ts";
-import { hostname } from "../../process/alerting.ts";
+import { hostname } from "../../process/alerts/alerting.ts";
 import { VERSION } from "../../process/version.ts";
 
 /** null when the channel took the message, else why it did not. */

@@ -1,6 +1,6 @@
 // What a gateway says of its choices as tables for a terminal.
 
-import type { DecisionTaken } from "../../process/decisions.ts";
+import type { DecisionTaken } from "../../process/pages/decisions.ts";
 import type { ExplainAnswer, InstanceAnswer } from "../../server/explain.ts";
 import { printable } from "../printable.ts";
 

@@ -1,0 +1,65 @@
+// Keeps the events of the process on the disk, and shows those of the one before. What happens again and again
+// is written once a second, not each time.
+
+import type { EventFeed, FeedEvent } from "../../observe/event_feed.ts";
+import { readEvents, writeEvents } from "../../observe/event_file.ts";
+import { logger } from "../../observe/log.ts";
+import type { Snapshots } from "../snapshots.ts";
+
+const WRITE_MS = 1000;
+/** Those of before the start that are shown. */
+const SHOWN = 500;
+
+export class EventLog {
+  readonly #run = Date.now();
+  /** What is to be written, by id: an event that goes on is written as it is last. */
+  readonly #waiting = new Map<number, FeedEvent>();
+  readonly #timer: ReturnType<typeof setInterval>;
+  #writing: Promise<void> = Promise.resolve();
+  #failed = false;
+
+  constructor(private readonly snapshots: Snapshots, private readonly feed: EventFeed) {
+    feed.listen((event) => this.#waiting.set(event.id, event));
+    this.#timer = setInterval(() => void this.#flush(), WRITE_MS);
+    Deno.unrefTimer(Number(this.#timer));
+  }
+
+  /** Takes over what happened before the start. */
+  async restore(): Promise<void> {
+    try {
+      this.feed.restore(await readEvents(this.#dataDir, SHOWN));
+    } catch (error) {
+      this.#tell(error);
+    }
+  }
+
+  /** Writes the rest. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#flush();
+  }
+
+  get #dataDir(): string {
+    return this.snapshots.config.dataDir;
+  }
+
+  #flush(): Promise<void> {
+    return this.#writing = this.#writing.then(async () => {
+      if (this.#waiting.size === 0) return;
+      const events = [...this.#waiting.values()];
+      this.#waiting.clear();
+      try {
+        await writeEvents(this.#dataDir, this.#run, events);
+        this.#failed = false;
+      } catch (error) {
+        this.#tell(error);
+      }
+    });
+  }
+
+  #tell(error: unknown): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    logger.warning("events are kept until the next start only: {error}", { error: String(error) });
+  }
+}

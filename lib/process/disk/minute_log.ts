@@ -1,0 +1,96 @@
+// The minutes of the process: gathers them, looks at the fleet when one is over, and keeps them on the disk.
+
+import type { EventFeed, FeedEvent } from "../../observe/event_feed.ts";
+import { logger } from "../../observe/log.ts";
+import { type Curves, type Range, readCurves, writeMinute } from "../../observe/minute_files.ts";
+import { type Gauges, Minutes } from "../../observe/minutes.ts";
+import type { Report } from "../../observe/report.ts";
+import type { Fleet } from "../../pool/fleet.ts";
+import type { ReportReader } from "../finished_requests.ts";
+import type { Snapshots } from "../snapshots.ts";
+
+const MINUTE_MS = 60_000;
+/** Told in one minute at most. */
+const MAX_MARKS = 20;
+/** Kinds that are worth a mark though nothing is wrong. */
+const ALSO_MARKED = new Set(["started", "reload", "drain", "undrain", "instance_recovered"]);
+
+export class MinuteLog implements ReportReader {
+  readonly #minutes = new Minutes();
+  readonly #timer: ReturnType<typeof setInterval>;
+  #minute: number;
+  #marks = new Set<string>();
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly snapshots: Snapshots,
+    feed: EventFeed,
+    private readonly fleet: () => Fleet,
+    private readonly now: () => number,
+  ) {
+    this.#minute = Math.floor(now() / MINUTE_MS);
+    this.#timer = setInterval(() => this.#tick(), 1000);
+    Deno.unrefTimer(Number(this.#timer));
+    feed.listen((event) => this.#mark(event));
+  }
+
+  request(report: Report): void {
+    this.#minutes.request(report);
+  }
+
+  curves(subject: string, range: Range): Promise<Curves> {
+    return readCurves(this.snapshots.config.dataDir, subject, range, this.now());
+  }
+
+  /** Writes the minute that has begun. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#end();
+    await this.#writing;
+  }
+
+  #tick(): void {
+    const minute = Math.floor(this.now() / MINUTE_MS);
+    // A clock that was put back counts on from there.
+    if (minute === this.#minute) return;
+    this.#end();
+    this.#minute = minute;
+  }
+
+  #mark({ kind, level, subject }: FeedEvent): void {
+    const isWorth = level === "warning" || level === "bad" || ALSO_MARKED.has(kind);
+    if (isWorth && this.#marks.size < MAX_MARKS) this.#marks.add(`${kind} ${subject}`);
+  }
+
+  #end(): void {
+    const s = this.#minutes.end(gaugesOf(this.fleet()));
+    const e = [...this.#marks];
+    this.#marks = new Set();
+    const line = { t: this.#minute, s, ...(e.length === 0 ? {} : { e }) };
+    const { dataDir } = this.snapshots.config;
+    this.#writing = this.#writing.then(() => writeMinute(dataDir, line)).catch((error) => {
+      logger.warning("a minute of the history is not kept: {error}", { error: String(error) });
+    });
+  }
+}
+
+function gaugesOf(fleet: Fleet): Map<string, Gauges> {
+  const gauges = new Map<string, Gauges>();
+  const { instances, models } = fleet;
+  const inFlight = instances.reduce((sum, one) => sum + one.inFlight, 0);
+  gauges.set("", { inFlight, waiting: fleet.waiting, kvUsage: null });
+  for (const name of models) {
+    const serving = instances.filter((one) => one.config.models.includes(name));
+    gauges.set(`m:${name}`, {
+      inFlight: serving.reduce((sum, one) => sum + one.inFlight, 0),
+      waiting: fleet.pool(name)?.waiting ?? 0,
+      kvUsage: null,
+    });
+  }
+  const seen = new Map((fleet.routingLook()?.instances ?? []).map((one) => [one.name, one.seen]));
+  for (const { name, inFlight } of instances) {
+    const kvUsage = seen.get(name)?.kvUsage ?? null;
+    gauges.set(`i:${name}`, { inFlight, waiting: null, kvUsage });
+  }
+  return gauges;
+}

@@ -1,0 +1,60 @@
+// The store of all requests as the process has it: follows the configuration, takes what finished requests
+// said, and tells people what it could not write.
+
+import type { AgeClock } from "../../observe/age_clock.ts";
+import type { Report } from "../../observe/report.ts";
+import { browseRequests, findRequest, type RequestPage } from "../../requests/browse.ts";
+import type { RequestFilter } from "../../requests/filter.ts";
+import type { Story } from "../../requests/story.ts";
+import { RequestWriter } from "../../requests/writer.ts";
+import type { Bulletin } from "../alerts/bulletin.ts";
+import type { ReportReader } from "../finished_requests.ts";
+import type { Reloadable, Snapshot, Snapshots } from "../snapshots.ts";
+
+const SUBJECT = "requests";
+
+export class RequestLog implements ReportReader, Reloadable {
+  readonly #writer: RequestWriter;
+
+  constructor(private readonly snapshots: Snapshots, bulletin: Bulletin, ages: AgeClock) {
+    this.#writer = new RequestWriter(optionsOf(snapshots.current), {
+      now: () => new Date(),
+      ageNow: () => ages.now(),
+      onError: (error, lost) => {
+        const message = `${error instanceof Error ? error.message : error}`;
+        bulletin.raise("records_failed", SUBJECT, `${message}; lines lost: ${lost}`);
+      },
+      onWritten: () => bulletin.end("records_failed", SUBJECT, "requests are written again"),
+    });
+    snapshots.join(this);
+  }
+
+  apply(snapshot: Snapshot): void {
+    this.#writer.configure(optionsOf(snapshot));
+  }
+
+  request(report: Report): void {
+    this.#writer.add(report);
+  }
+
+  /** One page, the newest first. */
+  async browse(filter: RequestFilter, cursor: string, count?: number): Promise<RequestPage> {
+    await this.#writer.flush();
+    return await browseRequests(this.snapshots.config.dataDir, filter, cursor, count);
+  }
+
+  /** null where no such request is kept; `near` is about when it came. */
+  async find(id: string, near: number | null): Promise<Story | null> {
+    await this.#writer.flush();
+    return await findRequest(this.snapshots.config.dataDir, id, near);
+  }
+
+  /** Writes the rest. */
+  close(): Promise<void> {
+    return this.#writer.flush();
+  }
+}
+
+function optionsOf({ config: { dataDir, requests } }: Snapshot) {
+  return { dataDir, ...requests };
+}
