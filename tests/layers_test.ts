@@ -17,29 +17,30 @@ const BELOW_PROCESS = [
   "pool",
   "record",
 ]
-  .concat("requests", "observe", "alert", "api", "sse", "config", "http");
+  .concat("requests", "observe", "alert", "api", "sse", "config", "http", "json");
 
 /** Which folders of lib/ a folder may import from, itself apart. A new folder gets a line here. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   cli: ["process", ...BELOW_PROCESS, "simulate", "dashboard"],
   process: [...BELOW_PROCESS, "dashboard"],
   server: ["caller", "forward", "policy", "pool", "record", "observe", "api", "sse"]
-    .concat("config", "http"),
-  caller: ["redis", "pool", "observe", "config", "http"],
-  forward: ["policy", "pool", "observe", "api", "sse", "config", "http"],
-  policy: ["api", "sse", "config", "http"],
+    .concat("config", "http", "json"),
+  caller: ["redis", "pool", "observe", "config", "http", "json"],
+  forward: ["policy", "pool", "observe", "api", "sse", "config", "http", "json"],
+  policy: ["api", "sse", "config", "http", "json"],
   pool: ["observe", "config"],
   requests: ["observe"],
-  record: ["observe", "api", "sse", "http"],
+  record: ["observe", "api", "sse", "http", "json"],
   alert: ["observe", "config", "http"],
   observe: ["api", "config", "http"],
-  api: ["sse", "http"],
-  sse: ["http"],
+  api: ["sse", "http", "json"],
+  sse: ["http", "json"],
   discover: ["config"],
-  peers: ["redis", "pool", "config", "http"],
+  peers: ["redis", "pool", "config", "http", "json"],
   redis: ["config"],
   config: ["http"],
   http: [],
+  json: [],
   // A leaf: a simulated instance knows nothing of the gateway.
   simulate: [],
   // Shows what these hold; a page knows nothing of the request path.

@@ -1,7 +1,7 @@
 // Chat completions, POST /v1/chat/completions: messages and deltas in choices, with the spellings of the
 // servers that offer it.
 
-import { isObject, type Json } from "../sse/assemble/answer.ts";
+import { isObject, type Json } from "../json/json.ts";
 import { ChatAssembler } from "../sse/assemble/chat.ts";
 import { askedByChat } from "./asked/chat.ts";
 import { promptOfChat } from "./asked/prompt.ts";

@@ -1,7 +1,7 @@
 // What chat and text completions have in common: chunks without names, `choices`, `usage`, `[DONE]`.
 
 import { openAiError, openAiErrorBody } from "../http/openai_error.ts";
-import { isObject, type Json, objectsIn, textOf } from "../sse/assemble/answer.ts";
+import { isObject, type Json, objectsIn, textOf } from "../json/json.ts";
 import type { BodyFields, End, StreamEvent, Usage } from "./dialect.ts";
 import { laxInteger } from "./lax.ts";
 import { placesIn } from "./text.ts";

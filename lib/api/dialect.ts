@@ -1,7 +1,8 @@
 // What an API is: where it is asked, how its requests, answers and errors look. One file for each API
 // holds all of it; what is done with it is left to the server, the forward loop, policies and records.
 
-import type { Answer, Assembler, Json } from "../sse/assemble/answer.ts";
+import type { Answer, Assembler } from "../sse/assemble/answer.ts";
+import type { Json } from "../json/json.ts";
 import type { Usage } from "./usage.ts";
 import type { Voice } from "./voice.ts";
 import type { Asked } from "./asked/conversation.ts";

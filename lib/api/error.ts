@@ -1,7 +1,7 @@
 // What an error text of an instance says: the one place that reads it, as a body or as the data of an
 // event. Facts only; what becomes of the request is the forward loop's to decide. Pure, never throws.
 
-import { isObject, type Json } from "../sse/assemble/answer.ts";
+import { isObject, type Json } from "../json/json.ts";
 import { errorWithin, type Fields, fieldsOf, parsedOrNull, tamed } from "./error/fields.ts";
 import {
   contextLengthIn,

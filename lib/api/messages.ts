@@ -1,6 +1,6 @@
 // Anthropic's Messages API, POST /v1/messages: named events, an answer in blocks, errors of its own shape.
 
-import { isObject, type Json, textOf } from "../sse/assemble/answer.ts";
+import { isObject, type Json, textOf } from "../json/json.ts";
 import { MessagesAssembler } from "../sse/assemble/messages.ts";
 import { askedByMessages } from "./asked/messages.ts";
 import { promptOfMessages } from "./asked/prompt_messages.ts";

@@ -2,7 +2,7 @@
 // response again in the last one. How an answer is closed in its middle is left to responses_end.ts.
 
 import { openAiErrorBody } from "../http/openai_error.ts";
-import { isObject, type Json, textOf } from "../sse/assemble/answer.ts";
+import { isObject, type Json, textOf } from "../json/json.ts";
 import { ResponsesAssembler } from "../sse/assemble/responses.ts";
 import { askedByResponses } from "./asked/responses.ts";
 import { promptOfResponses } from "./asked/prompt_responses.ts";

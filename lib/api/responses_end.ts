@@ -2,7 +2,7 @@
 // event holds the whole response, since clients live on it. What was sent of it is gathered here, for those
 // as well who go on with it.
 
-import { isObject, type Json, textOf } from "../sse/assemble/answer.ts";
+import { isObject, type Json, textOf } from "../json/json.ts";
 import type { End, StreamEvent, Usage } from "./dialect.ts";
 import { namedEvents } from "./wire.ts";
 

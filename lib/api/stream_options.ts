@@ -1,6 +1,6 @@
 // What a client wants of its stream (`stream_options`), read as vLLM reads it.
 
-import { isObject, type Json } from "../sse/assemble/answer.ts";
+import { isObject, type Json } from "../json/json.ts";
 import { laxTrue } from "./lax.ts";
 
 const decoder = new TextDecoder();

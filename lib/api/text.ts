@@ -1,6 +1,6 @@
 // A text and its place, from a field that may or may not hold one.
 
-import { isObject } from "../sse/assemble/answer.ts";
+import { isObject } from "../json/json.ts";
 import type { Channel, Text } from "./dialect.ts";
 
 export type Path = Text["path"];

@@ -1,7 +1,7 @@
 // Speaks an API in the middle of a streamed answer: what a model goes on to say, as the very events that
 // the first instance would have sent. One voice belongs to one answer and knows what the client has of it.
 
-import type { Json } from "../sse/assemble/answer.ts";
+import type { Json } from "../json/json.ts";
 import type { Usage } from "./usage.ts";
 
 export interface Voice {

@@ -1,6 +1,6 @@
 // Goes on speaking chat and text completions: chunks with the first chunk's names and time.
 
-import { isObject, type Json, objectsIn, textOf } from "../sse/assemble/answer.ts";
+import { isObject, type Json, objectsIn, textOf } from "../json/json.ts";
 import type { StreamEvent } from "./dialect.ts";
 import type { Usage } from "./usage.ts";
 import type { More, Voice, VoiceEnd } from "./voice.ts";

@@ -1,7 +1,7 @@
 // Goes on speaking Anthropic's Messages API as vLLM does: blocks of thinking, text and tool use, one open at
 // a time, then why it ended and what it cost.
 
-import { isObject, type Json, textOf } from "../sse/assemble/answer.ts";
+import { isObject, type Json, textOf } from "../json/json.ts";
 import type { StreamEvent } from "./dialect.ts";
 import type { Usage } from "./usage.ts";
 import type { Voice, VoiceEnd } from "./voice.ts";

@@ -1,7 +1,7 @@
 // Goes on speaking the Responses API as vLLM does: items of reasoning, message and function call, one open at
 // a time, each closed with its whole text, and the whole response in the last event.
 
-import type { Json } from "../sse/assemble/answer.ts";
+import type { Json } from "../json/json.ts";
 import type { StreamEvent } from "./dialect.ts";
 import { closing, gathered, type Item, note, type Sent, usageObject } from "./responses_end.ts";
 import type { Voice, VoiceEnd } from "./voice.ts";

@@ -1,6 +1,6 @@
 // Events as bytes, and bytes as events: what the APIs have in common on the wire.
 
-import { isObject, type Json } from "../sse/assemble/answer.ts";
+import { type Json, objectIn } from "../json/json.ts";
 import { parseEvents } from "../sse/parse.ts";
 import type { StreamEvent } from "./dialect.ts";
 
@@ -27,16 +27,5 @@ export function* eventsIn(chunks: Iterable<Uint8Array>): Generator<StreamEvent> 
       const json = objectIn(data);
       if (json !== null) yield event === undefined ? { data: json } : { name: event, data: json };
     }
-  }
-}
-
-/** The JSON object that an event's data is; null for any other data, which no answer is made of. */
-export function objectIn(data: string): Json | null {
-  try {
-    const json = JSON.parse(data);
-    return isObject(json) ? json : null;
-  } catch {
-    // `[DONE]`, or broken by the instance.
-    return null;
   }
 }

@@ -3,7 +3,7 @@
 
 import type { DecisionTaken } from "../process/pages/decisions.ts";
 import type { ExplainAnswer } from "../server/explain.ts";
-import { isObject } from "../sse/assemble/answer.ts";
+import { isObject } from "../json/json.ts";
 import { command } from "./command/command.ts";
 import { optional, repeated, toggle, withDefault } from "./command/flag.ts";
 import { path, text, whole } from "./command/kind.ts";

@@ -3,7 +3,7 @@
 
 import { expected } from "./command/kind.ts";
 import { printable } from "./printable.ts";
-import { isObject } from "../sse/assemble/answer.ts";
+import { isObject } from "../json/json.ts";
 
 export interface Probed {
   url: string;

@@ -4,7 +4,7 @@
 import { emptyList } from "../http/memory.ts";
 import type { TryOutcome } from "../observe/tally.ts";
 import type { Receipt } from "../pool/balancing/receipt.ts";
-import type { Json } from "../sse/assemble/answer.ts";
+import type { Json } from "../json/json.ts";
 import type { EventStore } from "../sse/event_store.ts";
 import type { Usage } from "../sse/usage.ts";
 

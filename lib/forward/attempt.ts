@@ -12,7 +12,7 @@ import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Rank } from "../pool/rank.ts";
 import type { Outcome } from "../pool/outlier.ts";
-import type { Json } from "../sse/assemble/answer.ts";
+import type { Json } from "../json/json.ts";
 import type { StreamFault } from "../sse/fault.ts";
 import type { SseObserver } from "../sse/observer.ts";
 import type { Usage } from "../sse/usage.ts";

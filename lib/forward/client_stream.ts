@@ -7,7 +7,7 @@ import type { ClientReply } from "../http/client.ts";
 import { header, type HeaderList } from "../http/message.ts";
 import { errorBodyAt } from "../api/dialects.ts";
 import { streamOptionsIn, wantsUsage } from "../api/stream_options.ts";
-import type { Json } from "../sse/assemble/answer.ts";
+import type { Json } from "../json/json.ts";
 import { isEventStream } from "../sse/detect.ts";
 import type { EventStore } from "../sse/event_store.ts";
 import type { SseObserver } from "../sse/observer.ts";

@@ -6,7 +6,7 @@ import { copied } from "../http/copied.ts";
 import { streamOptionsIn, wantsUsage } from "../api/stream_options.ts";
 import type { InstanceConfig } from "../config/config.ts";
 import { latin1Text } from "../http/latin1.ts";
-import { isObject, type Json } from "../sse/assemble/answer.ts";
+import { isObject, type Json } from "../json/json.ts";
 import type { IdKeeper } from "../sse/observer.ts";
 import { dataOf, eventEnd, hasOnlyFigures, inspect, USAGE } from "../sse/scan.ts";
 import { usageIn } from "../sse/usage.ts";

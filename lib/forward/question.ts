@@ -1,7 +1,7 @@
 // A small question to the instance that is about to be asked for an answer: how it splits a text into
 // tokens, how long its context is. The attempt puts it, within its own time limits.
 
-import type { Json } from "../sse/assemble/answer.ts";
+import type { Json } from "../json/json.ts";
 
 /**
  * Asks for `path` with a JSON body (GET where that is null), in which the model gets the name that the

@@ -5,8 +5,8 @@ import { errorInstead, type InstanceError, isErrorInstead, readError } from "../
 import type { Api } from "../api/api.ts";
 import { dialects } from "../api/dialects.ts";
 import { header } from "../http/message.ts";
-import { parsePythonJson } from "../http/python_json.ts";
-import { isObject, type Json } from "../sse/assemble/answer.ts";
+import { parsePythonJson } from "../json/python_json.ts";
+import { isObject, type Json } from "../json/json.ts";
 import { isEventStream, mediaType } from "../sse/detect.ts";
 import type { StreamFault } from "../sse/fault.ts";
 import type { SseObserver } from "../sse/observer.ts";

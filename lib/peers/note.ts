@@ -2,6 +2,7 @@
 // and how it is itself. As JSON, with the hashes as base64. What comes from outside is read here, within
 // limits; who may send it is left to the ways it comes.
 
+import { isObject } from "../json/json.ts";
 import type { StoredEntry } from "../pool/memory/stored_memory.ts";
 import { CHUNK_BYTES } from "../pool/prefix/chain.ts";
 
@@ -94,7 +95,7 @@ export function decodeNote(text: string): Note | Refusal {
     // Said by what is returned.
     return "malformed";
   }
-  if (!isRecord(value)) return "malformed";
+  if (!isObject(value)) return "malformed";
   if (value.form !== FORM) return "form";
   const { id, name, number, last } = value;
   const loads = listOf(value.loads, loadIn);
@@ -154,7 +155,7 @@ function sentIn(row: unknown): Sent | null {
 }
 
 function figuresIn(value: unknown): GatewayFigures | null {
-  if (!isRecord(value) || !isText(value.version)) return null;
+  if (!isObject(value) || !isText(value.version)) return null;
   const amount = (name: string) => isAmount(value[name]) ? value[name] : 0;
   return {
     version: value.version,
@@ -177,10 +178,6 @@ function listOf<T>(value: unknown, read: (row: unknown) => T | null): T[] | null
     list.push(one);
   }
   return list;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === "object";
 }
 
 /** Printable, since people and metrics are shown it. */

@@ -1,6 +1,6 @@
 // What policies need of the rest of the program: who counts tokens, who can be asked. The server has them.
 
-import type { Json } from "../sse/assemble/answer.ts";
+import type { Json } from "../json/json.ts";
 import type { Guard } from "./guard/guard.ts";
 import type { TokenCounter } from "./prompt/context.ts";
 

@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { hourFile, hoursOf } from "../observe/hour_files.ts";
 import { type Line, lineAt, linesBackwards } from "../observe/lines_backwards.ts";
-import { isObject, type Json, objectsIn, textOf } from "../sse/assemble/answer.ts";
+import { isObject, type Json, objectsIn, textOf } from "../json/json.ts";
 import { messagesIn, toolsIn } from "./export/recorded.ts";
 import { metaIn } from "./meta_in.ts";
 

@@ -3,7 +3,7 @@
 
 import type { Api } from "../api/api.ts";
 import type { Charged, Report, RequestOutcome } from "../observe/report.ts";
-import type { Json } from "../sse/assemble/answer.ts";
+import type { Json } from "../json/json.ts";
 import type { EventStore } from "../sse/event_store.ts";
 
 /** aborted: the client left. truncated: the answer broke off. failed: there was none. */

@@ -1,7 +1,7 @@
 // What a record is made of, in no format yet.
 
 import type { Message } from "../api/asked/conversation.ts";
-import type { Json } from "../sse/assemble/answer.ts";
+import type { Json } from "../json/json.ts";
 
 /** One conversation with its answer. */
 export interface Conversation {

@@ -1,6 +1,6 @@
 // Of whom and when a recorded line is, for those who must take it out.
 
-import { isObject, textOf } from "../sse/assemble/answer.ts";
+import { isObject, textOf } from "../json/json.ts";
 import type { LineFacts } from "./erase.ts";
 import { metaIn } from "./meta_in.ts";
 

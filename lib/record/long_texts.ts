@@ -3,7 +3,7 @@
 // for copying it.
 
 import { isUtf8 } from "node:buffer";
-import { stringEnd } from "../http/json_string.ts";
+import { stringEnd } from "../json/json_string.ts";
 import { latin1Text } from "../http/latin1.ts";
 
 /** Below this a body is parsed as it is. */

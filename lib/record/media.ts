@@ -1,7 +1,7 @@
 // Content of a message as one text, with the placeholders that LLaMA-Factory knows in the place of
 // pictures, sounds and films.
 
-import { isObject, type Json, textOf } from "../sse/assemble/answer.ts";
+import { isObject, type Json, textOf } from "../json/json.ts";
 import { jsonText } from "./json_text.ts";
 
 /** What the placeholders of one record stand for, in their order: addresses, or data: addresses. */

@@ -1,6 +1,7 @@
 // The `meta` of a record: how the answer came about, apart from what was said.
 
-import type { Answer, AnswerChoice, Json } from "../sse/assemble/answer.ts";
+import type { Answer, AnswerChoice } from "../sse/assemble/answer.ts";
+import type { Json } from "../json/json.ts";
 import type { Capture, Outcome } from "./capture.ts";
 
 /** Fields of a request that change what a model answers (OpenAI, vLLM, Anthropic). */

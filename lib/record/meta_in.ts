@@ -1,6 +1,6 @@
 // The `meta` of a recorded line, whichever version wrote it.
 
-import { isObject, type Json } from "../sse/assemble/answer.ts";
+import { isObject, type Json } from "../json/json.ts";
 
 /** `meta` is the JSON text of an object; it was the object itself before 1.1. {} where it is neither. */
 export function metaIn(record: Json): Json {

@@ -1,6 +1,6 @@
 // The `openai` form of a record: the messages as they were sent, nothing left out.
 
-import type { Json } from "../sse/assemble/answer.ts";
+import type { Json } from "../json/json.ts";
 import { jsonText } from "./json_text.ts";
 import type { Conversation } from "./conversation.ts";
 

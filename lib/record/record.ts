@@ -3,8 +3,9 @@
 
 import type { Asked, Message } from "../api/asked/conversation.ts";
 import { dialectOf } from "../api/dialects.ts";
-import { parsePythonJson } from "../http/python_json.ts";
-import { type Answer, type AnswerChoice, isObject, type Json } from "../sse/assemble/answer.ts";
+import { parsePythonJson } from "../json/python_json.ts";
+import type { Answer, AnswerChoice } from "../sse/assemble/answer.ts";
+import { isObject, type Json } from "../json/json.ts";
 import { EventStore } from "../sse/event_store.ts";
 import type { Capture } from "./capture.ts";
 import type { Conversation } from "./conversation.ts";

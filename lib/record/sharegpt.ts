@@ -2,7 +2,7 @@
 // then human or observation on odd places, gpt or function_call on even ones. Every record has the same
 // keys with values of the same types, since loaders infer a schema from the first megabytes of a file.
 
-import { isObject, type Json, objectsIn, textOf } from "../sse/assemble/answer.ts";
+import { isObject, type Json, objectsIn, textOf } from "../json/json.ts";
 import { jsonText, wellFormedJson } from "./json_text.ts";
 import { type Media, textWithMedia } from "./media.ts";
 import type { Conversation } from "./conversation.ts";

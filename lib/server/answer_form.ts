@@ -2,7 +2,7 @@
 // written otherwise without harm.
 
 import type { AnswerForm } from "../policy/answer/rules.ts";
-import { isObject } from "../sse/assemble/answer.ts";
+import { isObject } from "../json/json.ts";
 import type { Fields } from "./json_fields.ts";
 
 /** Fields of requests, of all APIs, that fix it. */

@@ -7,7 +7,7 @@ import { targetUrl } from "../forward/target.ts";
 import type { Fleet } from "../pool/fleet.ts";
 import type { Instance } from "../pool/instance.ts";
 import { GuardFault } from "../policy/guard/verdict.ts";
-import type { Json } from "../sse/assemble/answer.ts";
+import type { Json } from "../json/json.ts";
 import { askInstance } from "./ask_instance.ts";
 
 const encoder = new TextEncoder();

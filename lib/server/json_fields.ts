@@ -3,7 +3,7 @@
 // at in slices, so that others are served in between. What the fields mean is left to read.ts.
 
 import { Span } from "../forward/target.ts";
-import { stringEnd } from "../http/json_string.ts";
+import { stringEnd } from "../json/json_string.ts";
 import { emptyList } from "../http/memory.ts";
 import { JsonSyntaxError, literalEnd, WantedKeys } from "./json_tokens.ts";
 

@@ -2,7 +2,7 @@
 // but for a list of several prompts.
 
 import type { BodyFields, Dialect } from "../api/dialect.ts";
-import { stringEnd } from "../http/json_string.ts";
+import { stringEnd } from "../json/json_string.ts";
 import { emptyList } from "../http/memory.ts";
 import type { Part, Prompt } from "../pool/prefix/chain.ts";
 import type { Field, Fields } from "./json_fields.ts";

@@ -7,7 +7,7 @@ import { type PromptSize, sizeOf } from "../pool/prefix/prompt_size.ts";
 import type { TokenCounter } from "../policy/prompt/context.ts";
 import { elementsOf, placeOf } from "../policy/prompt/json_splice.ts";
 import type { PromptBody } from "../policy/prompt/prompt_body.ts";
-import type { Json } from "../sse/assemble/answer.ts";
+import type { Json } from "../json/json.ts";
 
 /** Asks for the tokens of a prompt in the form of `/tokenize`; null where nobody tells. */
 export type CountExactly = (model: string, prompt: Json) => Promise<number | null>;

@@ -1,10 +1,9 @@
 // Where an error stands in the JSON of an event or a body. What it means is left to lib/api/error.ts.
 
+import { isObject, type Json } from "../json/json.ts";
 import { isError } from "./meaning.ts";
 
 /** Parsed JSON whose fields nobody has checked yet. */
-type Json = Record<string, unknown>;
-
 /**
  * The object or text that says what went wrong, in every form that servers use: OpenAI's and vLLM's nested
  * object, vLLM's flat one (before 0.10.1) and SGLang's, a plain string (vLLM's 401), Anthropic's. null where
@@ -14,8 +13,4 @@ export function errorFields(data: Json): Json | string | null {
   const { error } = data;
   if ((typeof error === "string" || isObject(error)) && isError(error)) return error;
   return data.object === "error" || data.type === "error" ? data : null;
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

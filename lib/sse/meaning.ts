@@ -1,6 +1,7 @@
 // What an event means once it has been read in full, in every form in which servers send it. The usual
 // form is told by scan.ts from its bytes; both must come to the same.
 
+import { isObject, type Json } from "../json/json.ts";
 import {
   ABORT,
   APART,
@@ -16,8 +17,6 @@ import {
   STOPPING,
   USAGE,
 } from "./flags.ts";
-
-type Json = Record<string, unknown>;
 
 /** Events of the Responses, Messages, audio and image APIs whose type says all. */
 const TYPES: ReadonlyMap<string, number> = new Map([
@@ -222,10 +221,6 @@ function hasUsage(data: Json): boolean {
 
 function isFilled(value: unknown): boolean {
   return Array.isArray(value) && value.length > 0;
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function textOf(value: unknown): string {

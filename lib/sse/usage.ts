@@ -1,7 +1,7 @@
 // Token counts as they stand in an answer: in its text, found without parsing it, or in a body that is parsed.
 
 import { latin1Text } from "../http/latin1.ts";
-import { isObject, type Json } from "./assemble/answer.ts";
+import { isObject, type Json } from "../json/json.ts";
 
 /** Tokens, as a client is told. */
 export interface Usage {

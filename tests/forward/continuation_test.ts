@@ -7,7 +7,7 @@ import { Continuation } from "../../lib/forward/resume/continuation.ts";
 import { ChunkReplay } from "../../lib/forward/resume/replay_chunks.ts";
 import type { Mender } from "../../lib/forward/resume/mender.ts";
 import type { Sent } from "../../lib/forward/resume/plan.ts";
-import type { Json } from "../../lib/sse/assemble/answer.ts";
+import type { Json } from "../../lib/json/json.ts";
 
 const encoder = new TextEncoder();
 

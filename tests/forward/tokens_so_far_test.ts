@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { TokensAsk } from "../../lib/forward/resume/from_tokens.ts";
 import { TokenIds } from "../../lib/forward/resume/token_ids.ts";
 import { knownTokens, madeTokens } from "../../lib/forward/resume/tokens_so_far.ts";
-import type { Json } from "../../lib/sse/assemble/answer.ts";
+import type { Json } from "../../lib/json/json.ts";
 
 /** A tokenizer whose tokens are the bytes of UTF-8. */
 function bytesAsTokens(asked: [string, Json][] = []) {

@@ -1,6 +1,6 @@
 // The conversation in a chat completions request: its messages as they are.
 
-import { type Json, objectsIn } from "../../sse/assemble/answer.ts";
+import { type Json, objectsIn } from "../../json/json.ts";
 import type { Asked } from "./conversation.ts";
 
 export function askedByChat(body: Json): Asked {

@@ -1,6 +1,6 @@
 // The conversation in a text completions request: the prompt as the user's message.
 
-import type { Json } from "../../sse/assemble/answer.ts";
+import type { Json } from "../../json/json.ts";
 import type { Asked } from "./conversation.ts";
 
 /** `choice` is the index of the answer: each prompt of a list has `n` answers in a row. */

@@ -1,7 +1,7 @@
 // What a request asked, in one form for every API: OpenAI's chat messages. What was answered, and the
 // shape of a record, are added elsewhere.
 
-import { isObject, type Json } from "../../sse/assemble/answer.ts";
+import { isObject, type Json } from "../../json/json.ts";
 
 /** An OpenAI chat message; fields this program does not know stay in it. */
 export type Message = Json;

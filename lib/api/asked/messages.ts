@@ -1,6 +1,6 @@
 // The conversation in a request to Anthropic's Messages API, as chat messages.
 
-import { isObject, type Json, objectsIn, textOf } from "../../sse/assemble/answer.ts";
+import { isObject, type Json, objectsIn, textOf } from "../../json/json.ts";
 import { messageOf } from "../../sse/assemble/messages.ts";
 import { type Asked, type Message, nestedTool, objectOr, simplified } from "./conversation.ts";
 

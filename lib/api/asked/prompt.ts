@@ -1,7 +1,7 @@
 // A request's conversation as vLLM's `/tokenize` takes it, so that its ids are those of the prompt that vLLM
 // makes of the request itself. For the record a conversation is told in another way (conversation.ts).
 
-import { isObject, type Json, objectsIn } from "../../sse/assemble/answer.ts";
+import { isObject, type Json, objectsIn } from "../../json/json.ts";
 
 /** The body of `/tokenize` but for the model; null where the request's prompt cannot be made so. */
 export type Prompt = Json | null;

@@ -1,6 +1,6 @@
 // The prompt of a Messages request, as vLLM turns it into a chat.
 
-import { isObject, type Json, objectsIn, textOf } from "../../sse/assemble/answer.ts";
+import { isObject, type Json, objectsIn, textOf } from "../../json/json.ts";
 import { objectOr } from "./conversation.ts";
 import { type Prompt, templateOptions } from "./prompt.ts";
 

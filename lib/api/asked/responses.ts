@@ -1,6 +1,6 @@
 // The conversation in a Responses request: instructions and input items as chat messages.
 
-import { type Json, objectsIn, textOf } from "../../sse/assemble/answer.ts";
+import { type Json, objectsIn, textOf } from "../../json/json.ts";
 import { messageOf } from "../../sse/assemble/responses.ts";
 import { type Asked, type Message, nestedTool, simplified } from "./conversation.ts";
 

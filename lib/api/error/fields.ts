@@ -1,7 +1,7 @@
 // From an error text to its fields, whatever form the server gave it: JSON of any API, FastAPI's detail,
 // an error page, plain words. What the words mean is left to words.ts.
 
-import { isObject, type Json } from "../../sse/assemble/answer.ts";
+import { isObject, type Json } from "../../json/json.ts";
 import { errorFields } from "../../sse/error_fields.ts";
 
 /** Characters of a message that are kept. */

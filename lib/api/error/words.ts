@@ -1,7 +1,7 @@
 // The words by which servers say what is wrong: names of errors, prompts that do not fit, full queues, a
 // server on its way out. Each with whose words they are.
 
-import { isObject } from "../../sse/assemble/answer.ts";
+import { isObject } from "../../json/json.ts";
 import type { Fields } from "./fields.ts";
 
 /** Names of errors and the HTTP status that they stand for, written small and without separators. */

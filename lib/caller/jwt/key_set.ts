@@ -1,6 +1,7 @@
 // The public keys of who signs tokens: fetched where it publishes them, kept while it cannot be reached,
 // fetched anew when a token names one that is not known. Which tokens are good is told by tokens.ts.
 
+import { isObject } from "../../json/json.ts";
 import type { JSONWebKeySet } from "jose";
 
 /** A set is used for so long before it is fetched again, beside the requests. */
@@ -84,7 +85,7 @@ export class KeySet {
     const { issuer } = this.options;
     const url = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
     const said = await this.#json(url);
-    const { jwks_uri, issuer: named } = isRecord(said) ? said : {};
+    const { jwks_uri, issuer: named } = isObject(said) ? said : {};
     if (typeof jwks_uri !== "string" || !URL.canParse(jwks_uri)) {
       throw new Error(`${url} names no jwks_uri`);
     }
@@ -125,10 +126,6 @@ async function limitedText(response: Response, url: string): Promise<string> {
 }
 
 function isKeySet(value: unknown): value is JSONWebKeySet {
-  return isRecord(value) && Array.isArray(value.keys) && value.keys.every(isRecord) &&
+  return isObject(value) && Array.isArray(value.keys) && value.keys.every(isObject) &&
     value.keys.length > 0;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

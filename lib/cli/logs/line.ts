@@ -2,7 +2,7 @@
 
 import { localIso } from "../../alert/local_time.ts";
 import { type RecordSummary, summaryOf } from "../../record/browse.ts";
-import type { Json } from "../../sse/assemble/answer.ts";
+import type { Json } from "../../json/json.ts";
 import { printable } from "../printable.ts";
 
 /** When, who, how much, how it ended, what about. */

@@ -3,7 +3,7 @@
 import { fileOf, hoursIn, type RecordFolder, summaryOf } from "../../record/browse.ts";
 import { recordLines } from "../../record/export/lines.ts";
 import { hourName } from "../../observe/hour_name.ts";
-import type { Json } from "../../sse/assemble/answer.ts";
+import type { Json } from "../../json/json.ts";
 import type { Tail } from "./tail.ts";
 
 /** What is there already, by the time it began; of a folder with a tail up to that. */

@@ -1,7 +1,7 @@
 // What `logs` does: finds the records, shows those that are there, and goes on with what comes.
 
 import { type RecordFolder, summaryOf } from "../../record/browse.ts";
-import type { Json } from "../../sse/assemble/answer.ts";
+import type { Json } from "../../json/json.ts";
 import { dataDirOf, isReadable } from "../data_dir.ts";
 import { Interrupt } from "../interrupt.ts";
 import { besideRecords } from "./beside.ts";

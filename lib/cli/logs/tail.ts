@@ -2,7 +2,7 @@
 
 import { fileOf, hoursIn, type RecordFolder } from "../../record/browse.ts";
 import { endOfLastLine } from "../../record/record_file.ts";
-import { isObject, type Json } from "../../sse/assemble/answer.ts";
+import { isObject, type Json } from "../../json/json.ts";
 
 const LF = 10;
 

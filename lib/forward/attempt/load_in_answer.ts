@@ -2,7 +2,7 @@
 // how many requests wait there, and how full its KV cache is. Nobody but the gateway wants to know.
 
 import { header, type HeaderList } from "../../http/message.ts";
-import { isObject } from "../../sse/assemble/answer.ts";
+import { isObject } from "../../json/json.ts";
 
 const FORMAT = "endpoint-load-metrics-format";
 const REPORT = "endpoint-load-metrics";

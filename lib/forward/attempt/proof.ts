@@ -1,6 +1,6 @@
 // What the beginning of an instance's answer has proved: what the forward loop goes by.
 
-import type { Json } from "../../sse/assemble/answer.ts";
+import type { Json } from "../../json/json.ts";
 import type { SseObserver } from "../../sse/observer.ts";
 import type { Failure } from "../failure.ts";
 import type { TokenIds } from "../resume/token_ids.ts";

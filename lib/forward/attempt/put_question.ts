@@ -1,7 +1,7 @@
 // How a question is put to an instance (see question.ts), and what counts as its answer.
 
 import { joined } from "../../http/joined.ts";
-import { isObject, type Json } from "../../sse/assemble/answer.ts";
+import { isObject, type Json } from "../../json/json.ts";
 import { credentialsOf, requestHeaders } from "../header_rules.ts";
 import type { Instance } from "../../pool/instance.ts";
 import type { ForwardRequest } from "../request.ts";

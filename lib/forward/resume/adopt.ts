@@ -1,6 +1,7 @@
 // Chunks of a second stream under the names of the first.
 
-import type { Answer, Json } from "../../sse/assemble/answer.ts";
+import type { Answer } from "../../sse/assemble/answer.ts";
+import type { Json } from "../../json/json.ts";
 
 /** The first stream's name and time on a chunk of the second. */
 export function adopt(chunk: Json, first: Answer): Json {

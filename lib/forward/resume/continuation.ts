@@ -3,7 +3,7 @@
 // held until it is sure what they are.
 
 import type { Api } from "../../api/api.ts";
-import { isObject, type Json, objectsIn, textOf } from "../../sse/assemble/answer.ts";
+import { isObject, type Json, objectsIn, textOf } from "../../json/json.ts";
 import { isReason } from "../../sse/meaning.ts";
 import { adopt, isSaid, line, withoutRole } from "./adopt.ts";
 import type { Mended, Mender } from "./mender.ts";

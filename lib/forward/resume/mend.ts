@@ -2,8 +2,7 @@
 // and times are the first's. One object for each resumed stream; who mends is told by way and API.
 
 import type { Api } from "../../api/api.ts";
-import { objectIn } from "../../api/wire.ts";
-import type { Json } from "../../sse/assemble/answer.ts";
+import { type Json, objectIn } from "../../json/json.ts";
 import { parseEvents } from "../../sse/parse.ts";
 import type { Stage } from "../stage.ts";
 import { Continuation } from "./continuation.ts";

@@ -5,7 +5,8 @@ import type { Api } from "../../api/api.ts";
 import { dialectOf } from "../../api/dialects.ts";
 import type { ResumeWay } from "../../api/dialect.ts";
 import type { ResumeMode } from "../../config/config.ts";
-import { type Answer, isObject, type Json } from "../../sse/assemble/answer.ts";
+import type { Answer } from "../../sse/assemble/answer.ts";
+import { isObject, type Json } from "../../json/json.ts";
 import { ONE_RUN_OPTIONS } from "./one_run_options.ts";
 import type { TokenIds } from "./token_ids.ts";
 

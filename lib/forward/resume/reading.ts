@@ -1,7 +1,8 @@
 // How the raw text of an answer so far is to be read, proved by what the client has of it: a form that does
 // not give those very words is not the server's.
 
-import type { Answer, Json } from "../../sse/assemble/answer.ts";
+import type { Answer } from "../../sse/assemble/answer.ts";
+import type { Json } from "../../json/json.ts";
 import {
   emptyWhole,
   gathered,

@@ -2,13 +2,8 @@
 // and times are the first run's.
 
 import { eventsIn } from "../../api/wire.ts";
-import {
-  type AnswerChoice,
-  isObject,
-  type Json,
-  objectsIn,
-  textOf,
-} from "../../sse/assemble/answer.ts";
+import type { AnswerChoice } from "../../sse/assemble/answer.ts";
+import { isObject, type Json, objectsIn, textOf } from "../../json/json.ts";
 import { adopt, isSaid, line, withoutRole } from "./adopt.ts";
 import { Expected } from "./expected.ts";
 import type { Mended, Mender } from "./mender.ts";

@@ -1,7 +1,7 @@
 // A second run of Anthropic's Messages API: named events, the answer in blocks of text, thinking or tool
 // input, each of which must come again as far as the client has it.
 
-import { isObject, type Json, textOf } from "../../sse/assemble/answer.ts";
+import { isObject, type Json, textOf } from "../../json/json.ts";
 import { eventsIn } from "../../api/wire.ts";
 import { Expected } from "./expected.ts";
 import type { Mended, Mender } from "./mender.ts";

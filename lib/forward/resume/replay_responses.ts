@@ -1,7 +1,7 @@
 // A second run of the Responses API: what the client has must come again and is left out; ids, times and
 // the count of events are those of the first run.
 
-import { isObject, type Json, objectsIn, textOf } from "../../sse/assemble/answer.ts";
+import { isObject, type Json, objectsIn, textOf } from "../../json/json.ts";
 import { eventsIn } from "../../api/wire.ts";
 import { Expected } from "./expected.ts";
 import type { Mended, Mender } from "./mender.ts";

@@ -1,6 +1,6 @@
 // A request's body as JSON and back, without losing what JavaScript's numbers cannot hold.
 
-import type { Json } from "../../sse/assemble/answer.ts";
+import type { Json } from "../../json/json.ts";
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();

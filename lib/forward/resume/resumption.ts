@@ -5,7 +5,7 @@ import type { Api } from "../../api/api.ts";
 import { dialectOf } from "../../api/dialects.ts";
 import { eventsIn } from "../../api/wire.ts";
 import { assemble } from "../../sse/assemble/assemble.ts";
-import type { Json } from "../../sse/assemble/answer.ts";
+import type { Json } from "../../json/json.ts";
 import type { EventStore } from "../../sse/event_store.ts";
 import { CLOSELY, inspect, PLAIN, USAGE } from "../../sse/scan.ts";
 import type { Ask } from "../ask.ts";

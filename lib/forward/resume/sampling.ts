@@ -1,7 +1,7 @@
 // Options of a request that a continuation by token ids takes over as they are: the names of vLLM's
 // sampling parameters, which all its APIs share.
 
-import type { Json } from "../../sse/assemble/answer.ts";
+import type { Json } from "../../json/json.ts";
 
 const SAMPLING = [
   "temperature",

@@ -1,6 +1,6 @@
 // The probabilities in a chunk, token by token: a list of entries in chat, columns in text completions.
 
-import { isObject, type Json } from "../../sse/assemble/answer.ts";
+import { isObject, type Json } from "../../json/json.ts";
 
 /** Tokens of which `logprobs` tells. */
 export function entriesIn(logprobs: unknown): number {

@@ -3,7 +3,7 @@
 
 import type { Api } from "../../api/api.ts";
 import { dialectOf } from "../../api/dialects.ts";
-import { type Json, objectsIn, textOf } from "../../sse/assemble/answer.ts";
+import { type Json, objectsIn, textOf } from "../../json/json.ts";
 import type { Question } from "../question.ts";
 import { USUAL_MARKS, type Whole } from "./raw_text.ts";
 import type { TokenIds } from "./token_ids.ts";

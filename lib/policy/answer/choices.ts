@@ -2,8 +2,7 @@
 
 import type { Api } from "../../api/dialects.ts";
 import type { Text } from "../../api/dialect.ts";
-import { objectIn } from "../../api/wire.ts";
-import { isObject, type Json } from "../../sse/assemble/answer.ts";
+import { isObject, type Json, objectIn } from "../../json/json.ts";
 import { readEvent } from "../../sse/framing.ts";
 import { isReason } from "../../sse/meaning.ts";
 import { HeldEvent } from "./held.ts";

@@ -2,7 +2,7 @@
 // very bytes that came go out.
 
 import type { Text } from "../../api/dialect.ts";
-import { isObject, type Json } from "../../sse/assemble/answer.ts";
+import { isObject, type Json } from "../../json/json.ts";
 import { readEvent } from "../../sse/framing.ts";
 import { withValues } from "../prompt/json_splice.ts";
 import { edited } from "../text/edits.ts";

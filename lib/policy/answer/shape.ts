@@ -2,7 +2,7 @@
 // and for numbers that say nothing of it: it needs no parsing. What is not sure to be so is parsed.
 
 import type { Text } from "../../api/dialect.ts";
-import { objectIn } from "../../api/wire.ts";
+import { objectIn } from "../../json/json.ts";
 import { joined } from "../../http/joined.ts";
 import { latin1Text } from "../../http/latin1.ts";
 import { readEvent } from "../../sse/framing.ts";

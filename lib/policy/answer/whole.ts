@@ -3,8 +3,7 @@
 import type { Api } from "../../api/dialects.ts";
 import { dialectOf } from "../../api/dialects.ts";
 import type { Text } from "../../api/dialect.ts";
-import { objectIn } from "../../api/wire.ts";
-import { isObject, type Json } from "../../sse/assemble/answer.ts";
+import { isObject, type Json, objectIn } from "../../json/json.ts";
 import { withValues } from "../prompt/json_splice.ts";
 import { readWhole } from "../text/read_whole.ts";
 import type { PolicyTrail } from "../trail.ts";

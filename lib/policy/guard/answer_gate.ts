@@ -4,9 +4,9 @@
 import { type Api, dialectOf } from "../../api/dialects.ts";
 import type { Text } from "../../api/dialect.ts";
 import type { Usage } from "../../api/usage.ts";
-import { eventsIn, objectIn } from "../../api/wire.ts";
+import { eventsIn } from "../../api/wire.ts";
+import { isObject, type Json, objectIn } from "../../json/json.ts";
 import { joined } from "../../http/joined.ts";
-import { isObject, type Json } from "../../sse/assemble/answer.ts";
 import { EventStore } from "../../sse/event_store.ts";
 import { anyEventEnd, readEvent } from "../../sse/framing.ts";
 import { isReason } from "../../sse/meaning.ts";

@@ -2,7 +2,7 @@
 // breaker and its isolate; a plugin that does not work does not replace one that does.
 
 import type { OptionsOf, PolicyConfig, PolicyOptions } from "../../config/policies.ts";
-import type { Json } from "../../sse/assemble/answer.ts";
+import type { Json } from "../../json/json.ts";
 import { PluginGuard } from "../plugin/plugin_guard.ts";
 import { plainScript } from "../../config/plugin_script.ts";
 import { TrustedGuard } from "../plugin/trusted_guard.ts";

@@ -1,6 +1,6 @@
 // A model as a guard: one of the gateway's own pools, or another server.
 
-import type { Json } from "../../sse/assemble/answer.ts";
+import type { Json } from "../../json/json.ts";
 import { Breaker } from "./breaker.ts";
 import type { Guard } from "./guard.ts";
 import { type ModerationForm, questionBody, readJudged } from "./moderation_form.ts";

@@ -1,7 +1,7 @@
 // How guard models are asked, and how they write their verdicts: Qwen3Guard-Gen, Llama Guard, and endpoints
 // like OpenAI's moderations.
 
-import { isObject, type Json, objectsIn } from "../../sse/assemble/answer.ts";
+import { isObject, type Json, objectsIn } from "../../json/json.ts";
 import { GuardFault, type GuardText } from "./verdict.ts";
 
 export type ModerationForm = "qwen3guard" | "llama_guard" | "openai";

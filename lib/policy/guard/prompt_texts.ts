@@ -2,7 +2,7 @@
 // stands. Fields that this program does not know are read as well: what a guard did not see might be what
 // the model reads. What nobody can read as a text is told by its name.
 
-import { isObject, type Json } from "../../sse/assemble/answer.ts";
+import { isObject, type Json } from "../../json/json.ts";
 import type { JsonPath } from "../prompt/json_splice.ts";
 import type { PromptBody } from "../prompt/prompt_body.ts";
 import type { GuardText } from "./verdict.ts";

@@ -1,6 +1,6 @@
 // What a guard is asked and what it may answer: a plugin's or webhook's word, read with suspicion.
 
-import { isObject } from "../../sse/assemble/answer.ts";
+import { isObject } from "../../json/json.ts";
 
 export type GuardStage = "prompt" | "answer";
 

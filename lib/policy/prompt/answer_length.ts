@@ -2,7 +2,7 @@
 
 import type { Api } from "../../api/dialects.ts";
 import { laxInteger } from "../../api/lax.ts";
-import type { Json } from "../../sse/assemble/answer.ts";
+import type { Json } from "../../json/json.ts";
 
 /** Every name, in any API. */
 export const ANSWER_LENGTHS: readonly string[] = [

@@ -1,7 +1,7 @@
 // Changes single values, members and elements in the bytes of a JSON text. Everything else stays as the
 // client wrote it: big integers, floats, the order of keys, escapes. The text must be valid JSON.
 
-import { stringEnd } from "../../http/json_string.ts";
+import { stringEnd } from "../../json/json_string.ts";
 
 const QUOTE = 34;
 const COMMA = 44;

@@ -1,7 +1,7 @@
 // Policies of type `parameters`: what requests get that do not say, what they may say at most, what they
 // always get, and what they may not say. Numbers are read as vLLM reads them, from texts too.
 
-import { isObject, type Json } from "../../sse/assemble/answer.ts";
+import { isObject, type Json } from "../../json/json.ts";
 import { ANSWER_LENGTHS, answerLengthName, answerLengthNames } from "./answer_length.ts";
 import type { JsonPath } from "./json_splice.ts";
 import type { PromptBody } from "./prompt_body.ts";

@@ -3,7 +3,7 @@
 
 import type { Api } from "../../api/dialects.ts";
 import { RequestError } from "../../http/client.ts";
-import { isObject, type Json } from "../../sse/assemble/answer.ts";
+import { isObject, type Json } from "../../json/json.ts";
 import {
   type JsonPath,
   type ListChange,

@@ -3,7 +3,7 @@
 
 import type { Api } from "../../api/dialects.ts";
 import type { PolicyChannel } from "../../config/policy_common.ts";
-import { isObject, type Json } from "../../sse/assemble/answer.ts";
+import { isObject, type Json } from "../../json/json.ts";
 import type { JsonPath } from "./json_splice.ts";
 
 export interface PromptText {

@@ -1,6 +1,6 @@
 // Policies of type `rewrite`: other names for models, fields that are dropped, and blanks that say nothing.
 
-import { isObject } from "../../sse/assemble/answer.ts";
+import { isObject } from "../../json/json.ts";
 import type { JsonPath } from "./json_splice.ts";
 import type { PromptBody } from "./prompt_body.ts";
 

@@ -1,7 +1,7 @@
 // Summaries of old turns, made once for each beginning of a conversation: the turns that go stay the same for
 // many requests, and so does what stands for them.
 
-import { isObject, type Json, objectsIn } from "../../sse/assemble/answer.ts";
+import { isObject, type Json, objectsIn } from "../../json/json.ts";
 import { GuardFault } from "../guard/verdict.ts";
 
 const MAX_KEPT = 1000;

@@ -2,7 +2,7 @@
 // they stand once, however many gateways the request passes, and the same for every request of a model
 // and key, so that the instances' caches of prefixes stay warm.
 
-import { isObject, type Json } from "../../sse/assemble/answer.ts";
+import { isObject, type Json } from "../../json/json.ts";
 import type { JsonPath } from "./json_splice.ts";
 import type { PromptBody } from "./prompt_body.ts";
 

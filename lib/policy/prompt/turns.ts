@@ -2,7 +2,7 @@
 // it, calls of tools and their results included, so that neither is ever left without the other.
 
 import type { Api } from "../../api/dialects.ts";
-import { isObject, type Json } from "../../sse/assemble/answer.ts";
+import { isObject, type Json } from "../../json/json.ts";
 
 /** Elements of the list, by their indices. */
 export interface Turn {

@@ -3,7 +3,7 @@
 // the first one is written, since loaders believe the first megabytes of a file.
 
 import { lengthNow } from "../../observe/packed_file.ts";
-import type { Json } from "../../sse/assemble/answer.ts";
+import type { Json } from "../../json/json.ts";
 import type { ExportFormat } from "./formats.ts";
 import { recordLines } from "./lines.ts";
 

@@ -1,6 +1,6 @@
 // How the entries of an export stand in its file.
 
-import type { Json } from "../../sse/assemble/answer.ts";
+import type { Json } from "../../json/json.ts";
 import { jsonText } from "../json_text.ts";
 
 /** Gives the pieces of a file, one after the other; null where there is nothing to write yet. */

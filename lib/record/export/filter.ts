@@ -1,7 +1,7 @@
 // Which records an export takes.
 
 import { createHash } from "node:crypto";
-import { type Json, objectsIn, textOf } from "../../sse/assemble/answer.ts";
+import { type Json, objectsIn, textOf } from "../../json/json.ts";
 import { metaIn } from "../meta_in.ts";
 
 /** Options as they were written on the command line. */

@@ -2,7 +2,7 @@
 // form every entry has the same keys with values of the same types; where the values of a list differ
 // in their keys (tools, arguments of calls), they are JSON text.
 
-import { type Json, objectsIn, textOf } from "../../sse/assemble/answer.ts";
+import { type Json, objectsIn, textOf } from "../../json/json.ts";
 import { jsonText } from "../json_text.ts";
 import { type Media, textWithMedia } from "../media.ts";
 import { type Encoder, jsonArray, jsonLines } from "./encoder.ts";

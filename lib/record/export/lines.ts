@@ -1,7 +1,7 @@
 // Reads a file of records line by line, packed or not.
 
 import { readLines } from "../../observe/packed_file.ts";
-import { isObject, type Json } from "../../sse/assemble/answer.ts";
+import { isObject, type Json } from "../../json/json.ts";
 
 const LF = 10;
 

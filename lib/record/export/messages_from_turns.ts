@@ -1,7 +1,7 @@
 // ShareGPT turns back to OpenAI messages, for records that were written in ShareGPT form. Ids of tool
 // calls were not kept there and are made anew.
 
-import { isObject, type Json, objectsIn, textOf } from "../../sse/assemble/answer.ts";
+import { isObject, type Json, objectsIn, textOf } from "../../json/json.ts";
 import type { Media } from "../media.ts";
 
 const ROLES: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
 // A data set as a Parquet file: its types stand in the file, so that no loader has to guess them.
 
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
-import type { Json } from "../../sse/assemble/answer.ts";
+import type { Json } from "../../json/json.ts";
 import type { Encoder } from "./encoder.ts";
 
 type SchemaElement = ConstructorParameters<typeof ParquetWriter>[0]["schema"][number];

@@ -1,6 +1,6 @@
 // What stands in a recorded line, whichever form and version it was written in.
 
-import { isObject, type Json, objectsIn, textOf } from "../../sse/assemble/answer.ts";
+import { isObject, type Json, objectsIn, textOf } from "../../json/json.ts";
 import { jsonText } from "../json_text.ts";
 import type { Media } from "../media.ts";
 import { metaIn } from "../meta_in.ts";

@@ -1,7 +1,7 @@
 // How much work a capture is. What is little is turned into a record between requests; what is much,
 // out of the way of all requests; what is too much, not at all.
 
-import { stringEnd } from "../../http/json_string.ts";
+import { stringEnd } from "../../json/json_string.ts";
 import { EventStore } from "../../sse/event_store.ts";
 import type { Capture } from "../capture.ts";
 

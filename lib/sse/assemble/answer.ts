@@ -1,11 +1,9 @@
 // What an answer is once its deltas are put together, the same for every API. What was asked, and the
 // shape of a record, are left to lib/record.
 
+import { type Json, textOf } from "../../json/json.ts";
 import { errorFields } from "../error_fields.ts";
 import { isReason } from "../meaning.ts";
-
-/** Parsed JSON whose fields nobody has checked yet. */
-export type Json = Record<string, unknown>;
 
 export interface ToolCall {
   id: string;
@@ -72,20 +70,6 @@ export function reasonOf(value: unknown): string | null {
 /** "abort" and "error" are how vLLM says that it gave up. */
 export function isRealEnd(finishReason: string | null): boolean {
   return finishReason !== null && finishReason !== "abort" && finishReason !== "error";
-}
-
-export function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** The objects among `value`, when it is a list; what else stands there is passed over. */
-export function objectsIn(value: unknown): Json[] {
-  return Array.isArray(value) ? value.filter(isObject) : [];
-}
-
-/** The text of a field; "" for null, for a missing one and for anything that is no text. */
-export function textOf(value: unknown): string {
-  return typeof value === "string" ? value : "";
 }
 
 /** The words of an error event or body, in full; undefined when `data` is no error. */

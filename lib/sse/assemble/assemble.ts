@@ -1,12 +1,13 @@
 // Feeds the assembler of an API: from the events of a stream step by step, so that
 // the caller may let others run in between, or from a whole body.
 
-import { parsePythonJson } from "../../http/python_json.ts";
+import { parsePythonJson } from "../../json/python_json.ts";
 import type { EventStore } from "../event_store.ts";
 import { MALFORMED } from "../flags.ts";
 import { meaningOf } from "../meaning.ts";
 import { parseEvents } from "../parse.ts";
-import { type Answer, type Assembler, isObject, type Json } from "./answer.ts";
+import type { Answer, Assembler } from "./answer.ts";
+import { isObject, type Json } from "../../json/json.ts";
 import { PlainText } from "./plain_text.ts";
 
 const decoder = new TextDecoder();

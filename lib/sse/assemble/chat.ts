@@ -6,13 +6,10 @@ import {
   type AnswerMessage,
   type Assembler,
   errorIn,
-  isObject,
   isRealEnd,
-  type Json,
-  objectsIn,
   reasonOf,
-  textOf,
 } from "./answer.ts";
+import { isObject, type Json, objectsIn, textOf } from "../../json/json.ts";
 import { mergeField } from "./fields.ts";
 import { ToolCalls } from "./tool_calls.ts";
 

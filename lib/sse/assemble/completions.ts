@@ -5,13 +5,10 @@ import {
   type AnswerChoice,
   type Assembler,
   errorIn,
-  isObject,
   isRealEnd,
-  type Json,
-  objectsIn,
   reasonOf,
-  textOf,
 } from "./answer.ts";
+import { isObject, type Json, objectsIn, textOf } from "../../json/json.ts";
 
 interface OpenChoice {
   text: string[];

@@ -1,7 +1,7 @@
 // Merges fields that this program does not know: whatever an instance streams, now or in a later
 // version, ends up whole in the message.
 
-import { isObject, type Json } from "./answer.ts";
+import { isObject, type Json } from "../../json/json.ts";
 
 /**
  * Joins `value` to the field `name` of `target`: text is appended, lists are continued, objects are

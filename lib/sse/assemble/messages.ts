@@ -5,14 +5,11 @@ import {
   type AnswerMessage,
   type Assembler,
   errorIn,
-  isObject,
   isRealEnd,
-  type Json,
-  objectsIn,
   reasonOf,
-  textOf,
   type ToolCall,
 } from "./answer.ts";
+import { isObject, type Json, objectsIn, textOf } from "../../json/json.ts";
 
 interface OpenBlock {
   block: Json;

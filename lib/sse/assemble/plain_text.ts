@@ -3,7 +3,7 @@
 
 import { latin1Text } from "../../http/latin1.ts";
 import type { EventStep } from "../event_store.ts";
-import { isObject, type Json, objectsIn } from "./answer.ts";
+import { isObject, type Json, objectsIn } from "../../json/json.ts";
 
 const QUOTE = 34;
 const BACKSLASH = 92;

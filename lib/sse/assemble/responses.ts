@@ -6,13 +6,10 @@ import {
   type AnswerMessage,
   type Assembler,
   errorIn,
-  isObject,
   isRealEnd,
-  type Json,
-  objectsIn,
-  textOf,
   type ToolCall,
 } from "./answer.ts";
+import { isObject, type Json, objectsIn, textOf } from "../../json/json.ts";
 
 const END_EVENTS = new Set([
   "response.completed",

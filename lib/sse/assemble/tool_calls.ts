@@ -1,6 +1,7 @@
 // Tool calls from their fragments, with the habits of the servers that send them.
 
-import { isObject, type Json, textOf, type ToolCall } from "./answer.ts";
+import type { ToolCall } from "./answer.ts";
+import { isObject, type Json, textOf } from "../../json/json.ts";
 import { mergeField } from "./fields.ts";
 
 interface OpenCall {

@@ -8,7 +8,7 @@ import { recordLines } from "../../../record/export/lines.ts";
 import { turnsIn } from "../../../record/export/recorded.ts";
 import { metaIn } from "../../../record/meta_in.ts";
 import type { Turn } from "../../../record/sharegpt.ts";
-import type { Json } from "../../../sse/assemble/answer.ts";
+import type { Json } from "../../../json/json.ts";
 import { usageIn } from "../../../sse/usage.ts";
 
 export interface Arrival {
