@@ -17,25 +17,30 @@ export class Deadline implements Enrolled {
 
 /** The clock of one isolate. */
 export class DeadlineClock {
-  /**
-   * Milliseconds in which the loop ran, as of the last tick: cheap to read, at most a tick old while
-   * deadlines are open. Only to be compared with itself.
-   */
-  now: number;
+  #now: number;
   /** In which the loop was held up. */
   #lostMs = 0;
   readonly #open = new Roll<Deadline>();
   #timer: ReturnType<typeof setInterval> | null = null;
 
   constructor(private readonly read: () => number = () => performance.now()) {
-    this.now = read();
+    this.#now = read();
+  }
+
+  /**
+   * Milliseconds in which the loop ran, as of the last tick: cheap to read while deadlines are open, and at
+   * most a tick old. Only to be compared with itself.
+   */
+  get now(): number {
+    if (this.#timer === null) this.#now = this.read() - this.#lostMs;
+    return this.#now;
   }
 
   /** Watches a deadline until `remove`. It expires at most once. */
   add(deadline: Deadline): void {
     this.#open.add(deadline);
     if (this.#timer !== null) return;
-    this.now = this.read() - this.#lostMs;
+    this.#now = this.read() - this.#lostMs;
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
@@ -53,19 +58,19 @@ export class DeadlineClock {
    * that the clock stands still for it, and with it all that is reckoned from the clock.
    */
   #tick(): void {
-    const before = this.now;
-    this.now = this.read() - this.#lostMs;
+    const before = this.#now;
+    this.#now = this.read() - this.#lostMs;
     if (this.#open.size === 0) return this.close();
-    const lateMs = this.now - before - TICK_MS;
+    const lateMs = this.#now - before - TICK_MS;
     if (lateMs > LATE_MS) {
       this.#lostMs += lateMs;
-      this.now -= lateMs;
+      this.#now -= lateMs;
       return;
     }
-    const due = this.#open.all.filter((deadline) => this.now >= deadline.at);
+    const due = this.#open.all.filter((deadline) => this.#now >= deadline.at);
     for (const deadline of due) {
       // Another one's end may have removed or moved it.
-      if (deadline.place < 0 || this.now < deadline.at) continue;
+      if (deadline.place < 0 || this.#now < deadline.at) continue;
       this.remove(deadline);
       deadline.onExpire();
     }

@@ -45,6 +45,18 @@ Deno.test("a limit that is put back after the loop was held up has not lost that
   assert.ok(expiredAt >= 2950, `after ${expiredAt} ms`);
 });
 
+Deno.test("the clock goes on while there is no limit to watch", () => {
+  let time = 0;
+  const clock = new DeadlineClock(() => time);
+  time = 300_000;
+  assert.equal(clock.now, 300_000);
+  const deadline = new Deadline(() => {});
+  clock.add(deadline);
+  time = 300_010;
+  assert.equal(clock.now, 300_000, "as of the last tick");
+  clock.close();
+});
+
 Deno.test("a limit passes when its time has come", async () => {
   const clock = new DeadlineClock();
   let expired = false;
