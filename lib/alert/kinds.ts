@@ -39,7 +39,7 @@ export const KINDS: Readonly<Record<AlertKind, Kind>> = {
 };
 
 /** Kinds whose end has a name of its own. */
-export const ENDED_BY: Readonly<Partial<Record<AlertKind, AlertKind>>> = {
+const ENDED_BY: Readonly<Partial<Record<AlertKind, AlertKind>>> = {
   instance_ejected: "instance_recovered",
   instance_down: "instance_recovered",
   instance_hung: "instance_recovered",

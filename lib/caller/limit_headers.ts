@@ -92,7 +92,7 @@ function addAnthropic(
 }
 
 /** `120ms`, `1s`, `6m0s`, as OpenAI writes them. */
-export function span(ms: number): string {
+function span(ms: number): string {
   if (ms < 1000) return `${Math.ceil(ms)}ms`;
   const seconds = Math.ceil(ms / 1000);
   return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;

@@ -31,7 +31,7 @@ export function progress(total: number): Progress {
 }
 
 /** Such as `[######----]  60%`. Files may grow while they are read: never above 100 %. */
-export function bar(done: number, total: number): string {
+function bar(done: number, total: number): string {
   const share = Math.min(1, done / total);
   const full = Math.floor(share * WIDTH);
   const percent = `${Math.floor(share * 100)}%`.padStart(4);

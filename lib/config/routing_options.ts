@@ -16,7 +16,7 @@ const sessionName = z.string().min(1).max(100).refine(
   "names a single request, not a session",
 );
 
-export const sessionOptions = z.strictObject({
+const sessionOptions = z.strictObject({
   headers: z.array(sessionName.regex(/^[\w!#$%&'*+.^`|~-]+$/, "expected the name of a header")).max(
     16,
   )

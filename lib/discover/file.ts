@@ -105,7 +105,7 @@ async function read(path: string): Promise<string> {
 }
 
 /** What a text lists. Throws Unusable: one that is half written is no list. */
-export function targetsIn(text: string): Target[] {
+function targetsIn(text: string): Target[] {
   if (text.trim() === "") throw new Unusable("the file is empty; no instances would be []");
   let value: unknown;
   try {

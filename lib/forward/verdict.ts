@@ -209,7 +209,7 @@ export function wordsOf(fault: StreamFault): string {
 }
 
 /** Seconds from a Retry-After header, a number or an HTTP date; null when there is none that makes sense. */
-export function parseRetryAfter(value: string | undefined): number | null {
+function parseRetryAfter(value: string | undefined): number | null {
   if (value === undefined) return null;
   if (/^\d{1,9}(\.\d+)?$/.test(value)) return Number(value);
   // Date.parse takes nearly anything, a negative number for a year; HTTP's dates begin with a weekday.

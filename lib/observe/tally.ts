@@ -18,24 +18,24 @@ import {
 export type { TryOutcome } from "./report.ts";
 
 /** Upper bounds in seconds: from a cached prompt on a small model to a queue at its limit. */
-export const FIRST_TOKEN_BOUNDS: readonly number[] = [
+const FIRST_TOKEN_BOUNDS: readonly number[] = [
   ...[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
 ];
 /** Upper bounds in seconds: from an embedding to a long chain of thought. */
-export const DURATION_BOUNDS: readonly number[] = [
+const DURATION_BOUNDS: readonly number[] = [
   ...[0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300],
 ];
 /** Upper bounds in seconds; people read about 10 tokens a second. */
-export const INTER_TOKEN_BOUNDS: readonly number[] = [
+const INTER_TOKEN_BOUNDS: readonly number[] = [
   ...[0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5],
 ];
 /** Upper bounds in tokens a second. */
-export const TOKENS_PER_SECOND_BOUNDS: readonly number[] = [
+const TOKENS_PER_SECOND_BOUNDS: readonly number[] = [
   ...[5, 10, 20, 30, 50, 75, 100, 200],
 ];
 
 /** Label of models and instances that the configuration does not name (any more). */
-export const OTHER = "other";
+const OTHER = "other";
 /** Label of requests that named no model, or that no instance answered. */
 export const NONE = "none";
 
@@ -90,7 +90,7 @@ export class InstanceCounts extends Counts {
 }
 
 /** Requests of one model that one instance answered. */
-export class PairCounts {
+class PairCounts {
   /** By route, then by status, then by outcome in the order of OUTCOMES. */
   readonly routes = new Map<string, Map<string, number[]>>();
   promptTokens = 0;
@@ -98,7 +98,7 @@ export class PairCounts {
 }
 
 /** What is counted of one model. */
-export class ModelCounts extends Counts {
+class ModelCounts extends Counts {
   readonly pairs = new Map<string, PairCounts>();
 }
 

@@ -6,7 +6,7 @@ import { TextBuffer } from "../observe/text_buffer.ts";
 /** Bytes from which a piece is not copied to stand beside others. */
 const LARGE_BYTES = 256 * 1024;
 
-export class Batch {
+class Batch {
   lines = 0;
   /** Captures whose lines are here. */
   captures = 0;

@@ -10,13 +10,13 @@ const WRITE_BYTES = 4 * 1024 * 1024;
 const LF = 10;
 
 /** Where lines that were cut off by a crash go, below the data folder. */
-export const TORN_FOLDER = "incomplete";
+const TORN_FOLDER = "incomplete";
 
 /** Where conversations lie as they were before policies changed them, for the gateway's own user alone. */
 export const FLAGGED_FOLDER = "flagged";
 
 /** An append that failed; nothing of it is left in the file. */
-export class AppendError extends Error {
+class AppendError extends Error {
   constructor(readonly path: string, override readonly cause: unknown) {
     super(`${path}: ${cause instanceof Error ? cause.message : cause}`);
     this.name = "AppendError";
@@ -99,7 +99,7 @@ async function writeWhole(
  * Cuts a last line without its end off the file and keeps it under TORN_FOLDER. Returns the size of
  * the file after that.
  */
-export async function mend(dataDir: string, path: string, size: number): Promise<number> {
+async function mend(dataDir: string, path: string, size: number): Promise<number> {
   using file = await Deno.open(path, { read: true, write: true });
   const whole = await endOfLastLine(file, size);
   if (whole === size) return size;

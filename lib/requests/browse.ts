@@ -18,7 +18,7 @@ export interface RequestPage {
   readonly reached: number | null;
 }
 
-export const PAGE = 50;
+const PAGE = 50;
 /** What a search takes for one page, and reads; it goes on with the cursor. */
 const MAX_MS = 25;
 const MAX_SCANNED = 8 * 1024 * 1024;

@@ -76,7 +76,7 @@ export function isMeant(filter: RequestFilter, story: Story): boolean {
 }
 
 /** A client that left is no failure. */
-export function isFailing({ outcome }: Pick<Story, "outcome">): boolean {
+function isFailing({ outcome }: Pick<Story, "outcome">): boolean {
   return FAILING.includes(outcome);
 }
 

@@ -175,7 +175,7 @@ function sameHost(origin: string, host: string | undefined): boolean {
     new URL(origin).host === host.toLowerCase();
 }
 
-export function isLoopback(address: string): boolean {
+function isLoopback(address: string): boolean {
   return /^(127(\.\d{1,3}){3}|::1|::ffff:127(\.\d{1,3}){3})$/.test(address);
 }
 

@@ -108,7 +108,7 @@ export class StoredResponses {
 class NotThere extends Error {}
 
 /** The id of a response, from the beginning of its body or first event. */
-export function responseIdIn(bytes: Uint8Array): string | null {
+function responseIdIn(bytes: Uint8Array): string | null {
   const text = new TextDecoder("latin1").decode(bytes.subarray(0, 4096));
   return /"id"\s*:\s*"(resp_[A-Za-z0-9_-]{1,190})"/.exec(text)?.[1] ?? null;
 }

@@ -24,7 +24,7 @@ export interface ChatRequest {
 }
 
 /** The messages of a body. Throws ApiError 400. */
-export function readMessages(body: Json): ChatMessage[] {
+function readMessages(body: Json): ChatMessage[] {
   const { messages } = body;
   if (messages === undefined) throw invalidBody("missing", "messages", "Field required");
   if (!Array.isArray(messages)) {

@@ -4,7 +4,7 @@ import { scramble } from "./model.ts";
 import { tokenText } from "./tokenizer.ts";
 
 /** The log probability of a token, always below 0. */
-export function logprob(id: number): number {
+function logprob(id: number): number {
   return -((scramble(id) >>> 0) % 997 + 1) / 1000;
 }
 

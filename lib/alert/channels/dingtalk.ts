@@ -44,14 +44,14 @@ export class DingtalkChannel implements Messenger {
 }
 
 /** With `timestamp` in milliseconds, and `sign` over it and the secret, in the query. */
-export async function signedUrl(url: string, secret: string, atMs: number): Promise<string> {
+async function signedUrl(url: string, secret: string, atMs: number): Promise<string> {
   const signed = new URL(url);
   signed.searchParams.set("timestamp", String(atMs));
   signed.searchParams.set("sign", await hmacSha256(secret, `${atMs}\n${secret}`));
   return signed.href;
 }
 
-export function dingtalkBody(notice: Notice): Record<string, unknown> {
+function dingtalkBody(notice: Notice): Record<string, unknown> {
   const title = cut(titleOf(notice), TITLE_CHARS);
   const lines = textOf(notice).split("\n").map((line) => `> ${inert(line)}`).join("\n>\n");
   return {

@@ -52,14 +52,14 @@ export class FeishuChannel implements Messenger {
 }
 
 /** The seconds and the secret are the key, and what is signed is empty. */
-export async function signatureOf(
+async function signatureOf(
   secret: string,
   atS: number,
 ): Promise<{ timestamp: string; sign: string }> {
   return { timestamp: String(atS), sign: await hmacSha256(`${atS}\n${secret}`, "") };
 }
 
-export function feishuBody(notice: Notice): Record<string, unknown> {
+function feishuBody(notice: Notice): Record<string, unknown> {
   const plain = (content: string) => ({ tag: "plain_text", content });
   return {
     msg_type: "interactive",

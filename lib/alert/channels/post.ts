@@ -78,7 +78,7 @@ async function beginning(response: Response): Promise<string> {
 }
 
 /** ": …" of what was answered; empty where that was nothing. */
-export function shownText(text: string): string {
+function shownText(text: string): string {
   const line = oneLine(text).slice(0, SHOWN_CHARS);
   return line === "" ? "" : `: ${line}`;
 }

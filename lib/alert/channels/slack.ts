@@ -29,7 +29,7 @@ export class SlackChannel implements Messenger {
   }
 }
 
-export function slackBody(notice: Notice): Record<string, unknown> {
+function slackBody(notice: Notice): Record<string, unknown> {
   const title = `${SIGNS[moodOf(notice)]} ${titleOf(notice)}`;
   const text = textOf(notice);
   return {

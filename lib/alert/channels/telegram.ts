@@ -46,7 +46,7 @@ function withRetryAfter(error: ChannelError): ChannelError {
   return new ChannelError(error.message, error.passing, Number(found[1]));
 }
 
-export function telegramBody(notice: Notice): Record<string, unknown> {
+function telegramBody(notice: Notice): Record<string, unknown> {
   const title = escaped(cut(`${SIGNS[moodOf(notice)]} ${titleOf(notice)}`, TITLE_CHARS));
   const text = escaped(cut(textOf(notice), TEXT_CHARS));
   return {

@@ -26,7 +26,7 @@ export class WebhookChannel implements Messenger {
 }
 
 /** `{version, source, title, text, alerts: [{time, kind, subject, …}], more}` */
-export function webhookBody(notice: Notice): Record<string, unknown> {
+function webhookBody(notice: Notice): Record<string, unknown> {
   const { source, alerts, left } = notice;
   return {
     version: 1,

@@ -40,7 +40,7 @@ export class WecomChannel implements Messenger {
   }
 }
 
-export function wecomBody(notice: Notice): Record<string, unknown> {
+function wecomBody(notice: Notice): Record<string, unknown> {
   const head = `**<font color="${COLOURS[moodOf(notice)]}">${inert(titleOf(notice))}</font>**\n`;
   const facts = `\n<font color="comment">${inert(factsOf(notice))}</font>`;
   const quoted = textOf(notice).split("\n").map((line) => `> ${inert(line)}`).join("\n");

@@ -45,7 +45,7 @@ export interface StoreEvents {
 }
 
 /** Why a question has no answer. */
-export class StoreError extends Error {
+class StoreError extends Error {
   override readonly name = "StoreError";
 }
 

@@ -2,7 +2,7 @@
 // integers: a million times 0.1 are 100,000, and a token for 0.05 per million is no rounding error.
 
 /** Parts of a unit of money that are told apart. */
-export const NANOS = 1_000_000_000;
+const NANOS = 1_000_000_000;
 
 /** How many numbers an amount is; the order in which `into` and `from` have them. */
 export const NUMBERS = 7;

@@ -8,7 +8,7 @@ const MAX_KEYS = 1000;
 const OTHER = "other";
 
 /** Of one key. */
-export class KeySeen {
+class KeySeen {
   /** Requests by outcome. */
   readonly outcomes = new Map<string, number>();
   /** Tokens by model. */

@@ -10,7 +10,7 @@ import { Amount, NUMBERS } from "./amount.ts";
 import type { CounterName } from "./counter_name.ts";
 
 /** Sums of keys and groups by period that are kept at once. */
-export const MAX_COUNTERS = 262_144;
+const MAX_COUNTERS = 262_144;
 /** Different rows that may be booked between two writes, and their names' length together. */
 const MAX_ROWS = 8192;
 const MAX_ROW_CHARS = 1_048_576;

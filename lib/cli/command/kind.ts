@@ -68,6 +68,6 @@ export function oneOf<const T extends string>(placeholder: string, words: readon
 }
 
 /** `a, b or c` */
-export function listed(words: readonly string[]): string {
+function listed(words: readonly string[]): string {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 }

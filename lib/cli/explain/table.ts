@@ -108,7 +108,7 @@ export function trace(decisions: readonly DecisionTaken[]): string {
 }
 
 /** Lines with the columns of `texts` to the left and the others to the right. */
-export function tableOf(
+function tableOf(
   heads: readonly string[],
   rows: readonly string[][],
   texts: ReadonlySet<number>,

@@ -21,7 +21,7 @@ export function nameIn(operands: readonly string[]): string {
 }
 
 /** Does `work`; what it throws is said, in one line. */
-export async function saying(work: () => Promise<void>): Promise<number> {
+async function saying(work: () => Promise<void>): Promise<number> {
   try {
     await work();
     return 0;

@@ -44,7 +44,7 @@ export function patternRun(given: UserPattern): RunKind {
 }
 
 /** The characters that every match begins with; "" where that is not plain to see. */
-export function beginningOf(pattern: string): string {
+function beginningOf(pattern: string): string {
   if (pattern.includes("|")) return "";
   const plain = /^[A-Za-z0-9_ \-#@:/\u4e00-\u9fff]+/.exec(pattern)?.[0] ?? "";
   // What may be missing or come again is no part of it.

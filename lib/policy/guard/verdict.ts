@@ -22,7 +22,7 @@ export interface GuardQuestion {
   readonly final: boolean;
 }
 
-export const GUARD_ACTIONS = ["reject", "cut", "mask", "replace", "flag"] as const;
+const GUARD_ACTIONS = ["reject", "cut", "mask", "replace", "flag"] as const;
 export type GuardAction = typeof GUARD_ACTIONS[number];
 
 export type Verdict =

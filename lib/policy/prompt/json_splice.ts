@@ -34,7 +34,7 @@ export interface Element {
 }
 
 /** The members of the object that begins at `open`; none where no object begins there. */
-export function membersOf(bytes: Uint8Array, open: number): Member[] {
+function membersOf(bytes: Uint8Array, open: number): Member[] {
   const members: Member[] = [];
   if (bytes[open] !== OPEN_OBJECT) return members;
   let at = afterBlanks(bytes, open + 1);

@@ -5,7 +5,7 @@ import type { JsonPath } from "./json_splice.ts";
 import type { PromptBody } from "./prompt_body.ts";
 
 /** Blanks and empty lines that are more than one, but not the indents of lines or code between fences. */
-export function collapsed(text: string): string {
+function collapsed(text: string): string {
   return text.split(/(```[\s\S]*?(?:```|$))/).map((part, at) => at % 2 === 1 ? part : plain(part))
     .join("");
 }

@@ -6,7 +6,7 @@ import type { Layout } from "../memory/layout.ts";
 import { SlotRows } from "./slot_rows.ts";
 
 /** As receipts have them. */
-export const WHYS = [
+const WHYS = [
   "prefix",
   "home",
   "cost",

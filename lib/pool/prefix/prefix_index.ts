@@ -7,7 +7,7 @@ import { Ages, STAMP_BITS } from "./ages.ts";
 import type { PromptChain } from "./chain.ts";
 
 /** Slots that fit beside a stamp in one word. */
-export const MAX_INDEXED_SLOTS = 2 ** (32 - STAMP_BITS) - 1;
+const MAX_INDEXED_SLOTS = 2 ** (32 - STAMP_BITS) - 1;
 /** Entries among which a chunk has its place. */
 const WAYS = 4;
 /** Unknown chunks in a row after which nothing deeper is looked for. */
