@@ -35,10 +35,10 @@ import { AddressCounts } from "../server/listener/address_counts.ts";
 import { listenDenoServe } from "../server/listener/deno_serve.ts";
 import { listenHttp1 } from "../server/listener/http1.ts";
 import type { Handler, Listener } from "../server/listener.ts";
-import { askModels, hasResponse } from "../server/ask_instance.ts";
-import { askModel, askTokens } from "../server/ask_model.ts";
-import { PromptCounters } from "../server/prompt_counter.ts";
-import { StoredResponses } from "../server/stored_responses.ts";
+import { askModels, hasResponse } from "../server/questions/ask_instance.ts";
+import { askModel, askTokens } from "../server/questions/ask_model.ts";
+import { PromptCounters } from "../server/questions/prompt_counter.ts";
+import { StoredResponses } from "../server/questions/stored_responses.ts";
 import type { Reloadable, Snapshot } from "./snapshots.ts";
 import { VERSION } from "./version.ts";
 

@@ -19,7 +19,7 @@ import { inForm, policed, refuseIds, refuseUnread, subjectOf, withModel } from "
 import { forwardRequest, type NamedFields, NO_FIELDS, readFields } from "./read.ts";
 import type { Route } from "./routes.ts";
 import { sessionOf } from "./session.ts";
-import type { StoredResponses } from "./stored_responses.ts";
+import type { StoredResponses } from "./questions/stored_responses.ts";
 
 export interface IntakeParts {
   readonly fleet: Fleet;

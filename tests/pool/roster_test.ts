@@ -8,7 +8,7 @@ import type { Transport } from "../../lib/forward/transport.ts";
 import type { Instance } from "../../lib/pool/instance.ts";
 import { byId, byModels, byName, Roster } from "../../lib/pool/roster.ts";
 import { Conditions } from "../../lib/process/fleet/conditions.ts";
-import { InstanceCheck } from "../../lib/server/check_instance.ts";
+import { InstanceCheck } from "../../lib/server/questions/check_instance.ts";
 
 const HOUR_MS = 3_600_000;
 

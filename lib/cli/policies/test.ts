@@ -13,7 +13,7 @@ import { type Plan, PolicyRefusal, type Subject } from "../../policy/policy.ts";
 import { PromptBody } from "../../policy/prompt/prompt_body.ts";
 import { PolicyTrail } from "../../policy/trail.ts";
 import { recordLines } from "../../record/export/lines.ts";
-import { PromptCounters } from "../../server/prompt_counter.ts";
+import { PromptCounters } from "../../server/questions/prompt_counter.ts";
 import { isObject, type Json, objectsIn } from "../../json/json.ts";
 import { UsageError } from "../command/read.ts";
 import { table } from "./list.ts";

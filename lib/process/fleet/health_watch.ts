@@ -7,7 +7,7 @@ import { type CheckResult, HealthChecker } from "../../pool/health_check.ts";
 import type { Instance } from "../../pool/instance.ts";
 import type { PoolEvent } from "../../pool/outlier.ts";
 import { Roster } from "../../pool/roster.ts";
-import { InstanceCheck } from "../../server/check_instance.ts";
+import { InstanceCheck } from "../../server/questions/check_instance.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Reloadable, Snapshot, Snapshots } from "../snapshots.ts";
 

@@ -6,7 +6,7 @@ import type { Instance } from "../../pool/instance.ts";
 import { readMetrics } from "../../pool/load/vllm_metrics.ts";
 import type { PoolEvent } from "../../pool/outlier.ts";
 import { Rounds } from "../../pool/rounds.ts";
-import { askMetrics } from "../../server/ask_instance.ts";
+import { askMetrics } from "../../server/questions/ask_instance.ts";
 import { RankWatch } from "./rank_watch.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Reloadable, Snapshot, Snapshots } from "../snapshots.ts";

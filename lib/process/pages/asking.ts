@@ -3,7 +3,11 @@
 import type { ProbeView, TriedView } from "../../dashboard/source.ts";
 import type { Instance } from "../../pool/instance.ts";
 import { isServing } from "../../pool/service.ts";
-import { probeInstance, type ProbeOutcome, tryInstance } from "../../server/probe_instance.ts";
+import {
+  probeInstance,
+  type ProbeOutcome,
+  tryInstance,
+} from "../../server/questions/probe_instance.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Snapshots } from "../snapshots.ts";
 

@@ -1,12 +1,12 @@
 // One active health check of one instance: whether its server lives, and whether its engine is awake. A
 // vLLM that sleeps or pauses answers /health as ever, and no request.
 
-import type { HealthCheckConfig } from "../config/config.ts";
-import { targetUrl } from "../forward/target.ts";
-import { type Transport, UpstreamError } from "../forward/transport.ts";
-import type { CheckResult } from "../pool/health_check.ts";
-import type { Instance } from "../pool/instance.ts";
-import { byId, type Roster } from "../pool/roster.ts";
+import type { HealthCheckConfig } from "../../config/config.ts";
+import { targetUrl } from "../../forward/target.ts";
+import { type Transport, UpstreamError } from "../../forward/transport.ts";
+import type { CheckResult } from "../../pool/health_check.ts";
+import type { Instance } from "../../pool/instance.ts";
+import { byId, type Roster } from "../../pool/roster.ts";
 import { askInstance } from "./ask_instance.ts";
 
 /** A server that says nothing of sleep is asked again after this: it may be another one by then. */

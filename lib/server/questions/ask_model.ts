@@ -1,13 +1,13 @@
 // Questions that the gateway itself puts to the models of its pools: a guard's verdict, a summary, the length
 // of a prompt. They pass no policies, are nobody's to pay for, and are not recorded.
 
-import type { Transport } from "../forward/transport.ts";
-import { UpstreamError } from "../forward/transport.ts";
-import { targetUrl } from "../forward/target.ts";
-import type { Fleet } from "../pool/fleet.ts";
-import type { Instance } from "../pool/instance.ts";
-import { GuardFault } from "../policy/guard/verdict.ts";
-import type { Json } from "../json/json.ts";
+import type { Transport } from "../../forward/transport.ts";
+import { UpstreamError } from "../../forward/transport.ts";
+import { targetUrl } from "../../forward/target.ts";
+import type { Fleet } from "../../pool/fleet.ts";
+import type { Instance } from "../../pool/instance.ts";
+import { GuardFault } from "../../policy/guard/verdict.ts";
+import type { Json } from "../../json/json.ts";
 import { askInstance } from "./ask_instance.ts";
 
 const encoder = new TextEncoder();

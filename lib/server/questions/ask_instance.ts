@@ -1,14 +1,14 @@
 // The gateway's own small questions to an instance, over the transport that its requests use: within a
 // time and a size.
 
-import { requestHeaders } from "../forward/header_rules.ts";
-import { targetUrl } from "../forward/target.ts";
-import { readFrom, type Transport, UpstreamError } from "../forward/transport.ts";
-import { fairTimer } from "../forward/transport/fair_timer.ts";
-import { joined } from "../http/joined.ts";
-import type { ModelEntry, ModelsAnswer } from "../pool/discovery/models.ts";
-import type { HeaderList } from "../http/message.ts";
-import type { Instance } from "../pool/instance.ts";
+import { requestHeaders } from "../../forward/header_rules.ts";
+import { targetUrl } from "../../forward/target.ts";
+import { readFrom, type Transport, UpstreamError } from "../../forward/transport.ts";
+import { fairTimer } from "../../forward/transport/fair_timer.ts";
+import { joined } from "../../http/joined.ts";
+import type { ModelEntry, ModelsAnswer } from "../../pool/discovery/models.ts";
+import type { HeaderList } from "../../http/message.ts";
+import type { Instance } from "../../pool/instance.ts";
 
 const MAX_BYTES = 4 * 1024 * 1024;
 

@@ -2,12 +2,12 @@
 // requests that refer to it must go there. Known to all workers from the moment that one writes it down;
 // what nobody knows here (it was made long ago, or by another gateway) is asked for elsewhere.
 
-import { RequestError } from "../http/client.ts";
-import type { HeaderList } from "../http/message.ts";
-import type { Instance } from "../pool/instance.ts";
-import { hashOf } from "../pool/memory/hash_table.ts";
-import type { StoredEntry } from "../pool/memory/stored_memory.ts";
-import type { SharedState } from "../pool/shared_state.ts";
+import { RequestError } from "../../http/client.ts";
+import type { HeaderList } from "../../http/message.ts";
+import type { Instance } from "../../pool/instance.ts";
+import { hashOf } from "../../pool/memory/hash_table.ts";
+import type { StoredEntry } from "../../pool/memory/stored_memory.ts";
+import type { SharedState } from "../../pool/shared_state.ts";
 
 /** Whether the instance has it, asked in the name of the client with these headers. An instance that fails has it not. */
 export type AskForResponse = (

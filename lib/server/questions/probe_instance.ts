@@ -2,12 +2,12 @@
 // the configuration has it serve, and whether its engine makes a token. It counts for nothing: neither lease
 // nor health know of it.
 
-import { readError, tamed } from "../api/error.ts";
-import type { HealthCheckConfig } from "../config/config.ts";
-import { Secret } from "../forward/secret.ts";
-import { targetUrl } from "../forward/target.ts";
-import { type Transport, UpstreamError } from "../forward/transport.ts";
-import type { Instance } from "../pool/instance.ts";
+import { readError, tamed } from "../../api/error.ts";
+import type { HealthCheckConfig } from "../../config/config.ts";
+import { Secret } from "../../forward/secret.ts";
+import { targetUrl } from "../../forward/target.ts";
+import { type Transport, UpstreamError } from "../../forward/transport.ts";
+import type { Instance } from "../../pool/instance.ts";
 import { askInstance, type OwnAnswer } from "./ask_instance.ts";
 
 /** A token of an engine that is not hung comes sooner, whatever stands in its line; less where answers have less. */

@@ -1,13 +1,13 @@
 // How long a prompt is: by what is learned of its model, and exactly, by an instance's tokenizer, where it
 // matters.
 
-import { dialectOf } from "../api/dialects.ts";
-import { Estimates } from "../caller/estimates.ts";
-import { type PromptSize, sizeOf } from "../pool/prefix/prompt_size.ts";
-import type { TokenCounter } from "../policy/prompt/context.ts";
-import { elementsOf, placeOf } from "../policy/prompt/json_splice.ts";
-import type { PromptBody } from "../policy/prompt/prompt_body.ts";
-import type { Json } from "../json/json.ts";
+import { dialectOf } from "../../api/dialects.ts";
+import { Estimates } from "../../caller/estimates.ts";
+import { type PromptSize, sizeOf } from "../../pool/prefix/prompt_size.ts";
+import type { TokenCounter } from "../../policy/prompt/context.ts";
+import { elementsOf, placeOf } from "../../policy/prompt/json_splice.ts";
+import type { PromptBody } from "../../policy/prompt/prompt_body.ts";
+import type { Json } from "../../json/json.ts";
 
 /** Asks for the tokens of a prompt in the form of `/tokenize`; null where nobody tells. */
 export type CountExactly = (model: string, prompt: Json) => Promise<number | null>;
