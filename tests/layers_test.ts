@@ -17,7 +17,8 @@ const BELOW_PROCESS = [
   "pool",
   "record",
 ]
-  .concat("requests", "observe", "alert", "api", "sse", "config", "http", "json");
+  .concat("requests", "observe", "alert", "api", "sse", "config", "http", "json")
+  .concat("files");
 
 /** Which folders of lib/ a folder may import from, itself apart. A new folder gets a line here. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
@@ -25,14 +26,14 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   process: [...BELOW_PROCESS, "dashboard"],
   server: ["caller", "forward", "policy", "pool", "record", "observe", "api", "sse"]
     .concat("config", "http", "json"),
-  caller: ["redis", "pool", "observe", "config", "http", "json"],
+  caller: ["redis", "pool", "observe", "config", "http", "json", "files"],
   forward: ["policy", "pool", "observe", "api", "sse", "config", "http", "json"],
   policy: ["api", "sse", "config", "http", "json"],
   pool: ["observe", "config"],
   requests: ["observe"],
-  record: ["observe", "api", "sse", "http", "json"],
+  record: ["observe", "api", "sse", "http", "json", "files"],
   alert: ["observe", "config", "http"],
-  observe: ["api", "config", "http"],
+  observe: ["api", "config", "http", "files"],
   api: ["sse", "http", "json"],
   sse: ["http", "json"],
   discover: ["config"],
@@ -41,6 +42,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   config: ["http"],
   http: [],
   json: [],
+  files: [],
   // A leaf: a simulated instance knows nothing of the gateway.
   simulate: [],
   // Shows what these hold; a page knows nothing of the request path.

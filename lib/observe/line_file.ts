@@ -2,6 +2,7 @@
 // itself alone: the next batch begins on a line of its own.
 
 import { dirname } from "node:path";
+import { writeAll } from "../files/write_all.ts";
 
 const LF = 10;
 
@@ -31,8 +32,4 @@ async function endsWithLine(file: Deno.FsFile, size: number): Promise<boolean> {
   const last = new Uint8Array(1);
   await file.read(last);
   return last[0] === LF;
-}
-
-async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
 }

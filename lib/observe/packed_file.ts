@@ -3,6 +3,7 @@
 // plain one is whole.
 
 import { dirname } from "node:path";
+import { writeAll } from "../files/write_all.ts";
 
 export const PACKED = ".gz";
 
@@ -57,7 +58,7 @@ export async function openAnywhere(path: string): Promise<Deno.FsFile> {
   const plain = await Deno.open(name, { read: true, write: true });
   try {
     // Not by a pipe, which may end before its last write has.
-    for await (const bytes of unpacked(file.readable, path)) await writeWhole(plain, bytes);
+    for await (const bytes of unpacked(file.readable, path)) await writeAll(plain, bytes);
   } catch (error) {
     plain.close();
     throw error;
@@ -80,7 +81,7 @@ export async function pack(path: string): Promise<void> {
   });
   try {
     for await (const bytes of file.readable.pipeThrough(new CompressionStream("gzip"))) {
-      await writeWhole(packed, bytes);
+      await writeAll(packed, bytes);
     }
     await packed.sync();
   } finally {
@@ -88,10 +89,6 @@ export async function pack(path: string): Promise<void> {
   }
   await Deno.rename(unfinished, `${path}${PACKED}`);
   await Deno.remove(path);
-}
-
-async function writeWhole(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
 }
 
 /** How far the lines of `path` go at this moment; Infinity for a packed file, which grows no more. */

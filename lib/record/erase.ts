@@ -7,6 +7,8 @@ import { hourFile, hoursOf } from "../observe/hour_files.ts";
 import { hourName } from "../observe/hour_name.ts";
 import { FLAGGED_FOLDER } from "./record_file.ts";
 import { pack, PACKED, readLines } from "../observe/packed_file.ts";
+import { putInPlace } from "../files/replace.ts";
+import { writeAll } from "../files/write_all.ts";
 
 /** What is to go: all conditions that are given must hold. */
 export interface Erasure {
@@ -84,7 +86,7 @@ async function eraseInFile(
       await Deno.remove(isPacked ? path + PACKED : path);
       return gone;
     }
-    await Deno.rename(name, path);
+    await putInPlace(name, path);
     if (isPacked) await pack(path);
     return gone;
   } finally {
@@ -107,7 +109,7 @@ async function rewritten(
   for (;;) {
     const count = await kept.read(piece);
     if (count === null) return gone;
-    for (let at = 0; at < count;) at += await file.write(piece.subarray(at, count));
+    await writeAll(file, piece.subarray(0, count));
   }
 }
 
@@ -124,10 +126,7 @@ async function filtered(
   const take = async (line: string) => {
     if (line === "") return;
     if (!stays(line)) gone++;
-    else if (file !== null) {
-      const bytes = encoder.encode(`${line}\n`);
-      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
-    }
+    else if (file !== null) await writeAll(file, encoder.encode(`${line}\n`));
   };
   for await (const text of (await readLines(path)).pipeThrough(new TextDecoderStream())) {
     const lines = (rest + text).split("\n");

@@ -137,6 +137,8 @@ Deno.test("requests are shown as records are: with the token, or to users of thi
 
 Deno.test("an id that is not kept says where ids come from", async () => {
   await using fleet = await startFleet({ config: local });
+  await (await fleet.chat()).text();
+  await fleet.records(1, 0);
   const { code, err } = await ran("requests", "nothing", "--data-dir", fleet.gateway.dataDir);
   assert.equal(code, 1);
   assert.match(err, /no request nothing in .*x-request-id/);

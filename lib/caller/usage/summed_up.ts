@@ -3,6 +3,7 @@
 import type { Amount } from "./amount.ts";
 import { readLines } from "./lines.ts";
 import { counterText, lineOf, type Row, textOf, writeLine } from "./row.ts";
+import { writeAll } from "../../files/write_all.ts";
 
 /** Lines that are made and written in one go: others wait no longer. */
 const LINES = 500;
@@ -37,8 +38,4 @@ export async function sumUp(
     text = "";
   }
   await writeAll(file, encoder.encode(text));
-}
-
-async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
 }

@@ -5,6 +5,8 @@ import { dirname } from "node:path";
 import { readLines } from "./lines.ts";
 import type { Line, Row } from "./row.ts";
 import { sumUp } from "./summed_up.ts";
+import { putInPlace, removeIfThere } from "../../files/replace.ts";
+import { writeAll } from "../../files/write_all.ts";
 
 /** Below this nothing is summed up. */
 const LEAST_TO_SUM_UP = 4 * 1024 * 1024;
@@ -108,7 +110,7 @@ export class UsageFile {
       await copy(file, from.size, this.#known.size, summed);
     }
     const { ino, size } = await Deno.stat(short);
-    await Deno.rename(short, this.path);
+    await putInPlace(short, this.path);
     this.#known = { ino, size };
     this.#tooLong = Math.max(LEAST_TO_SUM_UP, 2 * size);
     return news;
@@ -201,16 +203,7 @@ async function copy(from: Deno.FsFile, start: number, end: number, to: Deno.FsFi
   for (let at = start; at < end;) {
     const count = await from.read(piece.subarray(0, Math.min(PIECE, end - at)));
     if (count === null) throw new Error("the file has become shorter");
-    for (let done = 0; done < count;) done += await to.write(piece.subarray(done, count));
+    await writeAll(to, piece.subarray(0, count));
     at += count;
-  }
-}
-
-async function removeIfThere(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch (error) {
-    // It has got its name.
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

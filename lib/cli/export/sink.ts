@@ -1,5 +1,8 @@
 // Where an export goes.
 
+import { putInPlace } from "../../files/replace.ts";
+import { writeAll } from "../../files/write_all.ts";
+
 export interface Sink {
   write(piece: string | Uint8Array): Promise<void>;
   /** Everything was written: the file takes its name. */
@@ -23,16 +26,13 @@ export async function openSink(output: string | undefined): Promise<Sink> {
     const bytes = encoder.encode(pending.join(""));
     pending = [];
     chars = 0;
-    await writeAll(bytes);
-  };
-  const writeAll = async (bytes: Uint8Array) => {
-    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+    await writeAll(file, bytes);
   };
   return {
     async write(piece) {
       if (typeof piece !== "string") {
         await flush();
-        return await writeAll(piece);
+        return await writeAll(file, piece);
       }
       pending.push(piece);
       chars += piece.length;
@@ -42,7 +42,7 @@ export async function openSink(output: string | undefined): Promise<Sink> {
       await flush();
       if (partial === null || output === undefined) return;
       file.close();
-      await Deno.rename(partial, output);
+      await putInPlace(partial, output);
     },
     async abandon() {
       if (partial === null) return;

@@ -4,6 +4,7 @@
 import { dirname, resolve } from "node:path";
 import { keysFileIn } from "../../config/load.ts";
 import { KeysText, NEW_KEYS_FILE } from "../../config/keys_text.ts";
+import { putInPlace } from "../../files/replace.ts";
 
 const LOCK_TRIES = 100;
 const LOCK_PAUSE_MS = 50;
@@ -43,7 +44,7 @@ export async function changeKeys(
   try {
     await Deno.writeTextFile(temporary, next.text, { mode: 0o600 });
     if (Deno.build.os !== "windows") await giveRights(temporary, before);
-    await Deno.rename(temporary, target);
+    await putInPlace(temporary, target);
   } catch (error) {
     await Deno.remove(temporary);
     throw error;

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { logger } from "../../observe/log.ts";
 import type { Conditions } from "../fleet/conditions.ts";
 import type { Reloadable, Snapshot, Snapshots } from "../snapshots.ts";
+import { replaceFile } from "../../files/replace.ts";
 
 const FILE = "drained.json";
 
@@ -83,12 +84,9 @@ export class DrainedFile implements Reloadable {
   }
 }
 
-/** Whole or as before: a crash leaves no half of it. */
 async function write(path: string, text: string): Promise<void> {
-  const fresh = `${path}.${Deno.pid}.new`;
   await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await Deno.writeTextFile(fresh, text, { mode: 0o600 });
-  await Deno.rename(fresh, path);
+  await replaceFile(path, text);
 }
 
 function entriesIn(text: string): Entry[] | null {

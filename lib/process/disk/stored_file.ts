@@ -8,6 +8,7 @@ import { logger } from "../../observe/log.ts";
 import type { StoredEntry } from "../../pool/memory/stored_memory.ts";
 import type { SharedState } from "../../pool/shared_state.ts";
 import type { Reloadable, Snapshot, Snapshots } from "../snapshots.ts";
+import { replaceFile } from "../../files/replace.ts";
 
 const WRITE_MS = 500;
 /** About twice what memory holds: then those that are known are written anew. */
@@ -101,9 +102,7 @@ export class StoredFile implements Reloadable {
     const entries = this.shared.locked(() =>
       this.shared.stored.since(this.shared.stored.notes - FAR_BACK)
     );
-    const short = `${path}.${Deno.pid}.new`;
-    await Deno.writeTextFile(short, textOf(entries), { mode: 0o600 });
-    await Deno.rename(short, path);
+    await replaceFile(path, textOf(entries));
   }
 
   #tell(error: unknown): void {

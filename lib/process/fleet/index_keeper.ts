@@ -8,6 +8,7 @@ import { strategies } from "../../pool/balancing/strategies.ts";
 import type { Fleet } from "../../pool/fleet.ts";
 import { restoreIndex, savedIndex } from "../../pool/prefix/index_file.ts";
 import type { Reloadable, Snapshots } from "../snapshots.ts";
+import { replaceFile } from "../../files/replace.ts";
 
 const FILE = "routing_index";
 
@@ -73,10 +74,7 @@ export class IndexKeeper implements Reloadable {
     const bytes = this.fleet.locked(() => savedIndex(shared.routing, this.#places(), this.now()));
     try {
       await Deno.mkdir(config.dataDir, { recursive: true });
-      // Never half of one.
-      const whole = `${path}.${Deno.pid}.new`;
-      await Deno.writeFile(whole, bytes, { mode: 0o600 });
-      await Deno.rename(whole, path);
+      await replaceFile(path, bytes);
     } catch (error) {
       this.#say("write", path, error);
     }
