@@ -4,6 +4,9 @@ import type { Config } from "../config/config.ts";
 import { portHolder } from "./port_holder.ts";
 import { VERSION } from "./version.ts";
 
+/** From here on every user may listen. */
+const FREE_PORTS = 1024;
+
 /** "2 instances, 1 fallback" */
 export function fleetInWords(config: Config): string {
   const fallbacks = config.instances.filter((instance) => instance.fallback).length;
@@ -26,6 +29,10 @@ export function readyLine(config: Config, path: string | null, port: number): st
 /** Why the door stays shut, and what to do about it. */
 export async function cannotListen(host: string, port: number, error: unknown): Promise<string> {
   const at = `cannot listen on ${host.includes(":") ? `[${host}]` : host}:${port}`;
+  if (error instanceof Deno.errors.PermissionDenied && port < FREE_PORTS) {
+    return `${at}: ports below ${FREE_PORTS} are the system's; --port chooses another, and ` +
+      "CAP_NET_BIND_SERVICE gives the gateway's user this one (AmbientCapabilities= in a systemd unit)";
+  }
   if (!(error instanceof Deno.errors.AddrInUse)) {
     return `${at}: ${error instanceof Error ? error.message : error}`;
   }
