@@ -278,10 +278,16 @@ class Silent implements Disposable {
 
   static async open(port: number, count: number): Promise<Silent> {
     const all = new Silent();
-    while (all.#conns.length < count) {
-      const conn = await Deno.connect({ hostname: "127.0.0.1", port });
-      all.#conns.push(conn);
-      conn.read(new Uint8Array(100)).catch(() => null).then(() => all.ended++);
+    for (let opened = 0; opened < count; opened++) {
+      try {
+        const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+        all.#conns.push(conn);
+        conn.read(new Uint8Array(100)).catch(() => null).then(() => all.ended++);
+      } catch (error) {
+        // On a busy machine the end may be there before the beginning is told.
+        if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
+        all.ended++;
+      }
     }
     return all;
   }
@@ -324,21 +330,24 @@ Deno.test("many that begin no handshake have later ones sent away, and clients s
 Deno.test("a connection without a handshake counts for its address as long as it is there", async () => {
   await using stand = await Stand.open({
     listener: "http1",
-    head_timeout: 0.2,
+    head_timeout: 1,
     max_connections_per_address: 2,
   });
   const { gateway } = stand;
-  const refused = async () => {
+  /** On a busy machine a handshake may itself be too late. */
+  const isAnswered = async (status: number) => {
     using conn = await stand.connect();
-    return /^HTTP\/1\.1 429/.test(await ask(conn, CHAT, /\r\n\r\n/));
+    const answer = await ask(conn, CHAT, /\r\n\r\n/).catch(() => "");
+    return answer.startsWith(`HTTP/1.1 ${status}`);
   };
   {
     using _silent = await Silent.open(gateway.port, 2);
-    await waitFor(refused, () => gateway.output());
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-    assert.ok(await refused(), "they are still there");
+    await waitFor(() => isAnswered(429), () => gateway.output());
+    // Twice as long as they are given time.
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    await waitFor(() => isAnswered(429), "them to be there still");
   }
-  await waitFor(async () => !await refused(), () => gateway.output());
+  await waitFor(() => isAnswered(200), () => gateway.output());
 });
 
 Deno.test({

@@ -52,6 +52,20 @@ Deno.test("a test that fails again has failed, and so has a file that cannot be 
   assert.deepEqual([odd.last.at(-1), odd.code], ["all: 1 passed, 1 failed, 0 shaken", 1]);
 });
 
+Deno.test("a test that another file has written is run again where it was run", async () => {
+  const shared = `export const test = (name, body) => Deno.test(name, body);\n`;
+  const use = (text: string) => `import { test } from "./shared.js";\n${text}`;
+  const broken = use(`test("broken", () => { throw new Error("x"); });\n`);
+  const failed = await runTool({ "shared.js": shared, "a_test.ts": FINE, "b_test.ts": broken });
+  assert.deepEqual([failed.last.at(-1), failed.code], ["all: 1 passed, 1 failed, 0 shaken", 1]);
+  const once = use(ONCE.replace("Deno.test", "test"));
+  const shaken = await runTool({ "shared.js": shared, "b_test.ts": once });
+  assert.deepEqual(shaken.last.slice(-2), [
+    "shaken: once => ./b_test.ts",
+    "all: 1 passed, 0 failed, 1 shaken",
+  ]);
+});
+
 Deno.test("many that fail at once are not tried again", async () => {
   const many = [1, 2, 3, 4].map((n) => ONCE.replaceAll("once", `${n}`).replace("seen", `s${n}`));
   const { last, code } = await runTool({ "a_test.ts": many.join("") });
