@@ -259,7 +259,8 @@ export class Route {
   async #next(): Promise<Turn> {
     const { request } = this;
     if (request.client.gone) return { kind: "gone" };
-    if (this.#tried.length > 0) this.#goesWithFleet();
+    // After a wait all may be asked again, and none counts as tried.
+    if (this.#tried.length > 0 || this.#failures.length > 0) this.#goesWithFleet();
     const { pool } = this;
     const sticky = this.#stickyLease();
     // Nobody else has what it keeps.
