@@ -22,12 +22,13 @@ const QUESTION = {
   final: true,
 } as const;
 
-function begun() {
+function begun(now = () => 0) {
   const errors: string[] = [];
   const guards = new Guards({
     module: MODULE,
     askModel: () => Promise.reject(new Error("nobody asks")),
     onError: ({ message }) => void errors.push(message),
+    now,
   });
   const word = async (name = "own") => {
     const verdict = await guards.get(name)!.judge(QUESTION);
@@ -79,4 +80,38 @@ Deno.test("a plugin that is being probed is not made once more by the next snaps
   }
   assert.equal(made.length, 1);
   await waitFor(async () => await word() === "two", "the new plugin", 10_000);
+});
+
+Deno.test("a plugin that was refused is not probed by every snapshot, and is a minute later", async () => {
+  let nowMs = 0;
+  using stand = begun(() => nowMs);
+  const { guards, errors, word } = stand;
+  guards.apply([policy("one")]);
+  assert.equal(await word(), "one");
+  const before = guards.get("own");
+  const broken = `throw new Error("at the top"); ${policy("no").files.file}`;
+  const wrong: PolicyConfig = { ...policy("no"), files: { file: broken } };
+  guards.apply([wrong]);
+  await waitFor(() => errors.length > 0, "it to be refused", 10_000);
+  assert.match(errors[0], /`own` does not work; the one before stays/);
+  assert.equal(guards.get("own"), before);
+
+  const probed = async (next: PolicyConfig) => {
+    for (let snapshot = 0; snapshot < 3; snapshot++) guards.apply([next]);
+    // What is probed after it is through after it.
+    guards.apply([next, policy("x", "other")]);
+    await word("other");
+    guards.apply([next]);
+    return errors.length;
+  };
+  nowMs += 59_000;
+  assert.equal(await probed(wrong), 1);
+  nowMs += 2000;
+  guards.apply([wrong]);
+  await waitFor(() => errors.length > 1, "it to be tried again", 10_000);
+  assert.equal(await probed(wrong), 2);
+  // Other code need not wait.
+  guards.apply([policy("two")]);
+  await waitFor(async () => await word() === "two", "the new plugin", 10_000);
+  assert.equal(errors.length, 2);
 });

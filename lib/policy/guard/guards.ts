@@ -22,6 +22,8 @@ export interface GuardParts {
   askModel(model: string, body: Json, timeoutMs: number): Promise<unknown>;
   /** A plugin was not taken, or has failed. */
   onError(error: Error): void;
+  /** Milliseconds of a clock that never goes back. */
+  now?(): number;
 }
 
 interface Kept {
@@ -29,6 +31,17 @@ interface Kept {
   readonly identity: string;
   readonly guard: Guard;
 }
+
+interface Refused {
+  readonly identity: string;
+  readonly at: number;
+}
+
+/**
+ * What did not work is not tried again before this with the same code. Each snapshot asks for it, and an
+ * instance that comes or goes makes one.
+ */
+const TRY_AGAIN_MS = 60_000;
 
 export function isGuard(options: PolicyOptions): options is GuardOptions {
   return options.type === "moderation" || options.type === "webhook" || options.type === "plugin";
@@ -43,6 +56,8 @@ export class Guards {
   readonly #kept = new Map<string, Kept>();
   /** What the configuration says: what is kept, or what is probed before it is. */
   readonly #wanted = new Map<string, Kept>();
+  /** What was wanted and did not work, by name. */
+  readonly #refused = new Map<string, Refused>();
   /** By whom is asked, and how: what one policy finds out spares the others that fail as it does. */
   #breakers = new Map<string, Breaker>();
 
@@ -68,6 +83,7 @@ export class Guards {
         this.#wanted.set(options.name, before);
         continue;
       }
+      if (this.#wasRefused(options.name, identity)) continue;
       const next = { identity, guard: this.#made(options, files) };
       this.#wanted.set(options.name, next);
       const { guard } = next;
@@ -77,6 +93,7 @@ export class Guards {
     for (const name of this.#wanted.keys()) {
       if (names.has(name)) continue;
       this.#wanted.delete(name);
+      this.#refused.delete(name);
       this.#kept.get(name)?.guard.close();
       this.#kept.delete(name);
     }
@@ -141,6 +158,15 @@ export class Guards {
     );
   }
 
+  #wasRefused(name: string, identity: string): boolean {
+    const refused = this.#refused.get(name);
+    return refused?.identity === identity && this.#now() - refused.at < TRY_AGAIN_MS;
+  }
+
+  #now(): number {
+    return this.parts.now?.() ?? performance.now();
+  }
+
   /** Where none is in force, it is so at once: its policy says what a fault means. */
   #keepOnceProbed(name: string, next: Kept, probed: Promise<unknown>): void {
     const isFirst = !this.#kept.has(name);
@@ -156,8 +182,10 @@ export class Guards {
         // Something else is wanted by now.
         if (this.#wanted.get(name) !== next) return;
         const before = this.#kept.get(name);
-        // The next reload tries it again.
-        if (!isFirst && before !== undefined) this.#wanted.set(name, before);
+        if (!isFirst && before !== undefined) {
+          this.#wanted.set(name, before);
+          this.#refused.set(name, { identity: next.identity, at: this.#now() });
+        }
         const words = error instanceof Error ? error.message : String(error);
         const what = isFirst ? "does not work" : "does not work; the one before stays";
         this.parts.onError(new Error(`plugin of policy \`${name}\` ${what}: ${words}`));
