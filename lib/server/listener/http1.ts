@@ -254,12 +254,16 @@ class Http1Listener implements Listener, ConnectionOwner {
 
   /** Node's server accepts a crowd at one go: who comes first from it finds that none is left. */
   readonly #hasRoom = (): boolean => {
-    const { descriptors } = this.options;
-    if (!descriptors.isOut && descriptors.hasRoom("client")) return true;
+    if (this.#isRoomLeft) return true;
     this.#shortAt = this.now;
-    descriptors.refused("files");
+    this.options.descriptors.refused("files");
     return false;
   };
+
+  get #isRoomLeft(): boolean {
+    const { descriptors } = this.options;
+    return !descriptors.isOut && descriptors.hasRoom("client");
+  }
 
   /** Closes those who have been idle for longest. */
   #shedIdle(): number {
@@ -313,7 +317,7 @@ class Http1Listener implements Listener, ConnectionOwner {
   /** A server of Node's that met the end of descriptors accepts nobody any more, and does not tell. */
   #mendDoor(certificate: TlsConfig): void {
     if (this.#shortAt === null || this.now - this.#shortAt < MEND_AFTER_MS) return;
-    if (!this.#hasRoom()) return;
+    if (!this.#isRoomLeft) return;
     this.#shortAt = null;
     try {
       this.#openAnother(certificate);

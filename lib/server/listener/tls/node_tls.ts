@@ -22,6 +22,8 @@ export class NodeTlsDoor implements Door {
   readonly addr: { hostname: string; port: number };
   readonly #asksClients: boolean;
   readonly #server: ReturnType<typeof createServer>;
+  /** Node's server says only later where it listens, or that it cannot; this one keeps the place till then. */
+  #place: Deno.Listener | null;
   readonly #waiting: PromiseWithResolvers<ClientConn>[] = [];
   readonly #arrived: ClientConn[] = [];
   #closed = false;
@@ -32,25 +34,29 @@ export class NodeTlsDoor implements Door {
     certificate: TlsConfig,
   ) {
     this.#asksClients = certificate.clientCa !== null;
-    // Node's server says only later where it listens, or that it cannot; this one keeps the place till then.
-    const place = Deno.listen({ hostname, port, reusePort: true });
-    this.addr = { hostname: place.addr.hostname, port: place.addr.port };
-    const handshakeTimeout = handshakeTimeoutS * 1000;
     const options = {
       ...contextOf(certificate),
       ALPNProtocols: [...protocols],
-      handshakeTimeout,
+      handshakeTimeout: handshakeTimeoutS * 1000,
     };
     const server = this.#server = createServer(options, (socket) => this.#arrive(socket));
+    const place = this.#place = Deno.listen({ hostname, port, reusePort: true });
+    this.addr = { hostname: place.addr.hostname, port: place.addr.port };
     server.on("connection", (socket: Socket) => {
       if (!hasRoom()) socket.destroy();
     });
     // Who brings no certificate, or another's, has been told by the handshake itself; who was late is told
     // by the end.
     server.on("tlsClientError", (_, socket) => socket.destroy());
-    server.on("error", (error) => this.#fail(error));
+    server.on("error", (error) => {
+      this.#leavePlace();
+      this.#fail(error);
+    });
     const { addr } = this;
-    server.listen({ host: addr.hostname, port: addr.port, reusePort: true }, () => place.close());
+    server.listen(
+      { host: addr.hostname, port: addr.port, reusePort: true },
+      () => this.#leavePlace(),
+    );
   }
 
   /**
@@ -74,9 +80,15 @@ export class NodeTlsDoor implements Door {
 
   close(): void {
     this.#closed = true;
+    this.#leavePlace();
     this.#server.close();
     for (const conn of this.#arrived.splice(0)) conn.close();
     this.#fail(new Deno.errors.BadResource("the door is closed"));
+  }
+
+  #leavePlace(): void {
+    this.#place?.close();
+    this.#place = null;
   }
 
   #arrive(socket: TLSSocket): void {
