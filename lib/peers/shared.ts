@@ -18,6 +18,11 @@ export interface SharedWayEvents extends WayEvents {
   onNote(text: string | null): void;
 }
 
+/** Only that of a server that is no master any more tells of the publication beside it. Throws it. */
+function refusalOf(error: Error): void {
+  if (isReadOnly(error)) throw error;
+}
+
 export class SharedWay implements Way {
   readonly expected = 0;
   readonly #channel: string;
@@ -84,7 +89,7 @@ export class SharedWay implements Way {
     const published = Promise.all([
       // A server that was the master once takes a publication without a word, and nobody at the new one hears it.
       // Nothing is kept by this name: to take it away is a write, which needs no memory.
-      this.#writer!.del(this.#channel),
+      this.#writer!.del(this.#channel).catch(refusalOf),
       this.#writer!.publish(this.#channel, this.#signature(text) + text),
     ]);
     // Whoever answers late answers nobody.

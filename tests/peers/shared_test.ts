@@ -71,3 +71,17 @@ test("with a token only what is signed with it is read", async () => {
   assert.equal(await metric(first, 'gateway_peer_refused_total{reason="token"}'), 3);
   await hears(first, 1);
 });
+
+test("a server that grants no DEL carries notes all the same, and no failure is counted", async () => {
+  await using redis = await RedisServer.start();
+  await using simulators = await startSimulators({ args: ["--model", "m"] });
+  const config = by(simulators.urls, redis);
+  await redis.ask("acl", "setuser", "default", "-del");
+  await using first = await startGateway({ config });
+  await using second = await startGateway({ config });
+  await hears(first, 1);
+  await hears(second, 1);
+  const before = await metric(first, "gateway_peer_failures_total");
+  await hearsMore(second);
+  assert.equal(await metric(first, "gateway_peer_failures_total"), before);
+});
