@@ -1,11 +1,26 @@
-// What a configuration says of keys that can be meant, but hardly is: told by `check` and in the log,
-// and no reason to refuse it.
+// What a configuration says of keys and the token that can be meant, but hardly is: told by `check` and in the
+// log, and no reason to refuse it.
 
 import type { Config } from "./config.ts";
 import { matches } from "./names.ts";
 
+/** Shorter ones are found by trying. */
+const LEAST_TOKEN_CHARS = 16;
+
 /** One sentence each. `nowMs`: milliseconds since 1970. */
-export function doubtsAbout({ callers, instances }: Config, nowMs: number): string[] {
+export function doubtsAbout(config: Config, nowMs: number): string[] {
+  return [...doubtsAboutToken(config), ...doubtsAboutCallers(config, nowMs)];
+}
+
+function doubtsAboutToken({ admin: { token } }: Config): string[] {
+  if (token === null || token.length >= LEAST_TOKEN_CHARS) return [];
+  return [
+    `admin.token has ${token.length} characters and can be found by trying; ` +
+    "`openssl rand -base64 24` makes one that cannot",
+  ];
+}
+
+function doubtsAboutCallers({ callers, instances }: Config, nowMs: number): string[] {
   if (callers === null) return [];
   const served = [...new Set(instances.flatMap(({ models }) => models))];
   const isServed = (pattern: string) => served.some((model) => matches(pattern, model));

@@ -118,6 +118,19 @@ Deno.test("access 29: models that nobody serves, or that have no price, are doub
   ]);
 });
 
+Deno.test("a token that can be found by trying is doubted, by its length and never its text", () => {
+  const doubts = (token: string) => {
+    const text = `{ ${INSTANCES}, "admin": { "token": "${token}" } }`;
+    const loaded = loadConfig("c.jsonc", text, () => undefined);
+    assert.ok(loaded.ok);
+    return doubtsAbout(loaded.config, Date.now());
+  };
+  assert.deepEqual(doubts("wW3qPz0LrT8xNc5d"), []);
+  const [found] = doubts("hunter2");
+  assert.match(found, /^admin\.token has 7 characters and can be found by trying/);
+  assert.ok(!found.includes("hunter2"));
+});
+
 Deno.test("an address of a shared state that is none is refused, without a word of its password", () => {
   const found = (url: string) => problems(`"shared_state": ${JSON.stringify({ url })}`);
   for (
