@@ -29,8 +29,8 @@ export interface Broken {
 }
 
 export class AfterBreak {
-  /** Instances that have sent an event that cannot be read. */
-  #odd: Set<Instance> | null = null;
+  /** Ids of instances that have sent an event that cannot be read: a reload makes them anew. */
+  #odd: Set<string> | null = null;
 
   constructor(private readonly broken: Broken) {}
 
@@ -76,10 +76,10 @@ export class AfterBreak {
   }
 
   /** The instance sent what cannot be read. True where it did so before: so it does because of what it is asked. */
-  wasOdd(instance: Instance): boolean {
+  wasOdd({ config: { id } }: Instance): boolean {
     const odd = this.#odd ??= new Set();
-    if (odd.has(instance)) return true;
-    odd.add(instance);
+    if (odd.has(id)) return true;
+    odd.add(id);
     return false;
   }
 

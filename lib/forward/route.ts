@@ -259,15 +259,14 @@ export class Route {
   async #next(): Promise<Turn> {
     const { request } = this;
     if (request.client.gone) return { kind: "gone" };
-    // After a wait all may be asked again, and none counts as tried.
-    if (this.#tried.length > 0 || this.#failures.length > 0) this.#goesWithFleet();
+    if (this.#hasBegun) this.#goesWithFleet();
     const { pool } = this;
     const sticky = this.#stickyLease();
     // Nobody else has what it keeps.
     if (sticky === "full") return await this.#waitInLine(request.stickyTo);
     if (sticky !== null) return { kind: "lease", lease: sticky };
     // Those who wait come first, except before a request that has had its turn and met a failure.
-    const isFirst = this.#tried.length > 0 || pool.queue.isFreeFor(request.priority);
+    const isFirst = this.#hasBegun || pool.queue.isFreeFor(request.priority);
     if (!isFirst) return await this.#waitInLine();
     const lease = this.#acquirePrivate();
     if (lease === "full") return await this.#waitInLine();
@@ -278,6 +277,11 @@ export class Route {
     const fallback = pool.acquireFallback(this.#accepts);
     if (fallback !== null) return { kind: "lease", lease: fallback };
     return { kind: "none" };
+  }
+
+  /** Somebody was asked. After a wait all may be asked again, and none counts as tried. */
+  get #hasBegun(): boolean {
+    return this.#tried.length > 0 || this.#failures.length > 0;
   }
 
   #askOf(pool: Pool): Ask {
@@ -348,7 +352,7 @@ export class Route {
     if (leavePlace === null) return { kind: "overloaded", message: terms!.noPlaceWords };
     let stays = () => {};
     const leave = (out: () => void) => stays = request.client.onGone(out);
-    const anybody = this.#tried.length === 0 && request.isInference;
+    const anybody = !this.#hasBegun && request.isInference;
     const since = performance.now();
     const waited = keeper !== null
       ? await pool.waitNamed(keeper, this.#ask, leave)

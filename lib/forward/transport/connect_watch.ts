@@ -14,6 +14,7 @@ interface Trial {
 }
 
 export class ConnectWatch {
+  /** The one that was reached last stands last. */
   readonly #reachedAt = new Map<string, number>();
   readonly #trials = new Map<string, Trial>();
 
@@ -71,10 +72,20 @@ export class ConnectWatch {
         port: Number(port) || (protocol === "https:" ? 443 : 80),
       });
       connection.close();
-      this.#reachedAt.set(origin, performance.now());
+      this.#note(origin);
     } catch (error) {
       // Refused, reset or without a name: fetch meets the same and says so.
       if (!(error instanceof Error)) throw error;
+    }
+  }
+  /** Pods come and go: what is too old to be trusted is forgotten. */
+  #note(origin: string): void {
+    const now = performance.now();
+    this.#reachedAt.delete(origin);
+    this.#reachedAt.set(origin, now);
+    for (const [other, reachedAt] of this.#reachedAt) {
+      if (now - reachedAt < TRUST_MS) return;
+      this.#reachedAt.delete(other);
     }
   }
 }
