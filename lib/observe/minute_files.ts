@@ -1,6 +1,7 @@
 // Minutes on the disk: a file a day, a line a minute; read back as curves of an hour, a day or a week.
 
 import { join } from "node:path";
+import { appendPrivately } from "./line_file.ts";
 import { readLines } from "./packed_file.ts";
 import { type Field, FIELDS, type Row } from "./minutes.ts";
 
@@ -49,12 +50,16 @@ function dayFile(dataDir: string, ms: number): string {
   return join(dataDir, HISTORY_FOLDER, `${dayName(ms)}.jsonl`);
 }
 
+/** Rejects where the line cannot be written; nothing of it is in the file then. */
 export async function writeMinute(dataDir: string, line: MinuteLine): Promise<void> {
+  const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
+  await appendPrivately(dayFile(dataDir, line.t * MINUTE_MS), bytes);
+}
+
+/** Takes away the days that are too old at `minute`, which was written. */
+export async function forgetDays(dataDir: string, minute: number): Promise<void> {
   const folder = join(dataDir, HISTORY_FOLDER);
-  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
-  const path = dayFile(dataDir, line.t * MINUTE_MS);
-  await Deno.writeTextFile(path, `${JSON.stringify(line)}\n`, { append: true, mode: 0o600 });
-  const oldest = `${dayName((line.t - KEPT_DAYS * 1440) * MINUTE_MS)}.jsonl`;
+  const oldest = `${dayName((minute - KEPT_DAYS * 1440) * MINUTE_MS)}.jsonl`;
   for await (const { name } of Deno.readDir(folder)) {
     if (/^\d{8}\.jsonl$/.test(name) && name < oldest) await Deno.remove(join(folder, name));
   }

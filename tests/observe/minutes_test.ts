@@ -2,7 +2,12 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { HISTORY_FOLDER, readCurves, writeMinute } from "../../lib/observe/minute_files.ts";
+import {
+  forgetDays,
+  HISTORY_FOLDER,
+  readCurves,
+  writeMinute,
+} from "../../lib/observe/minute_files.ts";
 import { FIELDS, type Gauges, Minutes } from "../../lib/observe/minutes.ts";
 import { temporaryFolder } from "../support/processes.ts";
 import { REPORT } from "./sample_report.ts";
@@ -91,6 +96,7 @@ Deno.test("days that nobody can ask for any more are deleted, and a week of a fl
   const start = Math.floor(Date.UTC(2026, 0, 1) / MINUTE_MS);
   for (let day = 0; day < 12; day++) {
     await writeMinute(folder.path, { t: start + day * 1440, s: {} });
+    await forgetDays(folder.path, start + day * 1440);
   }
   const names = [...Deno.readDirSync(join(folder.path, HISTORY_FOLDER))].map(({ name }) => name);
   assert.equal(names.length, 9);

@@ -42,6 +42,7 @@ const CLOSE_MS = 5000;
 export class Alerting implements Bell, Reloadable {
   readonly #alerts: Alerts;
   readonly #outlets: Outlets;
+  readonly #errorFile = new ErrorFileChannel(() => this.#config.dataDir);
   readonly #traffic: Traffic;
   readonly #policies: PolicyWatch;
   readonly #disk: DiskWatch;
@@ -58,7 +59,7 @@ export class Alerting implements Bell, Reloadable {
     this.#fallbacks = fallbacksOf(config);
     this.#outlets = new Outlets(systemClock, hostname(), tellOfFailure);
     this.#alerts = new Alerts(
-      [new LogChannel(), new ErrorFileChannel(() => this.#config.dataDir), this.#outlets],
+      [new LogChannel(), this.#errorFile, this.#outlets],
       (channel, error) =>
         logger.getChild("alert").error("channel {channel} failed: {error}", {
           channel,
@@ -158,6 +159,7 @@ export class Alerting implements Bell, Reloadable {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#alerts.close();
+    await this.#errorFile.close();
     await this.#outlets.close(CLOSE_MS);
   }
 
@@ -170,6 +172,7 @@ export class Alerting implements Bell, Reloadable {
     // Its own errors are caught where they arise.
     void this.#disk.tick({ dataDir, leastBytes: alertRules.diskFreeBytes });
     this.#alerts.tick();
+    void this.#errorFile.retry();
   }
 }
 

@@ -9,6 +9,8 @@ import type { Snapshots } from "../snapshots.ts";
 const WRITE_MS = 1000;
 /** Those of before the start that are shown. */
 const SHOWN = 500;
+/** Those that may wait for a disk that refuses them; the oldest give way. */
+const MAX_WAITING = 1000;
 
 export class EventLog {
   readonly #run = Date.now();
@@ -52,14 +54,29 @@ export class EventLog {
         await writeEvents(this.#dataDir, this.#run, events);
         this.#failed = false;
       } catch (error) {
+        this.#keep(events);
         this.#tell(error);
       }
     });
   }
 
+  /** What was refused is tried again, in its place before what came meanwhile. */
+  #keep(refused: readonly FeedEvent[]): void {
+    const later = [...this.#waiting.values()];
+    this.#waiting.clear();
+    // Of an event that went on meanwhile the newest counts.
+    for (const event of [...refused, ...later]) this.#waiting.set(event.id, event);
+    for (const id of this.#waiting.keys()) {
+      if (this.#waiting.size <= MAX_WAITING) return;
+      this.#waiting.delete(id);
+    }
+  }
+
   #tell(error: unknown): void {
     if (this.#failed) return;
     this.#failed = true;
-    logger.warning("events are kept until the next start only: {error}", { error: String(error) });
+    logger.warning("events are kept until the next start only, while this goes on: {error}", {
+      error: String(error),
+    });
   }
 }

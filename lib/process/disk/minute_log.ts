@@ -2,7 +2,14 @@
 
 import type { EventFeed, FeedEvent } from "../../observe/event_feed.ts";
 import { logger } from "../../observe/log.ts";
-import { type Curves, type Range, readCurves, writeMinute } from "../../observe/minute_files.ts";
+import {
+  type Curves,
+  forgetDays,
+  type MinuteLine,
+  type Range,
+  readCurves,
+  writeMinute,
+} from "../../observe/minute_files.ts";
 import { type Gauges, Minutes } from "../../observe/minutes.ts";
 import type { Report } from "../../observe/report.ts";
 import type { Fleet } from "../../pool/fleet.ts";
@@ -12,6 +19,8 @@ import type { Snapshots } from "../snapshots.ts";
 const MINUTE_MS = 60_000;
 /** Told in one minute at most. */
 const MAX_MARKS = 20;
+/** Minutes that may wait for a disk that refuses them; the oldest give way. */
+const MAX_WAITING = 60;
 /** Kinds that are worth a mark though nothing is wrong. */
 const ALSO_MARKED = new Set(["started", "reload", "drain", "undrain", "instance_recovered"]);
 
@@ -20,6 +29,8 @@ export class MinuteLog implements ReportReader {
   readonly #timer: ReturnType<typeof setInterval>;
   #minute: number;
   #marks = new Set<string>();
+  /** Minutes that are over and not on the disk, the oldest first. */
+  #waiting: MinuteLine[] = [];
   #writing: Promise<void> = Promise.resolve();
 
   constructor(
@@ -66,11 +77,28 @@ export class MinuteLog implements ReportReader {
     const s = this.#minutes.end(gaugesOf(this.fleet()));
     const e = [...this.#marks];
     this.#marks = new Set();
-    const line = { t: this.#minute, s, ...(e.length === 0 ? {} : { e }) };
+    this.#waiting.push({ t: this.#minute, s, ...(e.length === 0 ? {} : { e }) });
+    this.#writing = this.#writing.then(() => this.#write());
+  }
+
+  /** What is refused is tried again when the next minute is over. Never rejects. */
+  async #write(): Promise<void> {
     const { dataDir } = this.snapshots.config;
-    this.#writing = this.#writing.then(() => writeMinute(dataDir, line)).catch((error) => {
-      logger.warning("a minute of the history is not kept: {error}", { error: String(error) });
-    });
+    try {
+      for (let line = this.#waiting.shift(); line !== undefined; line = this.#waiting.shift()) {
+        try {
+          await writeMinute(dataDir, line);
+        } catch (error) {
+          this.#waiting.unshift(line);
+          throw error;
+        }
+        await forgetDays(dataDir, line.t);
+      }
+    } catch (error) {
+      const given = this.#waiting.splice(0, this.#waiting.length - MAX_WAITING);
+      const what = given.length > 0 ? "is not kept" : "waits for the disk";
+      logger.warning("a minute of the history {what}: {error}", { what, error: String(error) });
+    }
   }
 }
 
