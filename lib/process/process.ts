@@ -281,9 +281,9 @@ export class GatewayProcess {
 
   /** Lets running answers end, or cuts them at a second signal; what is read of them comes last. */
   async #close(end: "stop" | "hand_over"): Promise<void> {
-    this.#pages.close();
     const serving = this.#serving;
     const parts: [string, () => unknown][] = [
+      ["pages", () => this.#pages.close()],
       ["drain", () => {
         const drained = end === "stop" ? serving.drain() : serving.handOver();
         return Promise.race([drained, endSignal()]);

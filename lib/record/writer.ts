@@ -31,8 +31,10 @@ export interface RecordWriterOptions {
   now?: () => Date;
   /** `count` captures were dropped. */
   onDrop(count: number): void;
-  /** A write failed and will be tried again, or one capture could not be turned into a record. */
+  /** A write failed and will be tried again. */
   onError(error: unknown): void;
+  /** One capture could not be turned into a record, and is none. */
+  onUnfit(error: unknown): void;
   /** Records are written again after an error. */
   onWritten?(): void;
 }
@@ -89,7 +91,7 @@ export class RecordWriter {
   #written = 0;
   #dropped = 0;
   #failed = 0;
-  /** Nothing was written since the last error. */
+  /** Nothing was written since a write was refused. */
   #isFailing = false;
   /** Sizes of the files as this writer left them. */
   readonly #sizes = new Map<string, number>();
@@ -242,8 +244,7 @@ export class RecordWriter {
       while (!step.done) step = steps.next();
       this.#take(capture, step.value);
     } catch (error) {
-      this.#underway--;
-      this.#fail(error);
+      this.#unfit(error);
     }
   }
 
@@ -272,8 +273,7 @@ export class RecordWriter {
         this.#take(capture, step.value);
       } catch (error) {
         // One odd capture must not hold up the others.
-        this.#underway--;
-        this.#fail(error);
+        this.#unfit(error);
       }
       if (performance.now() > sliceEnd) {
         await others();
@@ -338,8 +338,7 @@ export class RecordWriter {
       shaped = await shaper.shape(capture, this.#options.format);
     } catch (error) {
       if (this.#over) return;
-      this.#underway--;
-      this.#fail(error);
+      this.#unfit(error);
     }
     if (this.#over) return;
     this.#heavyBytes -= size;
@@ -399,6 +398,12 @@ export class RecordWriter {
     this.#failed++;
     this.#isFailing = true;
     this.#options.onError(error);
+  }
+
+  #unfit(error: unknown): void {
+    this.#underway--;
+    this.#failed++;
+    this.#options.onUnfit(error);
   }
 
   #pause(ms: number): Promise<void> {

@@ -25,10 +25,12 @@ export interface RequestWriterParts {
   now(): Date;
   /** The time that ages are told by (observe/age_clock.ts). */
   ageNow(): Date;
-  /** A batch could not be written, or old files not be taken away. `lost` lines are gone. */
+  /** A batch could not be written. `lost` lines are gone. */
   onError(error: unknown, lost: number): void;
-  /** Lines are written again after an error. */
+  /** Lines are written again after an error, or are not to be written any more. */
   onWritten?(): void;
+  /** Files that are too old, or too much, could not be taken away. No line is lost by that. */
+  onNotForgotten(error: unknown): void;
 }
 
 const GATHER_MS = 200;
@@ -58,6 +60,8 @@ export class RequestWriter {
     this.#options = options;
     // What may be kept may be less than before.
     this.#hour = "";
+    // What waits is written all the same, and tells if that fails.
+    if (!options.enabled) this.#succeed();
   }
 
   /** On the way of every request. */
@@ -107,22 +111,36 @@ export class RequestWriter {
       const path = hourFile(folder, hourName(now));
       const bytes = batch.bytes();
       await appendPrivately(path, bytes);
-      if (this.#isFailing) this.parts.onWritten?.();
-      this.#isFailing = false;
       this.#sinceLook += bytes.length;
-      if (this.#dropped > 0) this.parts.onError(new Error("the disk is too slow"), this.#dropped);
-      this.#dropped = 0;
-      if (this.#hour !== path || this.#sinceLook >= LOOK_BYTES) {
-        this.#hour = path;
-        this.#sinceLook = 0;
-        await keepWithin(folder, this.#options.keep, now, this.parts.ageNow());
-      }
+      if (this.#dropped > 0) this.#fail(new Error("the disk is too slow"), 0);
+      else this.#succeed();
+      await this.#forget(path, folder, now);
     } catch (error) {
-      this.#isFailing = true;
-      this.parts.onError(error, lines + this.#dropped);
-      this.#dropped = 0;
+      this.#fail(error, lines);
     } finally {
       batch.clear();
     }
+  }
+
+  async #forget(path: string, folder: string, now: Date): Promise<void> {
+    if (this.#hour === path && this.#sinceLook < LOOK_BYTES) return;
+    this.#hour = path;
+    this.#sinceLook = 0;
+    try {
+      await keepWithin(folder, this.#options.keep, now, this.parts.ageNow());
+    } catch (error) {
+      this.parts.onNotForgotten(error);
+    }
+  }
+
+  #fail(error: unknown, lines: number): void {
+    this.#isFailing = true;
+    this.parts.onError(error, lines + this.#dropped);
+    this.#dropped = 0;
+  }
+
+  #succeed(): void {
+    if (this.#isFailing) this.parts.onWritten?.();
+    this.#isFailing = false;
   }
 }

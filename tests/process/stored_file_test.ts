@@ -12,9 +12,9 @@ import { temporaryFolder } from "../support/processes.ts";
 
 const key = makeKey("web").line;
 
-function configOf(dataDir: string): Config {
+function configOf(dataDir: string, keys = [key]): Config {
   const instances = [{ url: "http://10.0.0.1:8000", model_name: "m" }];
-  const text = JSON.stringify({ data_dir: dataDir, instances, keys: [key] });
+  const text = JSON.stringify({ data_dir: dataDir, instances, keys });
   const loaded = loadConfig("test", text, () => undefined);
   assert.ok(loaded.ok, JSON.stringify(loaded));
   return loaded.config;
@@ -44,5 +44,22 @@ Deno.test("what was noted before data_dir changed is known at the next start, to
   await first.file.close();
   const second = await begun(other.path);
   assert.deepEqual(second.known(), [11, 12]);
+  await second.file.close();
+});
+
+Deno.test("a time without keys, in which data_dir changes, costs nothing that was noted before", async () => {
+  await using one = await temporaryFolder();
+  await using other = await temporaryFolder();
+  const first = await begun(one.path);
+  first.note(11);
+  await first.file.write();
+  first.snapshots.load(configOf(one.path, []));
+  first.note(12);
+  await first.file.write();
+  first.snapshots.load(configOf(other.path));
+  first.note(13);
+  await first.file.close();
+  const second = await begun(other.path);
+  assert.deepEqual(second.known(), [11, 12, 13]);
   await second.file.close();
 });

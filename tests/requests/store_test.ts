@@ -19,16 +19,28 @@ const NO_LIMIT = { days: null, bytes: null };
 interface Stand {
   readonly writer: RequestWriter;
   readonly problems: { text: string; lost: number }[];
+  /** Times that a problem was told to be over. */
+  recoveries: number;
+  /** What kept old files from being taken away. */
+  readonly untidy: string[];
   now: Date;
+  ageNow: () => Date;
 }
 
 function standIn(dataDir: string, enabled = true): Stand {
   const problems: Stand["problems"] = [];
-  const stand = { now: NOON };
+  const stand: Omit<Stand, "writer" | "problems"> = {
+    now: NOON,
+    ageNow: () => stand.now,
+    recoveries: 0,
+    untidy: [],
+  };
   const writer = new RequestWriter({ dataDir, enabled, keep: NO_LIMIT }, {
     now: () => stand.now,
-    ageNow: () => stand.now,
+    ageNow: () => stand.ageNow(),
     onError: (error, lost) => problems.push({ text: String(error), lost }),
+    onWritten: () => stand.recoveries++,
+    onNotForgotten: (error) => stand.untidy.push(String(error)),
   });
   return Object.assign(stand, { writer, problems });
 }
@@ -102,6 +114,7 @@ Deno.test("a write that fails before it has begun costs its lines, and none afte
     },
     ageNow: () => NOON,
     onError: (_, lines) => lost.push(lines),
+    onNotForgotten: (error) => assert.fail(String(error)),
     onWritten: () => recoveries++,
   });
   writer.add(report("a"));
@@ -115,6 +128,51 @@ Deno.test("a write that fails before it has begun costs its lines, and none afte
   await writer.flush();
   assert.deepEqual(await idsOf(folder.path), ["c", "b"]);
   assert.equal(recoveries, 1);
+});
+
+Deno.test("a disk that was too slow for a while is told to be fast enough again", async () => {
+  await using folder = await temporaryFolder();
+  const stand = standIn(folder.path);
+  const long = report("long", { error: "x".repeat(8 * 1024 * 1024) });
+  for (let i = 0; i < 8; i++) stand.writer.add(long);
+  await stand.writer.flush();
+  assert.equal(stand.problems.length, 1);
+  assert.match(stand.problems[0].text, /too slow/);
+  assert.ok(stand.problems[0].lost > 0);
+  assert.equal(stand.recoveries, 0);
+  stand.writer.add(report("next"));
+  await stand.writer.flush();
+  assert.deepEqual([stand.problems.length, stand.recoveries], [1, 1]);
+});
+
+Deno.test("old files that cannot be taken away cost no line, and are not told as lost ones", async () => {
+  await using folder = await temporaryFolder();
+  const stand = standIn(folder.path);
+  const keep = { days: 1, bytes: null };
+  stand.writer.configure({ dataDir: folder.path, enabled: true, keep });
+  stand.ageNow = () => {
+    throw new Error("no time");
+  };
+  stand.writer.add(report("a"));
+  await stand.writer.flush();
+  assert.deepEqual(await idsOf(folder.path), ["a"]);
+  assert.deepEqual(stand.problems, []);
+  assert.deepEqual(stand.untidy, ["Error: no time"]);
+});
+
+Deno.test("trouble with requests that are not to be kept any more is over", async () => {
+  await using folder = await temporaryFolder();
+  const stand = standIn(folder.path);
+  await Deno.writeTextFile(join(folder.path, "requests"), "");
+  stand.writer.add(report("a"));
+  await stand.writer.flush();
+  assert.deepEqual([stand.problems.length, stand.recoveries], [1, 0]);
+  const options = { dataDir: folder.path, keep: NO_LIMIT };
+  stand.writer.configure({ ...options, enabled: true });
+  assert.equal(stand.recoveries, 0);
+  stand.writer.configure({ ...options, enabled: false });
+  stand.writer.configure({ ...options, enabled: false });
+  assert.equal(stand.recoveries, 1);
 });
 
 Deno.test("half a line that a crash left costs itself alone", async () => {
@@ -254,6 +312,7 @@ Deno.test("lines that keep coming are gathered, not written one write after the 
     },
     ageNow: () => NOON,
     onError: (error) => assert.fail(String(error)),
+    onNotForgotten: (error) => assert.fail(String(error)),
   });
   const begun = performance.now();
   let added = 0;

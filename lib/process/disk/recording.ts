@@ -19,12 +19,9 @@ export class Recording implements ReportReader, Reloadable {
       shaper: Deno.mainModule,
       onDrop: (count) =>
         bulletin.raise("records_dropped", SUBJECT, "the record queue is full", count),
-      onError: (error) =>
-        bulletin.raise(
-          "records_failed",
-          SUBJECT,
-          error instanceof Error ? error.message : `${error}`,
-        ),
+      onError: (error) => bulletin.raise("records_failed", SUBJECT, wordsOf(error)),
+      onUnfit: (error) =>
+        bulletin.raise("records_dropped", SUBJECT, `no record can be made: ${wordsOf(error)}`),
       onWritten: () => bulletin.end("records_failed", SUBJECT, "records are written again"),
     });
     snapshots.join(this);
@@ -50,6 +47,10 @@ export class Recording implements ReportReader, Reloadable {
   close(): Promise<void> {
     return this.#writer.close();
   }
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : `${error}`;
 }
 
 function optionsOf({ config: { dataDir, record } }: Snapshot) {

@@ -1,12 +1,14 @@
 // The store of all requests as the process has it: follows the configuration, takes what finished requests
 // said, and tells people what it could not write.
 
+import { join } from "node:path";
 import type { AgeClock } from "../../observe/age_clock.ts";
+import { logger } from "../../observe/log.ts";
 import type { Report } from "../../observe/report.ts";
 import { browseRequests, findRequest, type RequestPage } from "../../requests/browse.ts";
 import type { RequestFilter } from "../../requests/filter.ts";
 import type { Story } from "../../requests/story.ts";
-import { RequestWriter } from "../../requests/writer.ts";
+import { REQUESTS_FOLDER, RequestWriter } from "../../requests/writer.ts";
 import type { Bulletin } from "../alerts/bulletin.ts";
 import type { ReportReader } from "../finished_requests.ts";
 import type { Reloadable, Snapshot, Snapshots } from "../snapshots.ts";
@@ -24,7 +26,16 @@ export class RequestLog implements ReportReader, Reloadable {
         const message = `${error instanceof Error ? error.message : error}`;
         bulletin.raise("records_failed", SUBJECT, `${message}; lines lost: ${lost}`);
       },
-      onWritten: () => bulletin.end("records_failed", SUBJECT, "requests are written again"),
+      onWritten: () => {
+        const { enabled } = snapshots.config.requests;
+        const message = enabled ? "requests are written again" : "requests are not kept any more";
+        bulletin.end("records_failed", SUBJECT, message);
+      },
+      onNotForgotten: (error) =>
+        logger.error("{folder} cannot be tidied up: {error}", {
+          folder: join(snapshots.config.dataDir, REQUESTS_FOLDER),
+          error: String(error),
+        }),
     });
     snapshots.join(this);
   }
