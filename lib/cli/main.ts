@@ -5,7 +5,7 @@ import { VERSION } from "../process/version.ts";
 import { alert } from "./alert.ts";
 import { ask } from "./ask.ts";
 import { check } from "./check.ts";
-import type { Command } from "./command/command.ts";
+import { type Command, orFileWords } from "./command/command.ts";
 import { helpOf, overviewOf } from "./command/help.ts";
 import { completion } from "./completion.ts";
 import { demo } from "./demo.ts";
@@ -55,7 +55,11 @@ export const commands: readonly Command[] = [
 ];
 
 /** Runs the command that `args` name; without one, the first. Resolves to the exit code. */
-export async function main(args: readonly string[], known: readonly Command[]): Promise<number> {
+export function main(args: readonly string[], known: readonly Command[]): Promise<number> {
+  return orFileWords(() => choose(args, known));
+}
+
+async function choose(args: readonly string[], known: readonly Command[]): Promise<number> {
   const [first, ...rest] = args;
   if (first === "--version" || first === "-V" || first === "-v" || first === "version") {
     console.log(VERSION);

@@ -30,23 +30,31 @@ export function command<F extends Flags>(
 ): Command {
   return {
     ...declared,
-    async run(args, commands = []) {
-      try {
-        const read = readArguments(declared, args);
-        if (read === "help") {
-          console.log(helpOf(declared));
-          return 0;
-        }
-        return await work({ ...read, args, commands });
-      } catch (error) {
-        if (error instanceof UsageError) {
+    run: (args, commands = []) =>
+      orFileWords(async () => {
+        try {
+          const read = readArguments(declared, args);
+          if (read === "help") {
+            console.log(helpOf(declared));
+            return 0;
+          }
+          return await work({ ...read, args, commands });
+        } catch (error) {
+          if (!(error instanceof UsageError)) throw error;
           console.error(`${error.message}\nSee simple-ai-gateway ${declared.name} --help.`);
           return 2;
         }
-        if (!isFileProblem(error)) throw error;
-        console.error(fileWords(error));
-        return 1;
-      }
-    },
+      }),
   };
+}
+
+/** The exit code of `work`, which is 1 where a file refuses it, standard output among them: that is one line. */
+export async function orFileWords(work: () => Promise<number>): Promise<number> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isFileProblem(error)) throw error;
+    console.error(fileWords(error));
+    return 1;
+  }
 }

@@ -53,6 +53,8 @@ export async function exportTo(asked: Asked): Promise<number> {
     );
     return 0;
   } catch (error) {
+    // Whoever reads has enough, as `head` has.
+    if (output === undefined && error instanceof Deno.errors.BrokenPipe) return 0;
     if (!isFileProblem(error)) throw error;
     console.error(fileWords(error));
     return 1;
