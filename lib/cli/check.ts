@@ -34,6 +34,12 @@ gets a line: ok, or what is wrong, in its own words.`,
       return 1;
     }
   }
+  const { unfitHost } = await import("./check/host.ts");
+  const unfit = await unfitHost(loaded.config);
+  if (unfit !== null && !unfit.isElsewhere) {
+    console.error(`${values.config}: ${unfit.words}`);
+    return 1;
+  }
   if (values.print) {
     const { maskSecrets } = await import("../config/mask.ts");
     console.log(JSON.stringify(maskSecrets(loaded.options), null, 2));
@@ -44,6 +50,7 @@ gets a line: ok, or what is wrong, in its own words.`,
   }
   const { doubtsAbout } = await import("../config/doubts.ts");
   for (const doubt of doubtsAbout(loaded.config, Date.now())) console.error(`warning: ${doubt}`);
+  if (unfit !== null) console.error(`warning: ${unfit.words}`);
   const { leftBehind } = await import("./check/left_behind.ts");
   for (const doubt of await leftBehind(loaded.config)) console.error(`warning: ${doubt}`);
   if (!values.live) return 0;
