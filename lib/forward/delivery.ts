@@ -114,7 +114,7 @@ export class Delivery implements Movable {
     client.onEnding = null;
     if (!account.isEnded) account.end("complete", account.status);
     this.#settle();
-    request.terms!.ending(account);
+    request.terms!.ending(request, account);
   }
 
   /** Where nobody told figures, the ids of the tokens are as good, unless some of them are not known. */

@@ -7,6 +7,7 @@ import { latin1Text } from "../http/latin1.ts";
 import type { Spent } from "../caller/usage/charge.ts";
 import type { Purpose, Visit } from "../caller/visit.ts";
 import { sizeOf } from "../pool/prefix/prompt_size.ts";
+import type { Findings } from "./forward_request.ts";
 
 /** POST paths whose answers cost no tokens, or that count something else than tokens. */
 const NO_TOKENS =
@@ -19,31 +20,33 @@ const BYTES_PER_TOKEN = 4;
 /** A look at what the gateway itself knows. */
 export const LOOK: Purpose = { model: null, size: null, answers: 0, most: 0, slot: false };
 
-export function purposeOf(request: ForwardRequest): Purpose {
-  const { body, api, model, prompt } = request;
+/** What its caller's limits are asked for. */
+export function purposeOf(client: ClientRequest, found: Findings): Purpose {
+  const { path, api, body } = found;
+  const { model, prompt, choices, jsonBody } = found.fields;
   return {
     model,
-    size: usesTokens(request) ? sizeOf(body, prompt) : null,
-    answers: api === null ? 0 : request.choices,
+    size: usesTokens(client, path, jsonBody) ? sizeOf(body, prompt) : null,
+    answers: api === null ? 0 : choices,
     most: prompt.answerTokens,
     slot: true,
   };
 }
 
-function usesTokens({ client, path, jsonBody }: ForwardRequest): boolean {
-  return client.method === "POST" && jsonBody && !NO_TOKENS.test(path);
+function usesTokens({ method }: ClientRequest, path: string, jsonBody: boolean): boolean {
+  return method === "POST" && jsonBody && !NO_TOKENS.test(path);
 }
 
 /** What the forward loop has to know of `visit`; `waits` where it has to wait for its limits first. */
-export function termsOf(visit: Visit, request: ForwardRequest, waits: boolean): Terms {
+export function termsOf(visit: Visit, client: ClientRequest, waits: boolean): Terms {
   return {
-    gate: waits ? () => passed(visit, request.client) : null,
+    gate: waits ? () => passed(visit, client) : null,
     takePlace: () => visit.takePlace(),
     noPlaceWords: visit.noPlaceWords,
     owner: visit.caller.scopes[0].hash,
     asksUsage: visit.asksUsage,
     promptTokens: visit.estimatedPrompt,
-    ending: (account) => visit.settle(spentOf(request, account, visit), account.outcome),
+    ending: (request, account) => visit.settle(spentOf(request, account, visit), account.outcome),
   };
 }
 
@@ -92,7 +95,7 @@ export function spentOf(
   if (streamed) return { ...guess, completion: pieces };
   if (!(response instanceof Uint8Array)) {
     // Embeddings as plain bytes tell no figures in them.
-    return request.api !== null || usesTokens(request) ? guess : nothing;
+    return request.api !== null || countsTokens(request) ? guess : nothing;
   }
   if (request.api !== null) {
     const completion = request.api === "responses" && isUnderWay(response)
@@ -100,9 +103,13 @@ export function spentOf(
       : Math.ceil(response.length / BYTES_PER_TOKEN);
     return { ...guess, completion };
   }
-  if (!usesTokens(request)) return nothing;
+  if (!countsTokens(request)) return nothing;
   const counted = countedIn(response);
   return counted === null ? guess : { ...guess, ...counted, estimated: false };
+}
+
+function countsTokens({ client, path, jsonBody }: ForwardRequest): boolean {
+  return usesTokens(client, path, jsonBody);
 }
 
 /** A response that is made in the background says no more than that. */

@@ -20,6 +20,7 @@ import { Content, isRecorded, type Originals } from "../record/capture.ts";
 import { EventStore } from "../sse/event_store.ts";
 import { ApiReply } from "./api_reply.ts";
 import { spentOf } from "./caller_terms.ts";
+import type { Incoming } from "./forward_request.ts";
 import { Intake, type IntakeParts } from "./intake.ts";
 import { noSuchPath } from "./not_found.ts";
 import { OwnAnswers, type OwnAnswersParts, ownHeaders } from "./own_answers.ts";
@@ -96,12 +97,11 @@ export class Gateway {
         client = visit.client;
       }
       // The usual request passes through as few promises as can be.
-      const read = route.kind === "proxy"
-        ? await this.#intake.proxied(id, client, route, visit, trail)
-        : await this.#read(route, id, client, reply, visit, trail);
-      if (read === null) return;
-      request = read;
-      request.trace = trace;
+      const coming = { id, client, visit, trail, trace };
+      request = route.kind === "proxy"
+        ? await this.#intake.proxied(coming, route)
+        : await this.#read(route, coming, reply);
+      if (request === null) return;
       account = await this.#parts.forwarder.forward(request, reply, this.#parts.config());
       const isCut = visit !== null && visit.isCut && account.outcome === "aborted";
       if (isCut && !sender.gone) await endCut(request, reply, account);
@@ -192,12 +192,10 @@ export class Gateway {
   /** Reads what is to be forwarded; null when the gateway has answered by itself. */
   async #read(
     route: Exclude<Route, { kind: "proxy" }>,
-    id: string,
-    client: ClientRequest,
+    coming: Incoming,
     reply: ClientReply,
-    visit: Visit | null,
-    trail: PolicyTrail | null,
   ): Promise<ForwardRequest | null> {
+    const { id, client, visit } = coming;
     switch (route.kind) {
       case "bad_path":
         throw new RequestError(400, `Malformed path: ${route.message}`);
@@ -216,7 +214,7 @@ export class Gateway {
         await this.#own.key(id, client, reply, visit!);
         return null;
       case "stored_response":
-        return await this.#intake.stored(id, client, route.id, visit, trail);
+        return await this.#intake.stored(coming, route.id);
     }
   }
 }

@@ -1,25 +1,32 @@
 // A request for an instance: what it asks for, whether its caller may, what the policies make of it. What it may
 // take of its caller's limits is asked last.
 
+import type { Api } from "../api/dialects.ts";
 import type { Caller } from "../caller/caller.ts";
 import type { Admitted, Visit } from "../caller/visit.ts";
 import type { Config } from "../config/config.ts";
 import { isInference, lends } from "../forward/lending.ts";
-import type { ForwardRequest } from "../forward/request.ts";
+import type { ForwardRequest, RouteTold } from "../forward/request.ts";
 import { type ClientRequest, RequestError } from "../http/client.ts";
 import type { PoliciesInForce } from "../policy/in_force.ts";
+import type { Plan, Policed, Subject } from "../policy/policy.ts";
+import type { Soon } from "../policy/rule_book.ts";
 import type { PolicyTrail } from "../policy/trail.ts";
 import type { Fleet } from "../pool/fleet.ts";
+import type { Instance } from "../pool/instance.ts";
+import type { Pool } from "../pool/pool.ts";
 import { seesAddresses } from "./admin.ts";
 import { withSalt } from "./cache_salt.ts";
 import { purposeOf, termsOf } from "./caller_terms.ts";
+import { type Findings, forwardRequest, type Incoming } from "./forward_request.ts";
 import { noneFoundYet, noSuchModel } from "./not_found.ts";
 import { bodyCoding, isPlainBody, plainBody, readPlainBody } from "./plain_body.ts";
-import { inForm, policed, refuseIds, refuseUnread, subjectOf, withModel } from "./police.ts";
-import { forwardRequest, type NamedFields, NO_FIELDS, readFields } from "./read.ts";
+import { inForm, policed, refuseIds, refuseUnread, subjectOf } from "./police.ts";
+import type { StoredResponses } from "./questions/stored_responses.ts";
+import { readFields } from "./read.ts";
+import { type NamedFields, NO_FIELDS, type RequestFields, withModel } from "./request_fields.ts";
 import type { Route } from "./routes.ts";
 import { sessionOf } from "./session.ts";
-import type { StoredResponses } from "./questions/stored_responses.ts";
 
 export interface IntakeParts {
   readonly fleet: Fleet;
@@ -35,16 +42,23 @@ export interface IntakeParts {
 /** What is passed on; TRACE and what nobody has heard of stop here. */
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
 
+type Proxied = Route & { kind: "proxy" };
+
+/** A request as policies are shown it. */
+interface Read {
+  readonly subject: Subject;
+  readonly trail: PolicyTrail;
+  readonly api: Api | null;
+  readonly body: Uint8Array;
+  readonly fields: RequestFields;
+}
+
 export class Intake {
   constructor(private readonly parts: IntakeParts) {}
 
-  async proxied(
-    id: string,
-    client: ClientRequest,
-    { api, path }: Route & { kind: "proxy" },
-    visit: Visit | null,
-    trail: PolicyTrail | null,
-  ): Promise<ForwardRequest> {
+  /** What goes to an instance that has its model. */
+  async proxied(coming: Incoming, { api, path }: Proxied): Promise<ForwardRequest> {
+    const { client, visit, trail } = coming;
     const config = this.parts.config();
     this.#refuseWhileDraining();
     if (!METHODS.has(client.method)) throw new RequestError(405, "Method Not Allowed");
@@ -53,73 +67,133 @@ export class Intake {
     const coding = bodyCoding(client.headers);
     const coded = await client.readBody(maxBodyBytes);
     // The usual body is plain and small, and read without waiting for anything.
-    let sent = isPlainBody(coded, coding) ? coded : await plainBody(coded, coding, maxBodyBytes);
-    const found = readFields(client, sent, api, session);
+    let body = isPlainBody(coded, coding) ? coded : await plainBody(coded, coding, maxBodyBytes);
+    const found = readFields(client, body, api, session);
     let fields = found instanceof Promise ? await found : found;
     const caller = visit === null ? null : visit.caller;
-    let model = fields.model ?? this.#onlyModel(caller);
-    const { policies } = this.parts;
-    const renamed = policies.isEmpty ? null : policies.renamed(subjectOf(caller, model, path));
-    if (renamed !== null) {
-      sent = withModel(sent, fields, model = renamed);
-      fields = await readFields(client, sent, api, session);
-    }
-    const pool = this.parts.fleet.pool(model);
-    // A model that the caller may not use is as one that nobody has: the words tell nothing.
-    const mayUse = caller === null || caller.mayUse(model);
-    if (pool === undefined || !mayUse) {
-      if (mayUse) this.parts.noSuchModel();
-      const notYet = mayUse ? noneFoundYet(model, config) : null;
-      throw notYet ?? noSuchModel(model, this.#modelsOf(caller));
-    }
+    const named = fields.model ?? this.#onlyModel(caller);
+    const model = this.#modelFor(caller, named, path);
+    if (model !== named) ({ body, fields } = withModel({ body, fields }, model));
+    const pool = this.#poolOf(model, caller);
     const lent = isInference(client.method, path);
-    if (!lent && !pool.instances.some((instance) => lends(instance.config, path))) {
-      throw new RequestError(
-        404,
-        `${client.method} ${path} is not passed to instances with an own api_key (passthrough)`,
-      );
-    }
+    if (!lent) refuseUnlent(client, path, pool);
     // What may be said: the request is known as a whole, and nothing has been chosen or sent.
     const subject = trail === null ? null : subjectOf(caller, model, path);
-    const chosen = subject === null ? null : policies.planFor(subject);
-    const plan = chosen instanceof Promise ? await chosen : chosen;
-    const ruled = plan === null ? null : await policed(policies, plan, subject!, sent, api, trail!);
-    if (plan !== null) refuseIds(plan, fields.wantsIds);
-    const read = ruled === null ? sent : ruled.body;
-    if (read !== sent) fields = await readFields(client, read, api, session);
+    const plan = subject === null ? null : this.parts.policies.planFor(subject);
+    const ruled = plan === null
+      ? null
+      : await this.#ruled(plan, { subject: subject!, trail: trail!, api, body, fields });
+    if (ruled !== null && ruled.body !== body) {
+      body = ruled.body;
+      fields = await readFields(client, body, api, session);
+    }
     const { previousResponseId } = fields;
-    if (previousResponseId !== null) await this.#refuseForeign(previousResponseId, visit);
     const keeper = previousResponseId === null
       ? null
-      : await this.parts.stored.keeperOf(previousResponseId, pool.instances, client.headers);
+      : await this.#keeperOf(previousResponseId, coming, pool.instances);
     const answered = client.method === "POST" ? api : null;
-    const salt = answered === null ? null : caller?.group?.cacheSalt ?? null;
-    const body = salt === null ? read : withSalt(read, salt);
-    const prompt = salt === null ? fields.prompt : { ...fields.prompt, salt };
-    const isSame = fields.model === model && fields.prompt === prompt;
-    const given = isSame ? fields as NamedFields : { ...fields, model, prompt };
-    const request = forwardRequest(id, client, body, answered, given, keeper?.name ?? null, caller);
-    request.routeTold = this.#routeTold(client);
-    request.policed = ruled === null ? null : inForm(ruled, fields.form ?? "free");
-    request.isInference = lent;
-    if (session !== null) {
-      const owner = caller === null ? 0 : caller.scopes[0].hash;
-      request.session = sessionOf(session, client.headers, fields.session, owner, model);
-    }
-    const admission = visit === null ? null : admit(visit, request);
-    if (admission !== null) await admission;
-    return request;
+    const salt = answered === null || caller === null ? null : caller.group?.cacheSalt ?? null;
+    return this.#admitted(coming, {
+      path,
+      api: answered,
+      body: salt === null ? body : withSalt(body, salt),
+      fields: asSent(fields, model, salt),
+      isInference: lent,
+      stickyTo: keeper === null ? null : keeper.name,
+      session: session === null
+        ? 0
+        : sessionOf(session, client.headers, fields.session, ownerOf(caller), model),
+      routeTold: this.#routeTold(client),
+      policed: ruled === null ? null : inForm(ruled, fields.form),
+    });
+  }
+
+  /** What goes to the instance that keeps a response. */
+  async stored(coming: Incoming, responseId: string): Promise<ForwardRequest> {
+    const { client, visit, trail } = coming;
+    this.#refuseWhileDraining();
+    await this.#refuseForeign(responseId, visit);
+    const body = await readPlainBody(client, this.parts.config().http.maxBodyBytes);
+    const { fleet, stored, policies } = this.parts;
+    const instance = await stored.keeperOf(responseId, fleet.instances, client.headers);
+    if (instance === null) throw noSuchResponse(responseId);
+    const { models } = instance.config;
+    // An answer that was made in the background is read, and recorded, when it is fetched whole.
+    const api = body.length === 0 && fetchesAnswer(client, responseId) ? "responses" : null;
+    const caller = visit === null ? null : visit.caller;
+    const subject = { ...subjectOf(caller, models[0], "/v1/responses"), orModels: models };
+    const plan = trail === null ? null : await policies.planFor(subject);
+    const looks = plan !== null && (plan.answer !== null || plan.guards !== null);
+    if (looks) refuseUnread(client, api);
+    return this.#admitted(coming, {
+      path: client.target.split("?", 1)[0],
+      api,
+      body,
+      fields: { ...NO_FIELDS, model: models[0] },
+      isInference: true,
+      stickyTo: instance.name,
+      session: 0,
+      routeTold: "off",
+      policed: looks ? { plan, trail: trail!, body, restore: null } : null,
+    });
+  }
+
+  /** Takes what the request needs from its caller's limits, at once where it can be. Throws Refusal. */
+  #admitted(coming: Incoming, found: Findings): ForwardRequest | Promise<ForwardRequest> {
+    const { client, visit } = coming;
+    if (visit === null) return forwardRequest(coming, found, null);
+    const done = (admitted: Admitted) =>
+      forwardRequest(coming, found, termsOf(visit, client, admitted === "waits"));
+    const admitted = visit.admit(purposeOf(client, found));
+    return admitted instanceof Promise ? admitted.then(done) : done(admitted);
+  }
+
+  /** What the model that the request names is called here. */
+  #modelFor(caller: Caller | null, named: string, path: string): string {
+    const { policies } = this.parts;
+    if (policies.isEmpty) return named;
+    return policies.renamed(subjectOf(caller, named, path)) ?? named;
+  }
+
+  /** A model that the caller may not use is as one that nobody has: the words tell nothing. */
+  #poolOf(model: string, caller: Caller | null): Pool {
+    const pool = this.parts.fleet.pool(model);
+    const mayUse = caller === null || caller.mayUse(model);
+    if (pool !== undefined && mayUse) return pool;
+    if (mayUse) this.parts.noSuchModel();
+    const notYet = mayUse ? noneFoundYet(model, this.parts.config()) : null;
+    throw notYet ?? noSuchModel(model, this.#modelsOf(caller));
+  }
+
+  /** What the policies make of the request; null where none is in force for it. Throws RequestError. */
+  async #ruled(planned: Soon<Plan | null>, read: Read): Promise<Policed | null> {
+    const plan = await planned;
+    if (plan === null) return null;
+    const { subject, body, api, trail, fields } = read;
+    const ruled = await policed(this.parts.policies, plan, subject, body, api, trail);
+    refuseIds(plan, fields.wantsIds);
+    return ruled;
+  }
+
+  /** The instance that keeps what the request goes on from; null where none is known to. */
+  async #keeperOf(
+    responseId: string,
+    { client, visit }: Incoming,
+    among: readonly Instance[],
+  ): Promise<Instance | null> {
+    await this.#refuseForeign(responseId, visit);
+    return await this.parts.stored.keeperOf(responseId, among, client.headers);
   }
 
   /** An answer that was made for another caller is not there for this one. */
   async #refuseForeign(responseId: string, visit: Visit | null): Promise<void> {
     if (visit === null) return;
     if (await this.parts.stored.isOf(visit.caller.scopes[0].hash, responseId)) return;
-    throw new RequestError(404, `Response with id '${responseId}' not found.`, "response_id");
+    throw noSuchResponse(responseId);
   }
 
   /** Only who may see the dashboard is told of all that came into question. */
-  #routeTold(client: ClientRequest): ForwardRequest["routeTold"] {
+  #routeTold(client: ClientRequest): RouteTold {
     const { routing, admin } = this.parts.config();
     if (routing.header !== "full") return routing.header;
     return seesAddresses(client, admin) ? "full" : "short";
@@ -144,41 +218,6 @@ export class Intake {
       `The request must name a \`model\`, one of: ${models.join(", ")}`,
     );
   }
-
-  async stored(
-    id: string,
-    client: ClientRequest,
-    responseId: string,
-    visit: Visit | null,
-    trail: PolicyTrail | null,
-  ) {
-    this.#refuseWhileDraining();
-    await this.#refuseForeign(responseId, visit);
-    const body = await readPlainBody(client, this.parts.config().http.maxBodyBytes);
-    const { fleet, stored } = this.parts;
-    const instance = await stored.keeperOf(responseId, fleet.instances, client.headers);
-    if (instance === null) {
-      throw new RequestError(404, `Response with id '${responseId}' not found.`, "response_id");
-    }
-    const fields = { ...NO_FIELDS, model: instance.config.models[0] };
-    // An answer that was made in the background is read, and recorded, when it is fetched whole.
-    const api = body.length === 0 && fetchesAnswer(client, responseId) ? "responses" : null;
-    const caller = visit === null ? null : visit.caller;
-    const request = forwardRequest(id, client, body, api, fields, instance.name, caller);
-    const subject = {
-      ...subjectOf(caller, fields.model, "/v1/responses"),
-      orModels: instance.config.models,
-    };
-    const chosen = trail === null ? null : this.parts.policies.planFor(subject);
-    const plan = chosen instanceof Promise ? await chosen : chosen;
-    if (plan !== null && (plan.answer !== null || plan.guards !== null)) {
-      refuseUnread(client, api);
-      request.policed = { plan, trail: trail!, body, restore: null };
-    }
-    const admission = visit === null ? null : admit(visit, request);
-    if (admission !== null) await admission;
-    return request;
-  }
 }
 
 /** Whether it asks for the response as one body: not for its parts, nor for its events once more. */
@@ -188,13 +227,26 @@ function fetchesAnswer({ method, target }: ClientRequest, responseId: string): b
     !new URLSearchParams(query).has("stream");
 }
 
-/** Takes what the request needs from its caller's limits; null where that is done at once. Throws Refusal. */
-function admit(visit: Visit, request: ForwardRequest): Promise<void> | null {
-  const take = (admitted: Admitted) => {
-    request.terms = termsOf(visit, request, admitted === "waits");
-  };
-  const admitted = visit.admit(purposeOf(request));
-  if (admitted instanceof Promise) return admitted.then(take);
-  take(admitted);
-  return null;
+/** Throws RequestError where no instance of `pool` lets its key be used for it. */
+function refuseUnlent({ method }: ClientRequest, path: string, pool: Pool): void {
+  if (pool.instances.some((instance) => lends(instance.config, path))) return;
+  throw new RequestError(
+    404,
+    `${method} ${path} is not passed to instances with an own api_key (passthrough)`,
+  );
+}
+
+/** The fields of the body as it is sent, under the model's name here and with the salt that it has got. */
+function asSent(fields: RequestFields, model: string, salt: string | null): NamedFields {
+  if (salt !== null) return { ...fields, model, prompt: { ...fields.prompt, salt } };
+  return fields.model === model ? fields as NamedFields : { ...fields, model };
+}
+
+/** Whose sessions they are; 0 where nobody is known. */
+function ownerOf(caller: Caller | null): number {
+  return caller === null ? 0 : caller.scopes[0].hash;
+}
+
+function noSuchResponse(id: string): RequestError {
+  return new RequestError(404, `Response with id '${id}' not found.`, "response_id");
 }

@@ -3,31 +3,16 @@
 import type { Api } from "../api/dialects.ts";
 import { type ClientRequest, RequestError } from "../http/client.ts";
 import type { Caller } from "../caller/caller.ts";
-import { bodyWith } from "../forward/target.ts";
-import { joined } from "../http/joined.ts";
 import type { AnswerForm } from "../policy/answer/rules.ts";
 import type { PoliciesInForce } from "../policy/in_force.ts";
 import type { Asking, Plan, Policed, PromptPolicy, Subject } from "../policy/policy.ts";
 import { PromptBody } from "../policy/prompt/prompt_body.ts";
 import type { PolicyTrail } from "../policy/trail.ts";
-import type { RequestFields } from "./read.ts";
-
-const encoder = new TextEncoder();
 
 /** What the policies of a request are chosen by. `caller` is null where anyone may ask. */
 export function subjectOf(caller: Caller | null, model: string, route: string): Subject {
   const key = caller === null ? "" : caller.name;
   return { model, route, key, group: caller?.group?.name ?? "" };
-}
-
-/** The body with another name for its model. */
-export function withModel(
-  body: Uint8Array,
-  { modelSpans, jsonBody }: Pick<RequestFields, "modelSpans" | "jsonBody">,
-  model: string,
-): Uint8Array {
-  const bytes = encoder.encode(jsonBody ? JSON.stringify(model) : model);
-  return joined(bodyWith(body, modelSpans.map((span) => ({ span, bytes }))));
 }
 
 /** Lets the policies of `plan` look at the request in their order. Throws PolicyRefusal. */

@@ -1,13 +1,10 @@
 // From a client's request to what forwarding needs to know of it: model, stream, number of answers.
 
-import type { Caller } from "../caller/caller.ts";
 import type { SessionConfig } from "../config/routing.ts";
-import { ForwardRequest } from "../forward/request.ts";
-import type { Span } from "../forward/target.ts";
 import { type ClientRequest, RequestError } from "../http/client.ts";
 import { latin1Text } from "../http/latin1.ts";
 import { header } from "../http/message.ts";
-import { type Prompt, UNKNOWN_PROMPT } from "../pool/prefix/chain.ts";
+import { UNKNOWN_PROMPT } from "../pool/prefix/chain.ts";
 import type { BodyFields } from "../api/dialect.ts";
 import { type Api, dialectOf, dialects } from "../api/dialects.ts";
 import { laxTrue } from "../api/lax.ts";
@@ -19,8 +16,8 @@ import {
   topLevelFieldsInSlices,
 } from "./json_fields.ts";
 import { answerFormOf, FORM_FIELDS } from "./answer_form.ts";
-import type { AnswerForm } from "../policy/answer/rules.ts";
 import { PROMPT_FIELDS, promptOf } from "./prompt.ts";
+import { NO_FIELDS, NO_SPANS, type RequestFields } from "./request_fields.ts";
 import { sessionInBody } from "./session.ts";
 import { boundaryOf, formFields } from "./multipart.ts";
 
@@ -50,50 +47,6 @@ const WANTED = new Set([
     ...dialect.promptFields,
   ]),
 ]);
-
-/** What the body says about routing. */
-export interface RequestFields {
-  /** null where the body names none. */
-  model: string | null;
-  modelSpans: readonly Span[];
-  jsonBody: boolean;
-  stream: boolean;
-  choices: number;
-  previousResponseId: string | null;
-  /** The client asks for token ids. */
-  wantsIds: boolean;
-  /** The answer begins with the prompt. */
-  echoes?: boolean;
-  /** The answer has tools or a schema to meet. */
-  isHeldBack: boolean;
-  /** The client wants nothing of the answer to be kept. */
-  isForgotten: boolean;
-  /** What the request fixes of the answer's form. */
-  form?: AnswerForm;
-  prompt: Prompt;
-  /** The session that the body names; null where it names none. */
-  session: string | null;
-  /** Where `stream_options` stand. */
-  streamOptions?: readonly Span[];
-}
-
-/** Of a request that says nothing. */
-export const NO_FIELDS: RequestFields = {
-  model: null,
-  modelSpans: [],
-  jsonBody: true,
-  stream: false,
-  choices: 1,
-  previousResponseId: null,
-  wantsIds: false,
-  isHeldBack: false,
-  isForgotten: false,
-  prompt: UNKNOWN_PROMPT,
-  session: null,
-};
-
-/** The same of a request whose model is known. */
-export type NamedFields = RequestFields & { model: string };
 
 /**
  * Reads the fields that routing needs; at once in a small body, and others run while it is at a large one.
@@ -170,16 +123,17 @@ function fieldsOf(
     throw new RequestError(400, "`model` must be a string");
   }
   const previous = value("previous_response_id");
+  // In the order of RequestFields: they are all of one shape.
   return {
     model: model ?? null,
-    modelSpans: fields.get("model") ?? [],
+    modelSpans: fields.get("model") ?? NO_SPANS,
     jsonBody: true,
     stream: laxTrue(value("stream")),
+    streamOptions: fields.get("stream_options") ?? NO_SPANS,
     choices: api === null ? 1 : dialectOf(api).choicesOf({ value, list }),
     previousResponseId: typeof previous === "string" ? previous : null,
     wantsIds: laxTrue(value("return_token_ids")),
     echoes: laxTrue(value("echo")),
-    streamOptions: fields.get("stream_options"),
     isHeldBack: HOLDING.some((name) => fields.has(name)),
     isForgotten: value("store") === false,
     form: answerFormOf(fields, value),
@@ -263,50 +217,8 @@ function readForm(body: Uint8Array, boundary: string): RequestFields {
   return {
     ...NO_FIELDS,
     model: text("model"),
-    modelSpans: fields.get("model") ?? [],
+    modelSpans: fields.get("model") ?? NO_SPANS,
     jsonBody: false,
     stream: /^(true|1)$/i.test(text("stream") ?? ""),
   };
-}
-
-/** `x-priority`: a whole number, higher first; anything else counts as 0. null where there is none. */
-function wishedPriority(request: ClientRequest): number | null {
-  const given = header(request.headers, "x-priority");
-  if (given === undefined) return null;
-  const value = Number(given);
-  return Number.isInteger(value) && Math.abs(value) <= 1000 ? value : 0;
-}
-
-/** Everything that forwarding needs, put together. `caller` is null where anyone may ask. */
-export function forwardRequest(
-  id: string,
-  client: ClientRequest,
-  body: Uint8Array,
-  api: Api | null,
-  fields: NamedFields,
-  stickyTo: string | null,
-  caller: Caller | null,
-): ForwardRequest {
-  const wish = wishedPriority(client);
-  const request = new ForwardRequest(
-    id,
-    client,
-    client.target,
-    body,
-    fields.model,
-    fields.modelSpans,
-    fields.jsonBody,
-    api,
-    fields.stream,
-    fields.choices,
-    caller === null ? wish ?? 0 : caller.priority(wish),
-    stickyTo,
-    fields.wantsIds,
-    fields.isHeldBack,
-    fields.prompt,
-  );
-  request.isForgotten = fields.isForgotten;
-  request.streamOptions = fields.streamOptions ?? [];
-  request.echoes = fields.echoes ?? false;
-  return request;
 }
