@@ -138,17 +138,15 @@ export class Attempt {
       const head = { status, headers: this.#secret.headers(this.#withoutLoad(headers)) };
       this.#status = status;
       const { request, ask, instance, config } = this;
-      const body = this.#body(plain.call);
-      const { maxBytes } = config.record;
-      const proof = await new BeginningReader(
+      const proof = await new BeginningReader({
         request,
         ask,
         instance,
-        body,
-        this.#limits,
-        this.#secret,
-        maxBytes,
-      ).read(head);
+        body: this.#body(plain.call),
+        limits: this.#limits,
+        secret: this.#secret,
+        maxStoredBytes: config.record.maxBytes,
+      }).read(head);
       if (proof.kind !== "failed") this.#proved(proof, status);
       return proof;
     } catch (error) {

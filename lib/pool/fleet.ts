@@ -208,17 +208,16 @@ export class Fleet implements LeaseOwner {
       const router = this.#router(model, serving[0], slots[lineKey(model)], weights, pins);
       pools.set(
         model,
-        new Pool(
-          model,
-          serving.filter((instance) => !instance.config.fallback),
-          serving.filter((instance) => instance.config.fallback),
-          make(router),
-          config.queue,
-          this.#claim,
-          new Line(this.shared, slots[lineKey(model)]),
-          (change) => this.#countWaiting(change),
-          looksAtPrompts ? { router, hasher: this.#hasher, tellsAll } : null,
-        ),
+        new Pool(model, {
+          privateInstances: serving.filter((instance) => !instance.config.fallback),
+          fallbacks: serving.filter((instance) => instance.config.fallback),
+          strategy: make(router),
+          queue: config.queue,
+          claim: this.#claim,
+          line: new Line(this.shared, slots[lineKey(model)]),
+          onWaiting: (change) => this.#countWaiting(change),
+          routing: looksAtPrompts ? { router, hasher: this.#hasher, tellsAll } : null,
+        }),
       );
     }
     // Those who wait in an old queue are served from the instances that they were promised.

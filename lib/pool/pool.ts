@@ -38,44 +38,58 @@ export interface Routing {
 /** What one who waits insists on: an instance that is accepted, or the one of this name. */
 type Wish = Accepts | string;
 
+export interface PoolParts {
+  readonly privateInstances: readonly Instance[];
+  readonly fallbacks: readonly Instance[];
+  readonly strategy: Strategy;
+  /** Of `queue`. */
+  readonly queue: QueueOptions;
+  readonly claim: Claim;
+  /** Of all workers. */
+  readonly line: Line;
+  onWaiting(change: 1 | -1): void;
+  /** null where the strategy does not look at prompts. */
+  readonly routing: Routing | null;
+}
+
 export class Pool implements Others {
   readonly queue: WaitQueue<Lease, Wish>;
   readonly #members: readonly Member[];
+  readonly privateInstances: readonly Instance[];
+  readonly fallbacks: readonly Instance[];
   /** Private ones first. */
   readonly instances: readonly Instance[];
+  readonly #parts: PoolParts;
+  /** null where the strategy does not look at prompts. */
+  readonly #routing: Routing | null;
   /** Of a request of which no more is known than its model. */
   readonly #anyAsk: Ask;
 
-  constructor(
-    readonly model: string,
-    readonly privateInstances: readonly Instance[],
-    readonly fallbacks: readonly Instance[],
-    private readonly strategy: Strategy,
-    private readonly queueOptions: QueueOptions,
-    private readonly claim: Claim,
-    private readonly line: Line,
-    onWaiting: (change: 1 | -1) => void,
-    private readonly routing: Routing | null,
-  ) {
-    this.queue = new WaitQueue(line, onWaiting);
+  constructor(readonly model: string, parts: PoolParts) {
+    const { privateInstances, fallbacks } = parts;
+    this.#parts = parts;
+    this.#routing = parts.routing;
+    this.queue = new WaitQueue(parts.line, parts.onWaiting);
     this.#members = privateInstances.map((instance) => new Member(instance, model));
+    this.privateInstances = privateInstances;
+    this.fallbacks = fallbacks;
     this.instances = [...privateInstances, ...fallbacks];
     this.#anyAsk = { model, priority: 0, chain: NO_CHAIN, answerTokens: 0, session: 0, rank: null };
   }
 
   /** The slot under which numbers of the model are kept; null where prompts are not looked at. */
   get routedSlot(): number | null {
-    return this.routing === null ? null : this.routing.router.model.slot;
+    return this.#routing === null ? null : this.#routing.router.model.slot;
   }
 
   /** Requests that wait for room, in all workers. */
   get waiting(): number {
-    return this.line.length;
+    return this.#parts.line.length;
   }
 
   /** What stands for the prompt in `body`, where the strategy looks at it. */
   chainOf(body: Uint8Array, prompt: Prompt): PromptChain {
-    return this.routing === null ? NO_CHAIN : this.routing.hasher.chain(body, prompt);
+    return this.#routing === null ? NO_CHAIN : this.#routing.hasher.chain(body, prompt);
   }
 
   /**
@@ -130,7 +144,7 @@ export class Pool implements Others {
 
   /** Where a request would go now, and why. Changes nothing. Under the pool's lock. */
   explain(ask: Ask, keeper: string | null): Explanation {
-    const { strategy, fallbacks, routing } = this;
+    const { strategy, fallbacks, routing } = this.#parts;
     const router = routing === null ? null : routing.router;
     return explain({ members: this.#members, fallbacks, strategy, router, mayTry }, ask, keeper);
   }
@@ -141,12 +155,12 @@ export class Pool implements Others {
     leave: (out: () => void) => void,
     accepts: Accepts | null = null,
   ): Promise<Waited<Lease>> {
-    return this.queue.wait(this.queueOptions, ask, leave, accepts);
+    return this.queue.wait(this.#parts.queue, ask, leave, accepts);
   }
 
   /** Waits in line for the instance of that name, whichever its health. */
   waitNamed(name: string, ask: Ask, leave: (out: () => void) => void): Promise<Waited<Lease>> {
-    return this.queue.wait(this.queueOptions, ask, leave, name);
+    return this.queue.wait(this.#parts.queue, ask, leave, name);
   }
 
   /** Whether another instance of the model could take a request that waits at this one. */
@@ -192,19 +206,19 @@ export class Pool implements Others {
       () => {
         const candidates: Member[] = [];
         full = false;
-        const members = this.routing === null ? this.#members : this.#fitting(ask, fits);
+        const members = this.#routing === null ? this.#members : this.#fitting(ask, fits);
         for (const member of members) {
           const { instance } = member;
-          if (this.routing === null && !fits(instance)) continue;
+          if (this.#routing === null && !fits(instance)) continue;
           if (!instance.hasRoom) full = true;
-          else if (this.routing === null || instance.ranks.length === 0) candidates.push(member);
+          else if (this.#routing === null || instance.ranks.length === 0) candidates.push(member);
           else candidates.push(...member.spots(ask.rank));
         }
         among = candidates.length;
         if (among === 0) return null;
         if (among === 1) return candidates[0];
-        const picked = this.strategy(candidates, ask);
-        if (this.routing !== null) weighed = weighedBy(this.routing, candidates);
+        const picked = this.#parts.strategy(candidates, ask);
+        if (this.#routing !== null) weighed = weighedBy(this.#routing, candidates);
         return picked;
       },
       ask,
@@ -215,24 +229,24 @@ export class Pool implements Others {
 
   /** Where the request goes at that instance. */
   #spotAt(instance: Instance, ask: Ask): Spot {
-    const member = this.routing === null || instance.ranks.length === 0
+    const member = this.#routing === null || instance.ranks.length === 0
       ? undefined
       : this.#members.find((one) => one.instance === instance);
     if (member === undefined) return whole(instance);
     const spots = member.spots(ask.rank);
-    return spots.length === 1 ? spots[0] : this.strategy(spots, ask);
+    return spots.length === 1 ? spots[0] : this.#parts.strategy(spots, ask);
   }
 
   /** Whose context is certainly too short is not asked first, not even where only these have room. */
   #fitting(ask: Ask, fits: (instance: Instance) => boolean): readonly Member[] {
     const members = this.#members.filter((member) => fits(member.instance));
     if (members.length < 2) return members;
-    const prompt = this.routing!.router.contextTokens(ask.chain);
+    const prompt = this.#routing!.router.contextTokens(ask.chain);
     return byContext(members, { prompt, answer: ask.answerTokens });
   }
 
   #reasonOf(among: number): Why {
-    return among === 1 || this.routing === null ? "only" : this.routing.router.reason;
+    return among === 1 || this.#routing === null ? "only" : this.#routing.router.reason;
   }
 
   #claim(
@@ -241,8 +255,8 @@ export class Pool implements Others {
     why: () => Choice,
   ): Lease | null {
     const place = ({ slot, name, instance }: Spot) => {
-      if (this.routing === null) return null;
-      const { router } = this.routing;
+      if (this.#routing === null) return null;
+      const { router } = this.#routing;
       const placement = router.place(slot, ask.chain, ask.session, instance.slot);
       const { by, among, weighed } = why();
       const { foretold, tokens } = placement.placed;
@@ -250,7 +264,7 @@ export class Pool implements Others {
       placement.receipt = new Receipt(name, by, foretold, tokens, among, weighed);
       return placement;
     };
-    return this.claim(pick, this, place);
+    return this.#parts.claim(pick, this, place);
   }
 }
 

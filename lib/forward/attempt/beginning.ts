@@ -38,23 +38,26 @@ const NOTHING = new Uint8Array(0);
 const DONE = new TextEncoder().encode("data: [DONE]\n\n");
 const ENDS_DONE = /\ndata:\s*\[DONE\]\s*$/;
 
+export interface BeginningParts {
+  readonly request: ForwardRequest;
+  readonly ask: Ask;
+  readonly instance: Instance;
+  readonly body: AnswerBody;
+  readonly limits: Limits;
+  /** The gateway's own key, which the instance's words shall not tell. */
+  readonly secret: Secret;
+  /** Bytes of a stream that are kept for the record. */
+  readonly maxStoredBytes: number;
+}
+
 export class BeginningReader {
-  constructor(
-    private readonly request: ForwardRequest,
-    private readonly ask: Ask,
-    private readonly instance: Instance,
-    private readonly body: AnswerBody,
-    private readonly limits: Limits,
-    /** The gateway's own key, which the instance's words shall not tell. */
-    private readonly secret: Secret,
-    /** Bytes of a stream that are kept for the record. */
-    private readonly maxStoredBytes: number,
-  ) {}
+  constructor(private readonly parts: BeginningParts) {}
 
   /** Reads on until the answer that begins with `head` has proved something. Throws UpstreamError. */
   read(head: ResponseHead): Promise<Beginning> {
-    const { api } = this.ask;
-    switch (readingOf(head, api !== null, this.request.stream)) {
+    const { ask, request } = this.parts;
+    const { api } = ask;
+    switch (readingOf(head, api !== null, request.stream)) {
       case "refusal":
         return this.#refusal(head);
       case "error":
@@ -71,8 +74,9 @@ export class BeginningReader {
   }
 
   async #bytes(head: ResponseHead): Promise<Beginning> {
-    const first = await readFrom(this.body.call);
-    this.limits.rest();
+    const { body, limits } = this.parts;
+    const first = await readFrom(body.call);
+    limits.rest();
     return { kind: "bytes", head, first: first === null ? [] : [first], ended: first === null };
   }
 
@@ -80,34 +84,36 @@ export class BeginningReader {
   async #refusal(head: ResponseHead): Promise<Beginning> {
     const said = refusalOf(head);
     const { kind, retryAfterS } = said;
-    if (kind === "busy" && retryAfterS !== null) this.instance.holdBack(retryAfterS);
+    if (kind === "busy" && retryAfterS !== null) this.parts.instance.holdBack(retryAfterS);
     return { kind: "failed", failure: withWords(said, await this.#words()) };
   }
 
   /** The words of a refusal; none when they do not come soon, or break off. */
   async #words(): Promise<Uint8Array> {
-    const until = this.limits.now + REFUSAL_BODY_MS;
-    this.limits.atMost(until);
+    const { limits, secret, request } = this.parts;
+    const until = limits.now + REFUSAL_BODY_MS;
+    limits.atMost(until);
     try {
-      const body = await this.body.whole(MAX_ERROR_BYTES, until);
-      return this.secret.bytes(joined(body.pieces));
+      const body = await this.parts.body.whole(MAX_ERROR_BYTES, until);
+      return secret.bytes(joined(body.pieces));
     } catch (error) {
-      if (this.request.client.gone || !(error instanceof UpstreamError)) throw error;
+      if (request.client.gone || !(error instanceof UpstreamError)) throw error;
       return NOTHING;
     }
   }
 
   get #terms(): Terms {
-    const { apiKey, models, listsModels } = this.instance.config;
+    const { apiKey, models, listsModels } = this.parts.instance.config;
     return { ownKey: apiKey !== null, oneModel: models.length === 1 && !listsModels };
   }
 
   /** Other 4xx: the client's own mistake, in the instance's words. */
   async #error(head: ResponseHead): Promise<Beginning> {
-    const limit = this.instance.config.apiKey === null ? MAX_ERROR_BYTES : MAX_HELD_BYTES;
-    const { pieces, isWhole } = await this.body.whole(limit);
+    const { instance, secret } = this.parts;
+    const limit = instance.config.apiKey === null ? MAX_ERROR_BYTES : MAX_HELD_BYTES;
+    const { pieces, isWhole } = await this.parts.body.whole(limit);
     if (!isWhole) return { kind: "bytes", head, first: pieces, ended: false };
-    const body = this.secret.bytes(joined(pieces));
+    const body = secret.bytes(joined(pieces));
     const error = readError(body, head.status);
     if (error.tooLong) return { kind: "too_long", head, body };
     const failure = operatorsFault(error, head.status, this.#terms);
@@ -118,22 +124,23 @@ export class BeginningReader {
 
   /** A JSON answer is given on only when it is whole, so that a cut one can be asked for elsewhere. */
   async #hold(head: ResponseHead, begun = NOTHING, isOver = false): Promise<Beginning> {
+    const { limits, secret, request, ask } = this.parts;
     const { pieces, isWhole } = isOver
       ? { pieces: [], isWhole: true }
-      : await this.body.whole(MAX_HELD_BYTES, this.limits.answerBy);
+      : await this.parts.body.whole(MAX_HELD_BYTES, limits.answerBy);
     if (begun.length > 0) pieces.unshift(begun);
     if (!isWhole) return { kind: "bytes", head, first: pieces, ended: false };
-    const body = this.secret.plainly(joined(pieces));
-    const isAnswer = this.request.client.method === "POST" && head.status < 300;
+    const body = secret.plainly(joined(pieces));
+    const isAnswer = request.client.method === "POST" && head.status < 300;
     const { status } = head;
     const proof = isAnswer
-      ? proofOfBody(body, status, this.ask.api, this.#terms, this.secret)
+      ? proofOfBody(body, status, ask.api, this.#terms, secret)
       : { answer: null };
     if ("answer" in proof) return { kind: "whole", head, body, parsed: proof.answer };
     if ("failure" in proof) return { kind: "failed", failure: proof.failure };
     const { tooLong } = proof.clientsError;
     const refused = { ...head, status: proof.clientsError.status ?? 400 };
-    const told = { head: refused, body: this.secret.bytes(body) };
+    const told = { head: refused, body: secret.bytes(body) };
     return tooLong ? { kind: "too_long", ...told } : { kind: "whole", ...told, parsed: null };
   }
 
@@ -141,7 +148,7 @@ export class BeginningReader {
   async #firstBytes(head: ResponseHead): Promise<Beginning> {
     let first = NOTHING;
     for (;;) {
-      const piece = await readFrom(this.body.call);
+      const piece = await readFrom(this.parts.body.call);
       if (piece !== null) first = joined([first, piece]);
       const isStream = looksLikeEvents(first);
       if (isStream === true) return await this.#firstEvents(head, first);
@@ -153,12 +160,12 @@ export class BeginningReader {
 
   /** Waits for the first event that means something; `begun` has been read of it. */
   async #firstEvents(head: ResponseHead, begun: Uint8Array | null): Promise<Beginning> {
-    const { ask } = this;
-    const { choices } = this.request;
+    const { ask, limits, secret, request, maxStoredBytes, instance, body } = this.parts;
+    const { choices } = request;
     // What goes through stages is kept as the client gets it.
     const keeps = ask.way === null && ask.api !== null;
-    const store = keeps ? new EventStore(this.maxStoredBytes) : null;
-    const { config } = this.instance;
+    const store = keeps ? new EventStore(maxStoredBytes) : null;
+    const { config } = instance;
     const ids = ask.ids(config);
     const hides = ask.hidesUsage(config);
     const keeper = hides ? new NullKeeper(ids, addsNulls(config)) : ids;
@@ -166,16 +173,16 @@ export class BeginningReader {
     const pieces: Uint8Array[] = [];
     let last: Uint8Array = NOTHING;
     for (
-      let piece = begun ?? await readFrom(this.body.call);;
-      piece = await readFrom(this.body.call)
+      let piece = begun ?? await readFrom(body.call);;
+      piece = await readFrom(body.call)
     ) {
       last = piece ?? NOTHING;
       pieces.push((piece === null ? reader.end() : reader.take(piece)).slice());
       if (piece === null || reader.fault !== null || reader.meaningful || reader.done) break;
     }
     const first = joined(pieces);
-    this.limits.rest();
-    const start = startOf(reader, head.status, choices, this.secret, this.#terms);
+    limits.rest();
+    const start = startOf(reader, head.status, choices, secret, this.#terms);
     if (start === "answer") return { kind: "events", head, reader, ids, first, ended: false };
     if ("failure" in start) return { kind: "failed", failure: start.failure };
     // A reader that meets an error looks no further.
@@ -190,13 +197,14 @@ export class BeginningReader {
    * servers send behind it. An instance that does not end its stream then is not waited for.
    */
   async #restOfError(first: Uint8Array, event: Uint8Array): Promise<Uint8Array> {
-    const until = this.limits.now + DONE_MS;
-    this.limits.idleUntil(until);
+    const { limits, body, request } = this.parts;
+    const until = limits.now + DONE_MS;
+    limits.idleUntil(until);
     try {
-      const { pieces } = await this.body.whole(MAX_ERROR_BYTES, until);
+      const { pieces } = await body.whole(MAX_ERROR_BYTES, until);
       return joined(pieces.length > 0 ? [first, event, DONE] : [first, event]);
     } catch (error) {
-      if (this.request.client.gone || !(error instanceof UpstreamError)) throw error;
+      if (request.client.gone || !(error instanceof UpstreamError)) throw error;
       return joined([first, event]);
     }
   }
