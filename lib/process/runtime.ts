@@ -19,16 +19,13 @@ import { Http1Transport } from "../forward/transport/http1.ts";
 import type { Transport } from "../forward/transport.ts";
 import type { AdminHandler } from "../http/admin.ts";
 import type { Tracing } from "../observe/trace.ts";
-import { Guards } from "../policy/guard/guards.ts";
-import { PoliciesInForce } from "../policy/in_force.ts";
-import type { PolicyServices } from "../policy/services.ts";
+import type { PoliciesInForce } from "../policy/in_force.ts";
 import { Fleet } from "../pool/fleet.ts";
 import { ModelCatalog } from "../pool/discovery/models.ts";
 import type { Verdict } from "../pool/health_check.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
 import { byOrigin, Roster } from "../pool/roster.ts";
-import type { Pool } from "../pool/pool.ts";
 import type { SharedState } from "../pool/shared_state.ts";
 import { Gateway, type GatewayParts } from "../server/gateway.ts";
 import { AddressCounts } from "../server/listener/address_counts.ts";
@@ -36,9 +33,9 @@ import { listenDenoServe } from "../server/listener/deno_serve.ts";
 import { listenHttp1 } from "../server/listener/http1.ts";
 import type { Handler, Listener } from "../server/listener.ts";
 import { askModels, hasResponse } from "../server/questions/ask_instance.ts";
-import { askModel, askTokens } from "../server/questions/ask_model.ts";
-import { PromptCounters } from "../server/questions/prompt_counter.ts";
 import { StoredResponses } from "../server/questions/stored_responses.ts";
+import { MissingModels } from "./missing_models.ts";
+import { Policing } from "./policing.ts";
 import type { Reloadable, Snapshot } from "./snapshots.ts";
 import { VERSION } from "./version.ts";
 
@@ -46,8 +43,6 @@ import { VERSION } from "./version.ts";
 const LAST_BYTES_MS = 500;
 /** Origins of instances that have left, where requests may be under way yet. */
 const ORIGINS_AWAY = 1024;
-/** How often one isolate says that a model is asked for which nobody is known for. */
-const MISSED_MS = 100;
 /** How long requests that were cut may take to say so, for their records. */
 const CUT_MS = 500;
 
@@ -83,8 +78,7 @@ export class Runtime implements Reloadable {
   readonly #http1: Http1Transport;
   readonly #gateway: Gateway;
   readonly reception: Reception;
-  readonly policies: PoliciesInForce;
-  readonly #guards: Guards;
+  readonly #policing: Policing;
   readonly #parts: RuntimeParts;
   readonly #roster = new Roster();
   /** Origins behind a proxy, those of earlier snapshots too: what is under way goes by them. */
@@ -96,98 +90,34 @@ export class Runtime implements Reloadable {
   #closed: Promise<void> | null = null;
 
   constructor(snapshot: Snapshot, parts: RuntimeParts) {
+    const { shared, now, onError } = parts;
     this.#parts = parts;
     this.#config = snapshot.config;
-    // Deno.serve takes any client, and ends where there is no descriptor for one: none is counted then.
-    const isCounted = this.#config.listener === "http1";
-    const alone = <T>(look: () => T) => parts.shared.locked(look);
-    const descriptors = this.#descriptors = isCounted
-      ? new Descriptors(parts.onScarce, undefined, alone)
-      : new Descriptors(parts.onScarce, null);
-    this.#fetch = new FetchTransport(
-      (origin) => this.#proxied.has(origin),
-      descriptors,
-      this.#roster,
-    );
+    const descriptors = this.#descriptors = descriptorsFor(snapshot.config, parts);
+    const isProxied = (origin: string) => this.#proxied.has(origin);
+    this.#fetch = new FetchTransport(isProxied, descriptors, this.#roster);
     this.#http1 = new Http1Transport(Deno.connect, descriptors);
-    this.fleet = new Fleet(parts.shared, parts.now, parts.onPoolEvent);
+    const fleet = this.fleet = new Fleet(shared, now, parts.onPoolEvent);
     this.reception = new Reception({
-      memory: parts.shared.limits,
-      usage: parts.usage,
-      now: parts.now,
+      ...{ memory: shared.limits, usage: parts.usage, now, onError },
       wallMs: () => Date.now(),
-      onError: parts.onError,
     });
     const transportFor = (instance: Instance) => this.transportFor(instance);
-    const asker = { fleet: this.fleet, transportFor };
-    const ask: PolicyServices["askModel"] = (model, body, ms) => askModel(asker, model, body, ms);
-    this.#guards = new Guards({
-      module: parts.module,
-      askModel: ask,
-      onError: parts.onError,
-    });
-    const counters = new PromptCounters((model, prompt) =>
-      askTokens(asker, model, prompt, this.#config.healthCheck.timeoutS * 1000)
-    );
-    this.policies = new PoliciesInForce({
-      counterOf: (model) => counters.of(model),
-      contextOf: (model) => longestContext(this.fleet.pool(model)),
-      askModel: ask,
-      guardOf: (policy) => this.#guards.get(policy),
-      now: () => new Date(),
-    }, (configs) => this.#guards.apply(configs));
+    const { module } = parts;
+    const countTimeoutMs = () => this.#config.healthCheck.timeoutS * 1000;
+    this.#policing = new Policing({ module, fleet, transportFor, countTimeoutMs, onError });
     this.apply(snapshot);
-    const stored = new StoredResponses(
-      parts.shared,
-      (instance, responseId, client) =>
-        hasResponse(
-          transportFor(instance),
-          instance,
-          responseId,
-          client,
-          this.#config.healthCheck.timeoutS,
-        ),
-      this.reception.limits.responses,
-    );
-    const catalog = this.#catalog = new ModelCatalog(
-      this.fleet,
+    const stored = this.#storedResponses();
+    this.#catalog = new ModelCatalog(
+      fleet,
       (instance, timeoutS) => askModels(transportFor(instance), instance, timeoutS),
     );
-    let missedAt = -Infinity;
-    const missing = (id: string | null) => {
-      if (!this.fleet.instances.some(({ config }) => config.listsModels)) return;
-      // Clients may ask for what is not there as fast as they like; one that lacks a model is told of in any case.
-      const now = parts.now();
-      if (id === null && now - missedAt < MISSED_MS) return;
-      missedAt = now;
-      parts.onModelMissing(id);
-    };
+    const missing = new MissingModels(fleet, now, parts.onModelMissing);
     this.#gateway = new Gateway({
-      fleet: this.fleet,
-      forwarder: new Forwarder({
-        fleet: this.fleet,
-        clock: this.#clock,
-        pace: new Pace({
-          lagMs: () => this.#http1.idle.lagMs(),
-          every(body, ms) {
-            const timer = setInterval(body, ms);
-            return () => clearInterval(timer);
-          },
-          saturated: (is) => parts.shared.saturated.change(is),
-        }),
-        slab: new Slab(),
-        transportFor,
-        noteStored: (bytes, instance, owner) => stored.noteIn(bytes, instance, owner),
-        learnContexts: (config) => catalog.refresh(config),
-        random: Math.random,
-        roster: this.#roster,
-        returning: new Returning(this.#roster, () => performance.now()),
-        moving: this.#moving,
-        lacksModel: ({ config }) => missing(config.id),
-        refusesRank: ({ config, ranks }) => parts.onRankRefused(config.id, ranks.length),
-      }),
-      catalog,
-      noSuchModel: () => missing(null),
+      fleet,
+      forwarder: this.#forwarder(stored, missing),
+      catalog: this.#catalog,
+      noSuchModel: () => missing.everywhere(),
       config: () => this.#config,
       draining: () => this.#draining,
       onFinished: parts.onFinished,
@@ -197,8 +127,50 @@ export class Runtime implements Reloadable {
       admin: parts.admin,
       tracing: parts.tracing,
       version: VERSION,
-      uptimeS: () => parts.now() / 1000,
+      uptimeS: () => now() / 1000,
     });
+  }
+
+  #storedResponses(): StoredResponses {
+    return new StoredResponses(
+      this.#parts.shared,
+      (instance, responseId, client) => {
+        const transport = this.transportFor(instance);
+        const { timeoutS } = this.#config.healthCheck;
+        return hasResponse(transport, instance, responseId, client, timeoutS);
+      },
+      this.reception.limits.responses,
+    );
+  }
+
+  #forwarder(stored: StoredResponses, missing: MissingModels): Forwarder {
+    const { shared, onRankRefused } = this.#parts;
+    return new Forwarder({
+      fleet: this.fleet,
+      clock: this.#clock,
+      pace: new Pace({
+        lagMs: () => this.#http1.idle.lagMs(),
+        every(body, ms) {
+          const timer = setInterval(body, ms);
+          return () => clearInterval(timer);
+        },
+        saturated: (is) => shared.saturated.change(is),
+      }),
+      slab: new Slab(),
+      transportFor: (instance) => this.transportFor(instance),
+      noteStored: (bytes, instance, owner) => stored.noteIn(bytes, instance, owner),
+      learnContexts: (config) => this.#catalog.refresh(config),
+      random: Math.random,
+      roster: this.#roster,
+      returning: new Returning(this.#roster, () => performance.now()),
+      moving: this.#moving,
+      lacksModel: ({ config }) => missing.atInstance(config.id),
+      refusesRank: ({ config, ranks }) => onRankRefused(config.id, ranks.length),
+    });
+  }
+
+  get policies(): PoliciesInForce {
+    return this.#policing.inForce;
   }
 
   /** Asks an instance for its models: it learns its context, and whether it is what is configured. */
@@ -254,7 +226,7 @@ export class Runtime implements Reloadable {
     this.#roster.apply({ config });
     this.fleet.apply(config, slots);
     this.reception.apply(config.callers);
-    this.policies.apply(config.policies);
+    this.#policing.apply(config.policies);
     this.reception.share(config.sharedState);
   }
 
@@ -321,17 +293,17 @@ export class Runtime implements Reloadable {
     await within(CUT_MS, this.#gateway.idle());
     this.fleet.close();
     this.reception.close();
-    this.#guards.close();
+    this.#policing.close();
     this.#clock.close();
     this.#http1.close();
     this.#fetch.close();
   }
 }
 
-/** Of the instances of a pool; null where none tells. */
-function longestContext(pool: Pool | undefined): number | null {
-  const lengths = pool?.instances.flatMap(({ contextLength }) => contextLength ?? []) ?? [];
-  return lengths.length === 0 ? null : Math.max(...lengths);
+/** Deno.serve takes any client, and ends where there is no descriptor for one: none is counted then. */
+function descriptorsFor({ listener }: Config, { shared, onScarce }: RuntimeParts): Descriptors {
+  if (listener !== "http1") return new Descriptors(onScarce, null);
+  return new Descriptors(onScarce, undefined, (look) => shared.locked(look));
 }
 
 /** Waits for `work`, at most so long. */

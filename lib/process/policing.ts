@@ -1,0 +1,54 @@
+// The policies of one serving isolate, and what they ask of it: models of its own fleet, guards, the length of a
+// prompt.
+
+import type { PolicyConfig } from "../config/policies.ts";
+import { Guards } from "../policy/guard/guards.ts";
+import { PoliciesInForce } from "../policy/in_force.ts";
+import type { PolicyServices } from "../policy/services.ts";
+import type { Pool } from "../pool/pool.ts";
+import { askModel, askTokens, type ModelAsker } from "../server/questions/ask_model.ts";
+import { PromptCounters } from "../server/questions/prompt_counter.ts";
+
+export interface PolicingParts extends ModelAsker {
+  /** The module that isolates of plugins begin with. */
+  readonly module: string;
+  /** How long a count of tokens is waited for. */
+  countTimeoutMs(): number;
+  onError(error: unknown): void;
+}
+
+export class Policing {
+  readonly inForce: PoliciesInForce;
+  readonly #guards: Guards;
+
+  constructor(parts: PolicingParts) {
+    const { module, fleet, onError } = parts;
+    const ask: PolicyServices["askModel"] = (model, body, ms) => askModel(parts, model, body, ms);
+    const guards = this.#guards = new Guards({ module, askModel: ask, onError });
+    const counters = new PromptCounters((model, prompt) =>
+      askTokens(parts, model, prompt, parts.countTimeoutMs())
+    );
+    this.inForce = new PoliciesInForce({
+      counterOf: (model) => counters.of(model),
+      contextOf: (model) => longestContext(fleet.pool(model)),
+      askModel: ask,
+      guardOf: (policy) => guards.get(policy),
+      now: () => new Date(),
+    }, (configs) => guards.apply(configs));
+  }
+
+  /** The next configuration's. */
+  apply(policies: readonly PolicyConfig[]): void {
+    this.inForce.apply(policies);
+  }
+
+  close(): void {
+    this.#guards.close();
+  }
+}
+
+/** Of the instances of a pool; null where none tells. */
+function longestContext(pool: Pool | undefined): number | null {
+  const lengths = pool?.instances.flatMap(({ contextLength }) => contextLength ?? []) ?? [];
+  return lengths.length === 0 ? null : Math.max(...lengths);
+}
