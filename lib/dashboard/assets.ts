@@ -1,6 +1,7 @@
 // The pages' files, embedded as text, and the headers that keep anything else from running in them.
 
 import type { AdminReply } from "../http/admin.ts";
+import { SECURITY_HEADERS } from "../http/admin_reply.ts";
 import { header, type HeaderList } from "../http/message.ts";
 import api from "./pages/api.js" with { type: "text" };
 import app from "./pages/app.js" with { type: "text" };
@@ -86,19 +87,6 @@ function fileOf(name: string): File | null {
   if (name === "") return PAGE;
   return Object.hasOwn(FILES, name) ? FILES[name] : null;
 }
-
-/** For everything under /dashboard: nothing from elsewhere, nothing inline, in nobody's frame. */
-export const SECURITY_HEADERS: HeaderList = [
-  [
-    "content-security-policy",
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
-    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  ],
-  ["x-content-type-options", "nosniff"],
-  ["referrer-policy", "no-referrer"],
-  ["cross-origin-opener-policy", "same-origin"],
-  ["cross-origin-resource-policy", "same-origin"],
-];
 
 /** The pages' files with a tag for each, so that a browser asks again and gets nothing twice. */
 export class Assets {

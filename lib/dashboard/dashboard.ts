@@ -2,9 +2,9 @@
 // may ask at all is decided before (server/admin.ts); where figures come from is left to the source.
 
 import type { AdminHandler, AdminReply, AdminRequest } from "../http/admin.ts";
-import { Assets, SECURITY_HEADERS } from "./assets.ts";
+import { jsonReply, problem, redirect, reply } from "../http/admin_reply.ts";
+import { Assets } from "./assets.ts";
 import { LiveFeed } from "./live.ts";
-import { json, problem } from "./replies.ts";
 import { RequestsApi } from "./requests_api.ts";
 import { usageReply } from "./usage_api.ts";
 import type { ActionResult, BrowseQuery, DashboardSource } from "./source.ts";
@@ -27,7 +27,7 @@ export class Dashboard {
   readonly handle: AdminHandler = async (request) => {
     // As it was read by who let it in: a second reading could find another page.
     const [path, ...query] = request.target.split("?");
-    if (path === "/dashboard") return redirect("dashboard/");
+    if (path === "/dashboard") return redirect(308, "dashboard/");
     const name = path.slice("/dashboard/".length);
     if (name.startsWith("api/")) {
       const parameters = new URLSearchParams(query.join("?"));
@@ -59,15 +59,15 @@ export class Dashboard {
     if (!isReading(request)) return problem(405, "Method Not Allowed");
     switch (name) {
       case "session":
-        return json(200, { trusted: request.trusted, has_token: this.source.hasToken() });
+        return jsonReply(200, { trusted: request.trusted, has_token: this.source.hasToken() });
       case "fleet":
-        return json(200, { ...this.source.snapshot(), history: this.source.history() });
+        return jsonReply(200, { ...this.source.snapshot(), history: this.source.history() });
       case "events":
-        return json(200, { events: this.source.events() });
+        return jsonReply(200, { events: this.source.events() });
       case "config":
-        return json(200, this.source.config());
+        return jsonReply(200, this.source.config());
       case "config_file":
-        return json(200, { file: await this.source.configFile() });
+        return jsonReply(200, { file: await this.source.configFile() });
       case "live":
         return this.#live(request.method === "HEAD");
       case "records":
@@ -85,16 +85,7 @@ export class Dashboard {
   #live(headOnly: boolean): AdminReply {
     const body = headOnly ? new Uint8Array(0) : this.live.open();
     if (body === null) return problem(503, "No more viewers now");
-    return {
-      status: 200,
-      headers: [
-        ["content-type", "text/event-stream"],
-        ["cache-control", "no-store"],
-        ["x-accel-buffering", "no"],
-        ...SECURITY_HEADERS,
-      ],
-      body,
-    };
+    return reply(200, "text/event-stream", body, [["x-accel-buffering", "no"]]);
   }
 
   async #records(parameters: URLSearchParams): Promise<AdminReply> {
@@ -111,16 +102,16 @@ export class Dashboard {
     if (query.cursor !== "" && !/^\d{8}_\d{2}:\d{1,15}$/.test(query.cursor)) {
       return problem(400, "cursor: expected one of an earlier page");
     }
-    return json(200, await this.source.records(query));
+    return jsonReply(200, await this.source.records(query));
   }
 
   async #keys(query: string): Promise<AdminReply> {
-    return json(200, await this.source.keys(query));
+    return jsonReply(200, await this.source.keys(query));
   }
 
   async #record(place: string): Promise<AdminReply> {
     const record = await this.source.record(place);
-    return record === null ? problem(404, "No such record") : json(200, record);
+    return record === null ? problem(404, "No such record") : jsonReply(200, record);
   }
 
   async #act(
@@ -129,7 +120,7 @@ export class Dashboard {
   ): Promise<AdminReply> {
     const refusal = refusalOf(request);
     if (refusal !== null) return refusal;
-    if (name === "reload") return json(200, await this.source.reload());
+    if (name === "reload") return jsonReply(200, await this.source.reload());
     const asked = drainIn(request.body);
     if (asked === null) return problem(400, 'expected a body {"instance": "NAME"}');
     const { instance, move } = asked;
@@ -141,13 +132,13 @@ export class Dashboard {
     await this.source.kept();
     const moved = move && isDrained ? await this.source.move(instance) : {};
     const note = result.ok && result.note !== undefined ? { note: result.note } : {};
-    return json(200, { ok: true, ...note, ...moved });
+    return jsonReply(200, { ok: true, ...note, ...moved });
   }
 
   /** The body is the text of a configuration. It may name files and variables: only with the token. */
   #check(request: AdminRequest): AdminReply {
     return refusalOf(request) ??
-      json(200, this.source.checkConfig(new TextDecoder().decode(request.body)));
+      jsonReply(200, this.source.checkConfig(new TextDecoder().decode(request.body)));
   }
 
   async #try(request: AdminRequest): Promise<AdminReply> {
@@ -158,7 +149,7 @@ export class Dashboard {
     const answer = await this.source.try(asked.instance, asked.body);
     return answer === null
       ? problem(404, `no instance is named ${asked.instance}`)
-      : json(200, answer);
+      : jsonReply(200, answer);
   }
 
   async #ask(request: AdminRequest): Promise<AdminReply> {
@@ -169,7 +160,7 @@ export class Dashboard {
     const found = await this.source.ask(asked.instance);
     return found === null
       ? problem(404, `no instance is named ${asked.instance}`)
-      : json(200, found);
+      : jsonReply(200, found);
   }
 
   async #resetLimits(request: AdminRequest): Promise<AdminReply> {
@@ -181,7 +172,7 @@ export class Dashboard {
     const result = budget === null
       ? await this.source.resetLimits(kind, name)
       : await this.source.resetBudget(kind, name, budget);
-    return result.ok ? json(200, { ok: true }) : problem(result.status, result.message);
+    return result.ok ? jsonReply(200, { ok: true }) : problem(result.status, result.message);
   }
 }
 
@@ -242,13 +233,4 @@ function triedIn(body: Uint8Array): { instance: string; body: Record<string, unk
     // No JSON: said to the client as 400.
     return null;
   }
-}
-
-/** Relative, so that it holds behind a proxy that adds a prefix. */
-function redirect(location: string): AdminReply {
-  return {
-    status: 308,
-    headers: [["location", location], ...SECURITY_HEADERS],
-    body: new Uint8Array(0),
-  };
 }

@@ -2,10 +2,10 @@
 // did, and the curves of the last days.
 
 import type { AdminReply } from "../http/admin.ts";
+import { jsonReply, problem } from "../http/admin_reply.ts";
 import { type Range, RANGES } from "../observe/minute_files.ts";
 import { queryIn } from "../requests/parameters.ts";
 import { timelineOf } from "../requests/timeline.ts";
-import { json, problem } from "./replies.ts";
 import type { DashboardSource } from "./source.ts";
 
 export class RequestsApi {
@@ -23,25 +23,25 @@ export class RequestsApi {
         const query = queryIn(parameters);
         return typeof query === "string"
           ? problem(400, query)
-          : json(200, await this.source.requests(query));
+          : jsonReply(200, await this.source.requests(query));
       }
       case "history": {
         const range = parameters.get("range") ?? "1h";
         return isRange(range)
-          ? json(200, await this.source.curves(parameters.get("of") ?? "", range))
+          ? jsonReply(200, await this.source.curves(parameters.get("of") ?? "", range))
           : problem(400, `range: expected one of ${Object.keys(RANGES).join(", ")}`);
       }
       case "failing":
-        return json(200, this.source.failing());
+        return jsonReply(200, this.source.failing());
       case "policies":
-        return json(200, this.source.policies());
+        return jsonReply(200, this.source.policies());
       case "request": {
         const id = parameters.get("id") ?? "";
         const near = Number(parameters.get("at"));
         const story = await this.source.request(id, near > 0 ? near : null);
         return story === null
           ? problem(404, "No such request is kept")
-          : json(200, { ...story, timeline: timelineOf(story) });
+          : jsonReply(200, { ...story, timeline: timelineOf(story) });
       }
     }
     return null;

@@ -1,8 +1,7 @@
 // The part of the dashboard's API that tells what was used: sums by what one asks for, as JSON or as CSV.
 
 import type { AdminReply } from "../http/admin.ts";
-import { SECURITY_HEADERS } from "./assets.ts";
-import { json, problem } from "./replies.ts";
+import { jsonReply, problem, reply } from "../http/admin_reply.ts";
 import type { DashboardSource } from "./source.ts";
 import { USAGE_BY, type UsageQuery } from "./usage_view.ts";
 
@@ -12,18 +11,12 @@ export async function usageReply(
 ): Promise<AdminReply> {
   const query = queryIn(parameters);
   if (typeof query === "string") return problem(400, query);
-  if (parameters.get("format") !== "csv") return json(200, await source.usage(query));
+  if (parameters.get("format") !== "csv") return jsonReply(200, await source.usage(query));
   const name = ["usage", ...query.by, query.from, query.to].filter((part) => part !== "").join("-");
-  return {
-    status: 200,
-    headers: [
-      ["content-type", "text/csv; charset=utf-8"],
-      ["content-disposition", `attachment; filename="${name}.csv"`],
-      ["cache-control", "no-store"],
-      ...SECURITY_HEADERS,
-    ],
-    body: new TextEncoder().encode(`${await source.usageCsv(query)}\r\n`),
-  };
+  const csv = `${await source.usageCsv(query)}\r\n`;
+  return reply(200, "text/csv; charset=utf-8", csv, [
+    ["content-disposition", `attachment; filename="${name}.csv"`],
+  ]);
 }
 
 /** A text says what is wrong. */

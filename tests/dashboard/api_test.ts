@@ -191,16 +191,21 @@ Deno.test("a request by another host's name sees the page only, and figures with
 Deno.test("every answer forbids scripts from elsewhere, frames and sniffing, and opens no CORS", async () => {
   await using fleet = await startFleet();
   const paths = [
-    "",
-    "app.js",
-    "style.css",
-    "vendor/libraries.js",
-    "api/fleet",
-    "api/nothing",
-    "no",
+    "/",
+    "/metrics",
+    "/admin/decisions",
+    "/admin/explain",
+    "/dashboard",
+    "/dashboard/",
+    "/dashboard/app.js",
+    "/dashboard/style.css",
+    "/dashboard/vendor/libraries.js",
+    "/dashboard/api/fleet",
+    "/dashboard/api/nothing",
+    "/dashboard/no",
   ];
   for (const path of paths) {
-    const response = await fetch(`${fleet.gateway.url}/dashboard/${path}`);
+    const response = await fetch(fleet.gateway.url + path, { redirect: "manual" });
     await response.body?.cancel();
     const policy = response.headers.get("content-security-policy") ?? "";
     assert.match(policy, /default-src 'none'/, path);

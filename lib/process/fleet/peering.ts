@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Config } from "../../config/config.ts";
 import type { PeersConfig } from "../../config/peers.ts";
 import type { AdminReply, AdminRequest } from "../../http/admin.ts";
+import { textReply } from "../../http/admin_reply.ts";
 import { logger } from "../../observe/log.ts";
 import type { PeersLook } from "../../observe/metrics/peers_look.ts";
 import { Addresses } from "../../peers/addresses.ts";
@@ -68,12 +69,12 @@ export class Peering implements Reloadable {
   handle({ body, trusted }: AdminRequest): AdminReply {
     if (!trusted) {
       this.#refuse("token");
-      return answer(403, "peers.token is another one here");
+      return textReply(403, "peers.token is another one here");
     }
     const taken = this.#take(new TextDecoder().decode(body));
-    if (taken === "form") return answer(426, "of another version");
-    if (taken !== "own" && taken !== "taken") return answer(400, taken);
-    return taken === "own" ? answer(409, "this is the gateway itself") : answer(200, "");
+    if (taken === "form") return textReply(426, "of another version");
+    if (taken !== "own" && taken !== "taken") return textReply(400, taken);
+    return taken === "own" ? textReply(409, "this is the gateway itself") : textReply(200, "");
   }
 
   /** All gateways that are heard, this one first; none where it has no others. */
@@ -241,12 +242,4 @@ function hostName(): string {
     // Not to be asked here: people see a name that is no host's.
     return "gateway";
   }
-}
-
-function answer(status: number, message: string): AdminReply {
-  return {
-    status,
-    headers: [["content-type", "text/plain; charset=utf-8"]],
-    body: new TextEncoder().encode(message === "" ? "" : `${message}\n`),
-  };
 }

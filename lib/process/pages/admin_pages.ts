@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { AdminConfig } from "../../config/config.ts";
 import { Dashboard } from "../../dashboard/dashboard.ts";
 import { type AdminReply, type AdminRequest, DECISIONS, EXPLAIN, PEERS } from "../../http/admin.ts";
+import { redirect, textReply } from "../../http/admin_reply.ts";
 import type { ChoicesPage } from "./choices_page.ts";
 import type { ProcessSource } from "./dashboard_source.ts";
 import type { MetricsPage } from "./metrics_page.ts";
@@ -42,7 +43,7 @@ export class AdminPages implements Reloadable {
     if (path === PEERS) return Promise.resolve(this.peering.handle(request));
     if (path === "/metrics") return this.metrics.handle(request);
     if (path === EXPLAIN || path === DECISIONS) return this.choices.handle(request);
-    return Promise.resolve(notFound(path));
+    return Promise.resolve(textReply(404, `Nothing at ${path}`));
   }
 
   /** Ends the streams of those who look. */
@@ -51,17 +52,5 @@ export class AdminPages implements Reloadable {
   }
 }
 
-/** Who types the address alone is a person. Relative, and not for ever: behind a proxy it may be another's. */
-const TO_DASHBOARD: AdminReply = {
-  status: 307,
-  headers: [["location", "dashboard/"], ["cache-control", "no-store"]],
-  body: new Uint8Array(0),
-};
-
-function notFound(path: string): AdminReply {
-  return {
-    status: 404,
-    headers: [["content-type", "text/plain; charset=utf-8"]],
-    body: new TextEncoder().encode(`Nothing at ${path}\n`),
-  };
-}
+/** Who types the address alone is a person. Not for ever: behind a proxy it may be another's. */
+const TO_DASHBOARD = redirect(307, "dashboard/", [["cache-control", "no-store"]]);

@@ -1,6 +1,7 @@
 // GET /metrics of this process: gathers what a scrape sees and answers with it as text.
 
 import type { AdminReply, AdminRequest } from "../../http/admin.ts";
+import { reply, textReply } from "../../http/admin_reply.ts";
 import type { Metrics } from "../../observe/metrics.ts";
 import { DiskSpace, lookAtProcess } from "../../observe/metrics/machine.ts";
 import type { DiscoveryLook, Look } from "../../observe/metrics/metric.ts";
@@ -28,8 +29,6 @@ export interface MetricsParts {
   saturated(): number;
 }
 
-const encoder = new TextEncoder();
-
 async function newMetrics(): Promise<Metrics> {
   const { Metrics } = await import("../../observe/metrics.ts");
   return new Metrics();
@@ -43,16 +42,12 @@ export class MetricsPage {
 
   async handle(request: AdminRequest): Promise<AdminReply> {
     if (request.method !== "GET" && request.method !== "HEAD") {
-      return text(405, "text/plain; charset=utf-8", "Method Not Allowed\n", ["allow", "GET, HEAD"]);
+      return textReply(405, "Method Not Allowed", [["allow", "GET, HEAD"]]);
     }
     // With the first question, since its library takes 6 MiB and many gateways are never asked.
     const metrics = await (this.#metrics ??= newMetrics());
     const diskFreeBytes = await this.#disk.freeBytes(this.parts.snapshots.config.dataDir);
-    return text(
-      200,
-      metrics.contentType,
-      await metrics.text(this.#look(diskFreeBytes)),
-    );
+    return reply(200, metrics.contentType, await metrics.text(this.#look(diskFreeBytes)));
   }
 
   #look(diskFreeBytes: number | null): Look {
@@ -87,17 +82,4 @@ export class MetricsPage {
       saturatedWorkers: saturated(),
     };
   }
-}
-
-function text(
-  status: number,
-  contentType: string,
-  body: string,
-  ...headers: (readonly [string, string])[]
-): AdminReply {
-  return {
-    status,
-    headers: [["content-type", contentType], ...headers],
-    body: encoder.encode(body),
-  };
 }
