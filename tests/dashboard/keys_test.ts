@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import type { KeysView } from "../../lib/dashboard/keys_view.ts";
 import { bearer, keyedGateway, makeKey, type TestKey } from "../e2e/access/keyed.ts";
-import { chunk, completion, type Gateway, sse, startUpstream } from "../e2e/stand.ts";
+import type { GatewayProcess } from "../support/processes.ts";
+import { chunk, completion, sse, startUpstream } from "../support/upstream.ts";
 import { waitFor } from "../support/wait.ts";
 
 const TOKEN = "correct-horse-battery";
@@ -26,14 +27,14 @@ const limits = { prices: { m: { prompt: 10_000, cached: 0, completion: 100_000 }
 
 const answer = () => completion("hello", { usage: { prompt_tokens: 12, completion_tokens: 3 } });
 
-async function look(gateway: Gateway, query = ""): Promise<KeysView> {
+async function look(gateway: GatewayProcess, query = ""): Promise<KeysView> {
   const response = await fetch(`${gateway.url}/dashboard/api/keys?q=${query}`, bearer(TOKEN));
   const text = await response.text();
   assert.equal(response.status, 200, text);
   return JSON.parse(text);
 }
 
-async function ask(gateway: Gateway, { key }: TestKey): Promise<void> {
+async function ask(gateway: GatewayProcess, { key }: TestKey): Promise<void> {
   const response = await gateway.post("/v1/chat/completions", {
     model: "m",
     messages: [{ role: "user", content: "hello" }],

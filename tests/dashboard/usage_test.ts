@@ -4,14 +4,15 @@ import assert from "node:assert/strict";
 import type { UsageView } from "../../lib/dashboard/usage_view.ts";
 import { adminAccess } from "../../lib/server/admin.ts";
 import { bearer, keyedGateway, makeKey, type TestKey } from "../e2e/access/keyed.ts";
-import { completion, configText, type Gateway, startGateway, startUpstream } from "../e2e/stand.ts";
+import { type GatewayProcess, startGateway } from "../support/processes.ts";
+import { completion, startUpstream } from "../support/upstream.ts";
 import { waitFor } from "../support/wait.ts";
 
 const TOKEN = "correct-horse-battery";
 const web = makeKey("web", { group: "search" });
 const batch = makeKey("+cmd", {});
 
-async function ask(gateway: Gateway, { key }: TestKey): Promise<void> {
+async function ask(gateway: GatewayProcess, { key }: TestKey): Promise<void> {
   const messages = [{ role: "user", content: "hello" }];
   const response = await gateway.post(
     "/v1/chat/completions",
@@ -21,7 +22,7 @@ async function ask(gateway: Gateway, { key }: TestKey): Promise<void> {
   assert.equal(response.status, 200, await response.text());
 }
 
-async function usage(gateway: Gateway, query: string): Promise<UsageView> {
+async function usage(gateway: GatewayProcess, query: string): Promise<UsageView> {
   const response = await fetch(`${gateway.url}/dashboard/api/usage?${query}`, bearer(TOKEN));
   const text = await response.text();
   assert.equal(response.status, 200, text);
@@ -91,9 +92,11 @@ Deno.test("without keys usage is told by client, of embeddings too", async () =>
       : completion("hello", { usage: { prompt_tokens: 12, completion_tokens: 3 } })
   );
   await using gateway = await startGateway({
-    instances: [{ url: upstream.url, model_name: "m" }],
-    admin: { token: TOKEN },
-    access: { trusted_proxies: ["127.0.0.1"] },
+    config: {
+      instances: [{ url: upstream.url, model_name: "m" }],
+      admin: { token: TOKEN },
+      access: { trusted_proxies: ["127.0.0.1"] },
+    },
   });
   const from = (client: string, path: string, body: unknown) =>
     gateway.post(path, body, { headers: { "x-forwarded-for": client } });
@@ -132,15 +135,12 @@ Deno.test("usage of clients and of keys stand beside each other where keys come 
   );
   const config = { instances: [{ url: upstream.url, model_name: "m" }], admin: { token: TOKEN } };
   const key = makeKey("web");
-  await using gateway = await startGateway(config);
+  await using gateway = await startGateway({ config });
   const messages = [{ role: "user", content: "hello" }];
   const without = await gateway.post("/v1/chat/completions", { model: "m", messages });
   assert.equal(without.status, 200, await without.text());
   await waitFor(async () => (await usage(gateway, "by=client")).total.requests === 1, "the client");
-  await Deno.writeTextFile(
-    gateway.configFile,
-    configText({ ...config, keys: [key.line] }, gateway.dataDir),
-  );
+  await gateway.writeConfig({ ...config, keys: [key.line] });
   await waitFor(async () => (await usage(gateway, "by=key")).keyed, "the reload");
   const told = async () =>
     (await usage(gateway, "by=key,client")).rows.map(({ values, tokens }) => ({ values, tokens }));

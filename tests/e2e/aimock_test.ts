@@ -4,7 +4,10 @@
 import assert from "node:assert/strict";
 import { type Fixture, LLMock } from "npm:@copilotkit/aimock@1.43.0";
 import OpenAI from "npm:openai@7.57.0";
-import { eventsOf, type Gateway, recordsOf, startGateway, waitFor } from "./stand.ts";
+import { type GatewayProcess, startGateway } from "../support/processes.ts";
+import { recordsOf } from "../support/records.ts";
+import { eventsOf } from "../support/sse.ts";
+import { waitFor } from "../support/wait.ts";
 
 const story = "Once upon a time a request travelled far and came back with an answer.";
 const toolCall = { name: "weather", arguments: '{"city":"Łódź"}', id: "call-1" };
@@ -24,12 +27,14 @@ async function stand(first: Partial<Fixture> = {}, second: Partial<Fixture> | nu
   for (const mock of mocks) await mock.start();
   const used = second === null ? mocks.slice(0, 1) : mocks;
   const gateway = await startGateway({
-    instances: used.map((mock, index) => ({
-      url: `${mock.url}/v1`,
-      model_name: "gpt-4",
-      name: `mock-${index}`,
-    })),
-    resume: "off",
+    config: {
+      instances: used.map((mock, index) => ({
+        url: `${mock.url}/v1`,
+        model_name: "gpt-4",
+        name: `mock-${index}`,
+      })),
+      resume: "off",
+    },
   });
   return {
     gateway,
@@ -49,7 +54,7 @@ const ask = (content: string, more: object = {}) => ({
 
 const ten = Array.from({ length: 10 }, (_, index) => index);
 
-async function plainAnswers(gateway: Gateway): Promise<string[]> {
+async function plainAnswers(gateway: GatewayProcess): Promise<string[]> {
   const texts: string[] = [];
   for (const _ of ten) {
     const response = await gateway.post("/v1/chat/completions", ask("story"));

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { LLMock } from "npm:@copilotkit/aimock@1.43.0";
 import { scanEndpoint } from "npm:compatcanary@0.2.2";
-import { startGateway } from "./stand.ts";
+import { startGateway } from "../support/processes.ts";
 
 interface Report {
   score: number;
@@ -48,7 +48,9 @@ Deno.test("compatcanary reports the same through the gateway as direct: aimock",
   await mock.start();
   try {
     await using gateway = await startGateway({
-      instances: [{ url: `${mock.url}/v1`, model_name: "gpt-4" }],
+      config: {
+        instances: [{ url: `${mock.url}/v1`, model_name: "gpt-4" }],
+      },
     });
     assert.deepEqual(await scan(`${gateway.url}/v1`), await scan(`${mock.url}/v1`));
   } finally {

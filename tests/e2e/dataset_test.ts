@@ -4,7 +4,9 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { chunk, completion, recordsOf, sse, startGateway, startUpstream } from "./stand.ts";
+import { startGateway } from "../support/processes.ts";
+import { recordsOf } from "../support/records.ts";
+import { chunk, completion, sse, startUpstream } from "../support/upstream.ts";
 
 /** One example as LLaMA-Factory's converter leaves it. */
 interface Aligned {
@@ -155,7 +157,9 @@ const requests: object[] = [
 
 Deno.test("every record of the gateway loads by the rules of LLaMA-Factory and vLLM's benchmark", async () => {
   await using upstream = startUpstream((seen) => answer(seen.text));
-  await using gateway = await startGateway({ instances: [{ url: upstream.url, model_name: "m" }] });
+  await using gateway = await startGateway({
+    config: { instances: [{ url: upstream.url, model_name: "m" }] },
+  });
   for (const request of requests) {
     const response = await gateway.post("/v1/chat/completions", { model: "m", ...request });
     assert.equal(response.status, 200, await response.text());

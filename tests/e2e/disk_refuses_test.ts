@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { startGateway, temporaryFolder } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";
-import { completion, startUpstream } from "./stand.ts";
+import { completion, startUpstream } from "../support/upstream.ts";
 
 Deno.test("that records and requests are written again is told, and what failed in a line each", async () => {
   await using folder = await temporaryFolder();

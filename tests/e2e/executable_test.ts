@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { hasOpenssl, PASSWORD, startMailServer, USER } from "../alert/mail_server.ts";
-import { waitFor } from "./stand.ts";
+import { waitFor } from "../support/wait.ts";
 
 const ROOT = join(import.meta.dirname!, "../..");
 const EXECUTABLE = join(

@@ -4,15 +4,15 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { bearer, makeKey } from "./access/keyed.ts";
-import { ROOT, startProcess } from "../support/processes.ts";
 import {
-  completion,
-  type Gateway,
   type GatewayConfig,
+  type GatewayProcess,
+  ROOT,
   startGateway,
-  startUpstream,
-  waitFor,
-} from "./stand.ts";
+  startProcess,
+} from "../support/processes.ts";
+import { completion, startUpstream } from "../support/upstream.ts";
+import { waitFor } from "../support/wait.ts";
 
 const KEY = "sk-instance-secret-key";
 const upstream = () =>
@@ -27,7 +27,12 @@ function chat(name: string, more: object = {}): string {
   return JSON.stringify({ model: "m", messages, ...more });
 }
 
-async function explained(gateway: Gateway, body: string, query = "", init: RequestInit = {}) {
+async function explained(
+  gateway: GatewayProcess,
+  body: string,
+  query = "",
+  init: RequestInit = {},
+) {
   const answer = await gateway.post(`/admin/explain${query}`, body, init);
   const text = await answer.text();
   assert.equal(answer.status, 200, text);
@@ -35,7 +40,7 @@ async function explained(gateway: Gateway, body: string, query = "", init: Reque
 }
 
 /** The instance that a request really goes to. */
-async function asked(gateway: Gateway, body: string): Promise<string> {
+async function asked(gateway: GatewayProcess, body: string): Promise<string> {
   const answer = await gateway.post("/v1/chat/completions", body);
   assert.equal(answer.status, 200, await answer.text());
   await settled(gateway);
@@ -43,7 +48,7 @@ async function asked(gateway: Gateway, body: string): Promise<string> {
 }
 
 /** Nothing is under way any more: what a request holds at its instance ends behind its answer. */
-function settled(gateway: Gateway): Promise<void> {
+function settled(gateway: GatewayProcess): Promise<void> {
   return waitFor(
     async () => (await gateway.health()).inFlight.every((count) => count === 0),
     "all requests to be over",
@@ -60,16 +65,18 @@ async function ran(...args: string[]) {
 async function threeBehind(more: GatewayConfig) {
   const instances = [upstream(), upstream(), upstream()];
   const gateway = await startGateway({
-    instances: instances.map(({ url }, n) => ({
-      url,
-      model_name: "m",
-      name: `gpu-${n}`,
-      api_key: KEY,
-    })),
-    health_check: false,
-    model_discovery: false,
-    scrape: false,
-    ...more,
+    config: {
+      instances: instances.map(({ url }, n) => ({
+        url,
+        model_name: "m",
+        name: `gpu-${n}`,
+        api_key: KEY,
+      })),
+      health_check: false,
+      model_discovery: false,
+      scrape: false,
+      ...more,
+    },
   });
   return {
     gateway,
@@ -125,16 +132,18 @@ Deno.test("42: one that is drained, too short or full is named with that, and a 
   await using a = upstream();
   const base = { url: a.url, model_name: "m" };
   await using gateway = await startGateway({
-    instances: [
-      { ...base, name: "off", weight: 0 },
-      { ...base, url: `${a.url}/b`, name: "short", max_context: 100 },
-      { ...base, url: `${a.url}/c`, name: "long" },
-    ],
-    fallback_instances: [{ ...base, url: `${a.url}/d`, name: "rented" }],
-    load_balancing_strategy: "prefix_aware",
-    health_check: false,
-    model_discovery: false,
-    scrape: false,
+    config: {
+      instances: [
+        { ...base, name: "off", weight: 0 },
+        { ...base, url: `${a.url}/b`, name: "short", max_context: 100 },
+        { ...base, url: `${a.url}/c`, name: "long" },
+      ],
+      fallback_instances: [{ ...base, url: `${a.url}/d`, name: "rented" }],
+      load_balancing_strategy: "prefix_aware",
+      health_check: false,
+      model_discovery: false,
+      scrape: false,
+    },
   });
   const { instances, by, instance } = await explained(gateway, chat("long prompt"));
   const left = Object.fromEntries(

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type GatewayProcess, startGateway, temporaryFolder } from "../support/processes.ts";
-import { waitFor } from "./stand.ts";
+import { waitFor } from "../support/wait.ts";
 import { startTelling, type TellingVllm } from "./telling_vllm.ts";
 
 const PROMPTS = 12;

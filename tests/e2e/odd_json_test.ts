@@ -2,7 +2,9 @@
 // and not while it is recorded.
 
 import assert from "node:assert/strict";
-import { completion, recordsOf, startGateway, startUpstream } from "./stand.ts";
+import { startGateway } from "../support/processes.ts";
+import { recordsOf } from "../support/records.ts";
+import { completion, startUpstream } from "../support/upstream.ts";
 
 const bodies: Record<string, () => string> = {
   values: () => `{"model":"m","messages":[],"x":[${"{},".repeat(2_000_000)}{}]}`,
@@ -48,7 +50,9 @@ class OtherClient implements Disposable {
 
 Deno.test("millions of values, keys, tools or quotes in one request keep no other client waiting", async () => {
   await using upstream = startUpstream(() => completion("hi"));
-  await using gateway = await startGateway({ instances: [{ url: upstream.url, model_name: "m" }] });
+  await using gateway = await startGateway({
+    config: { instances: [{ url: upstream.url, model_name: "m" }] },
+  });
   using other = new OtherClient(gateway.url);
   let recorded = 0;
   for (const [name, make] of Object.entries(bodies)) {
@@ -80,12 +84,14 @@ Deno.test("millions of values, keys, tools or quotes in one request keep no othe
 
 Deno.test("a model's name of eight megabytes is quoted by its begin", async () => {
   await using upstream = startUpstream(() => completion("hi"));
-  await using gateway = await startGateway({ instances: [{ url: upstream.url, model_name: "m" }] });
+  await using gateway = await startGateway({
+    config: { instances: [{ url: upstream.url, model_name: "m" }] },
+  });
   const model = "long".repeat(2_000_000);
   const response = await gateway.post("/v1/chat/completions", { model, messages: [] });
   const text = await response.text();
   assert.equal(response.status, 404);
   assert.ok(text.length < 1000, `${text.length} bytes`);
   assert.match(text, /The model `longlong[a-z]+…` does not exist/);
-  assert.ok(gateway.log().length < 10_000);
+  assert.ok(gateway.output().length < 10_000);
 });

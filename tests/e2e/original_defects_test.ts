@@ -3,20 +3,11 @@
 
 import assert from "node:assert/strict";
 import { rename, writeFile } from "node:fs/promises";
-import {
-  brokenSse,
-  chunk,
-  completion,
-  configText,
-  eventsOf,
-  type Gateway,
-  records,
-  recordsOf,
-  sse,
-  startGateway,
-  startUpstream,
-  waitFor,
-} from "./stand.ts";
+import { configText, type GatewayProcess, startGateway } from "../support/processes.ts";
+import { records, recordsOf } from "../support/records.ts";
+import { eventsOf } from "../support/sse.ts";
+import { brokenSse, chunk, completion, sse, startUpstream } from "../support/upstream.ts";
+import { waitFor } from "../support/wait.ts";
 
 const chat = (more: object = {}) => ({
   model: "m",
@@ -24,10 +15,12 @@ const chat = (more: object = {}) => ({
   ...more,
 });
 
-function gatewayFor(urls: string[], more: object = {}): Promise<Gateway> {
+function gatewayFor(urls: string[], more: object = {}): Promise<GatewayProcess> {
   return startGateway({
-    instances: urls.map((url, index) => ({ url, model_name: "m", name: `private-${index}` })),
-    ...more,
+    config: {
+      instances: urls.map((url, index) => ({ url, model_name: "m", name: `private-${index}` })),
+      ...more,
+    },
   });
 }
 
@@ -106,7 +99,7 @@ Deno.test("5: no limit on the whole time of an answer unless the config sets one
   await using upstream = startUpstream(() => completion("x"));
   await using gateway = await gatewayFor([upstream.url]);
   const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "main.ts", "check", "--print", "--config", gateway.configFile],
+    args: ["run", "-A", "main.ts", "check", "--print", "--config", gateway.configPath],
     cwd: new URL("../../", import.meta.url),
     stdout: "piped",
   }).output();
@@ -165,8 +158,14 @@ Deno.test("8: models are routed, listed and renamed for the fallback, streaming 
       : completion("from fallback")
   );
   await using gateway = await startGateway({
-    instances: [{ url: m.url, model_name: "m" }, { url: n.url, model_name: "n" }],
-    fallback_instances: [{ url: fallback.url, model_name: "m", upstream_model: "vendor/m-large" }],
+    config: {
+      instances: [{ url: m.url, model_name: "m" }, { url: n.url, model_name: "n" }],
+      fallback_instances: [{
+        url: fallback.url,
+        model_name: "m",
+        upstream_model: "vendor/m-large",
+      }],
+    },
   });
   const other = await gateway.post("/v1/chat/completions", chat({ model: "n" }));
   assert.equal((await other.json()).choices[0].message.content, "from n");
@@ -252,8 +251,8 @@ Deno.test("10: a config saved by an atomic rename is taken, without losing count
       { url: added.url, model_name: "n", name: "private-1" },
     ],
   }, gateway.dataDir);
-  await writeFile(`${gateway.configFile}~`, next);
-  await rename(`${gateway.configFile}~`, gateway.configFile);
+  await writeFile(`${gateway.configPath}~`, next);
+  await rename(`${gateway.configPath}~`, gateway.configPath);
   await waitFor(async () => {
     const response = await gateway.post("/v1/chat/completions", chat({ model: "n" }));
     await response.body?.cancel();

@@ -2,8 +2,13 @@
 // cases in docs/decisions/routing.md.
 
 import assert from "node:assert/strict";
-import { type Gateway, type GatewayConfig, startGateway, waitFor } from "./stand.ts";
-import { startSimulators } from "../support/processes.ts";
+import { waitFor } from "../support/wait.ts";
+import {
+  type GatewayConfig,
+  type GatewayProcess,
+  startGateway,
+  startSimulators,
+} from "../support/processes.ts";
 import { startTelling } from "./telling_vllm.ts";
 
 const RANK = "x-data-parallel-rank";
@@ -15,11 +20,13 @@ async function ranked(more: GatewayConfig = {}, ranks = 4) {
   );
   const gateway = stack.use(
     await startGateway({
-      instances: [{ url: simulators.urls[0], model_name: "m", name: "gpu" }],
-      load_balancing_strategy: "prefix_aware",
-      scrape: { interval: 0.05, timeout: 60 },
-      health_check: false,
-      ...more,
+      config: {
+        instances: [{ url: simulators.urls[0], model_name: "m", name: "gpu" }],
+        load_balancing_strategy: "prefix_aware",
+        scrape: { interval: 0.05, timeout: 60 },
+        health_check: false,
+        ...more,
+      },
     }),
   );
   /** The rank that the instance was asked for with that request. */
@@ -57,7 +64,7 @@ async function askRanked(stand: Ranked, name: string, headers: Record<string, st
   return { rank: last.rank!, route: last.route! };
 }
 
-async function explained(gateway: Gateway): Promise<string> {
+async function explained(gateway: GatewayProcess): Promise<string> {
   const messages = [{ role: "user", content: "x".repeat(3000) }];
   const answer = await gateway.post("/admin/explain", { model: "m", messages });
   const { instances } = await answer.json();
@@ -132,10 +139,12 @@ Deno.test("39: a server that does not heed the rank is one place, until it is st
     return new Response(`${engines.join("")}process_start_time_seconds ${startedAt}\n`);
   };
   await using gateway = await startGateway({
-    instances: [{ url: server.url, model_name: "m", name: "gpu" }],
-    load_balancing_strategy: "prefix_aware",
-    scrape: { interval: 0.05, timeout: 60, stale_after: 60 },
-    health_check: false,
+    config: {
+      instances: [{ url: server.url, model_name: "m", name: "gpu" }],
+      load_balancing_strategy: "prefix_aware",
+      scrape: { interval: 0.05, timeout: 60, stale_after: 60 },
+      health_check: false,
+    },
   });
   const messages = [{ role: "user", content: "over and over ".repeat(1714) }];
   const place = async () => {
@@ -144,7 +153,7 @@ Deno.test("39: a server that does not heed the rank is one place, until it is st
     return answer.headers.get("x-gateway-route")!.split(";")[0];
   };
   const becomes = (wanted: RegExp, what: string) =>
-    waitFor(async () => wanted.test(await place()), what, 30);
+    waitFor(async () => wanted.test(await place()), what, 30_000);
   await becomes(/^gpu\/[01]$/, "a rank to be named");
   // As often as it takes to see that nothing foretold comes true.
   await becomes(/^gpu$/, "ranks to be one place");
@@ -159,9 +168,11 @@ async function showing(more: GatewayConfig) {
   const server = stack.use(startTelling("gpu"));
   const gateway = stack.use(
     await startGateway({
-      instances: [{ url: server.url, model_name: "m", name: "gpu" }],
-      load_balancing_strategy: "prefix_aware",
-      ...more,
+      config: {
+        instances: [{ url: server.url, model_name: "m", name: "gpu" }],
+        load_balancing_strategy: "prefix_aware",
+        ...more,
+      },
     }),
   );
   const messages = [{ role: "user", content: "over and over ".repeat(400) }];
@@ -195,7 +206,7 @@ async function showing(more: GatewayConfig) {
           return wanted.test(answer.headers.get("x-gateway-route")!.split(";")[0]);
         },
         what,
-        30,
+        30_000,
       ),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { unsupported } from "../real/engine.ts";
 import { startRealModel } from "../real/start.ts";
-import { eventsOf, recordsOf, startGateway } from "./stand.ts";
+import { startGateway } from "../support/processes.ts";
+import { recordsOf } from "../support/records.ts";
+import { eventsOf } from "../support/sse.ts";
 
 const reason = unsupported();
 
@@ -15,7 +17,9 @@ Deno.test({
   fn: async () => {
     await using real = await startRealModel();
     await using gateway = await startGateway({
-      instances: [{ url: `${real.url}/v1`, model_name: "licence", upstream_model: real.model }],
+      config: {
+        instances: [{ url: `${real.url}/v1`, model_name: "licence", upstream_model: real.model }],
+      },
     });
     const seen: string[] = [];
     for (const question of ["What may I do?", "Is there a warranty?", "Who owns the copyright?"]) {

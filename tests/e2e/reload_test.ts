@@ -4,17 +4,10 @@
 import assert from "node:assert/strict";
 import { rename, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import {
-  chunk,
-  completion,
-  configText,
-  eventsOf,
-  type Gateway,
-  startGateway,
-  startUpstream,
-  type Upstream,
-  waitFor,
-} from "./stand.ts";
+import { configText, type GatewayProcess, startGateway } from "../support/processes.ts";
+import { eventsOf } from "../support/sse.ts";
+import { chunk, completion, startUpstream, type Upstream } from "../support/upstream.ts";
+import { waitFor } from "../support/wait.ts";
 
 const streams = 200;
 const chunkEveryMs = 400;
@@ -58,7 +51,7 @@ const ask = (model: string, stream: boolean) => ({
 
 /** Milliseconds from the call of `save` until the model that it brings answers. */
 async function timeUntilServed(
-  gateway: Gateway,
+  gateway: GatewayProcess,
   model: string,
   save: () => Promise<void>,
 ): Promise<number> {
@@ -70,7 +63,7 @@ async function timeUntilServed(
       await response.body?.cancel();
       return response.status === 200;
     },
-    () => `${model} to be served; log:\n${gateway.log().slice(-3000)}`,
+    () => `${model} to be served; log:\n${gateway.output().slice(-3000)}`,
   );
   return performance.now() - start;
 }
@@ -88,7 +81,7 @@ async function run(command: string, ...args: string[]): Promise<void> {
 /** Saves `text` over `file` in every way that editors and deployments have. */
 const ways: {
   name: string;
-  save(file: string, text: string, gateway: Gateway, model: string): Promise<void>;
+  save(file: string, text: string, gateway: GatewayProcess, model: string): Promise<void>;
 }[] = [
   { name: "a write in place", save: (file, text) => writeFile(file, text) },
   {
@@ -160,10 +153,11 @@ Deno.test("reloads under 200 live streams break none and serve what is new, howe
   await using first = countingUpstream(finish.promise);
   await using second = countingUpstream(finish.promise);
   await using added = startUpstream(() => completion("new"));
-  await using gateway = await startGateway(config([first, second], added, "model-0") as never, {
+  await using gateway = await startGateway({
+    config: config([first, second], added, "model-0") as never,
     configFile: "etc/config.jsonc",
   });
-  const file = gateway.configFile;
+  const file = gateway.configPath;
 
   const answers = Array.from({ length: streams }, async () => {
     const response = await gateway.post("/v1/chat/completions", ask("streaming", true));
@@ -190,8 +184,8 @@ Deno.test("reloads under 200 live streams break none and serve what is new, howe
   for (let line = 2; line <= 51; line++) {
     await writeFile(file, badText(line));
     await waitFor(
-      () => new RegExp(`config\\.jsonc:${line}:\\d+`).test(gateway.log()),
-      () => `a report of line ${line}; log:\n${gateway.log().slice(-2000)}`,
+      () => new RegExp(`config\\.jsonc:${line}:\\d+`).test(gateway.output()),
+      () => `a report of line ${line}; log:\n${gateway.output().slice(-2000)}`,
     );
   }
   const last = `model-${ways.length}`;

@@ -3,15 +3,9 @@
 
 import assert from "node:assert/strict";
 import type { InstanceAnswer } from "../../lib/server/explain.ts";
-import {
-  chunk,
-  completion,
-  type Gateway,
-  sse,
-  startGateway,
-  startUpstream,
-  waitFor,
-} from "./stand.ts";
+import { type GatewayProcess, startGateway } from "../support/processes.ts";
+import { chunk, completion, sse, startUpstream } from "../support/upstream.ts";
+import { waitFor } from "../support/wait.ts";
 import { startTelling } from "./telling_vllm.ts";
 
 const MESSAGES = [{ role: "user", content: "word ".repeat(500) }];
@@ -22,13 +16,13 @@ interface Load {
 }
 
 /** What the gateway has on its books for each instance, and how many wait in line. */
-async function books(gateway: Gateway): Promise<{ waiting: number; instances: Load[] }> {
+async function books(gateway: GatewayProcess): Promise<{ waiting: number; instances: Load[] }> {
   const answer = await gateway.post("/admin/explain", { model: "m", messages: MESSAGES });
   return await answer.json();
 }
 
 /** In flight, without a first token, and tokens before these: summed over all instances. */
-async function open(gateway: Gateway): Promise<[number, number, number]> {
+async function open(gateway: GatewayProcess): Promise<[number, number, number]> {
   const { instances } = await books(gateway);
   const sum = (of: (one: Load) => number) => instances.reduce((total, one) => total + of(one), 0);
   return [
@@ -62,7 +56,7 @@ const routes: Record<string, () => object | FormData> = {
 };
 
 /** Sends to a route; `leave` is the client's end of it. */
-function send(gateway: Gateway, route: string): { leave(): void; over: Promise<unknown> } {
+function send(gateway: GatewayProcess, route: string): { leave(): void; over: Promise<unknown> } {
   const end = new AbortController();
   const made = routes[route]();
   const isForm = made instanceof FormData;
@@ -102,17 +96,19 @@ async function leavesNothing(): Promise<void> {
     return new Response(body, { headers: { "content-type": "text/event-stream" } });
   });
   await using gateway = await startGateway({
-    instances: [{
-      url: `http://127.0.0.1:${hung.addr.port}/v1`,
-      model_name: "m",
-      name: "hung",
-      max_concurrency: 2,
-    }],
-    load_balancing_strategy: "prefix_aware",
-    queue: { deadline: 600 },
-    health_check: false,
-    scrape: false,
-    model_discovery: false,
+    config: {
+      instances: [{
+        url: `http://127.0.0.1:${hung.addr.port}/v1`,
+        model_name: "m",
+        name: "hung",
+        max_concurrency: 2,
+      }],
+      load_balancing_strategy: "prefix_aware",
+      queue: { deadline: 600 },
+      health_check: false,
+      scrape: false,
+      model_discovery: false,
+    },
   });
   const settled = () =>
     waitFor(async () => {
@@ -159,8 +155,10 @@ Deno.test("20: a prompt that was refused is not taken to be cached, one that was
       : sse([chunk({ content: "yes" }), chunk({}, "stop"), "[DONE]"])
   );
   await using gateway = await startGateway({
-    instances: [{ url: a.url, model_name: "m", name: "a" }],
-    load_balancing_strategy: "prefix_aware",
+    config: {
+      instances: [{ url: a.url, model_name: "m", name: "a" }],
+      load_balancing_strategy: "prefix_aware",
+    },
   });
   const cached = async () => {
     const answer = await gateway.post("/admin/explain", { model: "m", messages: MESSAGES });
@@ -188,14 +186,16 @@ Deno.test("14: an instance that refuses a connection has lost what it held, with
   const upstreams = { a: startUpstream(answer), b: startUpstream(answer) };
   const gateway = stack.use(
     await startGateway({
-      instances: Object.entries(upstreams).map(([name, { url }]) => ({
-        url,
-        model_name: "m",
-        name,
-      })),
-      load_balancing_strategy: "prefix_aware",
-      health_check: false,
-      scrape: false,
+      config: {
+        instances: Object.entries(upstreams).map(([name, { url }]) => ({
+          url,
+          model_name: "m",
+          name,
+        })),
+        load_balancing_strategy: "prefix_aware",
+        health_check: false,
+        scrape: false,
+      },
     }),
   );
   const cached = async () => {
@@ -232,11 +232,13 @@ async function contexts(names: Record<string, number>) {
     return { name, one };
   });
   const gateway = await startGateway({
-    instances: instances.map(({ name, one }) => ({ url: one.url, model_name: "m", name })),
-    load_balancing_strategy: "prefix_aware",
-    model_discovery: { interval: 0.05 },
-    scrape: false,
-    health_check: false,
+    config: {
+      instances: instances.map(({ name, one }) => ({ url: one.url, model_name: "m", name })),
+      load_balancing_strategy: "prefix_aware",
+      model_discovery: { interval: 0.05 },
+      scrape: false,
+      health_check: false,
+    },
   });
   await waitFor(() => instances.every(({ one }) => one.lists >= 2), "two looks at the models");
   return {
@@ -249,7 +251,7 @@ async function contexts(names: Record<string, number>) {
   };
 }
 
-async function askedOf(gateway: Gateway, tokens: number, max?: number) {
+async function askedOf(gateway: GatewayProcess, tokens: number, max?: number) {
   const messages = [{ role: "user", content: `${Math.random()} `.padEnd(4 * tokens, "word ") }];
   const body = { model: "m", messages, max_tokens: max };
   const answer = await gateway.post("/v1/chat/completions", body);

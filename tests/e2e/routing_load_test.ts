@@ -2,7 +2,9 @@
 // of the edge cases in docs/decisions/routing.md.
 
 import assert from "node:assert/strict";
-import { completion, type Gateway, startGateway, waitFor } from "./stand.ts";
+import { type GatewayProcess, startGateway } from "../support/processes.ts";
+import { completion } from "../support/upstream.ts";
+import { waitFor } from "../support/wait.ts";
 import { load, startTelling, type TellingVllm } from "./telling_vllm.ts";
 import { freePort } from "../support/ports.ts";
 
@@ -10,23 +12,28 @@ const SCRAPE = { interval: 0.05, timeout: 5, stale_after: 60 };
 
 function gatewayBefore(instances: TellingVllm[], more: Record<string, unknown> = {}) {
   return startGateway({
-    instances: instances.map(({ url }, n) => ({ url, model_name: "m", name: "ab"[n] })),
-    load_balancing_strategy: "prefix_aware",
-    scrape: SCRAPE,
-    health_check: false,
-    ...more,
+    config: {
+      instances: instances.map(({ url }, n) => ({ url, model_name: "m", name: "ab"[n] })),
+      load_balancing_strategy: "prefix_aware",
+      scrape: SCRAPE,
+      health_check: false,
+      ...more,
+    },
   });
 }
 
 let asked = 0;
 /** Asks with a prompt that nobody has seen. */
-async function ask(gateway: Gateway, model = "m"): Promise<{ status: number; text: string }> {
+async function ask(
+  gateway: GatewayProcess,
+  model = "m",
+): Promise<{ status: number; text: string }> {
   const messages = [{ role: "user", content: `question ${asked++}` }];
   const answer = await gateway.post("/v1/chat/completions", { model, messages });
   return { status: answer.status, text: await answer.text() };
 }
 
-async function answered(gateway: Gateway, count: number): Promise<void> {
+async function answered(gateway: GatewayProcess, count: number): Promise<void> {
   for (let n = 0; n < count; n++) {
     const { status, text } = await ask(gateway);
     assert.equal(status, 200, text);
@@ -104,12 +111,14 @@ Deno.test("without scrape, and with strategies that look at no prompts, nobody i
     await using a = startTelling("a");
     await using other = startTelling("other", ["n"]);
     await using _gateway = await startGateway({
-      instances: [{ url: a.url, model_name: "m" }, { url: other.url, model_name: "*" }],
-      load_balancing_strategy: "prefix_aware",
-      scrape: SCRAPE,
-      model_discovery: { interval: SCRAPE.interval },
-      health_check: false,
-      ...more,
+      config: {
+        instances: [{ url: a.url, model_name: "m" }, { url: other.url, model_name: "*" }],
+        load_balancing_strategy: "prefix_aware",
+        scrape: SCRAPE,
+        model_discovery: { interval: SCRAPE.interval },
+        health_check: false,
+        ...more,
+      },
     });
     // As often as metrics would have been.
     await waitFor(() => other.lists >= 5, "five looks at models");
@@ -122,8 +131,10 @@ Deno.test("without scrape, and with strategies that look at no prompts, nobody i
 Deno.test("31: an instance with model_name * serves what it lists, at the start, loaded and unloaded later", async () => {
   await using a = startTelling("a", ["base"]);
   await using gateway = await startGateway({
-    instances: [{ url: a.url, model_name: "*", name: "a" }],
-    model_discovery: { interval: 0.05 },
+    config: {
+      instances: [{ url: a.url, model_name: "*", name: "a" }],
+      model_discovery: { interval: 0.05 },
+    },
   });
   assert.equal((await ask(gateway, "base")).status, 200);
   assert.equal((await ask(gateway, "adapter")).status, 404);
@@ -149,11 +160,13 @@ Deno.test("31: a fixed name and * may be mixed, and a dead one with * keeps no g
   await using b = startTelling("b", ["m", "extra"]);
   const port = freePort();
   await using gateway = await startGateway({
-    instances: [
-      { url: a.url, model_name: ["*"], name: "a" },
-      { url: b.url, model_name: "m", name: "b" },
-      { url: `http://127.0.0.1:${port}`, model_name: "*", name: "dead" },
-    ],
+    config: {
+      instances: [
+        { url: a.url, model_name: ["*"], name: "a" },
+        { url: b.url, model_name: "m", name: "b" },
+        { url: `http://127.0.0.1:${port}`, model_name: "*", name: "dead" },
+      ],
+    },
   });
   for (let n = 0; n < 3; n++) {
     assert.equal((await ask(gateway, "m")).status, 200);
@@ -168,14 +181,16 @@ for (const workers of [1, 2]) {
     await using a = startTelling("a", ["base", "old"]);
     await using b = startTelling("b", ["base", "old"]);
     await using gateway = await startGateway({
-      instances: [
-        { url: a.url, model_name: "*", name: "a" },
-        { url: b.url, model_name: "*", name: "b" },
-      ],
-      workers,
-      // Nobody is asked again for as long as the test lasts.
-      model_discovery: { interval: 3600 },
-      health_check: false,
+      config: {
+        instances: [
+          { url: a.url, model_name: "*", name: "a" },
+          { url: b.url, model_name: "*", name: "b" },
+        ],
+        workers,
+        // Nobody is asked again for as long as the test lasts.
+        model_discovery: { interval: 3600 },
+        health_check: false,
+      },
     });
     await waitFor(() => a.lists > 0 && b.lists > 0, "first looks");
     assert.equal((await ask(gateway, "adapter")).status, 404);

@@ -1,19 +1,20 @@
 // What routing decided, and what an autoscaler asks for, as /metrics has it.
 
 import assert from "node:assert/strict";
-import { type Gateway, startGateway, waitFor } from "./stand.ts";
+import { type GatewayProcess, startGateway } from "../support/processes.ts";
+import { waitFor } from "../support/wait.ts";
 import { load, startTelling } from "./telling_vllm.ts";
 
 const PROMPT = "word ".repeat(800);
 
-async function ask(gateway: Gateway, text: string): Promise<void> {
+async function ask(gateway: GatewayProcess, text: string): Promise<void> {
   const messages = [{ role: "user", content: text }];
   const answer = await gateway.post("/v1/chat/completions", { model: "m", messages });
   assert.equal(answer.status, 200, await answer.text());
 }
 
 /** Values by name and labels, as they stand there. */
-async function metrics(gateway: Gateway): Promise<Map<string, number>> {
+async function metrics(gateway: GatewayProcess): Promise<Map<string, number>> {
   const text = await (await fetch(`${gateway.url}/metrics`)).text();
   return new Map(
     text.split("\n").filter((line) => line !== "" && !line.startsWith("#")).map((line) => {
@@ -26,13 +27,15 @@ async function metrics(gateway: Gateway): Promise<Map<string, number>> {
 Deno.test("decisions are counted by instance and why, tokens by whether they should be cached", async () => {
   await using a = startTelling("a");
   await using gateway = await startGateway({
-    instances: [
-      { url: a.url, model_name: "m", name: "a" },
-      { url: `${a.url}/b`, model_name: "m", name: "off", weight: 0 },
-    ],
-    load_balancing_strategy: "prefix_aware",
-    scrape: { interval: 0.05 },
-    health_check: false,
+    config: {
+      instances: [
+        { url: a.url, model_name: "m", name: "a" },
+        { url: `${a.url}/b`, model_name: "m", name: "off", weight: 0 },
+      ],
+      load_balancing_strategy: "prefix_aware",
+      scrape: { interval: 0.05 },
+      health_check: false,
+    },
   });
   await ask(gateway, PROMPT);
   await ask(gateway, PROMPT);
@@ -56,10 +59,12 @@ Deno.test("a model whose instances are full wants more of them, an idle one the 
   await using b = startTelling("b");
   const wanted = 'gateway_model_wanted_instances{model="m"}';
   await using gateway = await startGateway({
-    instances: [a, b].map(({ url }, n) => ({ url, model_name: "m", name: "ab"[n] })),
-    load_balancing_strategy: "prefix_aware",
-    scrape: { interval: 0.05 },
-    health_check: false,
+    config: {
+      instances: [a, b].map(({ url }, n) => ({ url, model_name: "m", name: "ab"[n] })),
+      load_balancing_strategy: "prefix_aware",
+      scrape: { interval: 0.05 },
+      health_check: false,
+    },
   });
   await waitFor(async () => (await metrics(gateway)).get(wanted) === 1, "one for an idle model");
   for (const one of [a, b]) {
@@ -79,7 +84,9 @@ Deno.test("a model whose instances are full wants more of them, an idle one the 
 
 Deno.test("where the strategy looks at no prompts there are none of these", async () => {
   await using a = startTelling("a");
-  await using gateway = await startGateway({ instances: [{ url: a.url, model_name: "m" }] });
+  await using gateway = await startGateway({
+    config: { instances: [{ url: a.url, model_name: "m" }] },
+  });
   await ask(gateway, PROMPT);
   let names: string[] = [];
   // A worker tells of its requests in batches.

@@ -2,19 +2,13 @@
 // docs/decisions/routing.md.
 
 import assert from "node:assert/strict";
-import {
-  chunk,
-  completion,
-  type Gateway,
-  recordsOf,
-  sse,
-  startGateway,
-  startUpstream,
-} from "./stand.ts";
+import { type GatewayProcess, startGateway } from "../support/processes.ts";
+import { recordsOf } from "../support/records.ts";
+import { chunk, completion, sse, startUpstream } from "../support/upstream.ts";
 
 const PROMPT = "word ".repeat(2000);
 
-async function ask(gateway: Gateway, init: RequestInit = {}, stream = false) {
+async function ask(gateway: GatewayProcess, init: RequestInit = {}, stream = false) {
   const messages = [{ role: "user", content: PROMPT }];
   const answer = await gateway.post("/v1/chat/completions", { model: "m", messages, stream }, init);
   const text = await answer.text();
@@ -35,8 +29,10 @@ Deno.test("41: the receipt names the instance, the reason and what is cached, in
   await using a = upstream();
   await using b = upstream();
   await using gateway = await startGateway({
-    instances: [{ url: a.url, model_name: "m", name: "a" }, { url: b.url, model_name: "m" }],
-    load_balancing_strategy: "prefix_aware",
+    config: {
+      instances: [{ url: a.url, model_name: "m", name: "a" }, { url: b.url, model_name: "m" }],
+      load_balancing_strategy: "prefix_aware",
+    },
   });
   // What a client forges is its own affair: nobody is sent it back.
   const first = await ask(gateway, { headers: { "x-gateway-route": "forged" } });
@@ -52,8 +48,10 @@ Deno.test("41: the receipt names the instance, the reason and what is cached, in
 Deno.test("41: pages of other origins may read the receipt", async () => {
   await using a = upstream();
   await using gateway = await startGateway({
-    instances: [{ url: a.url, model_name: "m", name: "a" }],
-    load_balancing_strategy: "prefix_aware",
+    config: {
+      instances: [{ url: a.url, model_name: "m", name: "a" }],
+      load_balancing_strategy: "prefix_aware",
+    },
   });
   const messages = [{ role: "user", content: PROMPT }];
   const headers = { origin: "https://page.example" };
@@ -73,9 +71,11 @@ Deno.test("41: full tells of every candidate, short of one, off and other strate
   }];
   const told = async (more: object, init: RequestInit = {}) => {
     await using gateway = await startGateway({
-      instances,
-      load_balancing_strategy: "prefix_aware",
-      ...more,
+      config: {
+        instances,
+        load_balancing_strategy: "prefix_aware",
+        ...more,
+      },
     });
     return await ask(gateway, init);
   };
@@ -92,10 +92,12 @@ Deno.test("41: after a failure the receipt is that of the instance that answers,
   await using a = startUpstream(() => new Response("{}", { status: 500 }));
   await using b = upstream();
   await using gateway = await startGateway({
-    instances: [{ url: a.url, model_name: "m", name: "a" }],
-    fallback_instances: [{ url: b.url, model_name: "m", name: "b" }],
-    retry: { max_wait: 0 },
-    load_balancing_strategy: "prefix_aware",
+    config: {
+      instances: [{ url: a.url, model_name: "m", name: "a" }],
+      fallback_instances: [{ url: b.url, model_name: "m", name: "b" }],
+      retry: { max_wait: 0 },
+      load_balancing_strategy: "prefix_aware",
+    },
   });
   assert.match((await ask(gateway))!, /^b;by=fallback;.*;among=1;attempt=2$/);
 });

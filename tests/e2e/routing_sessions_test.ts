@@ -3,7 +3,8 @@
 
 import assert from "node:assert/strict";
 import { makeKey } from "./access/keyed.ts";
-import { completion, type Gateway, startGateway, startUpstream } from "./stand.ts";
+import { type GatewayProcess, startGateway } from "../support/processes.ts";
+import { completion, startUpstream } from "../support/upstream.ts";
 
 let asked = 0;
 
@@ -15,15 +16,17 @@ async function fleet(more: Record<string, unknown> = {}) {
   }));
   const gateway = stack.use(
     await startGateway({
-      instances: upstreams.map(({ name, upstream }) => ({
-        url: upstream.url,
-        model_name: "m",
-        name,
-      })),
-      load_balancing_strategy: "prefix_aware",
-      health_check: false,
-      scrape: false,
-      ...more,
+      config: {
+        instances: upstreams.map(({ name, upstream }) => ({
+          url: upstream.url,
+          model_name: "m",
+          name,
+        })),
+        load_balancing_strategy: "prefix_aware",
+        health_check: false,
+        scrape: false,
+        ...more,
+      },
     }),
   );
   return { gateway, upstreams, [Symbol.asyncDispose]: () => stack.disposeAsync() };
@@ -31,7 +34,7 @@ async function fleet(more: Record<string, unknown> = {}) {
 
 /** Asks with a prompt that has nothing in common with any other; instance and reason. */
 async function ask(
-  gateway: Gateway,
+  gateway: GatewayProcess,
   more: { headers?: Record<string, string>; body?: Record<string, unknown> } = {},
 ): Promise<{ instance: string; by: string }> {
   const content = `question ${asked++} `.repeat(100);
@@ -133,10 +136,12 @@ Deno.test("a session whose instance fails goes on at the one that answered inste
     ).url,
   }));
   await using gateway = await startGateway({
-    instances,
-    load_balancing_strategy: "prefix_aware",
-    health_check: false,
-    scrape: false,
+    config: {
+      instances,
+      load_balancing_strategy: "prefix_aware",
+      health_check: false,
+      scrape: false,
+    },
   });
   const named = { headers: { "x-session-id": "s" } };
   const first = await ask(gateway, named);

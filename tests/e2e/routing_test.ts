@@ -3,7 +3,8 @@
 
 import assert from "node:assert/strict";
 import { startSimulated } from "../../lib/simulate/instance.ts";
-import { completion, type Gateway, startGateway, startUpstream } from "./stand.ts";
+import { type GatewayProcess, startGateway } from "../support/processes.ts";
+import { completion, startUpstream } from "../support/upstream.ts";
 
 /** No multiple of the instances, so that turns in a circle do not fall on the same ones. */
 const CONVERSATIONS = 7;
@@ -37,7 +38,7 @@ const WAYS: Record<string, Way> = {
 };
 
 /** The instance that answered. */
-async function ask(gateway: Gateway, { path, body }: Way, turns: Turn[], stream: boolean) {
+async function ask(gateway: GatewayProcess, { path, body }: Way, turns: Turn[], stream: boolean) {
   const answer = await gateway.post(path, { model: "m", stream, ...body(turns) });
   const text = await answer.text();
   assert.equal(answer.status, 200, text);
@@ -45,7 +46,7 @@ async function ask(gateway: Gateway, { path, body }: Way, turns: Turn[], stream:
 }
 
 /** Turns that another instance got than the one before. */
-async function moved(gateway: Gateway, way: Way, stream: boolean, firstWords = 80) {
+async function moved(gateway: GatewayProcess, way: Way, stream: boolean, firstWords = 80) {
   const chats = Array.from({ length: CONVERSATIONS }, (_, n) => ({
     turns: [{ role: "user", content: words(`${way.path}${stream}${n}`, firstWords) }],
     at: "",
@@ -89,7 +90,9 @@ for (const strategy of ["prefix_aware", "bounded_hash"]) {
   Deno.test(`5: ${strategy}: conversations of every API stay with their instance, streamed and whole`, async () => {
     await using simulated = await fleet(3);
     const { instances } = simulated;
-    await using gateway = await startGateway({ instances, load_balancing_strategy: strategy });
+    await using gateway = await startGateway({
+      config: { instances, load_balancing_strategy: strategy },
+    });
     for (const [name, way] of Object.entries(WAYS)) {
       for (const stream of [false, true]) {
         // The home is told by the first four kilobytes: of shorter ones nothing is remembered.
@@ -105,7 +108,7 @@ Deno.test("the instances find more of the prompts in their caches than with roun
   for (const load_balancing_strategy of ["round_robin", "prefix_aware"]) {
     await using simulated = await fleet(3);
     const { instances } = simulated;
-    await using gateway = await startGateway({ instances, load_balancing_strategy });
+    await using gateway = await startGateway({ config: { instances, load_balancing_strategy } });
     await moved(gateway, WAYS.chat, true);
     found.push(await hits(instances));
   }
@@ -124,8 +127,10 @@ Deno.test("19: when the instance that has the prompt fails, the one that answers
   await using b = upstream("b");
   await using c = upstream("c");
   await using gateway = await startGateway({
-    instances: [a, b, c].map(({ url }, n) => ({ url, model_name: "m", name: "abc"[n] })),
-    load_balancing_strategy: "prefix_aware",
+    config: {
+      instances: [a, b, c].map(({ url }, n) => ({ url, model_name: "m", name: "abc"[n] })),
+      load_balancing_strategy: "prefix_aware",
+    },
   });
   const turns = [{ role: "user", content: words("same", 600) }];
   const first = await ask(gateway, WAYS.chat, turns, false);

@@ -7,7 +7,8 @@ import { hourName } from "../../lib/observe/hour_name.ts";
 import { ROOT, startGateway, temporaryFolder } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";
 import { ASK, bearer, makeKey } from "./access/keyed.ts";
-import { chunk, completion, recordsOf, sse, startUpstream } from "./stand.ts";
+import { recordsOf } from "../support/records.ts";
+import { chunk, completion, sse, startUpstream } from "../support/upstream.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -79,7 +80,7 @@ async function setBy(hours: number): Promise<void> {
   steps[0]();
   assert.match(await stream.text(), /two.*\[DONE\]/s);
   // In the hour in which each was written, whole.
-  const records = await recordsOf({ ...gateway, log: gateway.output }, 3);
+  const records = await recordsOf(gateway, 3);
   assert.equal(records.length, 3);
   const names = [...Deno.readDirSync(join(gateway.dataDir, "requests_responses"))]
     .map(({ name }) => name);

@@ -1,6 +1,6 @@
 // An instance on a real socket of which a test says what it tells of itself: its metrics and its models.
 
-import { completion } from "./stand.ts";
+import { completion } from "../support/upstream.ts";
 
 export interface TellingVllm extends AsyncDisposable {
   readonly url: string;

@@ -9,6 +9,7 @@ import {
   startGateway,
   startSimulators,
 } from "../support/processes.ts";
+import { type RecordLine, records } from "../support/records.ts";
 import { waitFor } from "../support/wait.ts";
 
 export interface FleetOptions {
@@ -26,17 +27,6 @@ export interface FleetOptions {
   maxFiles?: number;
   /** Options of one instance; `url` may lead through a proxy. */
   each?: (index: number, url: string) => Record<string, unknown>;
-}
-
-/** A line of data/requests_responses or data/incomplete, as far as the scenarios read it. */
-export interface RecordLine {
-  conversations: { from: string; value: string }[];
-  meta: {
-    instance?: string;
-    error?: string;
-    attempts?: { instance: string; status?: number; error?: string }[];
-    [name: string]: unknown;
-  };
 }
 
 export interface Fleet extends AsyncDisposable {
@@ -158,7 +148,7 @@ function fleetOf(simulators: Simulators, gateway: GatewayProcess): Fleet {
 }
 
 export async function healthOf(gateway: GatewayProcess): Promise<HealthReport> {
-  return await (await fetch(`${gateway.url}/health`)).json();
+  return JSON.parse((await gateway.health()).text);
 }
 
 /** Waits until no lease is open and nobody waits in line. */
@@ -174,8 +164,8 @@ export async function settled(gateway: GatewayProcess): Promise<void> {
 export async function recordsOf(gateway: GatewayProcess, complete: number, incomplete: number) {
   const found = { complete: [] as RecordLine[], incomplete: [] as RecordLine[] };
   await waitFor(async () => {
-    found.complete = await lines(`${gateway.dataDir}/requests_responses`);
-    found.incomplete = await lines(`${gateway.dataDir}/incomplete`);
+    found.complete = await records(gateway);
+    found.incomplete = await records(gateway, "incomplete");
     return found.complete.length >= complete && found.incomplete.length >= incomplete;
   }, () => `${complete} + ${incomplete} records; there are ${JSON.stringify(found)}`);
   // Two workers tell of their requests in any order.
@@ -186,15 +176,6 @@ export async function recordsOf(gateway: GatewayProcess, complete: number, incom
   assert.equal(found.complete.length, complete, "lines in data/requests_responses");
   assert.equal(found.incomplete.length, incomplete, "lines in data/incomplete");
   return found;
-}
-
-async function lines(folder: string): Promise<RecordLine[]> {
-  const text = await folderText(folder);
-  // A line that is just being written has no newline yet and is left for the next look.
-  return text.split("\n").slice(0, -1).map((line) => {
-    const record = JSON.parse(line);
-    return { ...record, meta: JSON.parse(record.meta) };
-  });
 }
 
 async function folderText(folder: string): Promise<string> {

@@ -2,14 +2,9 @@
 // has the request, and nothing of the other is left. "40" is the edge case of docs/decisions/routing.md.
 
 import assert from "node:assert/strict";
-import {
-  type Gateway,
-  type GatewayConfig,
-  recordsOf,
-  startGateway,
-  waitFor,
-} from "../e2e/stand.ts";
-import { oneOf, within } from "../support/wait.ts";
+import { type GatewayConfig, type GatewayProcess, startGateway } from "../support/processes.ts";
+import { recordsOf } from "../support/records.ts";
+import { oneOf, waitFor, within } from "../support/wait.ts";
 import {
   chunk,
   completion,
@@ -56,7 +51,7 @@ async function talker(name: string): Promise<Talker> {
 const messages = [{ role: "user", content: "hello" }];
 
 async function ask(
-  gateway: Gateway,
+  gateway: GatewayProcess,
   more: object = {},
   path = "/v1/chat/completions",
   init: RequestInit = {},
@@ -74,15 +69,17 @@ async function two(more: GatewayConfig = {}, each: object = {}) {
   const a = await talker("a");
   const b = await talker("b");
   const gateway = await startGateway({
-    instances: [a, b].map(({ server }, n) => ({
-      url: server.url,
-      model_name: "m",
-      name: "ab"[n],
-      ...each,
-    })),
-    health_check: false,
-    workers: 1,
-    ...more,
+    config: {
+      instances: [a, b].map(({ server }, n) => ({
+        url: server.url,
+        model_name: "m",
+        name: "ab"[n],
+        ...each,
+      })),
+      health_check: false,
+      workers: 1,
+      ...more,
+    },
   });
   for (let n = 0; n < QUICK; n++) assert.equal((await ask(gateway)).status, 200);
   a.asked.length = b.asked.length = 0;
@@ -96,7 +93,7 @@ async function two(more: GatewayConfig = {}, each: object = {}) {
   };
 }
 
-async function settled(gateway: Gateway): Promise<void> {
+async function settled(gateway: GatewayProcess): Promise<void> {
   await waitFor(async () => (await gateway.health()).inFlight.every((n) => n === 0), "no leases");
 }
 
@@ -300,7 +297,7 @@ timed(
     await using own = await two({ timeouts: { first_byte: 600 } });
     for (const { a, b } of [s, own]) a.answer = b.answer = mute;
     const tools = [{ type: "function", function: { name: "f", parameters: {} } }];
-    const requests: [Gateway, object, string?][] = [
+    const requests: [GatewayProcess, object, string?][] = [
       [s.gateway, { tools }],
       [s.gateway, { n: 2 }],
       [s.gateway, { response_format: { type: "json_object" } }],

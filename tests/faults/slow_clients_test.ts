@@ -2,7 +2,7 @@
 // nobody else waits for them.
 
 import assert from "node:assert/strict";
-import { chunk, completion, sse, startUpstream, type Upstream } from "../e2e/stand.ts";
+import { chunk, completion, sse, startUpstream, type Upstream } from "../support/upstream.ts";
 import { rawRequest } from "../support/raw_http.ts";
 import { waitFor } from "../support/wait.ts";
 import { startGatewayFor } from "./fleet.ts";

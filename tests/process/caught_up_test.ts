@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { startGateway } from "../support/processes.ts";
-import { completion, startUpstream } from "../e2e/stand.ts";
+import { completion, startUpstream } from "../support/upstream.ts";
 import { ASK, bearer, makeKey } from "../e2e/access/keyed.ts";
 import { Isolates, SNAPSHOT, startPool } from "./scripted_workers.ts";
 

@@ -222,6 +222,17 @@ export async function startSimulators(options: SimulatorOptions = {}): Promise<S
   };
 }
 
+/** Options of a config file; `data_dir` is added. */
+export type GatewayConfig = Record<string, unknown>;
+
+export interface Health {
+  status: number;
+  /** The whole JSON text. */
+  text: string;
+  /** Requests in flight, one number an instance. */
+  inFlight: number[];
+}
+
 /** A running `serve` command. Disposing it kills it and removes its folder. */
 export interface GatewayProcess extends AsyncDisposable {
   readonly process: ChildProcess;
@@ -239,13 +250,16 @@ export interface GatewayProcess extends AsyncDisposable {
   /** SIGSTOP, SIGCONT, SIGHUP and the like. */
   signal(signal: Deno.Signal): void;
   /** Writes the config file anew in place, `data_dir` added. */
-  writeConfig(config: Record<string, unknown> | string): Promise<void>;
+  writeConfig(config: GatewayConfig | string): Promise<void>;
   post(path: string, body: unknown, init?: RequestInit): Promise<Response>;
+  health(): Promise<Health>;
 }
 
 export interface GatewayProcessOptions {
   /** An object gets `data_dir`, text is written as it is. */
-  config: Record<string, unknown> | string;
+  config: GatewayConfig | string;
+  /** Where the config file lies below the folder; the file watcher sees this folder. */
+  configFile?: string;
   args?: string[];
   env?: Record<string, string>;
   /** Another module than main.ts that does the same. */
@@ -259,7 +273,7 @@ export interface GatewayProcessOptions {
  * to every gateway, so that the same tests can be run with several workers, over each transport and
  * behind each listener.
  */
-export function variant(): { args: string[]; config: Record<string, unknown> } {
+export function variant(): { args: string[]; config: GatewayConfig } {
   const workers = Deno.env.get("TEST_WORKERS");
   const transport = Deno.env.get("TEST_TRANSPORT");
   const listener = Deno.env.get("TEST_LISTENER");
@@ -269,6 +283,11 @@ export function variant(): { args: string[]; config: Record<string, unknown> } {
   };
 }
 
+/** The text of a config file; a test that rewrites the file keeps the same data folder. */
+export function configText(config: GatewayConfig, dataDir: string): string {
+  return JSON.stringify({ data_dir: dataDir, ...variant().config, ...config }, null, 2);
+}
+
 /**
  * Starts the gateway on a free port of 127.0.0.1 and waits for its ready line. The environment
  * variable TEST_COMMAND names a compiled executable to start instead of main.ts.
@@ -276,17 +295,16 @@ export function variant(): { args: string[]; config: Record<string, unknown> } {
 export async function startGateway(options: GatewayProcessOptions): Promise<GatewayProcess> {
   const folder = await Deno.makeTempDir({ prefix: "gateway-test-" });
   const dataDir = join(folder, "data");
-  const configPath = join(folder, "config.jsonc");
-  const writeConfig = (config: Record<string, unknown> | string) =>
+  const configPath = join(folder, options.configFile ?? "config.jsonc");
+  const writeConfig = (config: GatewayConfig | string) =>
     Deno.writeTextFile(
       configPath,
-      typeof config === "string"
-        ? config
-        : JSON.stringify({ data_dir: dataDir, ...variant().config, ...config }, null, 2),
+      typeof config === "string" ? config : configText(config, dataDir),
     );
   let child: ChildProcess | undefined;
   let ready: RegExpExecArray;
   try {
+    await Deno.mkdir(dirname(configPath), { recursive: true });
     await writeConfig(options.config);
     const executable = Deno.env.get("TEST_COMMAND");
     const args = [
@@ -326,7 +344,7 @@ export async function startGateway(options: GatewayProcessOptions): Promise<Gate
     port: Number(ready[2]),
     configPath,
     dataDir,
-    folder: dirname(configPath),
+    folder,
     output: running.output,
     stop: running.stop,
     kill: running.kill,
@@ -339,9 +357,23 @@ export async function startGateway(options: GatewayProcessOptions): Promise<Gate
         ...init,
         headers: { "content-type": "application/json", ...init.headers },
       }),
+    health: async () => {
+      const response = await fetch(`${url}/health`);
+      const text = await response.text();
+      return { status: response.status, text, inFlight: inFlightIn(text) };
+    },
     async [Symbol.asyncDispose]() {
       await running.kill();
       await Deno.remove(folder, { recursive: true });
     },
   };
+}
+
+function inFlightIn(health: string): number[] {
+  const found: number[] = [];
+  JSON.parse(health, (key, value) => {
+    if (/^in_?flight/i.test(key) && typeof value === "number") found.push(value);
+    return value;
+  });
+  return found;
 }

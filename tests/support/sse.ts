@@ -116,3 +116,11 @@ export function chatText(answer: SseAnswer, index = 0): ChatText {
   }
   return text;
 }
+
+/** The data of each event of an SSE body. */
+export function eventsOf(text: string): string[] {
+  return text.split(/\r?\n\r?\n/).map((event) =>
+    event.split(/\r?\n/).filter((line) => line.startsWith("data:"))
+      .map((line) => line.slice(5).trimStart()).join("\n")
+  ).filter((data) => data !== "");
+}

@@ -2,7 +2,7 @@
 // used is booked, whichever worker is asked.
 
 import assert from "node:assert/strict";
-import { chunk, completion, sse, startUpstream } from "../stand.ts";
+import { chunk, completion, sse, startUpstream } from "../../support/upstream.ts";
 import { bearer, keyedGateway, makeKey } from "./keyed.ts";
 
 const TIMES = 60;

@@ -2,26 +2,20 @@
 
 import assert from "node:assert/strict";
 import { hashOfKey, newKey } from "../../../lib/caller/key.ts";
-import {
-  completion,
-  configText,
-  type Gateway,
-  startGateway,
-  startUpstream,
-  type Upstream,
-  waitFor,
-} from "../stand.ts";
+import { type GatewayProcess, startGateway } from "../../support/processes.ts";
+import { completion, startUpstream, type Upstream } from "../../support/upstream.ts";
+import { waitFor } from "../../support/wait.ts";
 import { ASK, bearer, errorOf, keyedGateway, makeKey } from "./keyed.ts";
 
 /** Puts `keys` in force in a gateway of `keyedGateway`. */
-async function reloadKeys(gateway: Gateway, upstream: Upstream, keys: readonly unknown[]) {
+async function reloadKeys(gateway: GatewayProcess, upstream: Upstream, keys: readonly unknown[]) {
   const config = {
     instances: [{ url: upstream.url, model_name: ["m", "other"] }],
     health_check: false,
     keys,
   };
-  await Deno.writeTextFile(gateway.configFile, configText(config, gateway.dataDir));
-  await waitFor(() => gateway.log().includes("configuration reloaded"), "the reload");
+  await gateway.writeConfig(config);
+  await waitFor(() => gateway.output().includes("configuration reloaded"), "the reload");
 }
 
 /** The first answer that is no 200: it came after `moment`, and none before it was asked for later. */
@@ -69,18 +63,15 @@ Deno.test("access 4: a key that is taken away while its stream runs lets that en
     instances: [{ url: upstream.url, model_name: "m" }],
     health_check: false,
   };
-  await using gateway = await startGateway({ ...config, keys: [web.line, other.line] });
+  await using gateway = await startGateway({ config: { ...config, keys: [web.line, other.line] } });
   const stream = await gateway.post(
     "/v1/chat/completions",
     { ...ASK, stream: true },
     bearer(web.key),
   );
   assert.equal(stream.status, 200);
-  await Deno.writeTextFile(
-    gateway.configFile,
-    configText({ ...config, keys: [other.line] }, gateway.dataDir),
-  );
-  await waitFor(() => gateway.log().includes("configuration reloaded"), "the reload");
+  await gateway.writeConfig({ ...config, keys: [other.line] });
+  await waitFor(() => gateway.output().includes("configuration reloaded"), "the reload");
   const next = await gateway.post("/v1/chat/completions", ASK, bearer(web.key));
   assert.equal(next.status, 401);
   await next.body?.cancel();
@@ -113,16 +104,13 @@ Deno.test("access 4: keys revoke --now ends the key's streams with an error even
     health_check: false,
     workers: 2,
   };
-  await using gateway = await startGateway({ ...config, keys: [web.line, other.line] });
+  await using gateway = await startGateway({ config: { ...config, keys: [web.line, other.line] } });
   const open = (key: string) =>
     gateway.post("/v1/chat/completions", { ...ASK, stream: true }, bearer(key));
   const streams = await Promise.all([open(web.key), open(web.key), open(web.key)]);
   const kept = await open(other.key);
   const disabled = { ...web.line, disabled: "now" };
-  await Deno.writeTextFile(
-    gateway.configFile,
-    configText({ ...config, keys: [disabled, other.line] }, gateway.dataDir),
-  );
+  await gateway.writeConfig({ ...config, keys: [disabled, other.line] });
   for (const stream of streams) {
     const text = await stream.text();
     assert.match(text, /data: .*taken away.*\n\n$/);
@@ -132,7 +120,7 @@ Deno.test("access 4: keys revoke --now ends the key's streams with an error even
     () => upstream.seen.filter(({ aborted }) => aborted).length === 3,
     "the instance to be left",
   );
-  await waitFor(() => gateway.log().includes("configuration reloaded"), "the reload");
+  await waitFor(() => gateway.output().includes("configuration reloaded"), "the reload");
   const next = await gateway.post("/v1/chat/completions", ASK, bearer(web.key));
   assert.equal(next.status, 403);
   await next.body?.cancel();

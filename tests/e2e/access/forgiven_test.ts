@@ -9,7 +9,7 @@ import {
   temporaryFolder,
 } from "../../support/processes.ts";
 import { waitFor } from "../../support/wait.ts";
-import { completion, startUpstream } from "../stand.ts";
+import { completion, startUpstream } from "../../support/upstream.ts";
 import { ASK, bearer, makeKey, type TestKey } from "./keyed.ts";
 
 const TOKEN = "the-admin-token-of-this-test";

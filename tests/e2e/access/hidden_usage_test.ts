@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { chatBody, type Fleet, startFleet } from "../../faults/fleet.ts";
 import { readSse } from "../../support/sse.ts";
-import { startUpstream } from "../stand.ts";
+import { startUpstream } from "../../support/upstream.ts";
 import { bearer, keyedGateway, makeKey } from "./keyed.ts";
 
 const KEY = makeKey("web");

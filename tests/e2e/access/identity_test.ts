@@ -3,14 +3,19 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { hashOfKey, newKey } from "../../../lib/caller/key.ts";
-import { completion, recordsOf, sse, startGateway, startUpstream, waitFor } from "../stand.ts";
+import { startGateway } from "../../support/processes.ts";
+import { recordsOf } from "../../support/records.ts";
+import { completion, sse, startUpstream } from "../../support/upstream.ts";
+import { waitFor } from "../../support/wait.ts";
 import { ASK, bearer, errorOf, keyedGateway, makeKey, storedResponse } from "./keyed.ts";
 
 Deno.test("access 1: without keys and without a keys file anyone may ask, and his credentials pass", async () => {
   await using upstream = startUpstream(() => completion("hi"));
   await using gateway = await startGateway({
-    instances: [{ url: upstream.url, model_name: "m" }],
-    keys: [],
+    config: {
+      instances: [{ url: upstream.url, model_name: "m" }],
+      keys: [],
+    },
   });
   const open = await gateway.post("/v1/chat/completions", ASK);
   assert.equal(open.status, 200);
@@ -24,18 +29,18 @@ Deno.test("access 1: without keys and without a keys file anyone may ask, and hi
 Deno.test("access 1: a keys file that is missing, empty or broken keeps the gateway from starting", async () => {
   await using upstream = startUpstream(() => completion("hi"));
   const config = { instances: [{ url: upstream.url, model_name: "m" }], keys_file: "keys.jsonc" };
-  await assert.rejects(startGateway(config), /keys\.jsonc:1:1: the keys file does not exist/);
+  await assert.rejects(startGateway({ config }), /keys\.jsonc:1:1: the keys file does not exist/);
   for (const [text, fault] of [["", /the file is empty/], ["[", /keys\.jsonc:1:/]] as const) {
     const folder = await Deno.makeTempDir();
     const file = join(folder, "keys.jsonc");
     await Deno.writeTextFile(file, text);
-    await assert.rejects(startGateway({ ...config, keys_file: file }), fault);
+    await assert.rejects(startGateway({ config: { ...config, keys_file: file } }), fault);
     await Deno.remove(folder, { recursive: true });
   }
   const folder = await Deno.makeTempDir();
   const file = join(folder, "keys.jsonc");
   await Deno.writeTextFile(file, "[]");
-  await assert.rejects(startGateway({ ...config, keys_file: file }), /no key in it/);
+  await assert.rejects(startGateway({ config: { ...config, keys_file: file } }), /no key in it/);
   await Deno.remove(folder, { recursive: true });
 });
 
@@ -54,10 +59,10 @@ Deno.test("access 1: a keys file that breaks while the gateway runs leaves the o
   assert.equal(await ask(first.key), 200);
   assert.equal(await ask(second.key), 401);
   for (const broken of ["", "[{", '[{"name": 1}]']) {
-    const said = gateway.log().length;
+    const said = gateway.output().length;
     await Deno.writeTextFile(file, broken);
     await waitFor(
-      () => gateway.log().slice(said).includes("configuration not reloaded"),
+      () => gateway.output().slice(said).includes("configuration not reloaded"),
       `that ${JSON.stringify(broken)} is refused`,
     );
     assert.equal(await ask(first.key), 200);
@@ -65,12 +70,12 @@ Deno.test("access 1: a keys file that breaks while the gateway runs leaves the o
   }
   await Deno.remove(file);
   await waitFor(
-    () => gateway.log().includes("does not exist or cannot be read"),
+    () => gateway.output().includes("does not exist or cannot be read"),
     "the missing file",
   );
   assert.equal(await ask(first.key), 200);
   await Deno.writeTextFile(file, JSON.stringify([second.line]));
-  await waitFor(() => gateway.log().includes("configuration reloaded"), "the reload");
+  await waitFor(() => gateway.output().includes("configuration reloaded"), "the reload");
   assert.equal(await ask(second.key), 200);
   assert.equal(await ask(first.key), 401);
   await Deno.remove(folder, { recursive: true });
@@ -190,7 +195,7 @@ Deno.test("access 3: a client's key reaches no instance, log, record or error", 
     assert.equal(seen.headers.get("authorization"), null);
     told.push(JSON.stringify([...seen.headers]), seen.text, seen.path);
   }
-  const all = [...told, metrics, gateway.log(), ...await filesIn(gateway.dataDir)].join("\n");
+  const all = [...told, metrics, gateway.output(), ...await filesIn(gateway.dataDir)].join("\n");
   assert.ok(!all.includes(web.key), "the key is told");
   assert.ok(!all.includes(web.key.slice(20)), "a part of the key is told");
   assert.ok(!all.includes(hashOfKey(web.key)), "its hash is told");
@@ -239,8 +244,8 @@ Deno.test("access 3: a key that a client writes where none belongs is not writte
     async () => JSON.parse(await shown()).requests.length === places.length,
     "all to be shown",
   );
-  assert.doesNotMatch(gateway.log() + await shown(), new RegExp(secret));
-  assert.match(gateway.log(), /\/v1\/models\/sk-sag-....\*\*\*\*/);
+  assert.doesNotMatch(gateway.output() + await shown(), new RegExp(secret));
+  assert.match(gateway.output(), /\/v1\/models\/sk-sag-....\*\*\*\*/);
 });
 
 Deno.test("access 6: a model that a key may not use is as one that nobody has", async () => {

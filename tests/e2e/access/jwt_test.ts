@@ -4,7 +4,9 @@
 import assert from "node:assert/strict";
 import * as jose from "jose";
 import { Issuer, type Signer, signer } from "../../support/issuer.ts";
-import { completion, recordsOf, startUpstream, waitFor } from "../stand.ts";
+import { recordsOf } from "../../support/records.ts";
+import { completion, startUpstream } from "../../support/upstream.ts";
+import { waitFor } from "../../support/wait.ts";
 import { ASK, bearer, errorOf, keyedGateway, makeKey } from "./keyed.ts";
 
 function sign(issuer: Issuer, from: Signer, claims: jose.JWTPayload = {}): Promise<string> {
@@ -56,7 +58,7 @@ Deno.test("access 3: a token's bearer has limits, a name in records, and its tok
   ]);
   assert.ok(upstream.seen.every(({ headers }) => headers.get("authorization") === null));
   const [, , signature] = token.split(".");
-  assert.ok(!gateway.log().includes(signature));
+  assert.ok(!gateway.output().includes(signature));
   assert.ok(!JSON.stringify(found).includes(signature));
 });
 
@@ -103,5 +105,5 @@ Deno.test("while the signer's keys cannot be had the answer is 503, and then the
     const again = await gateway.post("/v1/chat/completions", ASK, bearer(token));
     await again.body?.cancel();
     return again.status === 200;
-  }, () => gateway.log());
+  }, () => gateway.output());
 });

@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { completion, recordsOf, startUpstream, waitFor } from "../stand.ts";
+import { recordsOf } from "../../support/records.ts";
+import { completion, startUpstream } from "../../support/upstream.ts";
+import { waitFor } from "../../support/wait.ts";
 import { ask, keyedGateway, makeKey, statusOf } from "./keyed.ts";
 
 Deno.test("access: a group's salt keeps its prompts apart, whatever a client says", async () => {

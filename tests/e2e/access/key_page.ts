@@ -1,7 +1,8 @@
 // What a key hears of itself.
 
 import assert from "node:assert/strict";
-import { type Gateway, waitFor } from "../stand.ts";
+import type { GatewayProcess } from "../../support/processes.ts";
+import { waitFor } from "../../support/wait.ts";
 import { bearer, type TestKey } from "./keyed.ts";
 
 export interface KeyPage {
@@ -10,7 +11,7 @@ export interface KeyPage {
   usage: { day: Record<string, number> };
 }
 
-export async function pageOf(gateway: Gateway, { key }: TestKey): Promise<KeyPage> {
+export async function pageOf(gateway: GatewayProcess, { key }: TestKey): Promise<KeyPage> {
   const response = await fetch(`${gateway.url}/v1/key`, bearer(key));
   assert.equal(response.status, 200);
   return await response.json();
@@ -18,7 +19,7 @@ export async function pageOf(gateway: Gateway, { key }: TestKey): Promise<KeyPag
 
 /** The page of a key as soon as it is so. What ends without an answer of its own is told of a moment later. */
 export async function pageWhen(
-  gateway: Gateway,
+  gateway: GatewayProcess,
   key: TestKey,
   what: string,
   holds: (page: KeyPage) => boolean,
@@ -32,7 +33,11 @@ export async function pageWhen(
 }
 
 /** What is left of a limit. */
-export async function leftOf(gateway: Gateway, key: TestKey, limit: string): Promise<number> {
+export async function leftOf(
+  gateway: GatewayProcess,
+  key: TestKey,
+  limit: string,
+): Promise<number> {
   const { limits } = await pageOf(gateway, key);
   return limits.find((one) => one.limit === limit)!.remaining;
 }

@@ -1,14 +1,8 @@
 // What the tests of access have in common: keys, and gateways that ask for them.
 
 import { hashOfKey, newKey } from "../../../lib/caller/key.ts";
-import {
-  completion,
-  type Gateway,
-  type GatewayConfig,
-  startGateway,
-  startUpstream,
-  type Upstream,
-} from "../stand.ts";
+import { type GatewayConfig, type GatewayProcess, startGateway } from "../../support/processes.ts";
+import { completion, startUpstream, type Upstream } from "../../support/upstream.ts";
 
 /** A key and its line in a configuration. */
 export interface TestKey {
@@ -27,10 +21,12 @@ export function keyedGateway(
   more: GatewayConfig = {},
 ) {
   return startGateway({
-    instances: [{ url: upstream.url, model_name: ["m", "other"] }],
-    health_check: false,
-    keys: keys.map(({ line }) => line),
-    ...more,
+    config: {
+      instances: [{ url: upstream.url, model_name: ["m", "other"] }],
+      health_check: false,
+      keys: keys.map(({ line }) => line),
+      ...more,
+    },
   });
 }
 
@@ -74,7 +70,12 @@ export function storedResponse(id: string) {
   };
 }
 
-export function ask(gateway: Gateway, { key }: TestKey, more: object = {}, init: RequestInit = {}) {
+export function ask(
+  gateway: GatewayProcess,
+  { key }: TestKey,
+  more: object = {},
+  init: RequestInit = {},
+) {
   return gateway.post("/v1/chat/completions", { ...ASK, ...more }, { ...init, ...bearer(key) });
 }
 

@@ -1,7 +1,8 @@
 // Limits, as clients meet them: what is refused and in which words, what is left, what is given back.
 
 import assert from "node:assert/strict";
-import { completion, startUpstream, waitFor } from "../stand.ts";
+import { completion, startUpstream } from "../../support/upstream.ts";
+import { waitFor } from "../../support/wait.ts";
 import {
   ASK,
   ask,

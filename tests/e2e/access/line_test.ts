@@ -1,16 +1,9 @@
 // Who waits for his limits (`over: "queue"`) is served as soon as they allow it, whatever has changed since he came.
 
 import assert from "node:assert/strict";
-import {
-  chunk,
-  completion,
-  configText,
-  type Gateway,
-  sse,
-  startGateway,
-  startUpstream,
-  waitFor,
-} from "../stand.ts";
+import { type GatewayProcess, startGateway } from "../../support/processes.ts";
+import { chunk, completion, sse, startUpstream } from "../../support/upstream.ts";
+import { waitFor } from "../../support/wait.ts";
 import { ask, heldUpstream, makeKey, statusOf, type TestKey } from "./keyed.ts";
 
 /** Far less than what the limits alone would have them wait, and than the line allows. */
@@ -27,7 +20,7 @@ function heldStreams() {
 
 /** The text of the answer to a request that waits by now: a comment has opened its stream. */
 async function inLine(
-  gateway: Gateway,
+  gateway: GatewayProcess,
   key: TestKey,
   more: object = {},
 ): Promise<Promise<string>[]> {
@@ -65,10 +58,13 @@ function configOf(url: string, keys: readonly object[], more: object = {}) {
   };
 }
 
-async function reload(gateway: Gateway, config: Record<string, unknown>): Promise<void> {
-  const said = gateway.log().length;
-  await Deno.writeTextFile(gateway.configFile, configText(config, gateway.dataDir));
-  await waitFor(() => gateway.log().slice(said).includes("configuration reloaded"), "the reload");
+async function reload(gateway: GatewayProcess, config: Record<string, unknown>): Promise<void> {
+  const said = gateway.output().length;
+  await gateway.writeConfig(config);
+  await waitFor(
+    () => gateway.output().slice(said).includes("configuration reloaded"),
+    "the reload",
+  );
 }
 
 for (const workers of [1, 3]) {
@@ -76,7 +72,9 @@ for (const workers of [1, 3]) {
     const { upstream, held } = heldStreams();
     await using _ = upstream;
     const web = makeKey("web", { tokens_per_minute: 1000, over: "queue" });
-    await using gateway = await startGateway(configOf(upstream.url, [web.line], { workers }));
+    await using gateway = await startGateway({
+      config: configOf(upstream.url, [web.line], { workers }),
+    });
     const begin = () => inLine(gateway, web, { max_tokens: 450 });
     const texts = [...await begin(), ...await begin()];
     await waitFor(() => held.length === 2, "the first two");
@@ -93,7 +91,7 @@ Deno.test("access 28: a limit that is raised, or taken away, serves those who wa
   await using _ = upstream;
   const web = makeKey("web", { over: "queue" });
   const by = (limits: object) => configOf(upstream.url, [{ ...web.line, ...limits }]);
-  await using gateway = await startGateway(by({ requests_per_minute: 1 }));
+  await using gateway = await startGateway({ config: by({ requests_per_minute: 1 }) });
   const first = await inLine(gateway, web);
   await waitFor(() => held.length === 1, "the first");
   const waiting = await inLine(gateway, web);
@@ -118,7 +116,7 @@ Deno.test("access 28: limits that are filled up again serve those who wait, in a
     workers: 2,
     admin: { token: "t".repeat(16) },
   });
-  await using gateway = await startGateway(config);
+  await using gateway = await startGateway({ config });
   const texts: Promise<string>[] = [];
   for (let count = 0; count < 4; count++) texts.push(...await inLine(gateway, web));
   await waitFor(() => held.length === 2, "two");
@@ -141,7 +139,7 @@ Deno.test("access 29: a budget that is used up while a request waits refuses it"
     over: "queue",
     budget: [{ period: "day", tokens: 5 }],
   });
-  await using gateway = await startGateway(configOf(upstream.url, [web.line]));
+  await using gateway = await startGateway({ config: configOf(upstream.url, [web.line]) });
   const first = await inLine(gateway, web);
   await waitFor(() => held.length === 1, "the first");
   const waiting = [...await inLine(gateway, web), ...await inLine(gateway, web)];
@@ -165,11 +163,13 @@ for (
       return completion("hi");
     });
     const keys = names.map((name) => makeKey(name, { over: "queue", group: "g" }));
-    await using gateway = await startGateway(configOf(upstream.url, keys.map(({ line }) => line), {
-      groups: [{ name: "g", concurrency: 1 }],
-      queue: { max: 1000, deadline: 5 },
-      workers,
-    }));
+    await using gateway = await startGateway({
+      config: configOf(upstream.url, keys.map(({ line }) => line), {
+        groups: [{ name: "g", concurrency: 1 }],
+        queue: { max: 1000, deadline: 5 },
+        workers,
+      }),
+    });
     /** Has a connection of its own, and so the same worker. */
     const clientOf = async (key: TestKey, isOver: () => boolean) => {
       using client = Deno.createHttpClient({ poolMaxIdlePerHost: 1 });

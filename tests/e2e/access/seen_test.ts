@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { completion, startUpstream, waitFor } from "../stand.ts";
+import { completion, startUpstream } from "../../support/upstream.ts";
+import { waitFor } from "../../support/wait.ts";
 import { ASK, bearer, keyedGateway, makeKey } from "./keyed.ts";
 
 Deno.test("access: metrics and log lines name keys, limits that were met, and who was turned away", async () => {
@@ -39,7 +40,7 @@ Deno.test("access: metrics and log lines name keys, limits that were met, and wh
     return expected.every((line) => text.includes(`\n${line}\n`));
   }, () => `${expected.join("\n")}\nin\n${text}`);
   await waitFor(
-    () => / model=m .*status=429 .* key=web limited=concurrency/.test(gateway.log()),
+    () => / model=m .*status=429 .* key=web limited=concurrency/.test(gateway.output()),
     "the log line",
   );
 });
@@ -59,7 +60,7 @@ Deno.test("access: a refused request is logged with its model, whatever limit re
       await response.body?.cancel();
     }
     const pattern = new RegExp(` model=m instance=- status=4\\d\\d rejected .* key=${line.name}`);
-    await waitFor(() => pattern.test(gateway.log()), limit);
+    await waitFor(() => pattern.test(gateway.output()), limit);
   }
 });
 
@@ -103,8 +104,8 @@ Deno.test("access: people are told of a key that expires within a week", async (
     makeKey("soon", { expires }),
     makeKey("late", { expires: late }),
   ]);
-  await waitFor(() => /key "soon" expires at/.test(gateway.log()), "the warning");
-  assert.ok(!/"late"/.test(gateway.log()));
+  await waitFor(() => /key "soon" expires at/.test(gateway.output()), "the warning");
+  assert.ok(!/"late"/.test(gateway.output()));
   await waitFor(
     async () => (await (await fetch(`${gateway.url}/metrics`)).text()).includes('"key_expiring"'),
     "the alert",

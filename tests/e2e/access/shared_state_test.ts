@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { RedisServer, testWithRedis as test } from "../../support/redis_server.ts";
-import { completion, configText, startGateway, startUpstream, waitFor } from "../stand.ts";
+import { startGateway } from "../../support/processes.ts";
+import { completion, startUpstream } from "../../support/upstream.ts";
+import { waitFor } from "../../support/wait.ts";
 import {
   ASK,
   ask,
@@ -78,21 +80,21 @@ test("access 24: without the server each gateway allows its share, says so, and 
   for (const gateway of [local, closed]) {
     await waitFor(
       async () => await metric(gateway.url, "gateway_shared_state_up") === 0,
-      () => gateway.log(),
+      () => gateway.output(),
     );
     assert.ok(await metric(gateway.url, "gateway_shared_state_errors_total") >= 1);
-    await waitFor(() => /shared_state/.test(gateway.log()), () => gateway.log());
+    await waitFor(() => /shared_state/.test(gateway.output()), () => gateway.output());
   }
   await redis.startAgain();
   for (const gateway of [local, closed]) {
     await waitFor(async () => {
       const { response } = await ask(gateway);
       return response.status === 200 && !response.headers.has("x-gateway-limits");
-    }, () => gateway.log());
+    }, () => gateway.output());
   }
   await waitFor(
     async () => await metric(local.url, "gateway_shared_state_up") === 1,
-    () => local.log(),
+    () => local.output(),
   );
 });
 
@@ -107,15 +109,15 @@ test("access 21: a reload of shared_state leaves nothing held of what ran before
     keys: [web.line],
     shared_state: { url: redis.url, timeout },
   });
-  await using gateway = await startGateway(by(1));
+  await using gateway = await startGateway({ config: by(1) });
   await waitFor(
     async () => await metric(gateway.url, "gateway_shared_state_up") === 1,
-    () => gateway.log(),
+    () => gateway.output(),
   );
   const first = ask(gateway, web, { max_tokens: 400 });
   await waitFor(() => held.length === 1, "the first");
-  await Deno.writeTextFile(gateway.configFile, configText(by(2), gateway.dataDir));
-  await waitFor(() => gateway.log().includes("configuration reloaded"), "the reload");
+  await gateway.writeConfig(by(2));
+  await waitFor(() => gateway.output().includes("configuration reloaded"), "the reload");
   held[0]();
   assert.equal(await statusOf(first), 200);
   const limits = async () => {
@@ -129,7 +131,7 @@ test("access 21: a reload of shared_state leaves nothing held of what ran before
       return tokens > 900 && places === 1;
     },
     "places and tokens to be given back",
-    10,
+    10_000,
   );
   const next = ask(gateway, web);
   await waitFor(() => held.length === 2, "the next");

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { RedisServer, testWithRedis } from "../../support/redis_server.ts";
 import { startGateway, temporaryFolder } from "../../support/processes.ts";
-import { startUpstream, type Upstream, waitFor } from "../stand.ts";
+import { startUpstream, type Upstream } from "../../support/upstream.ts";
+import { waitFor } from "../../support/wait.ts";
 import { bearer, keyedGateway, makeKey, storedResponse } from "./keyed.ts";
 
 const [WEB, OTHER] = [makeKey("web"), makeKey("other")];

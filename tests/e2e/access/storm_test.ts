@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { startGateway, startSimulators } from "../../support/processes.ts";
-import { waitFor } from "../stand.ts";
+import { waitFor } from "../../support/wait.ts";
 import { makeKey, type TestKey } from "./keyed.ts";
 
 const CLIENTS = 60;

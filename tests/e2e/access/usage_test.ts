@@ -11,7 +11,8 @@ import {
   temporaryFolder,
 } from "../../support/processes.ts";
 import { waitFor } from "../../support/wait.ts";
-import { completion, eventsOf, sse, startUpstream, type Upstream } from "../stand.ts";
+import { eventsOf } from "../../support/sse.ts";
+import { completion, sse, startUpstream, type Upstream } from "../../support/upstream.ts";
 import { ASK, bearer, makeKey, type TestKey } from "./keyed.ts";
 
 /** Each answer: 3 tokens of prompt, 2 of answer. */

@@ -2,8 +2,9 @@
 // make of it.
 
 import assert from "node:assert/strict";
-import { variant } from "../../support/processes.ts";
-import { chunk, configText, sse, startGateway, waitFor } from "../stand.ts";
+import { startGateway, variant } from "../../support/processes.ts";
+import { chunk, sse } from "../../support/upstream.ts";
+import { waitFor } from "../../support/wait.ts";
 import {
   ASK,
   ask,
@@ -166,11 +167,16 @@ Deno.test("access 21: a reload finds what was used, and a limit that is gone cut
     health_check: false,
   };
   const withLimits = (more: object) => ({ ...config, keys: [{ ...web.line, ...more }] });
-  await using gateway = await startGateway(withLimits({ requests_per_minute: 10, concurrency: 5 }));
+  await using gateway = await startGateway({
+    config: withLimits({ requests_per_minute: 10, concurrency: 5 }),
+  });
   const reload = async (more: object) => {
-    const said = gateway.log().length;
-    await Deno.writeTextFile(gateway.configFile, configText(withLimits(more), gateway.dataDir));
-    await waitFor(() => gateway.log().slice(said).includes("configuration reloaded"), "the reload");
+    const said = gateway.output().length;
+    await gateway.writeConfig(withLimits(more));
+    await waitFor(
+      () => gateway.output().slice(said).includes("configuration reloaded"),
+      "the reload",
+    );
   };
   const begun = performance.now();
   /** Of so many a minute half is left, and what has come back since. */

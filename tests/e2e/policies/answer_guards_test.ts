@@ -1,15 +1,10 @@
 // Guards before answers: nothing goes out unseen, and an answer that one refuses ends as the API ends one.
 
 import assert from "node:assert/strict";
-import {
-  chunk,
-  completion,
-  eventsOf,
-  recordsOf,
-  sse,
-  startGateway,
-  startUpstream,
-} from "../stand.ts";
+import { startGateway } from "../../support/processes.ts";
+import { recordsOf } from "../../support/records.ts";
+import { eventsOf } from "../../support/sse.ts";
+import { chunk, completion, sse, startUpstream } from "../../support/upstream.ts";
 
 const QUESTION = { model: "m", messages: [{ role: "user", content: "hi" }] };
 
@@ -35,8 +30,10 @@ async function stand(answer: () => Response, options: Record<string, unknown> = 
     timeout: 60,
   };
   const gateway = await startGateway({
-    instances: [{ url: upstream.url, model_name: "m" }],
-    policies: [{ ...policy, ...options }],
+    config: {
+      instances: [{ url: upstream.url, model_name: "m" }],
+      policies: [{ ...policy, ...options }],
+    },
   });
   return {
     gateway,
@@ -171,16 +168,18 @@ Deno.test("with `release: first` all goes out at once, and an answer that is ref
   });
   await using _ = upstream;
   await using gateway = await startGateway({
-    instances: [{ url: upstream.url, model_name: "m" }],
-    policies: [{
-      name: "g",
-      type: "webhook",
-      on: "answer",
-      url: hook.url,
-      window: 20,
-      timeout: 60,
-      release: "first",
-    }],
+    config: {
+      instances: [{ url: upstream.url, model_name: "m" }],
+      policies: [{
+        name: "g",
+        type: "webhook",
+        on: "answer",
+        url: hook.url,
+        window: 20,
+        timeout: 60,
+        release: "first",
+      }],
+    },
   });
   const response = await gateway.post("/v1/chat/completions", { ...QUESTION, stream: true });
   let text = "";

@@ -4,7 +4,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { signature } from "../../../lib/policy/guard/webhook.ts";
-import { completion, startGateway, startUpstream, waitFor } from "../stand.ts";
+import { startGateway } from "../../support/processes.ts";
+import { completion, startUpstream } from "../../support/upstream.ts";
+import { waitFor } from "../../support/wait.ts";
 
 const ask = (content: string) => ({ model: "m", messages: [{ role: "user", content }] });
 
@@ -21,8 +23,10 @@ async function gatewayWith(
     typeof policy.file === "string" ? { ...policy, file: join(folder, policy.file) } : policy
   );
   const gateway = await startGateway({
-    instances: [{ url: upstream.url, model_name: ["m", "guard"] }],
-    policies: placed,
+    config: {
+      instances: [{ url: upstream.url, model_name: ["m", "guard"] }],
+      policies: placed,
+    },
   });
   return {
     gateway,
@@ -276,7 +280,7 @@ Deno.test("57: a plugin is changed while it runs, and one that does not work doe
     return row === 10;
   }, "the new plugin");
   await Deno.writeTextFile(join(folder, "own.ts"), "export default { prompt() { throw 1 } };");
-  await waitFor(() => gateway.log().includes("the one before stays"), () => gateway.log());
+  await waitFor(() => gateway.output().includes("the one before stays"), () => gateway.output());
   assert.equal(await both(), "200 400");
 });
 

@@ -3,7 +3,9 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { completion, startGateway, startUpstream, waitFor } from "../stand.ts";
+import { startGateway } from "../../support/processes.ts";
+import { completion, startUpstream } from "../../support/upstream.ts";
+import { waitFor } from "../../support/wait.ts";
 
 const PLUGIN = `export default { prompt({ texts }) {
   const all = [];
@@ -42,17 +44,19 @@ Deno.test({
     const folder = await Deno.makeTempDir();
     await Deno.writeTextFile(join(folder, "own.ts"), PLUGIN);
     await using gateway = await startGateway({
-      instances: [{ url: upstream.url, model_name: ["good", "bad", "hung"] }],
-      policies: [
-        {
-          name: "own",
-          type: "plugin",
-          models: ["bad"],
-          file: join(folder, "own.ts"),
-          timeout: 0.05,
-        },
-        { name: "office", type: "webhook", models: ["hung"], url: hook.url, timeout: 0.3 },
-      ],
+      config: {
+        instances: [{ url: upstream.url, model_name: ["good", "bad", "hung"] }],
+        policies: [
+          {
+            name: "own",
+            type: "plugin",
+            models: ["bad"],
+            file: join(folder, "own.ts"),
+            timeout: 0.05,
+          },
+          { name: "office", type: "webhook", models: ["hung"], url: hook.url, timeout: 0.3 },
+        ],
+      },
     });
     const ask = async (model: string, content = "hi") => {
       const body = { model, messages: [{ role: "user", content }] };

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { waitFor } from "../../support/wait.ts";
-import { chunk, sse, startGateway, startUpstream } from "../stand.ts";
+import { startGateway } from "../../support/processes.ts";
+import { chunk, sse, startUpstream } from "../../support/upstream.ts";
 
 const QUESTION = { model: "m", messages: [{ role: "user", content: "hi" }] };
 
@@ -11,12 +12,14 @@ Deno.test("2.10: looks, finds, times and waits are counted, by the policies' nam
   await using upstream = startUpstream(() => sse([...events, chunk({}, "stop"), "[DONE]"]));
   await using hook = startUpstream(() => Response.json("pass"));
   await using gateway = await startGateway({
-    instances: [{ url: upstream.url, model_name: "m" }],
-    policies: [
-      { name: "w", type: "words", words: ["password"], on: "answer", action: "mask" },
-      { name: "h", type: "webhook", url: hook.url, on: "prompt", timeout: 10 },
-      { name: "other", type: "words", words: ["x"], action: "flag", models: ["n"] },
-    ],
+    config: {
+      instances: [{ url: upstream.url, model_name: "m" }],
+      policies: [
+        { name: "w", type: "words", words: ["password"], on: "answer", action: "mask" },
+        { name: "h", type: "webhook", url: hook.url, on: "prompt", timeout: 10 },
+        { name: "other", type: "words", words: ["x"], action: "flag", models: ["n"] },
+      ],
+    },
   });
   const response = await gateway.post("/v1/chat/completions", { ...QUESTION, stream: true });
   assert.match(await response.text(), /\*{4}/);
@@ -44,7 +47,9 @@ Deno.test("2.10: looks, finds, times and waits are counted, by the policies' nam
 Deno.test("2.10: without policies nothing of them is counted", async () => {
   await using upstream = startUpstream(() => sse([chunk({ content: "a" }, "stop"), "[DONE]"]));
   await using gateway = await startGateway({
-    instances: [{ url: upstream.url, model_name: "m" }],
+    config: {
+      instances: [{ url: upstream.url, model_name: "m" }],
+    },
   });
   await (await gateway.post("/v1/chat/completions", { ...QUESTION, stream: true })).text();
   let text = "";

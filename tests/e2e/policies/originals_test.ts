@@ -5,7 +5,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { deleteRecords } from "../../../lib/cli/records/delete.ts";
 import { exportRecords } from "../../../lib/cli/export.ts";
-import { chunk, completion, recordsOf, sse, startGateway, startUpstream } from "../stand.ts";
+import { startGateway } from "../../support/processes.ts";
+import { recordsOf } from "../../support/records.ts";
+import { chunk, completion, sse, startUpstream } from "../../support/upstream.ts";
 
 const SECRET = "the password is hunter2";
 const POLICIES = [
@@ -29,9 +31,11 @@ async function stand(
 ) {
   const upstream = startUpstream(answer);
   const gateway = await startGateway({
-    instances: [{ url: upstream.url, model_name: "m" }],
-    record,
-    policies,
+    config: {
+      instances: [{ url: upstream.url, model_name: "m" }],
+      record,
+      policies,
+    },
   });
   return {
     gateway,

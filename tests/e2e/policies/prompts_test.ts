@@ -1,7 +1,9 @@
 // Policies on prompts in a running gateway: what an instance gets of a request, and what a client is told.
 
 import assert from "node:assert/strict";
-import { completion, recordsOf, type Seen, startGateway, startUpstream } from "../stand.ts";
+import { startGateway } from "../../support/processes.ts";
+import { recordsOf } from "../../support/records.ts";
+import { completion, type Seen, startUpstream } from "../../support/upstream.ts";
 
 const QUESTION = { model: "m", messages: [{ role: "user", content: "hi" }] };
 
@@ -25,10 +27,12 @@ async function withPolicies(
     return count === null ? new Response(null, { status: 404 }) : Response.json({ count });
   });
   await using gateway = await startGateway({
-    instances: [{ url: upstream.url, model_name: "m", max_context: options.maxContext }],
-    // So long is waited for a tokenizer, too.
-    health_check: { timeout: 30 },
-    policies,
+    config: {
+      instances: [{ url: upstream.url, model_name: "m", max_context: options.maxContext }],
+      // So long is waited for a tokenizer, too.
+      health_check: { timeout: 30 },
+      policies,
+    },
   });
   const post = async (body: unknown, path = "/v1/chat/completions") => {
     const response = await gateway.post(path, body);

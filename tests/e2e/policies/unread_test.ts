@@ -1,7 +1,9 @@
 // What policies cannot look at, and guards that give no verdict: it is told, never passed off as looked at.
 
 import assert from "node:assert/strict";
-import { chunk, completion, sse, startGateway, startUpstream, waitFor } from "../stand.ts";
+import { startGateway } from "../../support/processes.ts";
+import { chunk, completion, sse, startUpstream } from "../../support/upstream.ts";
+import { waitFor } from "../../support/wait.ts";
 
 const metricsOf = async (url: string) => await (await fetch(`${url}/metrics`)).text();
 
@@ -12,8 +14,10 @@ Deno.test("61: embeddings and speech pass policies on texts, and are counted as 
       : Response.json({ object: "list", data: [{ index: 0, embedding: [1] }] })
   );
   await using gateway = await startGateway({
-    instances: [{ url: upstream.url, model_name: "m" }],
-    policies: [{ name: "w", type: "words", words: ["secret"], on: "both", action: "cut" }],
+    config: {
+      instances: [{ url: upstream.url, model_name: "m" }],
+      policies: [{ name: "w", type: "words", words: ["secret"], on: "both", action: "cut" }],
+    },
   });
   for (const path of ["/v1/embeddings", "/v1/audio/speech"]) {
     const response = await gateway.post(path, { model: "m", input: "a secret" });
@@ -27,8 +31,10 @@ Deno.test("61: embeddings and speech pass policies on texts, and are counted as 
 Deno.test("54: a guard without a verdict is counted, and people are told, without a word of the text", async () => {
   await using upstream = startUpstream(() => completion("fine"));
   await using gateway = await startGateway({
-    instances: [{ url: upstream.url, model_name: "m" }],
-    policies: [{ name: "hook", type: "webhook", url: "http://127.0.0.1:9/", timeout: 1 }],
+    config: {
+      instances: [{ url: upstream.url, model_name: "m" }],
+      policies: [{ name: "hook", type: "webhook", url: "http://127.0.0.1:9/", timeout: 1 }],
+    },
   });
   const messages = [{ role: "user", content: "a telling word" }];
   const response = await gateway.post("/v1/chat/completions", { model: "m", messages });
@@ -41,8 +47,8 @@ Deno.test("54: a guard without a verdict is counted, and people are told, withou
       ),
     () => "the fault to be counted",
   );
-  await waitFor(() => /policy_failing/.test(gateway.log()), () => gateway.log());
-  assert.ok(!gateway.log().includes("telling word"), "60");
+  await waitFor(() => /policy_failing/.test(gateway.output()), () => gateway.output());
+  assert.ok(!gateway.output().includes("telling word"), "60");
 });
 
 Deno.test("62: while text is held a comment keeps the connection, and never stands within an event", async () => {
@@ -67,9 +73,11 @@ Deno.test("62: while text is held a comment keeps the connection, and never stan
     )
   );
   await using gateway = await startGateway({
-    instances: [{ url: upstream.url, model_name: "m" }],
-    keepalive: 1,
-    policies: [{ name: "w", type: "words", words: ["secret"], on: "answer", action: "cut" }],
+    config: {
+      instances: [{ url: upstream.url, model_name: "m" }],
+      keepalive: 1,
+      policies: [{ name: "w", type: "words", words: ["secret"], on: "answer", action: "cut" }],
+    },
   });
   const messages = [{ role: "user", content: "hi" }];
   const body = { model: "m", messages, stream: true };
@@ -109,8 +117,10 @@ Deno.test("41: bytes that come one by one make the same answer, in UTF-8 and in 
       )
     );
     await using gateway = await startGateway({
-      instances: [{ url: upstream.url, model_name: "m" }],
-      policies: [{ name: "w", type: "words", words: ["中文😀"], on: "answer", action: "mask" }],
+      config: {
+        instances: [{ url: upstream.url, model_name: "m" }],
+        policies: [{ name: "w", type: "words", words: ["中文😀"], on: "answer", action: "mask" }],
+      },
     });
     const messages = [{ role: "user", content: "hi" }];
     const body = { model: "m", messages, stream: true };
@@ -124,8 +134,10 @@ Deno.test("41: bytes that come one by one make the same answer, in UTF-8 and in 
 Deno.test("59: a compressed body is looked at, and a form is said not to be", async () => {
   await using upstream = startUpstream(() => completion("fine"));
   await using gateway = await startGateway({
-    instances: [{ url: upstream.url, model_name: "m" }],
-    policies: [{ name: "w", type: "words", words: ["secret"], on: "prompt", action: "reject" }],
+    config: {
+      instances: [{ url: upstream.url, model_name: "m" }],
+      policies: [{ name: "w", type: "words", words: ["secret"], on: "prompt", action: "reject" }],
+    },
   });
   const question = { model: "m", messages: [{ role: "user", content: "a secret" }] };
   const zipped = new Blob([JSON.stringify(question)]).stream()
@@ -157,10 +169,19 @@ Deno.test("46: a response that is fetched is looked at by the policies of every 
   const made = { id: "resp_1", object: "response", status: "completed", output: [message] };
   await using upstream = startUpstream(() => Response.json(made));
   await using gateway = await startGateway({
-    instances: [{ url: upstream.url, model_name: ["a", "b"] }],
-    policies: [
-      { name: "w", type: "words", words: ["secret"], on: "answer", action: "mask", models: ["b"] },
-    ],
+    config: {
+      instances: [{ url: upstream.url, model_name: ["a", "b"] }],
+      policies: [
+        {
+          name: "w",
+          type: "words",
+          words: ["secret"],
+          on: "answer",
+          action: "mask",
+          models: ["b"],
+        },
+      ],
+    },
   });
   const asked = await gateway.post("/v1/responses", { model: "b", input: "hi" });
   assert.match(await asked.text(), /the \*{6} is out/);
@@ -175,8 +196,10 @@ Deno.test("61: an answer that nobody can look into does not pass where a policy 
   await using upstream = startUpstream(() => new Response(text, { headers }));
   for (const action of ["mask", "flag"]) {
     await using gateway = await startGateway({
-      instances: [{ url: upstream.url, model_name: "m" }],
-      policies: [{ name: "w", type: "words", words: ["secret"], on: "answer", action }],
+      config: {
+        instances: [{ url: upstream.url, model_name: "m" }],
+        policies: [{ name: "w", type: "words", words: ["secret"], on: "answer", action }],
+      },
     });
     const response = await gateway.post("/v1/chat/completions", {
       model: "m",
@@ -186,7 +209,11 @@ Deno.test("61: an answer that nobody can look into does not pass where a policy 
     assert.equal(response.status, action === "mask" ? 502 : 200, said);
     assert.equal(said.includes("secret"), action === "flag");
     const counted = 'gateway_policy_errors_total{policy="w",reason="unscanned"} 1';
-    await waitFor(async () => (await metricsOf(gateway.url)).includes(counted), () => counted, 10);
+    await waitFor(
+      async () => (await metricsOf(gateway.url)).includes(counted),
+      () => counted,
+      10_000,
+    );
     const { inFlight } = await gateway.health();
     assert.deepEqual(inFlight, [0]);
   }
