@@ -105,6 +105,12 @@ export interface GatewayView {
   age: number;
 }
 
+/** By why: no descriptor was left for them, or their address had all the connections that it may have. */
+export interface TurnedAwayView {
+  open_files: number;
+  per_address: number;
+}
+
 export interface FleetSnapshot {
   time: string;
   version: string;
@@ -112,6 +118,8 @@ export interface FleetSnapshot {
   strategy: string;
   uptime_seconds: number;
   workers: number;
+  /** Clients that were turned away before their requests were read. */
+  turned_away: TurnedAwayView;
   /** Requests that wait in line. */
   waiting: number;
   totals: Figures & { in_flight: number };

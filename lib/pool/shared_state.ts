@@ -11,6 +11,7 @@ import { LineMemory } from "./memory/line_memory.ts";
 import { Lock } from "./memory/lock.ts";
 import { SaturatedMemory } from "./memory/saturated_memory.ts";
 import { StoredMemory } from "./memory/stored_memory.ts";
+import { TurnedAwayMemory } from "./memory/turned_away_memory.ts";
 import { Workers } from "./memory/worker_counts.ts";
 
 export { MAX_ADDRESSES } from "./memory/address_memory.ts";
@@ -30,6 +31,7 @@ function areas(layout: Layout, worker: number) {
     routing: new RoutingMemory(layout, MAX_SLOTS, workers),
     limits: new LimitMemory(layout, workers),
     saturated: new SaturatedMemory(layout, workers),
+    turnedAway: new TurnedAwayMemory(layout),
   };
 }
 
@@ -46,6 +48,7 @@ export class SharedState {
   /** What callers have used of their limits; guarded by a lock of its own. */
   readonly limits: LimitMemory;
   readonly saturated: SaturatedMemory;
+  readonly turnedAway: TurnedAwayMemory;
   readonly #lock: Lock;
 
   static create(): SharedState {
@@ -57,7 +60,7 @@ export class SharedState {
   /** Maps `buffer` for the worker with number `worker` (0 to MAX_WORKERS - 1). */
   constructor(readonly buffer: SharedArrayBuffer, readonly worker: number) {
     const all = areas(new Layout(buffer), worker);
-    const { lock, fleet, line, stored, addresses, routing, limits, saturated } = all;
+    const { lock, fleet, line, stored, addresses, routing, limits, saturated, turnedAway } = all;
     this.#lock = lock;
     this.fleet = fleet;
     this.line = line;
@@ -66,6 +69,7 @@ export class SharedState {
     this.routing = routing;
     this.limits = limits;
     this.saturated = saturated;
+    this.turnedAway = turnedAway;
   }
 
   /** Runs `body` while no other worker runs one: picks and their claims are one step. Not reentrant. */

@@ -212,6 +212,7 @@ export class Runtime implements Reloadable {
       maxConnectionsPerAddress: http.maxConnectionsPerAddress,
       addresses: new AddressCounts(this.#parts.shared),
       descriptors: this.#descriptors,
+      onTurnedAway: (why) => this.#parts.shared.turnedAway.add(why),
       errorFields: (seen) => CrossOrigin.fieldsOfError(seen, this.#config.cors),
       onError: this.#parts.onError,
     }, this.#gateway.handle);

@@ -5,6 +5,7 @@ import type { TlsConfig } from "../config/access.ts";
 import type { ClientReply, ClientRequest } from "../http/client.ts";
 import type { HeaderList } from "../http/message.ts";
 import type { Descriptors } from "../http/descriptors.ts";
+import type { TurnedAway } from "../pool/memory/turned_away_memory.ts";
 import type { AddressCounts } from "./listener/address_counts.ts";
 
 export { type ClientReply, type ClientRequest, RequestError } from "../http/client.ts";
@@ -59,6 +60,8 @@ export interface ListenOptions {
   addresses: AddressCounts;
   /** Of this process: a client that there is none for is turned away. */
   descriptors: Descriptors;
+  /** A client was turned away before its request was read. */
+  onTurnedAway(why: TurnedAway): void;
   /** What an error of the listener's own says beside itself to who sent these fields, as far as they were read. */
   errorFields(seen: HeaderList): HeaderList;
   onError(error: unknown): void;

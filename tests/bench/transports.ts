@@ -2,7 +2,6 @@
 // other end in a process of its own, alternating runs. `deno run -A tests/bench/transports.ts`
 // prints the tables of docs/decisions/http1.md.
 
-import { Descriptors } from "../../lib/http/descriptors.ts";
 import http from "node:http";
 import { setImmediate } from "node:timers";
 import process from "node:process";
@@ -10,9 +9,8 @@ import { parseArgs } from "node:util";
 import { FetchTransport } from "../../lib/forward/transport/fetch.ts";
 import { Http1Transport } from "../../lib/forward/transport/http1.ts";
 import { readFrom, type Transport } from "../../lib/forward/transport.ts";
-import { SharedState } from "../../lib/pool/shared_state.ts";
-import { AddressCounts } from "../../lib/server/listener/address_counts.ts";
 import { listenDenoServe } from "../../lib/server/listener/deno_serve.ts";
+import { listenOptions } from "../support/listen_options.ts";
 import { listenHttp1 } from "../../lib/server/listener/http1.ts";
 
 const CONNECTIONS = 64;
@@ -119,17 +117,9 @@ function runServer(kind: string): void {
   }
   const open = kind === "deno_serve" ? listenDenoServe : listenHttp1;
   const listener = open({
-    hostname: "127.0.0.1",
-    port: 0,
-    reusePort: false,
-    certificate: null,
-    headTimeoutS: 10,
+    ...listenOptions(),
     bodyTimeoutS: 30,
     idleTimeoutS: 75,
-    maxConnectionsPerAddress: 0,
-    addresses: new AddressCounts(SharedState.create()),
-    errorFields: () => [],
-    descriptors: new Descriptors(() => {}),
     onError: console.error,
   }, async (request, reply) => {
     if (request.target === "/cpu") {

@@ -37,6 +37,30 @@ Deno.test("status shows each instance with the numbers of the requests it had", 
   assert.deepEqual(json.instances.map((one: any) => one.requests), counts);
 });
 
+Deno.test("status tells of clients that were turned away before they had asked", async () => {
+  await using fleet = await startFleet({
+    config: { listener: "http1", http: { max_connections_per_address: 2 } },
+  });
+  const { port, url } = fleet.gateway;
+  const quiet = await ran("status", "--url", url);
+  assert.doesNotMatch(quiet.out, /turned away/);
+  const open = () => Deno.connect({ hostname: "127.0.0.1", port });
+  {
+    using _one = await open();
+    using _two = await open();
+    using third = await open();
+    await third.write(new TextEncoder().encode("GET /health HTTP/1.1\r\nhost: gateway\r\n\r\n"));
+    const answer = new Uint8Array(64);
+    const length = await third.read(answer);
+    assert.match(new TextDecoder().decode(answer.subarray(0, length!)), /^HTTP\/1\.1 429 /);
+  }
+  let told = quiet;
+  // Those of before may not be gone yet, and leave `status` no place.
+  await waitFor(async () => (told = await ran("status", "--url", url)).code === 0, "a place");
+  const count = Number(/turned away: (\d+) by max_connections_per_address$/m.exec(told.out)?.[1]);
+  assert.ok(count >= 1, told.out);
+});
+
 Deno.test("status exits with 2 when no instance can serve, with 1 when no gateway answers", async () => {
   const config = { health_check: { interval: 0.1, path: "/health", timeout: 1 } };
   await using fleet = await startFleet({ count: 1, config });

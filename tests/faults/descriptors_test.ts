@@ -157,6 +157,9 @@ Deno.test({
       using again = await Client.open(fleet);
       return (await again.chat()).status === 200;
     }, "new clients to be served again");
+    const metrics = await (await fetch(`${fleet.gateway.url}/metrics`)).text();
+    const turnedAway = /^gateway_clients_turned_away_total\{reason="open_files"\} (\d+)$/m;
+    assert.ok(Number(turnedAway.exec(metrics)![1]) > 0, metrics);
     await assertBlameless(fleet);
   },
 });

@@ -132,6 +132,7 @@ Deno.test({
       version: "1.0.0",
       workers: 1,
       saturatedWorkers: 0,
+      turnedAway: { open_files: 0, per_address: 0 },
     });
     assert.deepEqual(await promtool(["check", "metrics"], text), { code: 0, said: "" });
   },

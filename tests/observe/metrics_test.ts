@@ -79,6 +79,7 @@ function lookAt(tally: Tally, instances: Named[], usage: UsageLook | null): Look
     version: "1.0.0",
     workers: 2,
     saturatedWorkers: 1,
+    turnedAway: { open_files: 0, per_address: 0 },
   };
 }
 

@@ -136,6 +136,7 @@ class Readers {
         version: "test",
         workers: 1,
         saturatedWorkers: 0,
+        turnedAway: { open_files: 0, per_address: 0 },
       }),
     );
     const { line, folder } = await this.#recorded();

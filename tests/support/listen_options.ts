@@ -18,6 +18,7 @@ export function listenOptions(): Omit<ListenOptions, "onError"> {
     maxConnectionsPerAddress: 0,
     addresses: new AddressCounts(SharedState.create()),
     descriptors: new Descriptors(() => {}),
+    onTurnedAway() {},
     errorFields: () => [],
   };
 }

@@ -68,7 +68,8 @@ export function table(snapshot: FleetSnapshot, colours: boolean): string {
   const serving = workers === 1 ? "1 worker" : `${workers} workers`;
   return [
     `simple-ai-gateway ${version}, up ${duration(uptime_seconds)}, ${serving}, ${strategy}; ` +
-    `${waiting} waiting; records: ${records.written} written, ${records.dropped} dropped`,
+    `${waiting} waiting; records: ${records.written} written, ${records.dropped} dropped` +
+    turnedAwayWords(snapshot),
     "",
     ...outlookLines(snapshot, colours),
     "",
@@ -77,6 +78,18 @@ export function table(snapshot: FleetSnapshot, colours: boolean): string {
     ...gatewayLines(snapshot.gateways),
     ...(snapshot.discovery.length === 0 ? [] : ["", ...snapshot.discovery.map(discoveryLine)]),
   ].join("\n");
+}
+
+/** Clients of whom nothing else tells; "" where there are none. */
+function turnedAwayWords({ turned_away: turnedAway }: FleetSnapshot): string {
+  // A gateway of an earlier version, while it is replaced.
+  if (turnedAway === undefined) return "";
+  const { open_files: files, per_address: perAddress } = turnedAway;
+  const words = [
+    ...(files > 0 ? [`${files} for want of file descriptors`] : []),
+    ...(perAddress > 0 ? [`${perAddress} by max_connections_per_address`] : []),
+  ];
+  return words.length === 0 ? "" : `; clients turned away: ${words.join(", ")}`;
 }
 
 const LEVEL_COLOURS: Readonly<Record<Level, number>> = { good: 32, warning: 33, bad: 31 };

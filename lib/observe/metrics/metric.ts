@@ -63,6 +63,8 @@ export interface Look {
   readonly workers: number;
   /** Of these, how many have more streams than they keep up with. */
   readonly saturatedWorkers: number;
+  /** Clients that were turned away before their requests were read, by why. */
+  readonly turnedAway: Readonly<Record<string, number>>;
 }
 
 /** A discovery at the moment of a scrape. */

@@ -75,6 +75,15 @@ export const processMetrics: readonly Metric[] = [
     ({ saturatedWorkers }) => saturatedWorkers,
   ),
   {
+    name: "gateway_clients_turned_away_total",
+    type: "counter",
+    help: "Clients that were turned away before their requests were read, which count nowhere else",
+    labels: ["reason"],
+    *read({ turnedAway }) {
+      for (const [reason, value] of Object.entries(turnedAway)) yield { labels: { reason }, value };
+    },
+  },
+  {
     name: "gateway_build_info",
     type: "gauge",
     help: "Always 1, with the versions of the gateway and of Deno",

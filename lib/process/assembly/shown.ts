@@ -30,6 +30,7 @@ export function shown(
     records: () => recording.stats(),
     discovery: () => discovery.states,
     isolates: () => serving.isolates,
+    turnedAway: () => shared.turnedAway.counts,
   };
   const source = new ProcessSource({
     ...seen,

@@ -18,6 +18,7 @@ import type {
   ProbeView,
   ReloadReport,
   TriedView,
+  TurnedAwayView,
   Watcher,
 } from "../../dashboard/source.ts";
 import type { DiscoveryState } from "../../discover/followed.ts";
@@ -84,6 +85,7 @@ export interface SourceParts {
   gateways(): readonly GatewayView[];
   feed: EventFeed;
   isolates(): number;
+  turnedAway(): TurnedAwayView;
   reload: Reload;
   actions: Actions;
   keys: DashboardKeys;
@@ -341,6 +343,7 @@ export class ProcessSource implements DashboardSource {
       strategy: config.strategy,
       uptime_seconds: this.#uptimeS,
       workers: this.#parts.isolates(),
+      turned_away: this.#parts.turnedAway(),
       waiting: fleet.waiting,
       totals: { ...figures(counts.total, this.#total), in_flight: inFlightOf(instances) },
       lately: felt.over(LATELY),

@@ -27,6 +27,7 @@ export interface MetricsParts {
   peers(): PeersLook | null;
   isolates(): number;
   saturated(): number;
+  turnedAway(): Readonly<Record<string, number>>;
 }
 
 async function newMetrics(): Promise<Metrics> {
@@ -51,8 +52,8 @@ export class MetricsPage {
   }
 
   #look(diskFreeBytes: number | null): Look {
-    const { tally, fleet, records, usage, sharedState, discovery, peers, isolates, saturated } =
-      this.parts;
+    const { tally, fleet, records, usage, sharedState, discovery, peers } = this.parts;
+    const { isolates, saturated, turnedAway } = this.parts;
     const instances = fleet.instances.map((one) => ({
       name: one.name,
       models: one.config.models,
@@ -80,6 +81,7 @@ export class MetricsPage {
       version: VERSION,
       workers: isolates(),
       saturatedWorkers: saturated(),
+      turnedAway: turnedAway(),
     };
   }
 }

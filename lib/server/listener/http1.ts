@@ -243,6 +243,7 @@ class Http1Listener implements Listener, ConnectionOwner {
 
   /** Its own descriptor is one of the reserve: it is not kept for long. */
   async #turnAway(conn: ClientConn, lingers: boolean): Promise<void> {
+    this.options.onTurnedAway("open_files");
     const connection = new Connection(conn, conn.remoteAddr.hostname, this, false);
     this.#connections.add(connection);
     try {
@@ -257,6 +258,7 @@ class Http1Listener implements Listener, ConnectionOwner {
     if (this.#isRoomLeft) return true;
     this.#shortAt = this.now;
     this.options.descriptors.refused("files");
+    this.options.onTurnedAway("open_files");
     return false;
   };
 
@@ -281,6 +283,7 @@ class Http1Listener implements Listener, ConnectionOwner {
     const place = limit === 0 ? "uncounted" : addresses.take(address, limit);
     const connection = new Connection(conn, address, this, place === "counted");
     this.#connections.add(connection);
+    if (place === "full") this.options.onTurnedAway("per_address");
     const served = place !== "full" ? connection.run() : connection.turnAway(
       429,
       `More than ${limit} connections from this address (max_connections_per_address)`,
