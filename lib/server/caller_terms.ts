@@ -37,17 +37,32 @@ function usesTokens({ method }: ClientRequest, path: string, jsonBody: boolean):
   return method === "POST" && jsonBody && !NO_TOKENS.test(path);
 }
 
-/** What the forward loop has to know of `visit`; `waits` where it has to wait for its limits first. */
-export function termsOf(visit: Visit, client: ClientRequest, waits: boolean): Terms {
-  return {
-    gate: waits ? () => passed(visit, client) : null,
-    takePlace: () => visit.takePlace(),
-    noPlaceWords: visit.noPlaceWords,
-    owner: visit.caller.scopes[0].hash,
-    asksUsage: visit.asksUsage,
-    promptTokens: visit.estimatedPrompt,
-    ending: (request, account) => visit.settle(spentOf(request, account, visit), account.outcome),
-  };
+/** What the forward loop has to know of a visit. */
+export class CallerTerms implements Terms {
+  readonly gate: Terms["gate"];
+  readonly owner: number;
+  readonly asksUsage: boolean;
+  readonly promptTokens: number;
+
+  /** `waits`: whether it has to wait for its limits first. */
+  constructor(private readonly visit: Visit, client: ClientRequest, waits: boolean) {
+    this.gate = waits ? () => passed(visit, client) : null;
+    this.owner = visit.caller.scopes[0].hash;
+    this.asksUsage = visit.asksUsage;
+    this.promptTokens = visit.estimatedPrompt;
+  }
+
+  takePlace(): (() => void) | null {
+    return this.visit.takePlace();
+  }
+
+  get noPlaceWords(): string {
+    return this.visit.noPlaceWords;
+  }
+
+  ending(request: ForwardRequest, account: Account): void {
+    this.visit.settle(spentOf(request, account, this.visit), account.outcome);
+  }
 }
 
 async function passed(visit: Visit, client: ClientRequest) {

@@ -17,7 +17,7 @@ import type { Instance } from "../pool/instance.ts";
 import type { Pool } from "../pool/pool.ts";
 import { seesAddresses } from "./admin.ts";
 import { withSalt } from "./cache_salt.ts";
-import { purposeOf, termsOf } from "./caller_terms.ts";
+import { CallerTerms, purposeOf } from "./caller_terms.ts";
 import { type Findings, forwardRequest, type Incoming } from "./forward_request.ts";
 import { noneFoundYet, noSuchModel } from "./not_found.ts";
 import { bodyCoding, isPlainBody, plainBody, readPlainBody } from "./plain_body.ts";
@@ -143,7 +143,7 @@ export class Intake {
     const { client, visit } = coming;
     if (visit === null) return forwardRequest(coming, found, null);
     const done = (admitted: Admitted) =>
-      forwardRequest(coming, found, termsOf(visit, client, admitted === "waits"));
+      forwardRequest(coming, found, new CallerTerms(visit, client, admitted === "waits"));
     const admitted = visit.admit(purposeOf(client, found));
     return admitted instanceof Promise ? admitted.then(done) : done(admitted);
   }
