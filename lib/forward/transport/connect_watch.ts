@@ -14,7 +14,7 @@ interface Trial {
 }
 
 export class ConnectWatch {
-  /** The one that was reached last stands last. */
+  /** Those that are still trusted, and at most those that were when one was reached last; the oldest first. */
   readonly #reachedAt = new Map<string, number>();
   readonly #trials = new Map<string, Trial>();
 
@@ -22,7 +22,13 @@ export class ConnectWatch {
   constructor(
     private readonly proxied: (origin: string) => boolean,
     private readonly connect: (to: Deno.ConnectOptions) => Promise<Deno.Conn> = Deno.connect,
+    private readonly now: () => number = () => performance.now(),
   ) {}
+
+  /** Origins that something is kept of. */
+  get known(): number {
+    return this.#reachedAt.size;
+  }
 
   /**
    * Calls `onTimeout` when `origin` cannot be reached within `limitS`. The trial takes the second half of
@@ -35,7 +41,7 @@ export class ConnectWatch {
     onTimeout: (error: UpstreamError) => void,
   ): () => void {
     const reachedAt = this.#reachedAt.get(origin) ?? -Infinity;
-    if (performance.now() - reachedAt < TRUST_MS || this.proxied(origin)) return () => {};
+    if (this.now() - reachedAt < TRUST_MS || this.proxied(origin)) return () => {};
     let stop = fairTimer(limitS * 500, () => {
       stop = connectTimer(
         limitS * 500,
@@ -72,20 +78,20 @@ export class ConnectWatch {
         port: Number(port) || (protocol === "https:" ? 443 : 80),
       });
       connection.close();
-      this.#note(origin);
+      this.#reached(origin);
     } catch (error) {
       // Refused, reset or without a name: fetch meets the same and says so.
       if (!(error instanceof Error)) throw error;
     }
   }
-  /** Pods come and go: what is too old to be trusted is forgotten. */
-  #note(origin: string): void {
-    const now = performance.now();
+  #reached(origin: string): void {
+    const now = this.now();
+    // Pods come and go: what is trusted no longer is of no more use.
+    for (const [old, at] of this.#reachedAt) {
+      if (now - at < TRUST_MS) break;
+      this.#reachedAt.delete(old);
+    }
     this.#reachedAt.delete(origin);
     this.#reachedAt.set(origin, now);
-    for (const [other, reachedAt] of this.#reachedAt) {
-      if (now - reachedAt < TRUST_MS) return;
-      this.#reachedAt.delete(other);
-    }
   }
 }
