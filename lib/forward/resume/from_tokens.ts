@@ -17,7 +17,7 @@ import { requestBytes } from "./request_json.ts";
 import type { RawReader, Said } from "./raw_text.ts";
 import { readingOf, saysMore, wordsOf } from "./reading.ts";
 import { samplingOf } from "./sampling.ts";
-import { stopIn, stopsOf, StopStrings } from "./stop_strings.ts";
+import { type StopAt, stopIn, stopsOf, StopStrings } from "./stop_strings.ts";
 import { TokenIds } from "./token_ids.ts";
 import { contextLengthFrom, knownTokens, madeTokens, type TokensSoFar } from "./tokens_so_far.ts";
 
@@ -65,7 +65,7 @@ export class TokensAsk implements Ask {
     if (so === null) return "closed";
     const stops = stopsOf(request.stop ?? request.stop_sequences);
     const includes = request.include_stop_str_in_output === true;
-    const stopped = stopIn(so.raw, stops, includes);
+    const stopped = stopOf(request, so.raw);
     const raw = stopped === null ? so.raw : so.raw.slice(0, stopped.length);
     const parses = api !== "completions";
     const hides = request.skip_special_tokens !== false && !(parses && thinksNot(request));
@@ -134,12 +134,13 @@ export class TokensAsk implements Ask {
   /** The instance has closed the text: what is missing is why, and the figures. */
   #endOf(voice: Voice, so: TokensSoFar | null): string {
     const { api, request } = this.broken;
-    const isFull = this.#given >= (limitOf(api, request) ?? Infinity);
-    // The token with which an answer ends by itself counts as well.
-    const completionTokens = isFull ? this.#given : this.#given + 1;
+    const stopped = so === null ? null : stopOf(request, so.raw);
+    const isFull = stopped === null && this.#given >= (limitOf(api, request) ?? Infinity);
+    // The token with which an answer ends by itself counts as well; at a stop string there is none.
+    const completionTokens = isFull || stopped !== null ? this.#given : this.#given + 1;
     return voice.end({
       reason: isFull ? "length" : "stop",
-      stopReason: null,
+      stopReason: stopped?.stop ?? null,
       usage: {
         promptTokens: so?.prompt.length ?? null,
         completionTokens,
@@ -182,6 +183,12 @@ function limitOf(api: Api, request: Json): number | null {
   const given = request.max_completion_tokens ?? request.max_output_tokens ?? request.max_tokens;
   if (typeof given === "number") return given;
   return api === "completions" ? COMPLETIONS_LIMIT : null;
+}
+
+/** The first of the client's stop strings in raw text. */
+function stopOf(request: Json, raw: string): StopAt | null {
+  const stops = stopsOf(request.stop ?? request.stop_sequences);
+  return stopIn(raw, stops, request.include_stop_str_in_output === true);
 }
 
 /** Whether thinking is switched off: the model has a parser for it then, which has special tokens shown. */
