@@ -14,7 +14,7 @@ interface Trial {
 }
 
 export class ConnectWatch {
-  /** Those that are still trusted, and at most those that were when one was reached last; the oldest first. */
+  /** The oldest first. */
   readonly #reachedAt = new Map<string, number>();
   readonly #trials = new Map<string, Trial>();
 
@@ -84,6 +84,7 @@ export class ConnectWatch {
       if (!(error instanceof Error)) throw error;
     }
   }
+
   #reached(origin: string): void {
     const now = this.now();
     // Pods come and go: what is trusted no longer is of no more use.
