@@ -5,7 +5,6 @@
 import { readError } from "../api/error.ts";
 import { rankIn } from "./header_rules.ts";
 import type { Config } from "../config/config.ts";
-import { emptyList } from "../http/memory.ts";
 import { RequestError } from "../http/client.ts";
 import type { Ask } from "../pool/balancing/strategy.ts";
 import type { Fleet } from "../pool/fleet.ts";
@@ -13,19 +12,17 @@ import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Acquired, Pool } from "../pool/pool.ts";
 import type { Proof } from "./attempt/proof.ts";
-import { type Failure, timesAsked } from "./failure.ts";
+import type { Failure } from "./failure.ts";
 import { lends } from "./lending.ts";
-import { type Failed, nobodyCould, nobodyTakes, type Refusal } from "./refusal.ts";
+import { Met } from "./met.ts";
+import { nobodyCould, nobodyTakes, type Refusal } from "./refusal.ts";
 import type { ForwardRequest } from "./request.ts";
 import type { RetryBudget } from "./retry_budget.ts";
+import { RetryGrant } from "./retry_grant.ts";
 import type { Returning } from "./returning.ts";
 
 /** One that was silent for longer, and failed, is likely to be so again. */
 const LONG_SILENCE_MS = 3000;
-/** As often as there are instances a request is given to one of them: once each, and once more on the pool. */
-const ROUNDS = 2;
-/** One instance is given it so often at most: in both rounds, and once more when it is back. */
-const MOST_OF_ONE = ROUNDS + 1;
 
 export interface RouteParts {
   fleet: Fleet;
@@ -57,28 +54,17 @@ const WHOLE_MUTE_MS = 5000;
 export class Route {
   #pool: Pool;
   #ask: Ask;
-  readonly #failures: Failed[] = emptyList();
-  /** Few, and made for each request: a list costs less than a Set. */
-  #tried: Instance[] = emptyList();
-  /** Not to be asked again for this request: the wait would be as long as the first one. */
-  #tooSlow: Instance[] = emptyList();
-  /** They failed after a long silence, or sent garbage: not to be asked again as long as a fallback waits. */
-  #hopeless: Instance[] = emptyList();
+  readonly #met = new Met();
+  readonly #retry: RetryGrant;
   #triedAgain = false;
   /** performance.now() up to which the pool is looked at again where nobody is there to be asked. */
   #looksUntil = Infinity;
-  /** How often instances were really given the request, and failed. */
-  #asked = 0;
   /** It looks for one that is back. */
   #looks = false;
   /** It has waited for an instance to return, and does not ask one that others look after already. */
   #waits = false;
   /** To be told what comes of the attempt under way. */
   #tellReturning: ReturnType<Returning["asked"]> | null = null;
-  /** A retry on the pool that is granted and was not made yet: by the budget, where it is paid. */
-  #granted: "no" | "free" | "paid" = "no";
-  /** Where the retry under way, that the budget has granted, is made. */
-  #paidAt: Instance | null = null;
   #tooLong: TooLong | null = null;
   /** Milliseconds that the request stood in line. */
   waitedMs = 0;
@@ -87,7 +73,7 @@ export class Route {
     private readonly request: ForwardRequest,
     private readonly config: Config,
     private readonly parts: RouteParts,
-    private readonly budget: RetryBudget,
+    budget: RetryBudget,
   ) {
     const pool = parts.fleet.pool(request.model);
     // It was there when the request was read; a reload has taken it away since.
@@ -96,6 +82,7 @@ export class Route {
     }
     this.#pool = pool;
     this.#ask = this.#askOf(pool);
+    this.#retry = new RetryGrant(budget);
   }
 
   /** The instances in question: those that the request began with, or those in force since one of them failed. */
@@ -108,12 +95,8 @@ export class Route {
     const turn = await this.#next();
     if (turn.kind !== "lease") return turn;
     const { instance } = turn.lease;
-    this.#addTried(instance);
-    this.#paidAt = null;
-    if (this.#granted !== "no" && !instance.config.fallback) {
-      if (this.#granted === "paid") this.#paidAt = instance;
-      this.#granted = "no";
-    }
+    this.#met.tries(instance);
+    this.#retry.attempted(instance);
     if (this.#waits) this.#tellReturning = this.parts.returning.asked(instance);
     return turn;
   }
@@ -134,12 +117,8 @@ export class Route {
       ((stream && 2 * other.inFlight < instance.inFlight) ||
         (isMute && (other.inFlight === 0 || other.lastProgress > since))), this.#ask);
     if (lease === null || lease === "full") return null;
-    this.#addTried(lease.instance);
+    this.#met.tries(lease.instance);
     return lease;
-  }
-
-  #addTried(instance: Instance): void {
-    if (!this.#tried.includes(instance)) this.#tried.push(instance);
   }
 
   /** Whether the instance has sent nothing to anybody since then, while others have. */
@@ -156,40 +135,35 @@ export class Route {
 
   /** An attempt failed, before its answer began or in the middle of it. */
   failed(instance: Instance, failure: Failure): void {
-    this.#failures.push({ instance, failure });
-    if (failure.kind === "timeout" && !failure.mute) this.#tooSlow.push(instance);
-    const times = timesAsked(failure);
-    if (times === 0) {
-      if (this.#paidAt === instance) this.budget.giveBack();
+    if (this.#met.failed(instance, failure) === 0) {
+      this.#retry.notAsked(instance);
       return;
     }
-    this.#asked += times;
     this.#looksUntil = performance.now() + this.config.retryMaxWaitS * 1000;
   }
 
   /** Nobody is asked any more: a retry that was not made is left to others. */
   [Symbol.dispose](): void {
-    if (this.#granted === "paid") this.budget.giveBack();
-    this.#granted = "no";
+    this.#retry.close();
   }
 
   /** The time that its failure took says more of it than how it ended. */
   wasSilent(instance: Instance, ms: number): void {
     if (ms > Math.max(LONG_SILENCE_MS, this.config.retryMaxWaitS * 1000)) {
-      this.#hopeless.push(instance);
+      this.#met.gaveUpOn(instance);
     }
   }
 
   /** What it sent could not be read: it is likely to say the same once more. */
   wasOdd(instance: Instance): void {
-    this.#hopeless.push(instance);
+    this.#met.gaveUpOn(instance);
   }
 
   /** The prompt did not fit: from now on only a longer context comes into question. */
   async tooLong(instance: Instance, answer: TooLong["answer"]): Promise<void> {
     const { privateInstances, fallbacks } = this.pool;
     const others = [...privateInstances, ...fallbacks].filter((other) =>
-      !this.#tried.includes(other)
+      !this.#met.hasTried(other)
     );
     if (others.some((other) => other.contextLength === null)) {
       await this.parts.learnContexts(this.config);
@@ -204,14 +178,14 @@ export class Route {
   hasOther(instance: Instance): boolean {
     const { privateInstances, fallbacks } = this.pool;
     return [...privateInstances, ...fallbacks].some((other) =>
-      other !== instance && other.takesRequests && !other.isOut && !this.#tooSlow.includes(other) &&
-      (this.#accepts(other) || (this.#tried.includes(other) && !this.#triedAgain))
+      other !== instance && other.takesRequests && !other.isOut && !this.#met.isTooSlow(other) &&
+      (this.#accepts(other) || (this.#met.hasTried(other) && !this.#triedAgain))
     );
   }
 
   /** The instance may be asked again, in another way. */
   forget(instance: Instance): void {
-    this.#tried = this.#tried.filter((one) => one !== instance);
+    this.#met.forget(instance);
   }
 
   /**
@@ -219,8 +193,7 @@ export class Route {
    * too slow. The pool may be waited for once more.
    */
   forgetEarlier(): void {
-    const last = this.#tried.at(-1);
-    this.#tried = this.#tried.filter((one) => one === last || this.#tooSlow.includes(one));
+    this.#met.forgetEarlier();
     this.#triedAgain = this.#looks = false;
   }
 
@@ -230,14 +203,14 @@ export class Route {
    */
   async waitForReturn(ms: number): Promise<boolean> {
     if (!this.#waits) {
-      for (const { instance } of this.#failures) this.parts.returning.failed(instance.config);
+      for (const { instance } of this.#met.failures) this.parts.returning.failed(instance.config);
     }
     this.#waits = true;
     this.#looks = false;
     if (!await this.#pause(ms)) return false;
-    this.#tried = [];
+    this.#met.forgetAll();
     this.#triedAgain = true;
-    if (this.#granted === "no") this.#granted = "free";
+    this.#retry.giveFree();
     return true;
   }
 
@@ -251,22 +224,23 @@ export class Route {
   /** Why nobody answered, and what each instance did. */
   refusal(): Refusal {
     const { request, config } = this;
-    return this.#failures.length === 0
+    const { failures } = this.#met;
+    return failures.length === 0
       ? nobodyTakes(request.model, this.pool)
-      : nobodyCould(request, this.#failures, config.maxRetryAfterS);
+      : nobodyCould(request, failures, config.maxRetryAfterS);
   }
 
   async #next(): Promise<Turn> {
     const { request } = this;
     if (request.client.gone) return { kind: "gone" };
-    if (this.#hasBegun) this.#goesWithFleet();
+    if (this.#met.hasBegun) this.#goesWithFleet();
     const { pool } = this;
     const sticky = this.#stickyLease();
     // Nobody else has what it keeps.
     if (sticky === "full") return await this.#waitInLine(request.stickyTo);
     if (sticky !== null) return { kind: "lease", lease: sticky };
     // Those who wait come first, except before a request that has had its turn and met a failure.
-    const isFirst = this.#hasBegun || pool.queue.isFreeFor(request.priority);
+    const isFirst = this.#met.hasBegun || pool.queue.isFreeFor(request.priority);
     if (!isFirst) return await this.#waitInLine();
     const lease = this.#acquirePrivate();
     if (lease === "full") return await this.#waitInLine();
@@ -277,11 +251,6 @@ export class Route {
     const fallback = pool.acquireFallback(this.#accepts);
     if (fallback !== null) return { kind: "lease", lease: fallback };
     return { kind: "none" };
-  }
-
-  /** Somebody was asked. After a wait all may be asked again, and none counts as tried. */
-  get #hasBegun(): boolean {
-    return this.#tried.length > 0 || this.#failures.length > 0;
   }
 
   #askOf(pool: Pool): Ask {
@@ -309,15 +278,13 @@ export class Route {
       before.flatMap(({ config }) => pool.instances.filter((one) => one.config.id === config.id));
     this.#pool = pool;
     this.#ask = this.#askOf(pool);
-    this.#tried = now(this.#tried);
-    this.#tooSlow = now(this.#tooSlow);
-    this.#hopeless = now(this.#hopeless);
+    this.#met.goesOnWith(now);
     return true;
   }
 
   #stickyLease(): Acquired {
     const { stickyTo } = this.request;
-    if (stickyTo === null || this.#tried.length > 0) return null;
+    if (stickyTo === null || this.#met.hasTriedAny) return null;
     return this.pool.acquireNamed(stickyTo, this.#ask);
   }
 
@@ -325,7 +292,7 @@ export class Route {
     if (this.#looks && this.#isAskedEnough) return null;
     // After the wait each attempt on the pool is a retry, and each retry costs the budget.
     if (this.#triedAgain && this.pool.privateInstances.some(this.#accepts)) {
-      if (!this.#isGranted()) return null;
+      if (!this.#retry.ask()) return null;
     }
     const well = this.pool.acquire(this.#accepts, this.#ask);
     // An instance that is known to be out is worth a try only where nobody else can answer.
@@ -334,7 +301,7 @@ export class Route {
   }
 
   readonly #accepts = (instance: Instance): boolean => {
-    if (this.#tried.includes(instance)) return false;
+    if (this.#met.hasTried(instance)) return false;
     const { stickyTo } = this.request;
     if (stickyTo !== null && instance.name !== stickyTo) return false;
     if (this.#waits && !this.parts.returning.mayAsk(instance)) return false;
@@ -352,7 +319,7 @@ export class Route {
     if (leavePlace === null) return { kind: "overloaded", message: terms!.noPlaceWords };
     let stays = () => {};
     const leave = (out: () => void) => stays = request.client.onGone(out);
-    const anybody = !this.#hasBegun && request.isInference;
+    const anybody = !this.#met.hasBegun && request.isInference;
     const since = performance.now();
     const waited = keeper !== null
       ? await pool.waitNamed(keeper, this.#ask, leave)
@@ -383,7 +350,7 @@ export class Route {
 
   get #isAskedEnough(): boolean {
     const { privateInstances } = this.pool;
-    return this.#asked >= ROUNDS * privateInstances.filter((one) => one.takesRequests).length;
+    return this.#met.isAskedEnough(privateInstances.filter((one) => one.takesRequests).length);
   }
 
   /**
@@ -392,9 +359,9 @@ export class Route {
    * is bounded by what the two rounds on the pool would have cost.
    */
   get #looksAgain(): boolean {
-    const last = this.#failures.at(-1);
+    const { last, wasAsked } = this.#met;
     // A broken stream waits in a way of its own.
-    if (last === undefined || this.#asked === 0 || this.#waits) return false;
+    if (last === undefined || !wasAsked || this.#waits) return false;
     if (this.#isAskedEnough || performance.now() >= this.#looksUntil) return false;
     return last.failure.notAsked === true ||
       (isGone(last.failure, last.instance) && !this.pool.hasFallback(this.#accepts));
@@ -413,43 +380,25 @@ export class Route {
     this.#looks = looks;
     const fallbackWaits = this.pool.hasFallback(this.#accepts);
     const again = this.pool.privateInstances.filter((instance) =>
-      instance.takesRequests && !this.#tooSlow.includes(instance) &&
+      instance.takesRequests && !this.#met.isTooSlow(instance) &&
       instance.busyForMs <= maxWaitMs && this.#mayHaveItAgain(instance) &&
-      !(fallbackWaits && (instance.isOut || this.#hopeless.includes(instance)))
+      !(fallbackWaits && (instance.isOut || this.#met.isHopeless(instance)))
     );
     if (again.length === 0 || maxWaitMs === 0) return false;
     // To look again where nobody was asked takes no other request's retry.
-    const isFree = looks && this.#failures.at(-1)?.failure.notAsked === true;
-    if (isFree && this.#granted === "no") this.#granted = "free";
-    if (!this.#isGranted()) return false;
+    if (looks && this.#met.last?.failure.notAsked === true) this.#retry.giveFree();
+    if (!this.#retry.ask()) return false;
     const soonest = Math.min(...again.map((instance) => instance.busyForMs));
     const jitter = this.parts.random() * Math.min(500, maxWaitMs - soonest);
     if (!await this.#pause(soonest + jitter)) return false;
-    this.#tried = this.#tried.filter((one) => !again.includes(one) || this.#isStillMute(one));
+    this.#met.forgetThose(again);
     return true;
   }
 
-  /** Whether one more retry may be made on the pool, for which the budget is asked once. */
-  #isGranted(): boolean {
-    if (this.#granted === "no" && this.budget.withdraw()) this.#granted = "paid";
-    return this.#granted !== "no";
-  }
-
-  /** Whoever has been lost over the request so often is lost because of it. */
-  #mayHaveItAgain({ name }: Instance): boolean {
+  #mayHaveItAgain(instance: Instance): boolean {
     const { stickyTo } = this.request;
-    if (stickyTo !== null && name !== stickyTo) return false;
-    let lost = 0;
-    for (const { instance, failure } of this.#failures) {
-      if (instance.name === name) lost += timesAsked(failure);
-    }
-    return lost < MOST_OF_ONE;
-  }
-
-  /** It was left since it answered nobody, and it still does not. */
-  #isStillMute(one: Instance): boolean {
-    return one.isMute &&
-      this.#failures.some(({ instance, failure }) => instance.name === one.name && failure.mute);
+    if (stickyTo !== null && instance.name !== stickyTo) return false;
+    return this.#met.mayHaveItAgain(instance);
   }
 
   /** False when the client left meanwhile. */
