@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { hasOpenssl } from "../support/certificates.ts";
 import { ROOT, startProcess, temporaryFolder } from "../support/processes.ts";
-import { hasOpenssl, PASSWORD, startMailServer, USER } from "./mail_server.ts";
+import { PASSWORD, startMailServer, USER } from "./mail_server.ts";
 import { startReceiver } from "./receiver.ts";
 
 const ignore = !await hasOpenssl();

@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { EmailChannel, type EmailOptions } from "../../lib/alert/channels/email.ts";
 import { deliverOnce, withoutSecrets } from "../../lib/alert/delivery.ts";
-import { hasOpenssl, type MailServer, PASSWORD, startMailServer, USER } from "./mail_server.ts";
+import { type MailServer, PASSWORD, startMailServer, USER } from "./mail_server.ts";
 import { alert, notice } from "./samples.ts";
+import { hasOpenssl } from "../support/certificates.ts";
 import { freePort } from "../support/ports.ts";
 
 // Certificates are made with openssl; without it there is nothing to test against.

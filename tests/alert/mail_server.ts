@@ -114,13 +114,3 @@ async function makeCertificates(folder: string): Promise<void> {
   }).output();
   assert.ok(success, new TextDecoder().decode(stderr));
 }
-
-/** Whether this machine can make certificates. */
-export async function hasOpenssl(): Promise<boolean> {
-  try {
-    return (await new Deno.Command("openssl", { args: ["version"] }).output()).success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}

@@ -4,8 +4,8 @@
 // numbers.
 
 import assert from "node:assert/strict";
-import { hasOpenssl } from "../alert/mail_server.ts";
 import { chatBody, settled } from "../faults/fleet.ts";
+import { hasOpenssl } from "../support/certificates.ts";
 import { type Collector, startCollector } from "../support/collector.ts";
 import { type GatewayProcess, startGateway, startSimulators } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";

@@ -3,7 +3,8 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { hasOpenssl, PASSWORD, startMailServer, USER } from "../alert/mail_server.ts";
+import { PASSWORD, startMailServer, USER } from "../alert/mail_server.ts";
+import { hasOpenssl } from "../support/certificates.ts";
 import { waitFor } from "../support/wait.ts";
 
 const ROOT = join(import.meta.dirname!, "../..");

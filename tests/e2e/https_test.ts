@@ -1,6 +1,7 @@
 // External fallbacks: TLS, and the proxy that the environment names.
 
 import assert from "node:assert/strict";
+import { hasOpenssl } from "../support/certificates.ts";
 import { startGateway } from "../support/processes.ts";
 
 const answer = {
@@ -9,15 +10,6 @@ const answer = {
   choices: [{ index: 0, message: { role: "assistant", content: "hi" }, finish_reason: "stop" }],
 };
 const ask = { model: "m", messages: [{ role: "user", content: "hello" }] };
-
-async function hasOpenssl(): Promise<boolean> {
-  try {
-    return (await new Deno.Command("openssl", { args: ["version"] }).output()).success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
 
 async function openssl(cwd: string, command: string): Promise<void> {
   const { success, stderr } = await new Deno.Command("sh", {

@@ -2,13 +2,13 @@
 // held is released, others are unharmed, and the next one comes in their place.
 
 import assert from "node:assert/strict";
-import { UsageMemory } from "../../lib/caller/usage/usage_memory.ts";
 import { loadConfig } from "../../lib/config/load.ts";
 import { SlotTable } from "../../lib/pool/fleet.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import type { Snapshot } from "../../lib/process/snapshots.ts";
 import { Warden } from "../../lib/process/workers/warden.ts";
 import { WorkerPool } from "../../lib/process/workers/worker_pool.ts";
+import { poolParts } from "../support/pool_parts.ts";
 import { startSimulators } from "../support/processes.ts";
 import { chatText, readSse, type SseAnswer } from "../support/sse.ts";
 import { waitFor } from "../support/wait.ts";
@@ -44,25 +44,16 @@ async function stand() {
   };
   let snapshot = healthy;
   const warden = new Warden(MODULE);
-  const pool = new WorkerPool({
+  const pool = new WorkerPool(poolParts({
     module: MODULE,
     make: warden.make,
-    tracing: false,
     count: 0,
     shared,
-    usage: UsageMemory.create(),
-    now: () => performance.now(),
     snapshot: () => snapshot,
-    onFinished: () => {},
-    onPoolEvent: () => {},
-    onScarce: () => {},
-    onModelMissing: () => {},
-    onRankRefused: () => {},
-    admin: () => Promise.resolve({ status: 404, headers: [], body: new Uint8Array() }),
     onError: (message) => seen.errors.push(message),
     onDied: (worker, message) => seen.died.push(`${worker}: ${message}`),
     onLeft: (worker) => seen.left.push(worker),
-  });
+  }));
   // A port that is free now: all of them share it.
   using probe = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = probe.addr;

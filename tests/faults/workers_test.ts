@@ -2,12 +2,12 @@
 // one way in and out; and one that dies takes nothing with it but its own connections.
 
 import assert from "node:assert/strict";
-import { UsageMemory } from "../../lib/caller/usage/usage_memory.ts";
 import { loadConfig } from "../../lib/config/load.ts";
 import { SlotTable } from "../../lib/pool/fleet.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import { madeHere } from "../../lib/process/workers/isolate.ts";
 import { WorkerPool } from "../../lib/process/workers/worker_pool.ts";
+import { poolParts } from "../support/pool_parts.ts";
 import { type GatewayProcess, startSimulators, variant } from "../support/processes.ts";
 import { chatText, readSse, type SseAnswer } from "../support/sse.ts";
 import { waitFor } from "../support/wait.ts";
@@ -235,25 +235,15 @@ Deno.test("a worker that dies is replaced, its leases are released, the others a
   const slots = new SlotTable(shared).assign(config);
   const died: string[] = [];
   const errors: string[] = [];
-  const pool = new WorkerPool({
+  const pool = new WorkerPool(poolParts({
     module: new URL("mortal_worker.ts", import.meta.url).href,
     make: madeHere,
-    tracing: false,
     count: 2,
     shared,
-    usage: UsageMemory.create(),
-    now: () => performance.now(),
     snapshot: () => ({ config, slots, proxied: [] }),
-    onFinished: () => {},
-    onPoolEvent: () => {},
-    onScarce: () => {},
-    onModelMissing: () => {},
-    onRankRefused: () => {},
-    admin: () => Promise.resolve({ status: 404, headers: [], body: new Uint8Array() }),
     onError: (message) => errors.push(message),
     onDied: (worker, message) => died.push(`${worker}: ${message}`),
-    onLeft: () => {},
-  });
+  }));
   const url = `http://127.0.0.1:${await pool.start("127.0.0.1", 0)}/v1/chat/completions`;
   using client = freshClient();
   try {

@@ -1,11 +1,10 @@
 // A pool of workers whose isolates are played by the test.
 
-import { UsageMemory } from "../../lib/caller/usage/usage_memory.ts";
-import { SharedState } from "../../lib/pool/shared_state.ts";
 import type { IsolateEvents } from "../../lib/process/workers/isolate.ts";
 import type { Snapshot } from "../../lib/process/snapshots.ts";
 import type { ToWorker } from "../../lib/process/workers/messages.ts";
 import { WorkerPool, type WorkerPoolParts } from "../../lib/process/workers/worker_pool.ts";
+import { poolParts } from "../support/pool_parts.ts";
 
 export const SNAPSHOT = { config: {}, slots: {}, proxied: [] } as unknown as Snapshot;
 
@@ -34,26 +33,9 @@ export async function startPool(
   count: number,
   more: Partial<WorkerPoolParts> = {},
 ): Promise<WorkerPool> {
-  const pool = new WorkerPool({
-    module: "",
-    make: isolates.make,
-    tracing: false,
-    count,
-    shared: SharedState.create(),
-    usage: UsageMemory.create(),
-    now: () => performance.now(),
-    snapshot: () => SNAPSHOT,
-    onFinished: () => {},
-    onPoolEvent: () => {},
-    onScarce: () => {},
-    onModelMissing: () => {},
-    onRankRefused: () => {},
-    admin: () => Promise.resolve({ status: 404, headers: [], body: new Uint8Array() }),
-    onError: () => {},
-    onDied: () => {},
-    onLeft: () => {},
-    ...more,
-  });
+  const { make } = isolates;
+  const parts = poolParts({ module: "", make, count, snapshot: () => SNAPSHOT, ...more });
+  const pool = new WorkerPool(parts);
   await pool.start("127.0.0.1", 0);
   return pool;
 }

@@ -4,6 +4,7 @@
 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { exists } from "../support/exists.ts";
 
 /** A folder with `node_modules/node-llama-cpp` in it, or the reason why there is none. */
 export type Engine = { folder: string } | { missing: string };
@@ -88,14 +89,4 @@ function cacheRoot(): string {
 async function fingerprint(file: URL): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(file));
   return new Uint8Array(digest).toHex().slice(0, 16);
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

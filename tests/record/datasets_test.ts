@@ -10,22 +10,13 @@ import { recordsOf } from "../../lib/record/record.ts";
 import { assemble } from "../../lib/sse/assemble/assemble.ts";
 import { temporaryFolder } from "../support/processes.ts";
 import { capture, chunk, completion, storeOf } from "./samples.ts";
+import { exists } from "../support/exists.ts";
 
 const version = Deno.env.get("DATASETS_VERSION") ?? "3.6.0";
 const cache = Deno.env.get("XDG_CACHE_HOME") ?? join(Deno.env.get("HOME") ?? "", ".cache");
 const environment = join(cache, "simple-ai-gateway-tests", `datasets-${version}`);
 const python = join(environment, "bin", "python");
 const isThere = await exists(join(environment, "ready"));
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
 
 const user = (content: unknown) => ({ role: "user", content });
 const BYTES = 40 * 1024 * 1024;

@@ -60,3 +60,13 @@ async function openssl(cwd: string, args: string[]): Promise<void> {
   const { success, stderr } = await new Deno.Command("openssl", { args, cwd }).output();
   if (!success) throw new Error(`openssl ${args[0]}: ${new TextDecoder().decode(stderr)}`);
 }
+
+/** Whether this machine can make certificates. */
+export async function hasOpenssl(): Promise<boolean> {
+  try {
+    return (await new Deno.Command("openssl", { args: ["version"] }).output()).success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

@@ -3,6 +3,7 @@
 
 import { join } from "node:path";
 import { ROOT } from "../support/processes.ts";
+import { exists } from "../support/exists.ts";
 
 const VERSION = "0.32.0";
 const TORCH = "2.13.0";
@@ -19,16 +20,6 @@ async function run(command: string, args: string[]): Promise<string> {
   if (output.success) return text;
   const errors = new TextDecoder().decode(output.stderr);
   throw new Error(`${command} ${args.join(" ")} failed:\n${text}\n${errors}`);
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return false;
-  }
 }
 
 /** Installs vLLM unless it is there. `say` hears of each step. */

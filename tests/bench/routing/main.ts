@@ -5,6 +5,7 @@
 import { parseArgs } from "node:util";
 import { startGateway } from "../../support/processes.ts";
 import { Engine } from "./engine.ts";
+import { randomOf } from "./simulation/random.ts";
 
 const { values } = parseArgs({
   args: Deno.args,
@@ -25,17 +26,6 @@ const SCALE = Number(values.scale);
 /** What comes before is not counted: caches are cold. */
 const WARM = 0.25;
 const BYTES_PER_TOKEN = 4;
-
-/** Between 0 and 1, the same for each strategy. */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 interface Arrival {
   /** Seconds of the engines' time. */
