@@ -2,6 +2,7 @@
 // delivery.ts is its main writer; forward.ts and the gateway add what they alone know.
 
 import { emptyList } from "../http/memory.ts";
+import type { RequestOutcome } from "../observe/report.ts";
 import type { TryOutcome } from "../observe/tally.ts";
 import type { Receipt } from "../pool/balancing/receipt.ts";
 import type { Json } from "../json/json.ts";
@@ -19,8 +20,6 @@ export interface AttemptLog {
   firstAt?: number;
   endedAt: number;
 }
-
-export type Outcome = "complete" | "truncated" | "aborted" | "failed" | "rejected" | "filtered";
 
 /** A broken answer that went on: from where to where, how, and how many characters of it were there. */
 export interface Resumed {
@@ -50,7 +49,7 @@ export interface Delivered {
 
 /** How a request ended; "failed" until something better is known. */
 export class Account {
-  outcome: Outcome = "failed";
+  outcome: RequestOutcome = "failed";
   /** Whether something is known. */
   isEnded = false;
   status = 0;
@@ -110,7 +109,7 @@ export class Account {
   }
 
   /** `error` in words fit for a client; "" where there is none. */
-  end(outcome: Outcome, status: number, error = ""): void {
+  end(outcome: RequestOutcome, status: number, error = ""): void {
     this.isEnded = true;
     this.outcome = outcome;
     this.status = status;

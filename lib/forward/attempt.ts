@@ -11,7 +11,7 @@ import type { Receipt } from "../pool/balancing/receipt.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Rank } from "../pool/rank.ts";
-import type { Outcome } from "../pool/outlier.ts";
+import type { LeaseOutcome } from "../pool/outlier.ts";
 import type { Json } from "../json/json.ts";
 import type { StreamFault } from "../sse/fault.ts";
 import type { SseObserver } from "../sse/observer.ts";
@@ -21,7 +21,7 @@ import type { Ask } from "./ask.ts";
 import { BeginningReader } from "./attempt/beginning.ts";
 import { AnswerBody, DONE_MS } from "./attempt/body.ts";
 import { askingForLoad, loadIn, wantsLoad, withoutLoad } from "./attempt/load_in_answer.ts";
-import { Limits } from "./attempt/limits.ts";
+import { TimeLimits } from "./attempt/limits.ts";
 import type { Proof } from "./attempt/proof.ts";
 import { answerTo, questionTo } from "./attempt/put_question.ts";
 import type { ClientStream } from "./client_stream.ts";
@@ -91,7 +91,7 @@ export class Attempt {
   #notGone: (() => void) | null = null;
   /** The gateway's own key, which the instance's words shall not tell. */
   readonly #secret: Secret;
-  readonly #limits: Limits;
+  readonly #limits: TimeLimits;
 
   constructor(
     private readonly request: ForwardRequest,
@@ -107,7 +107,7 @@ export class Attempt {
     this.instance = lease.instance;
     this.#secret = new Secret(lease.instance.config.apiKey);
     const { timeouts } = lease.instance.config;
-    this.#limits = new Limits(parts.clock, timeouts, request.isHeldBack, (why) => {
+    this.#limits = new TimeLimits(parts.clock, timeouts, request.isHeldBack, (why) => {
       this.#isSwallowed = this.#limits.waitsForFirst;
       this.#call?.abort(why);
     });
@@ -308,7 +308,12 @@ export class Attempt {
    * Ends all that the attempt holds, the first time that it is called: `lease` says what it was for the
    * instance. Returns its line in the account.
    */
-  end(outcome: TryOutcome, lease: Outcome, error = "", usage: Usage | null = null): AttemptLog {
+  end(
+    outcome: TryOutcome,
+    lease: LeaseOutcome,
+    error = "",
+    usage: Usage | null = null,
+  ): AttemptLog {
     const log: AttemptLog = {
       instance: this.instance.name,
       outcome,
@@ -343,7 +348,7 @@ export class Attempt {
     this.#trace?.end(undefined, null);
   }
 
-  #close(lease: Outcome, error: string): void {
+  #close(lease: LeaseOutcome, error: string): void {
     if (this.#ended) return;
     this.#ended = true;
     this.lease.release(lease === "failure" && this.#isSwallowed ? "swallowed" : lease, error);

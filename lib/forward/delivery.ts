@@ -29,7 +29,7 @@ import { resumeModeOf, resumeRules } from "./resume/rules.ts";
 import { tailOf } from "./resume/tail.ts";
 import type { OptionRefused } from "./option_refused.ts";
 import type { TokenIds } from "./resume/token_ids.ts";
-import type { Refusal } from "./refusal.ts";
+import type { NoAnswer } from "./refusal.ts";
 import type { Route, RouteParts, Turn } from "./route.ts";
 import type { Usage } from "../sse/usage.ts";
 import { type StreamEnd, streamEnd } from "./stream_end.ts";
@@ -435,7 +435,7 @@ export class Delivery implements Movable {
     );
   }
 
-  async #refuse({ status, message, retryAfterS }: Refusal): Promise<"over"> {
+  async #refuse({ status, message, retryAfterS }: NoAnswer): Promise<"over"> {
     this.account.end("failed", status, message);
     await this.client.refuse(status, message, retryAfterS);
     return "over";

@@ -1,6 +1,6 @@
 // Why an attempt gave no answer, or not all of it.
 
-import type { Outcome } from "../pool/outlier.ts";
+import type { LeaseOutcome } from "../pool/outlier.ts";
 import { UpstreamError } from "./transport.ts";
 
 /** What the gateway lacks is mostly there again soon. */
@@ -71,7 +71,7 @@ export function explainError(error: unknown): Failure {
   };
 }
 
-const LEASE_OUTCOMES: Readonly<Record<Failure["kind"], Outcome>> = {
+const LEASE_OUTCOMES: Readonly<Record<Failure["kind"], LeaseOutcome>> = {
   busy: "busy",
   passing: "failure",
   timeout: "failure",
@@ -84,6 +84,6 @@ const LEASE_OUTCOMES: Readonly<Record<Failure["kind"], Outcome>> = {
 };
 
 /** What a failure of this kind says of the instance. */
-export function leaseOutcome(kind: Failure["kind"]): Outcome {
+export function leaseOutcome(kind: Failure["kind"]): LeaseOutcome {
   return LEASE_OUTCOMES[kind];
 }

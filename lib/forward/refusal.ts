@@ -5,7 +5,7 @@ import type { Pool } from "../pool/pool.ts";
 import type { Failure } from "./failure.ts";
 import type { ForwardRequest } from "./request.ts";
 
-export interface Refusal {
+export interface NoAnswer {
   status: number;
   message: string;
   retryAfterS: number | null;
@@ -18,7 +18,7 @@ export interface Failed {
 }
 
 /** Nobody was there to be asked. */
-export function nobodyTakes(model: string, { privateInstances }: Pool): Refusal {
+export function nobodyTakes(model: string, { privateInstances }: Pool): NoAnswer {
   const busyMs = Math.min(
     ...privateInstances.filter((one) => one.takesRequests).map((one) => one.busyForMs),
   );
@@ -35,7 +35,7 @@ export function nobodyCould(
   { model, stickyTo }: ForwardRequest,
   failures: readonly Failed[],
   maxRetryAfterS: number,
-): Refusal {
+): NoAnswer {
   // Instances have nothing to do with it.
   if (failures.every(({ failure }) => failure.kind === "scarce")) {
     const { message, retryAfterS } = failures[0].failure;

@@ -15,7 +15,7 @@ import type { Proof } from "./attempt/proof.ts";
 import type { Failure } from "./failure.ts";
 import { lends } from "./lending.ts";
 import { Met } from "./met.ts";
-import { nobodyCould, nobodyTakes, type Refusal } from "./refusal.ts";
+import { type NoAnswer, nobodyCould, nobodyTakes } from "./refusal.ts";
 import type { ForwardRequest } from "./request.ts";
 import type { RetryBudget } from "./retry_budget.ts";
 import { RetryGrant } from "./retry_grant.ts";
@@ -222,7 +222,7 @@ export class Route {
   }
 
   /** Why nobody answered, and what each instance did. */
-  refusal(): Refusal {
+  refusal(): NoAnswer {
     const { request, config } = this;
     const { failures } = this.#met;
     return failures.length === 0

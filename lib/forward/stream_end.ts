@@ -2,7 +2,7 @@
 // elsewhere. Pure; what follows is left to delivery.ts and after_break.ts.
 
 import type { Api } from "../api/api.ts";
-import type { Outcome } from "../pool/outlier.ts";
+import type { LeaseOutcome } from "../pool/outlier.ts";
 import type { StreamFault } from "../sse/fault.ts";
 import type { SseObserver } from "../sse/observer.ts";
 import type { Failure } from "./failure.ts";
@@ -33,7 +33,7 @@ export type StreamEnd =
     readonly kind: "broken";
     readonly words: string;
     /** For the instance. */
-    readonly lease: Outcome;
+    readonly lease: LeaseOutcome;
     /** Nobody has to be asked for anything: the client's time is over, or the answer is but for its end. */
     readonly isOver: boolean;
     /** It sent what cannot be read: so it may do again, because of what it is asked. */

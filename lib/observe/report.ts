@@ -4,7 +4,7 @@
 
 import type { Api } from "../api/api.ts";
 
-/** How a request ended for its client. */
+/** How a request ended for its client. aborted: the client left. truncated: the answer broke off. failed: there was none. */
 export const OUTCOMES = [
   "complete",
   "truncated",

@@ -70,7 +70,7 @@ export interface Note {
 }
 
 /** Why a note was not taken. */
-export type Refusal = "form" | "malformed" | "too_long" | "too_many";
+export type NoteRefusal = "form" | "malformed" | "too_long" | "too_many";
 
 export function encodeNote(note: Note): string {
   const { id, name, number, loads, sent, kept, sessions, figures, isLast } = note;
@@ -86,7 +86,7 @@ export function encodeNote(note: Note): string {
 }
 
 /** The note in a text that may be anything. */
-export function decodeNote(text: string): Note | Refusal {
+export function decodeNote(text: string): Note | NoteRefusal {
   if (text.length > MAX_NOTE_BYTES) return "too_long";
   let value: unknown;
   try {

@@ -1,7 +1,7 @@
 // The other gateways that have been heard of: what each said last, for how long it counts, and what all say
 // together. Times are of this gateway's own clock: those of the others may show anything.
 
-import type { GatewayFigures, Load, Note, Refusal } from "./note.ts";
+import type { GatewayFigures, Load, Note, NoteRefusal } from "./note.ts";
 
 /** More than these are not listened to. */
 export const MAX_OTHERS = 16;
@@ -29,7 +29,7 @@ export class Others {
   constructor(private readonly ownId: string, private readonly now: () => number) {}
 
   /** Takes a note: true where there is something new in it; its own and old ones are no news. */
-  take(note: Note): boolean | Refusal {
+  take(note: Note): boolean | NoteRefusal {
     if (note.id === this.ownId) return false;
     const known = this.#known.get(note.id);
     if (known === undefined && this.#known.size >= MAX_OTHERS) return "too_many";

@@ -15,7 +15,10 @@ export type CheckResult =
   | { kind: "failed" | "unreachable" | "asleep" | "unknown"; message: string };
 
 /** What an instance's own list of models says of what it is configured for. */
-export type Verdict = { kind: "right" } | { kind: "wrong"; message: string } | { kind: "unknown" };
+export type HealthVerdict =
+  | { kind: "right" }
+  | { kind: "wrong"; message: string }
+  | { kind: "unknown" };
 
 /** A dead instance is asked this often, so that a restarted one is back soon. */
 const DOWN_INTERVAL_S = 1;
@@ -50,7 +53,7 @@ export class HealthChecker {
     private config: HealthCheckConfig,
     private readonly check: (instance: Instance, config: HealthCheckConfig) => Promise<CheckResult>,
     /** Asks an instance for its models. Never rejects. */
-    private readonly learn: (instance: Instance) => Promise<Verdict>,
+    private readonly learn: (instance: Instance) => Promise<HealthVerdict>,
     private readonly random: () => number,
   ) {
     this.#look = setInterval(() => this.#lookAtFailures(), LOOK_MS);

@@ -8,7 +8,7 @@
 import type { Placement } from "./balancing/placement.ts";
 import type { Receipt } from "./balancing/receipt.ts";
 import type { Begun, Instance } from "./instance.ts";
-import type { Outcome, OutlierDetection } from "./outlier.ts";
+import type { LeaseOutcome, OutlierDetection } from "./outlier.ts";
 import type { Rank } from "./rank.ts";
 import type { Others, Silence, Watchdog } from "./watchdog.ts";
 
@@ -108,7 +108,7 @@ export class Lease {
   }
 
   /** Gives the place back with what came of it; any further call does nothing. */
-  release(outcome: Outcome, error = ""): void {
+  release(outcome: LeaseOutcome, error = ""): void {
     if (!this.#open) return;
     this.#open = false;
     this.#heard();

@@ -6,7 +6,7 @@ import type { Config } from "../config/config.ts";
 import type { Begun, Condition, Instance } from "./instance.ts";
 
 /** How a lease ended. */
-export type Outcome =
+export type LeaseOutcome =
   /** A whole answer. */
   | "success"
   /** The instance's fault: no connection, 5xx, an answer that broke off. */
@@ -25,7 +25,7 @@ export type Outcome =
 export interface Ended {
   instance: Instance;
   begun: Begun;
-  outcome: Outcome;
+  outcome: LeaseOutcome;
   /** What went wrong. */
   error: string;
   /** Whether others of the model answered while nothing came from this one. */

@@ -22,7 +22,7 @@ import type { Tracing } from "../observe/trace.ts";
 import type { PoliciesInForce } from "../policy/in_force.ts";
 import { Fleet } from "../pool/fleet.ts";
 import { ModelCatalog } from "../pool/discovery/models.ts";
-import type { Verdict } from "../pool/health_check.ts";
+import type { HealthVerdict } from "../pool/health_check.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { PoolEvent } from "../pool/outlier.ts";
 import { byOrigin, Roster } from "../pool/roster.ts";
@@ -174,7 +174,7 @@ export class Runtime implements Reloadable {
   }
 
   /** Asks an instance for its models: it learns its context, and whether it is what is configured. */
-  verifyModels(instance: Instance): Promise<Verdict> {
+  verifyModels(instance: Instance): Promise<HealthVerdict> {
     return this.#catalog.verify(instance, this.#config.healthCheck.timeoutS);
   }
 

@@ -6,9 +6,6 @@ import type { Charged, Report, RequestOutcome } from "../observe/report.ts";
 import type { Json } from "../json/json.ts";
 import type { EventStore } from "../sse/event_store.ts";
 
-/** aborted: the client left. truncated: the answer broke off. failed: there was none. */
-export type Outcome = RequestOutcome;
-
 /** The bytes of a conversation, which stay beside its report: they are large, and may be transferred. */
 export class Content {
   constructor(
@@ -33,7 +30,7 @@ export interface Originals {
 export interface Capture {
   id: string;
   api: Api;
-  outcome: Outcome;
+  outcome: RequestOutcome;
   error?: string;
   /** The model's name as the client wrote it. */
   model: string;

@@ -2,7 +2,8 @@
 
 import type { Answer, AnswerChoice } from "../sse/assemble/answer.ts";
 import type { Json } from "../json/json.ts";
-import type { Capture, Outcome } from "./capture.ts";
+import type { RequestOutcome } from "../observe/report.ts";
+import type { Capture } from "./capture.ts";
 
 /** Fields of a request that change what a model answers (OpenAI, vLLM, Anthropic). */
 const SAMPLING: ReadonlySet<string> = new Set([
@@ -47,7 +48,7 @@ const SAMPLING: ReadonlySet<string> = new Set([
 /** Why a record is no complete conversation. */
 export interface Fault {
   /** unfit: the answer was whole, and the record cannot hold it. */
-  outcome: Exclude<Outcome, "complete"> | "unfit";
+  outcome: Exclude<RequestOutcome, "complete"> | "unfit";
   error: string;
 }
 

@@ -10,7 +10,7 @@ const MAX_BODY_BYTES = 1024 * 1024;
 /** Of a request that is to be explained. */
 const MAX_EXPLAINED_BYTES = 32 * 1024 * 1024;
 
-export type Access =
+export type AdminAccess =
   /** `trusted`: it brought the token. */
   | { kind: "granted"; trusted: boolean }
   | { kind: "refused"; status: 401 | 403 | 404; message: string };
@@ -35,7 +35,7 @@ const NO_TOKEN = "Only users of this host, without a proxy between, see this wit
 export function adminAccess(
   request: { method: string; target: string; headers: HeaderList; remoteAddress: string },
   config: AdminConfig,
-): Access {
+): AdminAccess {
   const { headers, method } = request;
   // A question that changes nothing; its method only carries a body.
   const asks = method === "POST" && isAt(EXPLAIN, request.target);

@@ -27,7 +27,7 @@ import { OwnAnswers, type OwnAnswersParts, ownHeaders } from "./own_answers.ts";
 import { refusalReply } from "./refusal_reply.ts";
 import { Arrival, reportOf } from "./reporting.ts";
 import { requestIds } from "./request_id.ts";
-import { asksForKey, type Route, routeLabel, routeOf } from "./routes.ts";
+import { asksForKey, type PathRoute, routeLabel, routeOf } from "./routes.ts";
 
 export interface GatewayParts extends IntakeParts, OwnAnswersParts {
   readonly forwarder: Forwarder;
@@ -160,7 +160,7 @@ export class Gateway {
   }
 
   /** null where nothing is traced, and for what the gateway answers by itself. */
-  #begunTrace(route: Route, id: string, client: ClientRequest): RequestTrace | null {
+  #begunTrace(route: PathRoute, id: string, client: ClientRequest): RequestTrace | null {
     const { tracing } = this.#parts;
     if (tracing === null || (route.kind !== "proxy" && route.kind !== "stored_response")) {
       return null;
@@ -191,7 +191,7 @@ export class Gateway {
 
   /** Reads what is to be forwarded; null when the gateway has answered by itself. */
   async #read(
-    route: Exclude<Route, { kind: "proxy" }>,
+    route: Exclude<PathRoute, { kind: "proxy" }>,
     coming: Incoming,
     reply: ClientReply,
   ): Promise<ForwardRequest | null> {

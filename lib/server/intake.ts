@@ -25,7 +25,7 @@ import { inForm, policed, refuseIds, refuseUnread, subjectOf } from "./police.ts
 import type { StoredResponses } from "./questions/stored_responses.ts";
 import { readFields } from "./read.ts";
 import { type NamedFields, NO_FIELDS, type RequestFields, withModel } from "./request_fields.ts";
-import type { Route } from "./routes.ts";
+import type { PathRoute } from "./routes.ts";
 import { sessionOf } from "./session.ts";
 
 export interface IntakeParts {
@@ -42,7 +42,7 @@ export interface IntakeParts {
 /** What is passed on; TRACE and what nobody has heard of stop here. */
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
 
-type Proxied = Route & { kind: "proxy" };
+type Proxied = PathRoute & { kind: "proxy" };
 
 /** A request as policies are shown it. */
 interface Read {

@@ -4,7 +4,7 @@ import { type Api, apiAt } from "../api/dialects.ts";
 import { DECISIONS, EXPLAIN, PEERS } from "../http/admin.ts";
 import { INFERENCE, QUESTIONS, ROOT_PATHS } from "../api/paths.ts";
 
-export type Route =
+export type PathRoute =
   | { kind: "health" }
   /** What the process as a whole answers: metrics, dashboard and what is asked of its choices. */
   | { kind: "admin" }
@@ -34,7 +34,7 @@ export function routeLabel(path: string): string {
 }
 
 /** Routes that are for known callers alone, where there are any. */
-export function asksForKey(route: Route): boolean {
+export function asksForKey(route: PathRoute): boolean {
   switch (route.kind) {
     case "proxy":
     case "stored_response":
@@ -47,7 +47,7 @@ export function asksForKey(route: Route): boolean {
 }
 
 /** Finds the route of a request's target (path and query). `hasKeys`: callers are known by keys. */
-export function routeOf(target: string, method = "GET", hasKeys = false): Route {
+export function routeOf(target: string, method = "GET", hasKeys = false): PathRoute {
   const query = target.indexOf("?");
   const path = query < 0 ? target : target.slice(0, query);
   // Ids have slashes and per cent signs; the gateway reads them, no instance does.

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Fleet } from "../../lib/pool/fleet.ts";
-import { HealthChecker, type Verdict } from "../../lib/pool/health_check.ts";
+import { HealthChecker, type HealthVerdict } from "../../lib/pool/health_check.ts";
 import { waitFor } from "../support/wait.ts";
 import { config, FleetStand } from "./stand.ts";
 
@@ -26,7 +26,7 @@ Deno.test("a request that fails while its instance is being checked has it check
     checks++;
     return Promise.resolve(null);
   };
-  const learned = Promise.withResolvers<Verdict>();
+  const learned = Promise.withResolvers<HealthVerdict>();
   let learns = false;
   const learn = () => {
     learns = true;
@@ -54,7 +54,7 @@ Deno.test("an instance whose check throws is checked again", async () => {
   const stand = new FleetStand(options);
   let checks = 0;
   const check = () => ++checks === 1 ? Promise.reject(new Error("no")) : Promise.resolve(null);
-  const learn = () => Promise.resolve<Verdict>({ kind: "unknown" });
+  const learn = () => Promise.resolve<HealthVerdict>({ kind: "unknown" });
   const { healthCheck } = config(options);
   const checker = new HealthChecker(stand.fleet, healthCheck, check, learn, () => 0);
   checker.configure(healthCheck);

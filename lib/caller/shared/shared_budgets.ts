@@ -6,7 +6,7 @@ import type { Budget, Period } from "../../config/access.ts";
 import { Amount, NUMBERS } from "../usage/amount.ts";
 import { KeptSums } from "./kept_sums.ts";
 import { type CounterName, counterName } from "../usage/counter_name.ts";
-import type { Scope } from "../usage/charge.ts";
+import type { BudgetScope } from "../usage/charge.ts";
 import { Periods } from "../usage/period.ts";
 import type { UsageMemory } from "../usage/usage_memory.ts";
 import type { SharedStore } from "./store.ts";
@@ -112,7 +112,7 @@ export class SharedBudgets {
     const now = this.parts.now();
     this.#others.forgetBefore(this.#periods.dayAt(now).start);
     const found = new Map<string, CounterName>();
-    const take = (scope: Scope, name: string, periods: readonly Period[]) => {
+    const take = (scope: BudgetScope, name: string, periods: readonly Period[]) => {
       for (const period of periods) {
         const counter = counterName(
           { scope, name, period: this.#periods.nameOf(period, now) },

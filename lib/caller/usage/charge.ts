@@ -29,7 +29,7 @@ export interface Charge extends Spent {
 }
 
 /** What a budget may be about. */
-export type Scope = "key" | "group";
+export type BudgetScope = "key" | "group";
 
 /** What was used within a period. */
 export interface Used {

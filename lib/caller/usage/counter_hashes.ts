@@ -3,7 +3,7 @@
 
 import type { Period } from "../../config/access.ts";
 import { hashOf } from "../../pool/memory/hash_table.ts";
-import type { Scope } from "./charge.ts";
+import type { BudgetScope } from "./charge.ts";
 import { type Day, monthOf, TOTAL } from "./period.ts";
 import { counterText } from "./row.ts";
 
@@ -13,10 +13,13 @@ type Hashes = Readonly<Record<Period, number>>;
 const MAX_NAMES = 10_000;
 
 export class CounterHashes {
-  readonly #of: Readonly<Record<Scope, Map<string, Hashes>>> = { key: new Map(), group: new Map() };
+  readonly #of: Readonly<Record<BudgetScope, Map<string, Hashes>>> = {
+    key: new Map(),
+    group: new Map(),
+  };
   #day: Day | null = null;
 
-  of(scope: Scope, name: string, day: Day): Hashes {
+  of(scope: BudgetScope, name: string, day: Day): Hashes {
     if (day !== this.#day) {
       this.#of.key.clear();
       this.#of.group.clear();

@@ -6,7 +6,7 @@ import { Amount } from "./amount.ts";
 import { Book, type BookEvents } from "./book.ts";
 import { ClientNames } from "./clients.ts";
 import { Ledger } from "./ledger.ts";
-import { amountOf, type Scope, type Spent } from "./charge.ts";
+import { amountOf, type BudgetScope, type Spent } from "./charge.ts";
 import { counterText, type Row, rowOf } from "./row.ts";
 import { Seen } from "./seen.ts";
 import type { UsageMemory } from "./usage_memory.ts";
@@ -119,7 +119,7 @@ export class UsageKeeper {
    * What a budget counts begins at nothing, in the period that it is now; what was used is still reported.
    * Resolves once it was written, or could not be.
    */
-  async forgive(scope: Scope, name: string, kind: Period): Promise<void> {
+  async forgive(scope: BudgetScope, name: string, kind: Period): Promise<void> {
     if (this.#book === null) return;
     const period = this.ledger.periods.nameOf(kind, this.now());
     const counter = { scope, name, period };

@@ -3,7 +3,7 @@
 
 import type { Budget, Period } from "../../config/access.ts";
 import { type BudgetLevels, levelOf, levelsOf } from "./budget.ts";
-import { amountOf, type Charge, type Scope, type Used, usedOf } from "./charge.ts";
+import { amountOf, type BudgetScope, type Charge, type Used, usedOf } from "./charge.ts";
 import { Periods } from "./period.ts";
 import { CounterHashes } from "./counter_hashes.ts";
 import { Postings } from "./posting.ts";
@@ -47,12 +47,12 @@ export class Ledger {
   }
 
   /** What a key or group has used in the day or month that it is now, or since the beginning. */
-  used(scope: Scope, name: string, period: Period): Used {
+  used(scope: BudgetScope, name: string, period: Period): Used {
     return usedOf(this.#read(scope, name, this.#periods.nameOf(period, this.now())));
   }
 
   /** How the budgets of a key or group stand. */
-  budgetOf(budgets: readonly Budget[], scope: Scope, name: string): BudgetLevels {
+  budgetOf(budgets: readonly Budget[], scope: BudgetScope, name: string): BudgetLevels {
     if (budgets.length === 0) return { levels: [] };
     const now = this.now();
     return levelsOf(budgets.map((budget) => {
@@ -64,7 +64,7 @@ export class Ledger {
   }
 
   /** Whether any of a key's or group's budgets is used up. Each request asks: nothing is made to tell. */
-  isUsedUp(budgets: readonly Budget[], scope: Scope, name: string): boolean {
+  isUsedUp(budgets: readonly Budget[], scope: BudgetScope, name: string): boolean {
     if (budgets.length === 0) return false;
     const hashes = this.#hashes.of(scope, name, this.#periods.dayAt(this.now()));
     for (let at = 0; at < budgets.length; at++) {
@@ -94,7 +94,7 @@ export class Ledger {
     for (const charge of late) this.charge(charge);
   }
 
-  #read(scope: Scope, name: string, period: string) {
+  #read(scope: BudgetScope, name: string, period: string) {
     return this.memory.read(counterText({ scope, name, period }));
   }
 }

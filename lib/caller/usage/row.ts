@@ -3,7 +3,7 @@
 
 import type { Period } from "../../config/access.ts";
 import { Amount } from "./amount.ts";
-import type { Scope } from "./charge.ts";
+import type { BudgetScope } from "./charge.ts";
 import { monthOf, TOTAL } from "./period.ts";
 
 /** What a sum is kept for. */
@@ -21,7 +21,7 @@ export interface Row {
 
 /** The counter of one key or group in one period. */
 export interface Counter {
-  readonly scope: Scope;
+  readonly scope: BudgetScope;
   readonly name: string;
   /** "2026-11-26", "2026-11" or "total". */
   readonly period: string;
@@ -48,7 +48,7 @@ export function counterText({ scope, name, period }: Counter): string {
 export function counterOf(text: string): Counter {
   const [scope, period] = text.split(" ", 2);
   const name = text.slice(scope.length + period.length + 2);
-  return { scope: scope as Scope, period, name };
+  return { scope: scope as BudgetScope, period, name };
 }
 
 /** The kind of period that a counter's is. */

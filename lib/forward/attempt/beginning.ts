@@ -24,7 +24,7 @@ import {
   withWords,
 } from "../verdict.ts";
 import { type AnswerBody, DONE_MS } from "./body.ts";
-import type { Limits } from "./limits.ts";
+import type { TimeLimits } from "./limits.ts";
 import type { Beginning } from "./proof.ts";
 
 /** A whole answer is kept back up to this size, so that a cut can still fail over. */
@@ -43,7 +43,7 @@ export interface BeginningParts {
   readonly ask: Ask;
   readonly instance: Instance;
   readonly body: AnswerBody;
-  readonly limits: Limits;
+  readonly limits: TimeLimits;
   /** The gateway's own key, which the instance's words shall not tell. */
   readonly secret: Secret;
   /** Bytes of a stream that are kept for the record. */

@@ -2,7 +2,7 @@
 
 import type { Slab } from "../../http/memory.ts";
 import { readFrom, type UpstreamCall } from "../transport.ts";
-import type { Limits } from "./limits.ts";
+import type { TimeLimits } from "./limits.ts";
 
 /** How long the end of the body may take after `[DONE]`. */
 export const DONE_MS = 500;
@@ -10,7 +10,7 @@ export const DONE_MS = 500;
 export class AnswerBody {
   constructor(
     readonly call: UpstreamCall,
-    private readonly limits: Limits,
+    private readonly limits: TimeLimits,
     private readonly slab: Slab,
   ) {}
 

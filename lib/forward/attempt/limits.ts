@@ -10,7 +10,7 @@ const QUESTION_S = 10;
 
 type Phase = "question" | "first_byte" | "answer" | "idle" | "total";
 
-export class Limits {
+export class TimeLimits {
   /** Clock by which a whole answer must be there, whatever dribbles meanwhile. */
   answerBy = Infinity;
   #phase: Phase = "first_byte";

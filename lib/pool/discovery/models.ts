@@ -3,7 +3,7 @@
 
 import type { Config } from "../../config/config.ts";
 import type { Fleet } from "../fleet.ts";
-import type { Verdict } from "../health_check.ts";
+import type { HealthVerdict } from "../health_check.ts";
 import type { Instance } from "../instance.ts";
 
 const REMEMBER_MS = 10_000;
@@ -61,7 +61,7 @@ export class ModelCatalog {
    * Asks one instance now, and compares what it says with what it is configured for. A list that is not
    * vLLM's proves nothing: other servers answer to names that they do not list.
    */
-  async verify(instance: Instance, timeoutS: number): Promise<Verdict> {
+  async verify(instance: Instance, timeoutS: number): Promise<HealthVerdict> {
     const answer = await this.#learn(instance, timeoutS);
     if (answer.kind === "refused" && instance.config.apiKey !== null) {
       const message = `it refuses the api_key of the configuration: ` +

@@ -3,7 +3,7 @@
 import type { Layout } from "./layout.ts";
 
 /** open_files: no descriptor is left for them; per_address: their address has all the connections it may have. */
-export const TURNED_AWAY = ["open_files", "per_address"] as const;
+const TURNED_AWAY = ["open_files", "per_address"] as const;
 export type TurnedAway = typeof TURNED_AWAY[number];
 
 /** One count for all workers: what one that died has counted stays. */

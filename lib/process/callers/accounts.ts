@@ -4,7 +4,7 @@
 
 import type { Budget, CallersConfig, Period } from "../../config/access.ts";
 import type { BudgetLevel } from "../../caller/usage/budget.ts";
-import type { Scope } from "../../caller/usage/charge.ts";
+import type { BudgetScope } from "../../caller/usage/charge.ts";
 import { UsageKeeper } from "../../caller/usage/keeper.ts";
 import type { Row } from "../../caller/usage/row.ts";
 import type { UsageMemory } from "../../caller/usage/usage_memory.ts";
@@ -103,7 +103,7 @@ export class Accounts implements ReportReader, Reloadable {
   }
 
   /** A budget of now is as if nothing had been used. False where there is no such budget. */
-  async forgive(scope: Scope, name: string, period: Period): Promise<boolean> {
+  async forgive(scope: BudgetScope, name: string, period: Period): Promise<boolean> {
     if (!this.#budgets(scope, name).some((budget) => budget.period === period)) return false;
     await this.#keeper.forgive(scope, name, period);
     for (const told of this.#told.keys()) {
@@ -131,7 +131,7 @@ export class Accounts implements ReportReader, Reloadable {
     });
   }
 
-  #look(scope: Scope, name: string, budgets: readonly Budget[]): BudgetLook[] {
+  #look(scope: BudgetScope, name: string, budgets: readonly Budget[]): BudgetLook[] {
     return this.#keeper.ledger.budgetOf(budgets, scope, name).levels.map((level) => ({
       scope,
       name,
@@ -149,14 +149,14 @@ export class Accounts implements ReportReader, Reloadable {
     }
   }
 
-  #budgets(scope: Scope, name: string): readonly Budget[] {
+  #budgets(scope: BudgetScope, name: string): readonly Budget[] {
     if (this.#callers === null) return [];
     const { groups, defaults } = this.#callers;
     if (scope === "group") return Object.hasOwn(groups, name) ? groups[name].budgets : [];
     return this.#budgetsOfKeys.get(name) ?? defaults.budgets;
   }
 
-  #watch(scope: Scope, name: string, budgets: readonly Budget[]): void {
+  #watch(scope: BudgetScope, name: string, budgets: readonly Budget[]): void {
     if (budgets.length === 0) return;
     for (const level of this.#keeper.ledger.budgetOf(budgets, scope, name).levels) {
       const share = level.isExhausted ? 1 : level.usedRatio >= ALMOST ? ALMOST : 0;

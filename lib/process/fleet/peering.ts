@@ -15,7 +15,7 @@ import {
   type GatewayFigures,
   type Load,
   type Note,
-  type Refusal,
+  type NoteRefusal,
   type Sent,
 } from "../../peers/note.ts";
 import { type OtherGateway, Others } from "../../peers/others.ts";
@@ -38,7 +38,7 @@ export interface PeeringParts {
 export class Peering implements Reloadable {
   readonly #id = crypto.randomUUID();
   readonly #others = new Others(this.#id, () => performance.now());
-  readonly #refused: Partial<Record<Refusal | "token", number>> = {};
+  readonly #refused: Partial<Record<NoteRefusal | "token", number>> = {};
   #counts = { sent: 0, taken: 0, failures: 0 };
   #config: PeersConfig | null = null;
   #way: Way | null = null;
@@ -162,7 +162,7 @@ export class Peering implements Reloadable {
     else this.#take(text);
   }
 
-  #take(text: string): "taken" | "own" | Refusal {
+  #take(text: string): "taken" | "own" | NoteRefusal {
     const note = decodeNote(text);
     if (typeof note === "string") return this.#refuse(note);
     if (note.id === this.#id) return "own";
@@ -183,7 +183,7 @@ export class Peering implements Reloadable {
     return "taken";
   }
 
-  #refuse<Why extends Refusal | "token">(why: Why): Why {
+  #refuse<Why extends NoteRefusal | "token">(why: Why): Why {
     const before = this.#refused[why] ?? 0;
     this.#refused[why] = before + 1;
     if (before === 0) this.#say("warning", `a note of another gateway is refused: ${why}`);
