@@ -13,6 +13,7 @@ import { Returning } from "../forward/returning.ts";
 import { Descriptors } from "../http/descriptors.ts";
 import { Slab } from "../http/memory.ts";
 import { CrossOrigin } from "../http/cors.ts";
+import { within } from "../http/within.ts";
 import type { Scarce } from "../http/scarcity.ts";
 import { FetchTransport } from "../forward/transport/fetch.ts";
 import { Http1Transport } from "../forward/transport/http1.ts";
@@ -251,7 +252,7 @@ export class Runtime implements Reloadable {
    */
   async drain(): Promise<void> {
     this.#draining = true;
-    await within(this.#config.drainTimeoutS * 1000, this.#gateway.idle());
+    await within(this.#config.drainTimeoutS * 1000, this.#gateway.idle(), null);
   }
 
   /**
@@ -259,7 +260,7 @@ export class Runtime implements Reloadable {
    * `drain_timeout`. Requests that still come on connections that stand are served.
    */
   async handOver(): Promise<void> {
-    await within(this.#config.drainTimeoutS * 1000, this.#listener?.handOver());
+    await within(this.#config.drainTimeoutS * 1000, this.#listener?.handOver(), null);
   }
 
   /** Other workers serve on: closes the door; resolves when that is done. */
@@ -289,9 +290,9 @@ export class Runtime implements Reloadable {
   }
 
   async #close(): Promise<void> {
-    if (this.#gateway.isIdle) await within(LAST_BYTES_MS, this.#listener?.drain());
+    if (this.#gateway.isIdle) await within(LAST_BYTES_MS, this.#listener?.drain(), null);
     await this.#listener?.close();
-    await within(CUT_MS, this.#gateway.idle());
+    await within(CUT_MS, this.#gateway.idle(), null);
     this.fleet.close();
     this.reception.close();
     this.#policing.close();
@@ -305,14 +306,4 @@ export class Runtime implements Reloadable {
 function descriptorsFor({ listener }: Config, { shared, onScarce }: RuntimeParts): Descriptors {
   if (listener !== "http1") return new Descriptors(onScarce, null);
   return new Descriptors(onScarce, undefined, (look) => shared.locked(look));
-}
-
-/** Waits for `work`, at most so long. */
-async function within(ms: number, work: Promise<void> | undefined): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const deadline = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, deadline]);
-  clearTimeout(timer);
 }

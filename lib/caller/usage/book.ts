@@ -4,6 +4,7 @@
 // A counter is always: what the files say, as far as they were read, and what this process has booked and
 // not written yet. So it does not matter who has written what, and nothing counts twice.
 
+import { within } from "../../http/within.ts";
 import { Amount } from "./amount.ts";
 import { counterName, DAYS_KEPT, MONTHS_KEPT } from "./counter_name.ts";
 import { removeLeftOvers, usageMonths, usagePath } from "./files.ts";
@@ -124,14 +125,11 @@ export class Book {
 
   /** Writes the rest. Does not wait for a disk that hangs for longer than `ms`. */
   async close(ms: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
     const rest = async () => {
       await this.written();
       await this.#summing;
     };
-    await Promise.race([rest(), late]);
-    clearTimeout(timer);
+    await within(ms, rest(), null);
   }
 
   /** Forgets what the files say: another book is read. What was not written is kept. */

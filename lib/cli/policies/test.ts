@@ -3,6 +3,7 @@
 
 import type { Config } from "../../config/config.ts";
 import { lengthNow } from "../../observe/packed_file.ts";
+import { within } from "../../http/within.ts";
 import { filteredBody } from "../../policy/answer/whole.ts";
 import { AnswerGate } from "../../policy/guard/answer_gate.ts";
 import { GuardFault } from "../../policy/guard/verdict.ts";
@@ -141,7 +142,7 @@ export async function tried(config: Config, samples: readonly Sample[]): Promise
   });
   try {
     // Loading an isolate is no part of a call's time.
-    await Promise.race([guards.ready(), new Promise((resolve) => setTimeout(resolve, PROBE_MS))]);
+    await within(PROBE_MS, guards.ready(), null);
     await policies.prepare(samples.map(subjectOf));
     return await all(policies, samples, (body, model) => counters.of(model).estimate(body));
   } finally {

@@ -2,6 +2,7 @@
 
 import { statfs } from "node:fs/promises";
 import process from "node:process";
+import { within } from "../../http/within.ts";
 import type { ProcessLook } from "./metric.ts";
 
 /** A file system that is away (NFS) must not hold up a scrape. */
@@ -36,13 +37,7 @@ export class DiskSpace {
   /** Free bytes for this user below `folder`; null when it is not there yet, or silent. */
   async freeBytes(folder: string): Promise<number | null> {
     this.#asking ??= this.#ask(folder);
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<null>((resolve) => {
-      timer = setTimeout(() => resolve(null), DISK_MS);
-    });
-    const found = await Promise.race([this.#asking, late]);
-    clearTimeout(timer);
-    return found;
+    return await within(DISK_MS, this.#asking, null);
   }
 
   async #ask(folder: string): Promise<number | null> {

@@ -5,6 +5,7 @@ import { dirname } from "node:path";
 import type { DiscoveryConfig } from "../../config/config.ts";
 import { placeId } from "../../config/normalise_discovery.ts";
 import { type DiscoveryState, Followed } from "../../discover/followed.ts";
+import { within } from "../../http/within.ts";
 import { logger } from "../../observe/log.ts";
 import type { Bulletin } from "../alerts/bulletin.ts";
 import type { Reloadable, Snapshot, Snapshots } from "../snapshots.ts";
@@ -33,13 +34,8 @@ export class Discovery implements Reloadable {
   async start(): Promise<void> {
     this.#isOpen = true;
     this.apply(this.parts.snapshots.current);
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const soon = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, FIRST_ANSWERS_MS);
-    });
     const answers = [...this.#followed.values()].map(({ firstAnswer }) => firstAnswer);
-    await Promise.race([soon, Promise.all(answers)]);
-    clearTimeout(timer);
+    await within(FIRST_ANSWERS_MS, Promise.all(answers), null);
   }
 
   apply({ config }: Snapshot): void {

@@ -1,6 +1,7 @@
 // What instances say of their models, regularly: the length of their contexts, and the names that one with
 // `model_name: "*"` serves, adapters among them.
 
+import { within } from "../../http/within.ts";
 import { strategies } from "../../pool/balancing/strategies.ts";
 import type { Instance } from "../../pool/instance.ts";
 import { Rounds } from "../../pool/rounds.ts";
@@ -26,12 +27,8 @@ export class ModelWatch implements Reloadable {
   async start(): Promise<void> {
     const unnamed = this.runtime.fleet.instances.filter(({ config }) => config.listsModels);
     if (unnamed.length > 0) {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const soon = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, FIRST_LISTS_MS);
-      });
-      await Promise.race([soon, Promise.all(unnamed.map((instance) => this.#look(instance)))]);
-      clearTimeout(timer);
+      const looks = unnamed.map((instance) => this.#look(instance));
+      await within(FIRST_LISTS_MS, Promise.all(looks), null);
     }
     this.apply(this.snapshots.current);
   }
