@@ -11,8 +11,8 @@ export const exportRecords = command({
   name: "export",
   summary: "turns recorded files into a data set",
   about:
-    `Reads records and writes a data set to standard output. What was read, left out and written is said
-on standard error.`,
+    `Reads records, in files or folders, and writes a data set to standard output. What was read, left
+out and written is said on standard error.`,
   operands: { placeholder: "[FILE...]" },
   flags: {
     format: withDefault(

@@ -110,6 +110,33 @@ Deno.test("where there are no records or no gateway, the command says where it l
   );
 });
 
+Deno.test("a folder stands for the records in it, packed ones as well", async () => {
+  await using folder = await temporaryFolder();
+  const line = (id: string) =>
+    JSON.stringify({
+      id,
+      conversations: [{ from: "human", value: "hi" }, { from: "gpt", value: id }],
+      tools: "",
+      model: "m",
+      created: 1,
+      meta: "{}",
+    }) + "\n";
+  const records = `${folder.path}/records`;
+  await Deno.mkdir(records);
+  await Deno.writeTextFile(`${records}/20260102_00.jsonl`, line("second"));
+  const packed = new Blob([line("first")]).stream().pipeThrough(new CompressionStream("gzip"));
+  await Deno.writeFile(`${records}/20260101_00.jsonl.gz`, packed);
+  await Deno.writeTextFile(`${records}/notes.txt`, "no records");
+  const read = await ran(["export", "--format", "openai", records], folder.path);
+  assert.equal(read.code, 0, read.err);
+  const ids = read.out.trim().split("\n").map((text) => JSON.parse(text).id);
+  assert.deepEqual(ids, ["first", "second"]);
+  await Deno.mkdir(`${folder.path}/empty`);
+  const none = await ran(["export", `${folder.path}/empty`], folder.path);
+  assert.deepEqual([none.code, none.out], [1, ""]);
+  assert.match(none.err, /^no records in .*\/empty: no \*\.jsonl$/m);
+});
+
 Deno.test("a word that a command does not know is answered with the one that was meant", async () => {
   await using folder = await temporaryFolder();
   for (

@@ -1,18 +1,18 @@
 // Recorded files to a data set, line by line, so that their size does not matter.
 
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { type Counts, PASSES, writeDataSet } from "../../record/export/data_set.ts";
 import type { FilterMaker } from "../../record/export/filter.ts";
 import type { ExportFormat } from "../../record/export/formats.ts";
-import { PACKED } from "../../observe/packed_file.ts";
 import { progress } from "../progress.ts";
 import { openSink } from "./sink.ts";
 import { fileWords, isFileProblem } from "../file_words.ts";
+import { inOrder, recordFiles, recordFilesIn, sizeOnDisk } from "../record_files.ts";
 
 export interface Asked {
   format: string;
   form: ExportFormat;
-  /** None: all of `dataDir`. */
+  /** Or folders of these. None: all of `dataDir`. */
   files: readonly string[];
   dataDir: string;
   withIncomplete: boolean;
@@ -26,8 +26,8 @@ export async function exportTo(asked: Asked): Promise<number> {
   const { format, form, output, filter } = asked;
   try {
     const files = asked.files.length > 0
-      ? asked.files
-      : await filesIn(asked.dataDir, asked.withIncomplete);
+      ? await recordFiles(asked.files)
+      : await filesOf(asked.dataDir, asked.withIncomplete);
     const shown = progress(output === undefined ? 0 : await bytesOf(files));
     const sink = await openSink(output);
     let counts: Counts;
@@ -62,43 +62,27 @@ export async function exportTo(asked: Asked): Promise<number> {
 }
 
 async function bytesOf(files: readonly string[]): Promise<number> {
-  const sizes = await Promise.all(files.map(async (file) => await sizeOf(file)));
+  const sizes = await Promise.all(files.map(sizeOnDisk));
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-/** On the disk, packed or not. */
-async function sizeOf(file: string): Promise<number> {
-  try {
-    return (await Deno.stat(file)).size;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return (await Deno.stat(file + PACKED)).size;
-  }
-}
-
 /** The record files of a data folder, in the order of time. */
-async function filesIn(dataDir: string, withIncomplete: boolean): Promise<string[]> {
+async function filesOf(dataDir: string, withIncomplete: boolean): Promise<string[]> {
   const folders = withIncomplete ? ["requests_responses", "incomplete"] : ["requests_responses"];
-  const names = new Set<string>();
+  const files: string[] = [];
   for (const folder of folders) {
+    const path = join(dataDir, folder);
     try {
-      for await (const entry of Deno.readDir(join(dataDir, folder))) {
-        if (entry.isFile && /\.jsonl(\.gz)?$/.test(entry.name)) {
-          // The plain name: while a file is being packed there are both.
-          names.add(join(dataDir, folder, entry.name.replace(/\.gz$/, "")));
-        }
-      }
+      files.push(...await recordFilesIn(path));
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
       // A folder for incomplete answers is there only when there were any.
       if (folder === "requests_responses") {
         throw new Deno.errors.NotFound(
-          `no records: there is no folder ${join(dataDir, folder)}; --data-dir names another`,
+          `no records: there is no folder ${path}; --data-dir names another`,
         );
       }
     }
   }
-  return [...names].sort((a, b) =>
-    basename(a) < basename(b) ? -1 : basename(a) > basename(b) ? 1 : 0
-  );
+  return inOrder(files);
 }

@@ -16,6 +16,7 @@ import { PolicyTrail } from "../../policy/trail.ts";
 import { recordLines } from "../../record/export/lines.ts";
 import { PromptCounters } from "../../server/questions/prompt_counter.ts";
 import { isObject, type Json, objectsIn } from "../../json/json.ts";
+import { recordFiles } from "../record_files.ts";
 import { UsageError } from "../command/read.ts";
 import { table } from "./list.ts";
 
@@ -64,10 +65,10 @@ export function textSample(text: string, model: string, key: string): Sample {
   return { id: "TEXT", model, key, group: "", body, answer: { role: "assistant", content: text } };
 }
 
-/** The conversations in files of records, of either format. Throws UsageError for one that is not there. */
+/** The conversations in files of records, or folders of these, of either format. Throws UsageError for one that is not there. */
 export async function samplesOf(files: readonly string[]): Promise<Sample[]> {
   const samples: Sample[] = [];
-  for (const file of files) {
+  for (const file of await recordFiles(files)) {
     for await (const record of recordLines(file, await lengthOf(file))) {
       const sample = record === null ? null : sampleOf(record as Json);
       if (sample !== null) samples.push(sample);
