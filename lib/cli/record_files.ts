@@ -36,7 +36,12 @@ export async function sizeOnDisk(file: string): Promise<number> {
     return (await Deno.stat(file)).size;
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return (await Deno.stat(file + PACKED)).size;
+    try {
+      return (await Deno.stat(file + PACKED)).size;
+    } catch {
+      // The name that was given is the one to be told.
+      throw error;
+    }
   }
 }
 

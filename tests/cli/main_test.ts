@@ -131,6 +131,8 @@ Deno.test("a folder stands for the records in it, packed ones as well", async ()
   assert.equal(read.code, 0, read.err);
   const ids = read.out.trim().split("\n").map((text) => JSON.parse(text).id);
   assert.deepEqual(ids, ["first", "second"]);
+  const away = await ran(["export", "--output", "out.json", "away.jsonl"], folder.path);
+  assert.match(away.err, /^away\.jsonl does not exist$/m);
   await Deno.mkdir(`${folder.path}/empty`);
   const none = await ran(["export", `${folder.path}/empty`], folder.path);
   assert.deepEqual([none.code, none.out], [1, ""]);
