@@ -13,7 +13,10 @@ const MAX_BYTES = 1024 * 1024;
 
 export type KeptEvent = Omit<FeedEvent, "id">;
 
-/** `run` tells the events of one process from those of another, whose ids are the same. */
+/**
+ * `run` tells the events of one process from those of another, whose ids are the same. Rejects where they cannot
+ * be written; nothing of them is in the file then.
+ */
 export async function writeEvents(
   dataDir: string,
   run: number,
@@ -22,6 +25,11 @@ export async function writeEvents(
   const path = join(dataDir, FILE);
   const text = events.map((event) => `${JSON.stringify({ run, ...event })}\n`).join("");
   await appendPrivately(path, new TextEncoder().encode(text));
+}
+
+/** Once there is much: what is written next begins another file. */
+export async function moveEvents(dataDir: string): Promise<void> {
+  const path = join(dataDir, FILE);
   if ((await Deno.stat(path)).size > MAX_BYTES) await Deno.rename(path, join(dataDir, BEFORE));
 }
 

@@ -29,8 +29,10 @@ export async function appendLines(path: string, bytes: Uint8Array, modes: Modes)
     if (size > 0 && !await endsWithLine(file, size)) await writeAll(file, new Uint8Array([LF]));
     await writeAll(file, bytes);
   } catch (error) {
-    // By its path: on Windows a file opened for appending cannot be cut.
-    await Deno.truncate(path, size);
+    // The file itself, which may have another name by now; on Windows one opened for appending cannot be cut.
+    const cut = Deno.build.os === "windows" ? Deno.truncate(path, size) : file.truncate(size);
+    // What is told is why the lines were refused.
+    await cut.catch(() => {});
     throw error;
   }
 }

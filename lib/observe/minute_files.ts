@@ -61,7 +61,13 @@ export async function forgetDays(dataDir: string, minute: number): Promise<void>
   const folder = join(dataDir, HISTORY_FOLDER);
   const oldest = `${dayName((minute - KEPT_DAYS * 1440) * MINUTE_MS)}.jsonl`;
   for await (const { name } of Deno.readDir(folder)) {
-    if (/^\d{8}\.jsonl$/.test(name) && name < oldest) await Deno.remove(join(folder, name));
+    if (!/^\d{8}\.jsonl$/.test(name) || name >= oldest) continue;
+    try {
+      await Deno.remove(join(folder, name));
+    } catch (error) {
+      // Another gateway, which takes over, was there before.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
   }
 }
 

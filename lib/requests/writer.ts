@@ -119,6 +119,8 @@ export class RequestWriter {
       this.#fail(error, lines);
     } finally {
       batch.clear();
+      // Nothing more comes that could tell of an end.
+      if (!this.#options.enabled && this.#lines === 0) this.#succeed();
     }
   }
 

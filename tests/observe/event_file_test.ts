@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { FeedEvent } from "../../lib/observe/event_feed.ts";
-import { readEvents, writeEvents } from "../../lib/observe/event_file.ts";
+import { moveEvents, readEvents, writeEvents } from "../../lib/observe/event_file.ts";
 import { temporaryFolder } from "../support/processes.ts";
 
 function event(id: number, more: Partial<FeedEvent> = {}): FeedEvent {
@@ -38,6 +38,7 @@ Deno.test("a file that has grown long is followed by another, and the newest eve
   await using folder = await temporaryFolder();
   for (let id = 1; id <= 30; id++) {
     await writeEvents(folder.path, 1, [event(id, { message: "x".repeat(100_000) })]);
+    await moveEvents(folder.path);
   }
   const found = await readEvents(folder.path, 500);
   assert.equal(found.at(-1)?.subject, "gpu-30");

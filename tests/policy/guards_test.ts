@@ -110,6 +110,11 @@ Deno.test("a plugin that was refused is not probed by every snapshot, and is a m
   guards.apply([wrong]);
   await waitFor(() => errors.length > 1, "it to be tried again", 10_000);
   assert.equal(await probed(wrong), 2);
+  // One that is probed meanwhile does not come into force once the file says that one again.
+  guards.apply([policy("three")]);
+  guards.apply([wrong, policy("y", "other")]);
+  await waitFor(async () => await word("other") === "y", "the other plugin", 10_000);
+  assert.equal(guards.get("own"), before);
   // Other code need not wait.
   guards.apply([policy("two")]);
   await waitFor(async () => await word() === "two", "the new plugin", 10_000);

@@ -44,6 +44,24 @@ Deno.test("events that were refused are written later, each as it is last", asyn
   ]);
 });
 
+Deno.test("events are written once, though the file that has grown long cannot be moved", async () => {
+  await using folder = await temporaryFolder();
+  const feed = new EventFeed();
+  const log = new EventLog(snapshotsIn(folder.path), feed);
+  // Where the file is to be moved to, is a folder.
+  await Deno.mkdir(`${folder.path}/events.before.jsonl`);
+  await Deno.writeTextFile(`${folder.path}/events.jsonl`, `${"x".repeat(2 ** 20)}\n`);
+  feed.add("instance_down", "bad", "a", "refused");
+  await log.close();
+  feed.add("instance_down", "bad", "b", "refused");
+  await log.close();
+  await log.close();
+  const [, ...lines] = (await Deno.readTextFile(`${folder.path}/events.jsonl`)).trimEnd().split(
+    "\n",
+  );
+  assert.deepEqual(lines.map((line) => JSON.parse(line).subject), ["a", "b"]);
+});
+
 Deno.test("a minute that was refused is written with the next one, once", async () => {
   await using folder = await temporaryFolder();
   const noon = Date.UTC(2026, 0, 31, 12, 0, 30);

@@ -175,6 +175,17 @@ Deno.test("trouble with requests that are not to be kept any more is over", asyn
   assert.equal(stand.recoveries, 1);
 });
 
+Deno.test("what fails after requests were switched off is over with it", async () => {
+  await using folder = await temporaryFolder();
+  const stand = standIn(folder.path);
+  await Deno.writeTextFile(join(folder.path, "requests"), "");
+  stand.writer.add(report("a"));
+  stand.writer.configure({ dataDir: folder.path, keep: NO_LIMIT, enabled: false });
+  assert.deepEqual([stand.problems.length, stand.recoveries], [0, 0]);
+  await stand.writer.flush();
+  assert.deepEqual([stand.problems.length, stand.recoveries], [1, 1]);
+});
+
 Deno.test("half a line that a crash left costs itself alone", async () => {
   await using folder = await temporaryFolder();
   const { writer } = standIn(folder.path);

@@ -42,7 +42,8 @@ export class ErrorFileChannel implements AlertChannel {
   retry(): Promise<void> {
     if (!this.#isRefused) return Promise.resolve();
     // A disk that hangs has one that waits for it.
-    return this.#retry ??= this.#write().finally(() => this.#retry = null);
+    // Whoever gave the line has heard of the refusal.
+    return this.#retry ??= this.#write().catch(() => {}).finally(() => this.#retry = null);
   }
 
   /** Tries once more. What is refused then is in the log alone. */

@@ -83,7 +83,10 @@ export class Guards {
         this.#wanted.set(options.name, before);
         continue;
       }
-      if (this.#wasRefused(options.name, identity)) continue;
+      if (this.#wasRefused(options.name, identity)) {
+        if (before !== undefined) this.#wanted.set(options.name, before);
+        continue;
+      }
       const next = { identity, guard: this.#made(options, files) };
       this.#wanted.set(options.name, next);
       const { guard } = next;

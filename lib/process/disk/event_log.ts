@@ -2,7 +2,7 @@
 // is written once a second, not each time.
 
 import type { EventFeed, FeedEvent } from "../../observe/event_feed.ts";
-import { readEvents, writeEvents } from "../../observe/event_file.ts";
+import { moveEvents, readEvents, writeEvents } from "../../observe/event_file.ts";
 import { logger } from "../../observe/log.ts";
 import type { Snapshots } from "../snapshots.ts";
 
@@ -48,16 +48,29 @@ export class EventLog {
   #flush(): Promise<void> {
     return this.#writing = this.#writing.then(async () => {
       if (this.#waiting.size === 0) return;
+      const dataDir = this.#dataDir;
       const events = [...this.#waiting.values()];
       this.#waiting.clear();
       try {
-        await writeEvents(this.#dataDir, this.#run, events);
-        this.#failed = false;
+        await writeEvents(dataDir, this.#run, events);
       } catch (error) {
         this.#keep(events);
         this.#tell(error);
+        return;
       }
+      await this.#move(dataDir);
     });
+  }
+
+  /** What is written stays so, whatever becomes of the file that has grown long. */
+  async #move(dataDir: string): Promise<void> {
+    try {
+      await moveEvents(dataDir);
+      this.#failed = false;
+    } catch (error) {
+      // Another gateway, which takes over, has moved it.
+      if (!(error instanceof Deno.errors.NotFound)) this.#tell(error);
+    }
   }
 
   /** What was refused is tried again, in its place before what came meanwhile. */
@@ -75,7 +88,7 @@ export class EventLog {
   #tell(error: unknown): void {
     if (this.#failed) return;
     this.#failed = true;
-    logger.warning("events are kept until the next start only, while this goes on: {error}", {
+    logger.warning("the file of events cannot be kept as it should be: {error}", {
       error: String(error),
     });
   }

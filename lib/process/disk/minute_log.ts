@@ -84,20 +84,24 @@ export class MinuteLog implements ReportReader {
   /** What is refused is tried again when the next minute is over. Never rejects. */
   async #write(): Promise<void> {
     const { dataDir } = this.snapshots.config;
-    try {
-      for (let line = this.#waiting.shift(); line !== undefined; line = this.#waiting.shift()) {
-        try {
-          await writeMinute(dataDir, line);
-        } catch (error) {
-          this.#waiting.unshift(line);
-          throw error;
-        }
-        await forgetDays(dataDir, line.t);
+    let newest: number | null = null;
+    for (let line = this.#waiting.shift(); line !== undefined; line = this.#waiting.shift()) {
+      try {
+        await writeMinute(dataDir, line);
+        newest = line.t;
+      } catch (error) {
+        this.#waiting.unshift(line);
+        const given = this.#waiting.splice(0, this.#waiting.length - MAX_WAITING);
+        const what = given.length > 0 ? "is not kept" : "waits for the disk";
+        logger.warning("a minute of the history {what}: {error}", { what, error: String(error) });
+        return;
       }
+    }
+    if (newest === null) return;
+    try {
+      await forgetDays(dataDir, newest);
     } catch (error) {
-      const given = this.#waiting.splice(0, this.#waiting.length - MAX_WAITING);
-      const what = given.length > 0 ? "is not kept" : "waits for the disk";
-      logger.warning("a minute of the history {what}: {error}", { what, error: String(error) });
+      logger.warning("old days of the history stay: {error}", { error: String(error) });
     }
   }
 }
