@@ -29,7 +29,7 @@ export interface Terms {
   ending(request: ForwardRequest, account: Account): void;
 }
 
-/** It is whole from the beginning, and one literal makes them all (server/forward_request.ts). */
+/** It is whole from the beginning, and of one class (server/forward_request.ts). */
 export interface ForwardRequest {
   readonly id: string;
   readonly client: ClientRequest;

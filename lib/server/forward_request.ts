@@ -41,41 +41,68 @@ export interface Findings {
   readonly policed: Policed | null;
 }
 
-/** `terms` are those of its caller; null where anyone may ask. */
-export function forwardRequest(
-  { id, client, visit, trace }: Incoming,
-  found: Findings,
-  terms: Terms | null,
-): ForwardRequest {
-  const { fields } = found;
-  const wish = wishedPriority(client);
-  return {
-    id,
-    client,
-    target: client.target,
-    path: found.path,
-    body: found.body,
-    api: found.api,
-    model: fields.model,
-    modelSpans: fields.modelSpans,
-    jsonBody: fields.jsonBody,
-    stream: fields.stream,
-    streamOptions: fields.streamOptions,
-    choices: fields.choices,
-    prompt: fields.prompt,
-    wantsIds: fields.wantsIds,
-    echoes: fields.echoes,
-    isHeldBack: fields.isHeldBack,
-    isForgotten: fields.isForgotten,
-    isInference: found.isInference,
-    priority: visit === null ? wish ?? 0 : visit.caller.priority(wish),
-    stickyTo: found.stickyTo,
-    session: found.session,
-    routeTold: found.routeTold,
-    policed: found.policed,
-    terms,
-    trace,
-  };
+/**
+ * Of a class, since it lives as long as the request does (docs/decisions/memory.md). `terms` are those of its caller;
+ * null where anyone may ask.
+ */
+export class KnownRequest implements ForwardRequest {
+  readonly id: ForwardRequest["id"];
+  readonly client: ForwardRequest["client"];
+  readonly target: ForwardRequest["target"];
+  readonly path: ForwardRequest["path"];
+  readonly body: ForwardRequest["body"];
+  readonly api: ForwardRequest["api"];
+  readonly model: ForwardRequest["model"];
+  readonly modelSpans: ForwardRequest["modelSpans"];
+  readonly jsonBody: ForwardRequest["jsonBody"];
+  readonly stream: ForwardRequest["stream"];
+  readonly streamOptions: ForwardRequest["streamOptions"];
+  readonly choices: ForwardRequest["choices"];
+  readonly prompt: ForwardRequest["prompt"];
+  readonly wantsIds: ForwardRequest["wantsIds"];
+  readonly echoes: ForwardRequest["echoes"];
+  readonly isHeldBack: ForwardRequest["isHeldBack"];
+  readonly isForgotten: ForwardRequest["isForgotten"];
+  readonly isInference: ForwardRequest["isInference"];
+  readonly priority: ForwardRequest["priority"];
+  readonly stickyTo: ForwardRequest["stickyTo"];
+  readonly session: ForwardRequest["session"];
+  readonly routeTold: ForwardRequest["routeTold"];
+  readonly policed: ForwardRequest["policed"];
+  readonly trace: ForwardRequest["trace"];
+
+  constructor(
+    { id, client, visit, trace }: Incoming,
+    found: Findings,
+    readonly terms: Terms | null,
+  ) {
+    const { fields } = found;
+    const wish = wishedPriority(client);
+    this.id = id;
+    this.client = client;
+    this.target = client.target;
+    this.path = found.path;
+    this.body = found.body;
+    this.api = found.api;
+    this.model = fields.model;
+    this.modelSpans = fields.modelSpans;
+    this.jsonBody = fields.jsonBody;
+    this.stream = fields.stream;
+    this.streamOptions = fields.streamOptions;
+    this.choices = fields.choices;
+    this.prompt = fields.prompt;
+    this.wantsIds = fields.wantsIds;
+    this.echoes = fields.echoes;
+    this.isHeldBack = fields.isHeldBack;
+    this.isForgotten = fields.isForgotten;
+    this.isInference = found.isInference;
+    this.priority = visit === null ? wish ?? 0 : visit.caller.priority(wish);
+    this.stickyTo = found.stickyTo;
+    this.session = found.session;
+    this.routeTold = found.routeTold;
+    this.policed = found.policed;
+    this.trace = trace;
+  }
 }
 
 /** `x-priority`: a whole number, higher first; anything else counts as 0. null where there is none. */

@@ -18,7 +18,7 @@ import type { Pool } from "../pool/pool.ts";
 import { seesAddresses } from "./admin.ts";
 import { withSalt } from "./cache_salt.ts";
 import { CallerTerms, purposeOf } from "./caller_terms.ts";
-import { type Findings, forwardRequest, type Incoming } from "./forward_request.ts";
+import { type Findings, type Incoming, KnownRequest } from "./forward_request.ts";
 import { noneFoundYet, noSuchModel } from "./not_found.ts";
 import { bodyCoding, isPlainBody, plainBody, readPlainBody } from "./plain_body.ts";
 import { inForm, policed, refuseIds, refuseUnread, subjectOf } from "./police.ts";
@@ -141,9 +141,9 @@ export class Intake {
   /** Takes what the request needs from its caller's limits, at once where it can be. Throws Refusal. */
   #admitted(coming: Incoming, found: Findings): ForwardRequest | Promise<ForwardRequest> {
     const { client, visit } = coming;
-    if (visit === null) return forwardRequest(coming, found, null);
+    if (visit === null) return new KnownRequest(coming, found, null);
     const done = (admitted: Admitted) =>
-      forwardRequest(coming, found, new CallerTerms(visit, client, admitted === "waits"));
+      new KnownRequest(coming, found, new CallerTerms(visit, client, admitted === "waits"));
     const admitted = visit.admit(purposeOf(client, found));
     return admitted instanceof Promise ? admitted.then(done) : done(admitted);
   }
