@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { TokensAsk } from "../../lib/forward/resume/from_tokens.ts";
 import type { Sent } from "../../lib/forward/resume/plan.ts";
 import type { Json } from "../../lib/json/json.ts";
+import { firstAnswer } from "./first_answer.ts";
 
 const encoder = new TextEncoder();
 
@@ -19,15 +20,7 @@ async function restOf(content: string, request: Json): Promise<Json> {
     { type: "content_block_stop", index: 0 },
   ];
   const sent: Sent = {
-    answer: {
-      choices: [{ index: 0, message: { role: "assistant", content }, finishReason: null }],
-      usage: null,
-      id: "first",
-      model: "m",
-      created: 1,
-      malformed: 0,
-      complete: false,
-    },
+    answer: firstAnswer(content),
     tokens: 1,
     events: () =>
       events.map((data) =>

@@ -8,6 +8,7 @@ import { ChunkReplay } from "../../lib/forward/resume/replay_chunks.ts";
 import type { Mender } from "../../lib/forward/resume/mender.ts";
 import type { Sent } from "../../lib/forward/resume/plan.ts";
 import type { Json } from "../../lib/json/json.ts";
+import { firstAnswer } from "./first_answer.ts";
 
 const encoder = new TextEncoder();
 
@@ -22,17 +23,8 @@ function chunk(choice: Json, id = "first"): Json {
 }
 
 function sentOf(content: string, chunks: Json[] = []): Sent {
-  const message = { role: "assistant", content };
   return {
-    answer: {
-      choices: [{ index: 0, message, finishReason: null }],
-      usage: null,
-      id: "first",
-      model: "m",
-      created: 1,
-      malformed: 0,
-      complete: false,
-    },
+    answer: firstAnswer(content),
     tokens: 10,
     events: () =>
       [

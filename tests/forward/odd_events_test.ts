@@ -7,6 +7,7 @@ import { MendStage } from "../../lib/forward/resume/mend.ts";
 import type { ResumeWay } from "../../lib/forward/resume/plan.ts";
 import { RawReader } from "../../lib/forward/resume/raw_text.ts";
 import { readingOf } from "../../lib/forward/resume/reading.ts";
+import { firstAnswer } from "./first_answer.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -31,17 +32,8 @@ const piece = (api: Api, text: string) => {
 
 function stageFor(way: ResumeWay, api: Api): MendStage {
   const sent = [...ODD, ...(api === "messages" ? [START] : []), piece(api, "Hello")];
-  const message = { role: "assistant" as const, content: "Hello" };
   return new MendStage(way, api, {}, {
-    answer: {
-      choices: [{ index: 0, message, finishReason: null }],
-      usage: null,
-      id: "first",
-      model: "m",
-      created: 1,
-      malformed: 0,
-      complete: false,
-    },
+    answer: firstAnswer("Hello"),
     tokens: 1,
     events: () => sent.map((event) => encoder.encode(event)),
     ids: null,

@@ -17,22 +17,18 @@ function hookFor(seen: { text: string; final: boolean }[]) {
   });
 }
 
+function policyAt(url: string, options: Record<string, unknown>) {
+  return { name: "g", type: "webhook", on: "answer", url, window: 20, timeout: 60, ...options };
+}
+
 async function stand(answer: () => Response, options: Record<string, unknown> = {}) {
   const seen: { text: string; final: boolean }[] = [];
   const hook = hookFor(seen);
   const upstream = startUpstream(answer);
-  const policy = {
-    name: "g",
-    type: "webhook",
-    on: "answer",
-    url: hook.url,
-    window: 20,
-    timeout: 60,
-  };
   const gateway = await startGateway({
     config: {
       instances: [{ url: upstream.url, model_name: "m" }],
-      policies: [{ ...policy, ...options }],
+      policies: [policyAt(hook.url, options)],
     },
   });
   return {
@@ -170,15 +166,7 @@ Deno.test("with `release: first` all goes out at once, and an answer that is ref
   await using gateway = await startGateway({
     config: {
       instances: [{ url: upstream.url, model_name: "m" }],
-      policies: [{
-        name: "g",
-        type: "webhook",
-        on: "answer",
-        url: hook.url,
-        window: 20,
-        timeout: 60,
-        release: "first",
-      }],
+      policies: [policyAt(hook.url, { release: "first" })],
     },
   });
   const response = await gateway.post("/v1/chat/completions", { ...QUESTION, stream: true });
