@@ -435,6 +435,7 @@ export class Connection implements BodySource, Enrolled {
     if (this.#closed) return;
     this.#phase = "closing";
     const until = this.#after(LINGER_S);
+    this.#deadline = until;
     await this.conn.closeWrite().catch(nullOnSocketError);
     while (!this.#eof) {
       this.#deadline = Math.min(this.#after(LINGER_PAUSE_S), until);
