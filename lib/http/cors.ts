@@ -79,9 +79,9 @@ export class CrossOrigin {
 /** Longer heads are refused before. */
 const MAX_LOOKED_AT = 64 * 1024;
 
-/** Origin and host as they stand in bytes[start, end), which need not be a head that can be read. */
-export function corsFieldsIn(bytes: Uint8Array, start: number, end: number): HeaderList {
-  const text = latin1Text(bytes, start, Math.min(end, start + MAX_LOOKED_AT));
+/** Origin and host as they stand in `bytes`, which need not be a head that can be read. */
+export function corsFieldsIn(bytes: Uint8Array): HeaderList {
+  const text = latin1Text(bytes, 0, Math.min(bytes.length, MAX_LOOKED_AT));
   return ["origin", "host"].flatMap((name) => {
     const value = new RegExp(`\\n${name}:[ \\t]*([^\\r\\n]{1,300})\\r`, "i").exec(text)?.[1];
     return value === undefined ? [] : [[name, value.trim()] as const];

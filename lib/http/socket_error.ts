@@ -12,3 +12,9 @@ export function isSocketError(error: unknown): boolean {
     error instanceof Deno.errors.TimedOut ||
     (error instanceof Error && "code" in error && typeof error.code === "string");
 }
+
+/** For the `catch` of a promise: null where its connection is over. Throws any other error. */
+export function nullOnSocketError(error: unknown): null {
+  if (isSocketError(error)) return null;
+  throw error;
+}

@@ -9,7 +9,8 @@ import { SCARCE_WORDS, scarceIn } from "../../http/scarcity.ts";
 import type { TlsConfig } from "../../config/access.ts";
 import type { Handler, Listener, ListenOptions } from "../listener.ts";
 import type { ClientConn, Door } from "./client_conn.ts";
-import { Connection, type ConnectionOwner, TICK_MS } from "./http1/connection.ts";
+import { TICK_MS } from "./http1/coarse_clock.ts";
+import { Connection, type ConnectionOwner } from "./http1/connection.ts";
 import { openDoor } from "./tls/doors.ts";
 import { NodeTlsDoor } from "./tls/node_tls.ts";
 

@@ -1,61 +1,41 @@
 // One client's connection: requests in the order they came, one at a time. While a request is handled a
-// read is always pending, so that a client that leaves is noticed at once.
+// read is always pending, so that a client that leaves is noticed at once. What comes of a client is taken
+// apart by incoming.ts.
 
 import { corsFieldsIn } from "../../../http/cors.ts";
 import { RequestError } from "../../../http/client.ts";
-import {
-  checkHeadSize,
-  checkUnfinished,
-  type Framing,
-  headEnd,
-  keepsAlive,
-  MAX_HEAD_BYTES,
-  parseRequestHead,
-  requestFraming,
-  type RequestHead,
-} from "../../../http/head.ts";
-import type { MessageBuffers, Slab } from "../../../http/memory.ts";
+import { type Framing, keepsAlive, requestFraming, type RequestHead } from "../../../http/head.ts";
+import type { MessageBuffers } from "../../../http/memory.ts";
 import { header } from "../../../http/message.ts";
 import type { Enrolled } from "../../../http/roll.ts";
-import { isSocketError } from "../../../http/socket_error.ts";
+import { isSocketError, nullOnSocketError } from "../../../http/socket_error.ts";
 import { openAiErrorBody } from "../../../http/openai_error.ts";
 import { HttpSyntaxError } from "../../../http/syntax_error.ts";
 import type { Handler, ListenOptions } from "../../listener.ts";
 import type { ClientConn } from "../client_conn.ts";
-import { ChunkedBody } from "./chunked_body.ts";
+import { after } from "./coarse_clock.ts";
+import { Incoming, type IncomingOwner, MIN_BODY_BYTES_PER_S } from "./incoming.ts";
 import { Reply } from "./reply.ts";
 import { type BodySource, ConnectionRequest } from "./request.ts";
 import { plainResponse } from "./response_head.ts";
 
-const FIRST_BUFFER_BYTES = 4 * 1024;
-/** Bytes that may come early, while a request is still handled. */
-const MAX_EARLY_BYTES = MAX_HEAD_BYTES;
 /** How long a body that nobody wants is read and thrown away, so that the answer arrives (as nginx). */
 const LINGER_S = 30;
 /** When nothing more comes, the answer has arrived long since. */
 const LINGER_PAUSE_S = 2;
-/** How often the listener looks at the deadlines of its connections. */
-export const TICK_MS = 100;
 /** For a handshake, before it is one that may not come. */
 const SILENT_AFTER_MS = 1000;
-/** A body is not trusted to be as long as it says before it has come. */
-const FIRST_BODY_BYTES = 1024 * 1024;
-/** A body that has taken longer than body_timeout must have come at this rate: no dripping. */
-const MIN_BODY_BYTES_PER_S = 500;
 
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 /** What a connection needs of its listener. */
-export interface ConnectionOwner {
+export interface ConnectionOwner extends IncomingOwner {
   readonly options: ListenOptions;
   readonly handler: Handler;
   readonly draining: boolean;
   /** Whether the next answer is its last: its client is to come in by another door. */
   sendsAway(connection: Connection): boolean;
   readonly buffers: MessageBuffers;
-  readonly slab: Slab;
-  /** performance.now() of the last tick. */
-  readonly now: number;
   closed(connection: Connection): void;
 }
 
@@ -63,21 +43,16 @@ type Phase = "handshake" | "idle" | "head" | "body" | "handling" | "closing";
 
 export class Connection implements BodySource, Enrolled {
   place = -1;
-  #buffer = new Uint8Array(FIRST_BUFFER_BYTES);
-  #start = 0;
-  #end = 0;
+  readonly #incoming: Incoming;
   #phase: Phase = "idle";
+  /** Of every phase but "body", whose own moves as the body comes. */
   #deadline = Infinity;
   #idleSince = Infinity;
   #closed = false;
-  /** The read under way, and whether its end has been reached. */
-  #reading: Promise<void> | null = null;
-  #eof = false;
   #request: ConnectionRequest | null = null;
   /** Of the request that is served or refused; null while it is not read. */
   #head: RequestHead | null = null;
-  #bodySince = 0;
-  /** Why the body was given up. */
+  /** Why the head or the body was given up. */
   #late: RequestError | null = null;
   /** The owner's clock when it came. */
   readonly since: number;
@@ -90,6 +65,7 @@ export class Connection implements BodySource, Enrolled {
     readonly counted: boolean,
   ) {
     this.since = owner.now;
+    this.#incoming = new Incoming(conn, owner);
     try {
       conn.setNoDelay?.(true);
     } catch (error) {
@@ -132,7 +108,7 @@ export class Connection implements BodySource, Enrolled {
    */
   async #handshake(): Promise<boolean> {
     this.#phase = "handshake";
-    const until = this.#after(this.owner.options.headTimeoutS);
+    const until = after(this.owner, this.owner.options.headTimeoutS);
     try {
       await this.conn.handshake!();
       return this.owner.now < until;
@@ -143,9 +119,11 @@ export class Connection implements BodySource, Enrolled {
   }
 
   checkDeadline(now: number): void {
-    if (now < this.#deadline) return;
+    if (now < (this.#phase === "body" ? this.#incoming.bodyDeadline : this.#deadline)) return;
     this.#deadline = Infinity;
     if (this.#phase === "idle" || this.#phase === "closing") return this.close();
+    // Told already: the answer to it is being written.
+    if (this.#late !== null) return;
     const { headTimeoutS, bodyTimeoutS } = this.owner.options;
     const message = this.#phase === "head"
       ? `The request head took longer than ${headTimeoutS} s (head_timeout)`
@@ -174,7 +152,7 @@ export class Connection implements BodySource, Enrolled {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#eof = true;
+    this.#incoming.end();
     try {
       this.conn.close();
     } catch (error) {
@@ -200,7 +178,7 @@ export class Connection implements BodySource, Enrolled {
     this.#request = request;
     this.#phase = "handling";
     this.#deadline = Infinity;
-    if (framing.kind === "none") this.watch();
+    if (framing.kind === "none") this.#watch();
     const reply = new Reply(
       this.conn,
       request,
@@ -228,185 +206,55 @@ export class Connection implements BodySource, Enrolled {
   }
 
   async #readHead(): Promise<RequestHead | null> {
-    let searched = 0;
-    this.#phase = this.#start === this.#end ? "idle" : "head";
+    this.#phase = this.#incoming.isEmpty ? "idle" : "head";
     this.#idleSince = this.owner.now;
     const { idleTimeoutS, headTimeoutS } = this.owner.options;
-    this.#deadline = this.#after(this.#phase === "idle" ? idleTimeoutS : headTimeoutS);
+    this.#deadline = after(this.owner, this.#phase === "idle" ? idleTimeoutS : headTimeoutS);
     for (;;) {
-      // Empty lines before a request are passed over (RFC 9112, section 2.2).
-      while (
-        this.#end - this.#start >= 2 && this.#buffer[this.#start] === 13 &&
-        this.#buffer[this.#start + 1] === 10
-      ) {
-        this.#start += 2;
-        searched = 0;
-      }
-      const end = headEnd(this.#buffer, this.#start, this.#end, this.#start + searched);
-      if (end >= 0) {
-        checkHeadSize(this.#buffer, this.#start, end);
-        const head = parseRequestHead(this.#buffer, this.#start, end);
-        this.#start = end;
-        return head;
-      }
-      rejectTls(this.#buffer, this.#start, this.#end);
-      checkUnfinished(this.#buffer, this.#start, this.#end, this.#start + searched);
-      searched = this.#end - this.#start;
-      await this.more();
-      if (this.#eof) return null;
+      const head = this.#incoming.takeHead();
+      if (head !== null) return head;
+      await this.#incoming.more();
+      if (this.#incoming.hasEnded) return null;
       if (this.#phase === "idle") {
         this.#phase = "head";
-        this.#deadline = this.#after(headTimeoutS);
+        this.#deadline = after(this.owner, headTimeoutS);
       }
     }
   }
 
-  /** Waits until more bytes have come or the stream has ended. */
-  more(): Promise<void> {
-    return this.#reading ?? this.#read();
-  }
-
   /** Keeps one read pending while a request is handled: the only way to see that the client left. */
-  watch(): void {
-    if (this.#reading !== null || this.#eof) return;
-    if (this.#end - this.#start >= MAX_EARLY_BYTES) return;
-    this.#read().then(this.#watched);
+  #watch(): void {
+    this.#incoming.readAhead()?.then(this.#watched);
   }
 
   // Made once for a connection, since each of its requests reads at least twice.
   readonly #watched = (): void => {
     if (this.#phase !== "handling") return;
-    if (this.#eof) this.#request?.leave();
-    else this.watch();
+    if (this.#incoming.hasEnded) this.#request?.leave();
+    else this.#watch();
   };
-
-  readonly #arrived = (count: number | null): void => {
-    this.#reading = null;
-    if (count === null) this.#eof = true;
-    else this.#end += count;
-  };
-
-  readonly #broken = (error: unknown): void => {
-    this.#reading = null;
-    this.#eof = true;
-    if (!isSocketError(error)) this.owner.options.onError(error);
-  };
-
-  /** One read into the buffer. Never rejects: a broken connection is its end. */
-  #read(): Promise<void> {
-    this.#makeRoom();
-    const room = this.#end === 0 ? this.#buffer : this.#buffer.subarray(this.#end);
-    const reading = this.conn.read(room).then(this.#arrived, this.#broken);
-    this.#reading = reading;
-    return reading;
-  }
-
-  #makeRoom(): void {
-    if (this.#start === this.#end) {
-      this.#start = this.#end = 0;
-      return;
-    }
-    if (this.#end < this.#buffer.length) return;
-    if (this.#start > 0) {
-      this.#buffer.copyWithin(0, this.#start, this.#end);
-      this.#end -= this.#start;
-      this.#start = 0;
-      return;
-    }
-    const larger = new Uint8Array(this.#buffer.length * 2);
-    larger.set(this.#buffer);
-    this.#buffer = larger;
-  }
 
   bodyHere(length: number): Uint8Array | null {
-    if (this.#end - this.#start < length) return null;
-    const body = this.owner.slab.copy(this.#buffer.subarray(this.#start, this.#start + length));
-    this.#start += length;
-    this.watch();
+    const body = this.#incoming.bodyHere(length);
+    if (body !== null) this.#watch();
     return body;
   }
 
-  /** The body, read straight into its own memory. Throws RequestError. */
   async readBody(framing: Framing, limit: number, expectsContinue: boolean): Promise<Uint8Array> {
     this.#phase = "body";
-    this.#bodySince = this.owner.now;
-    this.#postpone(0);
-    if (expectsContinue && this.#start === this.#end) {
+    this.#incoming.awaitBody();
+    if (expectsContinue && this.#incoming.isEmpty) {
       await this.conn.write(CONTINUE).catch(nullOnSocketError);
     }
-    const body = framing.kind === "chunked"
-      ? await this.#readChunked(limit)
-      : await this.#readLength((framing as { length: number }).length);
+    const body = await this.#incoming.readBody(framing, limit);
+    if (body === null) {
+      this.#request?.leave();
+      throw this.#late ?? new RequestError(400, "The request body was cut short");
+    }
     this.#phase = "handling";
     this.#deadline = Infinity;
-    this.watch();
+    this.#watch();
     return body;
-  }
-
-  async #readLength(length: number): Promise<Uint8Array> {
-    let body = this.owner.slab.take(Math.min(length, FIRST_BODY_BYTES));
-    let at = 0;
-    while (at < length) {
-      if (at === body.length) {
-        // Once an eighth has come, the rest is believed: copying tens of megabytes keeps others waiting.
-        const larger = new Uint8Array(body.length * 8 >= length ? length : body.length * 2);
-        larger.set(body);
-        body = larger;
-      }
-      const here = Math.min(this.#end - this.#start, body.length - at);
-      if (here > 0) {
-        body.set(this.#buffer.subarray(this.#start, this.#start + here), at);
-        this.#start += here;
-        at += here;
-        this.#postpone(at);
-        continue;
-      }
-      if (this.#reading !== null) {
-        // Begun while the request before was handled: the next bytes are its.
-        await this.#reading;
-        if (this.#eof) throw this.#cutShort();
-        continue;
-      }
-      const count = await this.conn.read(body.subarray(at)).catch(nullOnSocketError);
-      if (count === null) throw this.#cutShort();
-      at += count;
-      this.#postpone(at);
-    }
-    return body;
-  }
-
-  async #readChunked(limit: number): Promise<Uint8Array> {
-    const body = new ChunkedBody(limit);
-    for (;;) {
-      if (this.#start < this.#end) {
-        this.#start = body.take(this.#buffer, this.#start, this.#end);
-        if (body.isWhole) return await body.joined();
-        // Behind good data stands a fault, which the next call tells.
-        if (this.#start < this.#end) continue;
-      }
-      await this.more();
-      if (this.#eof) throw this.#cutShort();
-      this.#postpone(body.size);
-    }
-  }
-
-  #cutShort(): RequestError {
-    this.#eof = true;
-    this.#request?.leave();
-    return this.#late ?? new RequestError(400, "The request body was cut short");
-  }
-
-  /** Sets the deadline of a body of which `received` bytes have come. */
-  #postpone(received: number): void {
-    const { bodyTimeoutS } = this.owner.options;
-    const slowest = this.#bodySince + TICK_MS +
-      (bodyTimeoutS + received / MIN_BODY_BYTES_PER_S) * 1000;
-    this.#deadline = Math.min(this.#after(bodyTimeoutS), slowest);
-  }
-
-  /** The deadline `seconds` from now, by the coarse clock: up to two ticks late, never early. */
-  #after(seconds: number): number {
-    return this.owner.now + TICK_MS + seconds * 1000;
   }
 
   async #refuse(status: number, message: string): Promise<void> {
@@ -420,9 +268,7 @@ export class Connection implements BodySource, Enrolled {
 
   /** A page may read it, however little of its request was read. */
   #ownError(status: number, message: string): Uint8Array {
-    const seen = this.#head === null
-      ? corsFieldsIn(this.#buffer, this.#start, this.#end)
-      : this.#head.headers;
+    const seen = this.#head === null ? corsFieldsIn(this.#incoming.waiting) : this.#head.headers;
     const fields = this.owner.options.errorFields(seen);
     return plainResponse(status, openAiErrorBody(status, message), fields);
   }
@@ -434,13 +280,13 @@ export class Connection implements BodySource, Enrolled {
   async #linger(): Promise<void> {
     if (this.#closed) return;
     this.#phase = "closing";
-    const until = this.#after(LINGER_S);
+    const until = after(this.owner, LINGER_S);
     this.#deadline = until;
     await this.conn.closeWrite().catch(nullOnSocketError);
-    while (!this.#eof) {
-      this.#deadline = Math.min(this.#after(LINGER_PAUSE_S), until);
-      this.#start = this.#end = 0;
-      await this.more();
+    while (!this.#incoming.hasEnded) {
+      this.#deadline = Math.min(after(this.owner, LINGER_PAUSE_S), until);
+      this.#incoming.discard();
+      await this.#incoming.more();
     }
   }
 }
@@ -458,16 +304,4 @@ function inWords({ status, message }: HttpSyntaxError): string {
  */
 function asksForWebSocket({ method, headers }: RequestHead): boolean {
   return method === "GET" && /\bwebsocket\b/i.test(header(headers, "upgrade") ?? "");
-}
-
-/** A client that speaks TLS is told so: it would wait for an answer to its handshake. */
-function rejectTls(bytes: Uint8Array, start: number, end: number): void {
-  if (end - start >= 2 && bytes[start] === 22 && bytes[start + 1] === 3) {
-    throw new HttpSyntaxError("this is TLS, but the gateway speaks plain HTTP here");
-  }
-}
-
-function nullOnSocketError(error: unknown): null {
-  if (isSocketError(error)) return null;
-  throw error;
 }

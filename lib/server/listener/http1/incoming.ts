@@ -1,0 +1,256 @@
+// What a client sends on its connection, taken as what its requests are made of: heads, and bodies that
+// come whole or in chunks. When to read, and what is said of it to the client, is left to the connection.
+
+import {
+  checkHeadSize,
+  checkUnfinished,
+  type Framing,
+  headEnd,
+  MAX_HEAD_BYTES,
+  parseRequestHead,
+  type RequestHead,
+} from "../../../http/head.ts";
+import type { Slab } from "../../../http/memory.ts";
+import { isSocketError, nullOnSocketError } from "../../../http/socket_error.ts";
+import { HttpSyntaxError } from "../../../http/syntax_error.ts";
+import type { ListenOptions } from "../../listener.ts";
+import type { ClientConn } from "../client_conn.ts";
+import { ChunkedBody } from "./chunked_body.ts";
+import { after, type CoarseClock, TICK_MS } from "./coarse_clock.ts";
+
+const FIRST_BUFFER_BYTES = 4 * 1024;
+/** Bytes that may come early, while a request is still handled. */
+const MAX_EARLY_BYTES = MAX_HEAD_BYTES;
+/** A body is not trusted to be as long as it says before it has come. */
+const FIRST_BODY_BYTES = 1024 * 1024;
+/** A body that has taken longer than body_timeout must have come at this rate: no dripping. */
+export const MIN_BODY_BYTES_PER_S = 500;
+
+/** What the reading needs of its listener. */
+export interface IncomingOwner extends CoarseClock {
+  readonly options: Pick<ListenOptions, "bodyTimeoutS" | "onError">;
+  /** Where small bodies are kept. */
+  readonly slab: Slab;
+}
+
+/**
+ * The bytes of one connection, in their order. `takeHead` and `bodyHere` take from what has come and never
+ * wait; `more` waits for the next; `readBody` takes one body, however long that needs. A connection
+ * that breaks is one that has ended: nothing here rejects with an error of the socket.
+ */
+export class Incoming {
+  /** What has come and is not taken: #buffer[#start, #end). */
+  #buffer = new Uint8Array(FIRST_BUFFER_BYTES);
+  #start = 0;
+  #end = 0;
+  /** So many of these bytes hold no end of a head. */
+  #searched = 0;
+  /** The read under way. */
+  #reading: Promise<void> | null = null;
+  #hasEnded = false;
+  #bodySince = 0;
+  #bodyDeadline = Infinity;
+
+  constructor(private readonly conn: ClientConn, private readonly owner: IncomingOwner) {}
+
+  /** Whether nothing more comes; what has come may still be taken. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /** Whether all that has come is taken. */
+  get isEmpty(): boolean {
+    return this.#start === this.#end;
+  }
+
+  /** A view of what has come and is not taken, good until the next call. */
+  get waiting(): Uint8Array {
+    return this.#buffer.subarray(this.#start, this.#end);
+  }
+
+  /** By the owner's clock: when the body that is read counts as given up by its client. */
+  get bodyDeadline(): number {
+    return this.#bodyDeadline;
+  }
+
+  /** Takes what has come and throws it away. */
+  discard(): void {
+    this.#start = this.#end = 0;
+  }
+
+  /** Nothing more is read. */
+  end(): void {
+    this.#hasEnded = true;
+  }
+
+  /** Waits until more bytes have come or the stream has ended. */
+  more(): Promise<void> {
+    return this.#reading ?? this.#read();
+  }
+
+  /**
+   * Reads while nobody waits for it; the promise resolves as that of `more`. Null where a read is under way, the
+   * stream has ended, or as much has come early as may.
+   */
+  readAhead(): Promise<void> | null {
+    if (this.#reading !== null || this.#hasEnded) return null;
+    if (this.#end - this.#start >= MAX_EARLY_BYTES) return null;
+    return this.#read();
+  }
+
+  /**
+   * Takes the head of a request where all of it has come; else null. Throws HttpSyntaxError, at the first byte that
+   * nothing can make good.
+   */
+  takeHead(): RequestHead | null {
+    // Empty lines before a request are passed over (RFC 9112, section 2.2).
+    while (
+      this.#end - this.#start >= 2 && this.#buffer[this.#start] === 13 &&
+      this.#buffer[this.#start + 1] === 10
+    ) {
+      this.#start += 2;
+      this.#searched = 0;
+    }
+    const from = this.#start + this.#searched;
+    const end = headEnd(this.#buffer, this.#start, this.#end, from);
+    if (end < 0) {
+      rejectTls(this.#buffer, this.#start, this.#end);
+      checkUnfinished(this.#buffer, this.#start, this.#end, from);
+      this.#searched = this.#end - this.#start;
+      return null;
+    }
+    checkHeadSize(this.#buffer, this.#start, end);
+    const head = parseRequestHead(this.#buffer, this.#start, end);
+    this.#start = end;
+    this.#searched = 0;
+    return head;
+  }
+
+  /** Takes a body of `length` bytes where all of it has come, as a copy; else null. */
+  bodyHere(length: number): Uint8Array | null {
+    if (this.#end - this.#start < length) return null;
+    const body = this.owner.slab.copy(this.#buffer.subarray(this.#start, this.#start + length));
+    this.#start += length;
+    return body;
+  }
+
+  /** Sets `bodyDeadline` for a body that is asked for now, and read next. */
+  awaitBody(): void {
+    this.#bodySince = this.owner.now;
+    this.#postpone(0);
+  }
+
+  /**
+   * Takes a body, moving `bodyDeadline` as it comes; null where its client has cut it short. Throws RequestError for
+   * one in chunks beyond `limit` bytes, HttpSyntaxError for chunks that are none.
+   */
+  readBody(framing: Framing, limit: number): Promise<Uint8Array | null> {
+    return framing.kind === "chunked"
+      ? this.#readChunked(limit)
+      : this.#readLength((framing as { length: number }).length);
+  }
+
+  /** Straight into memory of its own. */
+  async #readLength(length: number): Promise<Uint8Array | null> {
+    let body = this.owner.slab.take(Math.min(length, FIRST_BODY_BYTES));
+    let at = 0;
+    while (at < length) {
+      if (at === body.length) {
+        // Once an eighth has come, the rest is believed: copying tens of megabytes keeps others waiting.
+        const larger = new Uint8Array(body.length * 8 >= length ? length : body.length * 2);
+        larger.set(body);
+        body = larger;
+      }
+      const here = Math.min(this.#end - this.#start, body.length - at);
+      if (here > 0) {
+        body.set(this.#buffer.subarray(this.#start, this.#start + here), at);
+        this.#start += here;
+        at += here;
+        this.#postpone(at);
+        continue;
+      }
+      if (this.#reading !== null) {
+        // Begun while the request before was handled: the next bytes are its.
+        await this.#reading;
+        if (this.#hasEnded) return null;
+        continue;
+      }
+      const count = await this.conn.read(body.subarray(at)).catch(nullOnSocketError);
+      if (count === null) {
+        this.#hasEnded = true;
+        return null;
+      }
+      at += count;
+      this.#postpone(at);
+    }
+    return body;
+  }
+
+  async #readChunked(limit: number): Promise<Uint8Array | null> {
+    const body = new ChunkedBody(limit);
+    for (;;) {
+      if (this.#start < this.#end) {
+        this.#start = body.take(this.#buffer, this.#start, this.#end);
+        if (body.isWhole) return await body.joined();
+        // Behind good data stands a fault, which the next call tells.
+        if (this.#start < this.#end) continue;
+      }
+      await this.more();
+      if (this.#hasEnded) return null;
+      this.#postpone(body.size);
+    }
+  }
+
+  /** Sets the deadline of a body of which `received` bytes have come. */
+  #postpone(received: number): void {
+    const { bodyTimeoutS } = this.owner.options;
+    const slowest = this.#bodySince + TICK_MS +
+      (bodyTimeoutS + received / MIN_BODY_BYTES_PER_S) * 1000;
+    this.#bodyDeadline = Math.min(after(this.owner, bodyTimeoutS), slowest);
+  }
+
+  readonly #arrived = (count: number | null): void => {
+    this.#reading = null;
+    if (count === null) this.#hasEnded = true;
+    else this.#end += count;
+  };
+
+  readonly #broken = (error: unknown): void => {
+    this.#reading = null;
+    this.#hasEnded = true;
+    if (!isSocketError(error)) this.owner.options.onError(error);
+  };
+
+  /** One read into the buffer. Never rejects: a broken connection is its end. */
+  #read(): Promise<void> {
+    this.#makeRoom();
+    const room = this.#end === 0 ? this.#buffer : this.#buffer.subarray(this.#end);
+    const reading = this.conn.read(room).then(this.#arrived, this.#broken);
+    this.#reading = reading;
+    return reading;
+  }
+
+  #makeRoom(): void {
+    if (this.#start === this.#end) {
+      this.#start = this.#end = 0;
+      return;
+    }
+    if (this.#end < this.#buffer.length) return;
+    if (this.#start > 0) {
+      this.#buffer.copyWithin(0, this.#start, this.#end);
+      this.#end -= this.#start;
+      this.#start = 0;
+      return;
+    }
+    const larger = new Uint8Array(this.#buffer.length * 2);
+    larger.set(this.#buffer);
+    this.#buffer = larger;
+  }
+}
+
+/** A client that speaks TLS is told so: it would wait for an answer to its handshake. */
+function rejectTls(bytes: Uint8Array, start: number, end: number): void {
+  if (end - start >= 2 && bytes[start] === 22 && bytes[start + 1] === 3) {
+    throw new HttpSyntaxError("this is TLS, but the gateway speaks plain HTTP here");
+  }
+}
