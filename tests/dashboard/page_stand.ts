@@ -75,6 +75,18 @@ export function seen(
   );
 }
 
+/** What stands in the one element that `selector` finds. */
+export function text(page: Page, selector: string): Promise<string> {
+  return page.locator(selector).innerText();
+}
+
+/** Gives the token where the page offers to take it. */
+export async function signIn(page: Page): Promise<void> {
+  await page.getByRole("button", { name: "Sign in", exact: true }).first().click();
+  await page.locator("#token").fill(TOKEN);
+  await page.keyboard.press("Enter");
+}
+
 /** How people see a page. */
 export const LOOKS = [
   { colorScheme: "light", width: 1280 },
