@@ -6,28 +6,21 @@ import type { Config } from "../config/config.ts";
 import type { ClientReply } from "../http/client.ts";
 import { header, type HeaderList } from "../http/message.ts";
 import { errorBodyAt } from "../api/dialects.ts";
-import { streamOptionsIn, wantsUsage } from "../api/stream_options.ts";
 import type { Json } from "../json/json.ts";
 import { isEventStream } from "../sse/detect.ts";
 import type { EventStore } from "../sse/event_store.ts";
 import type { SseObserver } from "../sse/observer.ts";
 import { CLOSELY, dataOf, eventEnd, inspect, PLAIN, USAGE } from "../sse/scan.ts";
 import { type Usage, usageIn, usageOf, usageOfBody } from "../sse/usage.ts";
-import { joined } from "../http/joined.ts";
 import { sizeOf, tokensOf } from "../pool/prefix/prompt_size.ts";
-import { AnswerFilter } from "../policy/answer/filter.ts";
-import type { AnswerRules } from "../policy/answer/rules.ts";
-import { AnswerGate } from "../policy/guard/answer_gate.ts";
-import { filteredBody } from "../policy/answer/whole.ts";
-import { PolicyTrail } from "../policy/trail.ts";
 import type { Delivered } from "./account.ts";
 import { Deadline, type DeadlineClock } from "./deadline.ts";
 import { responseHeaders } from "./header_rules.ts";
+import { Passage } from "./passage.ts";
 import type { ForwardRequest } from "./request.ts";
 import { streamErrorEvent } from "./stream_error.ts";
 import type { ResponseHead } from "./transport.ts";
 
-const NOTHING = new Uint8Array(0);
 const COMMENT = new TextEncoder().encode(": keepalive\n\n");
 
 export class ClientStream implements Delivered {
@@ -60,12 +53,8 @@ export class ClientStream implements Delivered {
 
   /** Policies have ended the answer: nothing more is asked for. */
   isCut = false;
-  /** What policies let through of the stream; null where none looks at it. */
-  readonly #filter: AnswerFilter | null;
-  /** Guards that look at the answer before the client; null where none does. */
-  readonly #gate: AnswerGate | null;
-  /** What puts back what policies replaced in the prompt; records do without. */
-  readonly #restore: AnswerFilter | null;
+  /** What policies do to the answer; null where none looks at it. */
+  readonly #passage: Passage | null;
   /** Figures of an answer that policies end, where they are known otherwise than by events. */
   counted: (() => Usage | null) | null = null;
 
@@ -81,21 +70,11 @@ export class ClientStream implements Delivered {
     this.#silenceMs = config.keepaliveS * 1000;
     this.#begunAt = clock.now;
     this.#patienceMs = patienceMs(header(request.client.headers, "x-stainless-read-timeout"));
-    if (request.policed === null) this.#filter = this.#gate = this.#restore = null;
-    else {
-      const { maxBytes } = config.record;
-      const usage = () => this.#usageAtCut();
-      const { plan, restore } = request.policed;
-      this.#filter = answerFilter(plan.answer, request, {
-        maxBytes,
-        usage,
-        generated: () => this.store,
-      });
-      this.#gate = answerGate(request, maxBytes, usage);
-      const aside = new PolicyTrail(request.policed.trail);
-      const nowhere = { maxBytes: 0, usage, generated: () => null };
-      this.#restore = answerFilter(restore, request, nowhere, aside);
-    }
+    this.#passage = request.policed === null ? null : Passage.of(request, {
+      maxBytes: config.record.maxBytes,
+      usage: () => this.#usageAtCut(),
+      generated: () => this.store,
+    });
     // Only where the answer is known to be a stream of events: speech, for one, streams sound.
     if (!request.stream || request.api === null || config.keepaliveS === 0) return;
     this.#silence = new Deadline(() => this.#onSilence());
@@ -120,7 +99,7 @@ export class ClientStream implements Delivered {
 
   /** Every event of a stream that the client has, where policies have changed it. */
   get shown(): EventStore | null {
-    return this.store === null ? null : (this.#gate ?? this.#filter)?.shown ?? null;
+    return this.store === null ? null : this.#passage?.shown ?? null;
   }
 
   get generated(): Uint8Array | EventStore | null {
@@ -142,18 +121,14 @@ export class ClientStream implements Delivered {
     made: Uint8Array,
     parsed: Json | null,
   ): Promise<void> {
-    const filtered = this.#filteredBody(head, made);
-    const gate = head.status >= 400 ? null : this.#gate;
-    const passed = gate === null ? filtered : await gate.whole(filtered) ?? filtered;
-    if (gate?.isOver) this.isCut = true;
-    this.body = passed;
+    const passage = head.status >= 400 ? null : this.#passage;
+    const { shown, sent: body } = passage === null
+      ? { shown: made, sent: made }
+      : await passage.whole(made);
+    if (passage?.isOver) this.isCut = true;
+    this.body = shown;
     this.#made = made;
-    if (passed === made) this.parsed = parsed;
-    const { api, policed } = this.request;
-    const restore = head.status < 400 ? policed?.restore ?? null : null;
-    const body = restore === null || api === null
-      ? passed
-      : filteredBody(restore, api, passed, new PolicyTrail()).body;
+    if (shown === made) this.parsed = parsed;
     // What is fetched was made, and counted, before: once more for each look would be too often.
     const isMade = this.request.api !== null && this.request.client.method === "POST";
     if (isMade) {
@@ -188,7 +163,7 @@ export class ClientStream implements Delivered {
     this.#reader = reader;
     this.store = reader.store;
     this.streamed = true;
-    if (this.#filter !== null) this.#noteChecks();
+    this.#passage?.begin();
     if (this.#comment !== null) await this.#comment;
     this.firstByteAt = performance.now();
     if (this.reply.begun) return;
@@ -230,33 +205,23 @@ export class ClientStream implements Delivered {
    * promise more than the reply's own, since each chunk of each stream passes here.
    */
   write(bytes: Uint8Array): Promise<void> | null {
-    if (this.#gate !== null) return this.#writeGated(this.#gate, bytes);
-    if (this.#filter === null && this.#restore === null) return this.#write(bytes);
-    return this.#writeFiltered(bytes);
+    if (this.#passage === null) return this.#write(bytes);
+    const passed = this.#passage.take(bytes);
+    return passed instanceof Uint8Array ? this.#writePassed(passed) : this.#writeGuarded(passed);
   }
 
-  /** What policies let through; the rest of it waits. */
-  #writeFiltered(bytes: Uint8Array): Promise<void> | null {
-    const filter = this.#filter;
-    const passed = filter === null ? bytes : filter.take(bytes);
-    if (filter !== null && filter.isOver && !this.isCut) {
+  /** What policies let through. */
+  #writePassed(bytes: Uint8Array): Promise<void> | null {
+    if (this.#passage!.isOver && !this.isCut) {
       this.isCut = true;
       this.#usage ??= this.#usageAtCut();
     }
-    const shown = this.#restore === null ? passed : this.#restore.take(passed);
-    return shown.length === 0 ? null : this.#write(shown);
+    return bytes.length === 0 ? null : this.#write(bytes);
   }
 
-  /** What guards have seen. While they are asked nothing more is read of the instance. */
-  async #writeGated(gate: AnswerGate, bytes: Uint8Array): Promise<void> {
-    const filtered = this.#filter === null ? bytes : this.#filter.take(bytes);
-    const passed = await gate.take(filtered);
-    if ((gate.isOver || this.#filter?.isOver === true) && !this.isCut) {
-      this.isCut = true;
-      this.#usage ??= this.#usageAtCut();
-    }
-    const shown = this.#restore === null ? passed : this.#restore.take(passed);
-    if (shown.length > 0) await this.#write(shown);
+  /** While guards are asked nothing more is read of the instance. */
+  async #writeGuarded(passing: Promise<Uint8Array>): Promise<void> {
+    await this.#writePassed(await passing);
   }
 
   #write(bytes: Uint8Array): Promise<void> | null {
@@ -320,32 +285,9 @@ export class ClientStream implements Delivered {
 
   /** What policies have held back, since nothing will come that could make it more. */
   async #release(): Promise<void> {
-    const isPlain = this.#filter === null && this.#restore === null && this.#gate === null;
-    if (!this.streamed || isPlain) return;
-    const filtered = this.#filter === null ? NOTHING : this.#filter.flush();
-    const passed = this.#gate === null
-      ? filtered
-      : joined([await this.#gate.take(filtered), await this.#gate.flush()]);
-    const rest = this.#restore === null
-      ? passed
-      : joined([this.#restore.take(passed), this.#restore.flush()]);
+    if (!this.streamed || this.#passage === null) return;
+    const rest = await this.#passage.flush();
     if (rest.length > 0) await this.reply.write(rest);
-  }
-
-  #filteredBody({ status }: ResponseHead, body: Uint8Array): Uint8Array {
-    const { policed, api } = this.request;
-    const rules = policed?.plan.answer ?? null;
-    if (policed === null || rules === null || api === null || status >= 400) return body;
-    this.#noteChecks();
-    const filtered = filteredBody(rules, api, body, policed.trail);
-    this.isCut = filtered.isOver;
-    return filtered.body;
-  }
-
-  /** Policies on texts of answers look at them together: no time is one policy's alone. */
-  #noteChecks(): void {
-    const { plan, trail } = this.request.policed!;
-    for (const name of plan.answer!.names) trail.checked(name, "answer", null);
   }
 
   /** An instance that is left in the middle of an answer tells no figures. */
@@ -399,36 +341,6 @@ export class ClientStream implements Delivered {
     const comment = this.reply.write(COMMENT)?.then(written, written) ?? null;
     this.#comment = comment;
   }
-}
-
-/** null where no policy looks at the stream. */
-function answerFilter(
-  rules: AnswerRules | null,
-  { policed, api, choices, streamOptions, body }: ForwardRequest,
-  { maxBytes, usage, generated }: {
-    maxBytes: number;
-    usage: () => Usage | null;
-    generated: () => EventStore | null;
-  },
-  trail = policed?.trail,
-): AnswerFilter | null {
-  if (trail === undefined || rules === null || api === null) return null;
-  const options = streamOptions.at(-1);
-  const tellsUsage = options !== undefined && wantsUsage(streamOptionsIn(body, options));
-  return new AnswerFilter(rules, { api, choices, tellsUsage, usage }, trail, maxBytes, generated);
-}
-
-/** null where no guard looks at the answer. */
-function answerGate(
-  { policed, api, choices, streamOptions, body }: ForwardRequest,
-  maxBytes: number,
-  usage: () => Usage | null,
-): AnswerGate | null {
-  const guards = policed?.plan.guards ?? null;
-  if (policed === null || guards === null || api === null) return null;
-  const options = streamOptions.at(-1);
-  const tellsUsage = options !== undefined && wantsUsage(streamOptionsIn(body, options));
-  return new AnswerGate(guards, { api, choices, tellsUsage, usage }, policed.trail, maxBytes);
 }
 
 /** The fields of a stream of events that its server did not call one. */
