@@ -67,19 +67,24 @@ export interface ReadBody {
 export function withModel({ body, fields }: ReadBody, model: string): ReadBody {
   const { modelSpans, jsonBody, streamOptions, prompt } = fields;
   const bytes = encoder.encode(jsonBody ? JSON.stringify(model) : model);
-  const placeOf = (place: number) =>
-    modelSpans.reduce(
-      (sum, { start, end }) => end <= place ? sum + bytes.length - (end - start) : sum,
-      place,
-    );
-  const moved = ({ start, end }: Pick<Span, "start" | "end">) =>
-    new Span(placeOf(start), placeOf(end));
+  /** Where `place` is then; `names` are those before it. */
+  const placeOf = (place: number, names: readonly Span[]) =>
+    names.reduce((sum, { start, end }) => sum + bytes.length - (end - start), place);
+  const moved = ({ start, end }: Pick<Span, "start" | "end">) => {
+    const before = (place: number) => modelSpans.filter((name) => name.end <= place);
+    return new Span(placeOf(start, before(start)), placeOf(end, before(end)));
+  };
+  // One without a letter begins where it ends.
+  const movedName = ({ start }: Span, index: number) => {
+    const from = placeOf(start, modelSpans.slice(0, index));
+    return new Span(from, from + bytes.length);
+  };
   return {
     body: joined(bodyWith(body, modelSpans.map((span) => ({ span, bytes })))),
     fields: {
       ...fields,
       model,
-      modelSpans: modelSpans.map(moved),
+      modelSpans: modelSpans.map(movedName),
       streamOptions: streamOptions.map(moved),
       prompt: { ...prompt, parts: prompt.parts.map(moved) },
     },

@@ -28,6 +28,7 @@ for (const name of ["m", "a-longer-name", 'quo"ted é']) {
       ['{"model":"old","instructions":"be brief","input":"hi","store":false}', "responses"],
       ['{"model":"old","system":"s","messages":[],"max_tokens":7}', "messages"],
       [FORM, null, BOUNDARY],
+      [FORM.replace("old", ""), null, BOUNDARY],
     ];
     for (const [text, api, type] of bodies) {
       const before = await read(new TextEncoder().encode(text), api, type);
