@@ -6,7 +6,6 @@ import type { Config } from "../config/config.ts";
 import type { Slab } from "../http/memory.ts";
 import type { TryOutcome } from "../observe/tally.ts";
 import type { AttemptTrace } from "../observe/trace.ts";
-import type { HeaderList } from "../http/message.ts";
 import type { Receipt } from "../pool/balancing/receipt.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { Lease } from "../pool/lease.ts";
@@ -20,7 +19,7 @@ import type { AttemptLog } from "./account.ts";
 import type { Ask } from "./ask.ts";
 import { BeginningReader } from "./attempt/beginning.ts";
 import { AnswerBody, DONE_MS } from "./attempt/body.ts";
-import { askingForLoad, loadIn, wantsLoad, withoutLoad } from "./attempt/load_in_answer.ts";
+import { askingForLoad, asksForLoad, takeLoad } from "./attempt/load_in_answer.ts";
 import { TimeLimits } from "./attempt/limits.ts";
 import type { Proof } from "./attempt/proof.ts";
 import { answerTo, questionTo } from "./attempt/put_question.ts";
@@ -65,6 +64,11 @@ export interface AttemptParts {
   transportFor(instance: Instance): Transport;
 }
 
+/** Who could be asked in an instance's place. */
+export interface Alternatives {
+  hasOther(instance: Instance): boolean;
+}
+
 export class Attempt {
   readonly instance: Instance;
   #call: UpstreamCall | null = null;
@@ -88,6 +92,8 @@ export class Attempt {
   #isMute = false;
   /** It went out on two connections, one after the other. */
   #wentTwice = false;
+  /** The instance is asked for its load, which is nobody's business but the gateway's. */
+  #asksForLoad = false;
   #notGone: (() => void) | null = null;
   /** The gateway's own key, which the instance's words shall not tell. */
   readonly #secret: Secret;
@@ -101,8 +107,7 @@ export class Attempt {
     private readonly number: number,
     private readonly config: Config,
     private readonly parts: AttemptParts,
-    /** Whether another instance could answer. */
-    private readonly hasOther: () => boolean,
+    private readonly route: Alternatives,
   ) {
     this.instance = lease.instance;
     this.#secret = new Secret(lease.instance.config.apiKey);
@@ -135,7 +140,8 @@ export class Attempt {
       const plain = decoded(this.#call!, await this.#call!.head, this.request.client.method);
       this.#call = plain.call;
       const { status, headers } = facingClients(plain.head, this.instance.config);
-      const head = { status, headers: this.#secret.headers(this.#withoutLoad(headers)) };
+      const told = this.#asksForLoad ? takeLoad(headers, this.lease) : headers;
+      const head = { status, headers: this.#secret.headers(told) };
       this.#status = status;
       const { request, ask, instance, config } = this;
       const proof = await new BeginningReader({
@@ -153,20 +159,6 @@ export class Attempt {
       if (client.gone) return { kind: "gone" };
       return { kind: "failed", failure: this.explain(error) };
     }
-  }
-
-  /** Takes the report of the instance's load out, where it was the gateway that asked for it. */
-  #withoutLoad(headers: HeaderList): HeaderList {
-    if (!this.#asksForLoad) return headers;
-    const load = loadIn(headers);
-    if (load !== null) this.lease.saidLoad(load.waiting, load.kvUsage);
-    return withoutLoad(headers);
-  }
-
-  get #asksForLoad(): boolean {
-    if (this.config.scrape?.withAnswers !== true) return false;
-    const { api, stream, client } = this.request;
-    return api !== null && !stream && client.method === "POST" && !wantsLoad(client.headers);
   }
 
   /** Ends it, so that the request goes on elsewhere; false where nothing runs that could be ended. */
@@ -366,6 +358,7 @@ export class Attempt {
     const { rank } = this.lease;
     const given = requestHeaders(request.client.headers, instance.apiKey, this.#id);
     const fields = rank === null ? given : forRank(given, rank.index);
+    this.#asksForLoad = asksForLoad(this.config, request);
     const headers = this.#asksForLoad ? askingForLoad(fields) : fields;
     const trace = this.#trace = request.trace?.attempt(request.model, instance) ?? null;
     const upstream = {
@@ -398,7 +391,8 @@ export class Attempt {
    * looks around again instead, and one whose health check fails is not there.
    */
   get #isWorthConnecting(): boolean {
-    return this.ask.way === null && this.instance.condition !== "down" && !this.hasOther();
+    return this.ask.way === null && this.instance.condition !== "down" &&
+      !this.route.hasOther(this.instance);
   }
 
   /** The id under which the instance sees the attempt. */

@@ -284,8 +284,7 @@ export class Delivery implements Movable {
 
   #newAttempt(lease: Lease, ask: Ask, number: number): Attempt {
     const { request, config, parts, route } = this;
-    const hasOther = () => route.hasOther(lease.instance);
-    const attempt = new Attempt(request, ask, lease, number, config, parts, hasOther);
+    const attempt = new Attempt(request, ask, lease, number, config, parts, route);
     // A second one beside it goes on when the first leaves.
     this.#attemptNow ??= attempt;
     return attempt;

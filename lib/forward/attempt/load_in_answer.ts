@@ -2,21 +2,28 @@
 // how many requests wait there, and how full its KV cache is. Nobody but the gateway wants to know.
 
 import { header, type HeaderList } from "../../http/message.ts";
+import type { Config } from "../../config/config.ts";
 import { isObject } from "../../json/json.ts";
+import type { Lease } from "../../pool/lease.ts";
+import type { ForwardRequest } from "../request.ts";
 
 const FORMAT = "endpoint-load-metrics-format";
 const REPORT = "endpoint-load-metrics";
 const MAX_CHARS = 4096;
 
 /** null where the instance does not say. */
-export interface LoadInAnswer {
+interface LoadInAnswer {
   readonly waiting: number | null;
   readonly kvUsage: number | null;
 }
 
-/** Whether the client wants the report for itself; then it is left to it. */
-export function wantsLoad(client: HeaderList): boolean {
-  return header(client, FORMAT) !== undefined;
+/** Whether the gateway asks for the report; a client that asks for itself has it left to it. */
+export function asksForLoad(
+  { scrape }: Pick<Config, "scrape">,
+  { api, stream, client }: ForwardRequest,
+): boolean {
+  return scrape?.withAnswers === true && api !== null && !stream && client.method === "POST" &&
+    header(client.headers, FORMAT) === undefined;
 }
 
 /** The fields with the question. */
@@ -24,8 +31,15 @@ export function askingForLoad(headers: HeaderList): HeaderList {
   return [...headers, [FORMAT, "json"]];
 }
 
+/** The fields without the report, which the owner of `lease` is told. */
+export function takeLoad(headers: HeaderList, lease: Lease): HeaderList {
+  const load = loadIn(headers);
+  if (load !== null) lease.saidLoad(load.waiting, load.kvUsage);
+  return headers.filter(([name]) => name !== REPORT);
+}
+
 /** The report in an answer's head; null where there is none that can be read. */
-export function loadIn(headers: HeaderList): LoadInAnswer | null {
+function loadIn(headers: HeaderList): LoadInAnswer | null {
   const report = header(headers, REPORT);
   if (report === undefined || report.length > MAX_CHARS || !/^json\s/i.test(report)) return null;
   let value: unknown;
@@ -42,11 +56,6 @@ export function loadIn(headers: HeaderList): LoadInAnswer | null {
     amount(named.kv_cache_usage_perc),
   ];
   return waiting === null && kvUsage === null ? null : { waiting, kvUsage };
-}
-
-/** The fields without the report. */
-export function withoutLoad(headers: HeaderList): HeaderList {
-  return headers.filter(([name]) => name !== REPORT);
 }
 
 function amount(value: unknown): number | null {
