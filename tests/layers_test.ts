@@ -39,7 +39,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   discover: ["config"],
   peers: ["redis", "pool", "config", "http", "json"],
   redis: ["config"],
-  config: ["http"],
+  config: ["http", "json"],
   http: [],
   json: [],
   files: [],

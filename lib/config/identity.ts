@@ -1,5 +1,6 @@
 // What instances are known by: their identity over reloads, and names that are theirs alone.
 
+import { inOnePiece } from "../json/one_piece.ts";
 import type { InstanceConfig } from "./config.ts";
 
 /** Stands for all models that an instance lists. */
@@ -26,5 +27,5 @@ export function instanceId(
 export function unique(name: string, taken: Map<string, number>): string {
   const count = (taken.get(name) ?? 0) + 1;
   taken.set(name, count);
-  return count === 1 ? name : unique(`${name}#${count}`, taken);
+  return count === 1 ? inOnePiece(name) : unique(`${name}#${count}`, taken);
 }

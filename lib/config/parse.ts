@@ -2,6 +2,7 @@
 // comments, trailing commas, bare keys, single quotes. What the values mean is left to schema.ts.
 
 import { parse as parseJson5 } from "@humanwhocodes/momoa";
+import { inOnePiece } from "../json/one_piece.ts";
 import { explainSyntaxError, type Position } from "./syntax_error.ts";
 
 /** Something wrong in a config file. Line and column count from 1. */
@@ -144,6 +145,8 @@ function read(node: Node, path: Path, problems: Problem[], file: string): unknow
       }
       return { ...object };
     }
+    case "String":
+      return inOnePiece(node.value as string);
     case "Array":
       return (node.elements ?? []).map((element, index) =>
         read(element.value as Node, [...path, index], problems, file)

@@ -4,6 +4,7 @@
 import { emptyList } from "../http/memory.ts";
 import type { RequestOutcome } from "../observe/report.ts";
 import type { TryOutcome } from "../observe/tally.ts";
+import { joinedInOnePiece } from "../json/one_piece.ts";
 import type { Receipt } from "../pool/balancing/receipt.ts";
 import type { Json } from "../json/json.ts";
 import type { EventStore } from "../sse/event_store.ts";
@@ -93,7 +94,7 @@ export class Account {
 
   /** `instance` gives the answer, for this reason; null where there was no choice to tell of. */
   routed(receipt: Receipt | null): void {
-    this.route = receipt === null ? "" : receipt.short(this.attempts.length + 1);
+    this.route = receipt === null ? "" : joinedInOnePiece(receipt.short(this.attempts.length + 1));
   }
 
   /** `instance` gives the answer from here on. */

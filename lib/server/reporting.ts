@@ -9,8 +9,11 @@ import { NOTHING_SPENT, type Visit } from "../caller/visit.ts";
 import type { Report, ReportedAttempt, ReportedCaller } from "../observe/report.ts";
 import type { PolicyTrail } from "../policy/trail.ts";
 import { NOT_ESTIMATED, spentOf } from "./caller_terms.ts";
+import { FewTexts } from "../json/one_piece.ts";
 import { routeLabel } from "./routes.ts";
 
+const addresses = new FewTexts();
+const userAgents = new FewTexts();
 const NO_HITS: Report["policies"] = [];
 const NOTHING_CHARGED = { ...NOTHING_SPENT, cost: 0 };
 
@@ -40,15 +43,17 @@ export function reportOf(
   const { client, at } = arrival;
   const { firstByteAt, usage } = account;
   const path = withoutKeys(pathOf(client.target));
+  const route = routeLabel(path);
+  const userAgent = header(client.headers, "user-agent");
   return {
     id: arrival.id,
     method: client.method,
-    path,
-    route: routeLabel(path),
+    path: route === path ? route : path,
+    route,
     api: request === null ? null : request.api,
     model: request !== null ? request.model : visit !== null ? visit.model : "",
-    client: client.remoteAddress,
-    userAgent: header(client.headers, "user-agent"),
+    client: addresses.inOnePiece(client.remoteAddress),
+    userAgent: userAgent === undefined ? undefined : userAgents.inOnePiece(userAgent),
     stream: request === null ? false : request.stream,
     streamed: account.streamed,
     outcome: account.outcome,

@@ -2,6 +2,7 @@
 
 import { withoutKeys } from "../caller/key.ts";
 import { header, type HeaderList } from "../http/message.ts";
+import { inOnePiece, joinedInOnePiece } from "../json/one_piece.ts";
 
 /** Makes ids that no other process or worker makes: a random start and a counter. */
 export function requestIds(): (headers: HeaderList) => string {
@@ -11,7 +12,7 @@ export function requestIds(): (headers: HeaderList) => string {
     const given = header(headers, "x-request-id");
     const isSane = given !== undefined && /^[\w.:\-]{1,128}$/.test(given);
     // It is written down wherever the request is told of: a key is no name.
-    if (isSane && withoutKeys(given) === given) return given;
-    return `${start}${(++count).toString(36).padStart(6, "0")}`;
+    if (isSane && withoutKeys(given) === given) return inOnePiece(given);
+    return joinedInOnePiece(`${start}${(++count).toString(36).padStart(6, "0")}`);
   };
 }

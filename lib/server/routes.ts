@@ -3,6 +3,7 @@
 import { type Api, apiAt } from "../api/dialects.ts";
 import { DECISIONS, EXPLAIN, PEERS } from "../http/admin.ts";
 import { INFERENCE, QUESTIONS, ROOT_PATHS } from "../api/paths.ts";
+import { inOnePiece } from "../json/one_piece.ts";
 
 export type PathRoute =
   | { kind: "health" }
@@ -25,11 +26,14 @@ const MODELS = "/v1/models/";
 const ADMIN_PATHS = new Set(["/metrics", "/dashboard", EXPLAIN, DECISIONS, PEERS]);
 
 /** Paths that a metric may name. */
-const KNOWN_PATHS = new Set([...INFERENCE, ...QUESTIONS, "/v1/models", "/health"]);
+const KNOWN_PATHS: ReadonlyMap<string, string> = new Map(
+  [...INFERENCE, ...QUESTIONS, "/v1/models", "/health"].map((path) => [path, inOnePiece(path)]),
+);
 
 /** A path as one of few names: itself where it is a known one, else "other". */
 export function routeLabel(path: string): string {
-  if (KNOWN_PATHS.has(path)) return path;
+  const known = KNOWN_PATHS.get(path);
+  if (known !== undefined) return known;
   return path.startsWith("/v1/responses/") ? "/v1/responses/{id}" : "other";
 }
 
