@@ -107,7 +107,7 @@ if (does("parity") || does("cuts") || does("leaving") || does("signals")) {
     await using gateway = await gatewayFor(servers.map(({ port }) => port));
     if (does("parity")) {
       say("comparing every endpoint");
-      await parity(gateway, servers[0], report);
+      await parity(gateway, servers, report);
     }
     if (does("leaving")) {
       say("leaving");
