@@ -6,10 +6,9 @@ import type { Engine } from "./engine.ts";
 import { type ApiError, invalidBody } from "./errors.ts";
 import { EventStream } from "./event_stream.ts";
 import { type Exchange, type Json, sendJson } from "./exchange.ts";
+import { chatBody } from "./messages_chat.ts";
 import type { Said } from "./said.ts";
 import type { Step } from "./step.ts";
-import type { ChatMessage } from "./template.ts";
-import { contentText } from "./template.ts";
 
 /** Answers with the number of tokens of the prompt. */
 export function countTokens(exchange: Exchange, engine: Engine, body: Json): void {
@@ -201,53 +200,4 @@ function stopReason(said: Said): string | null {
 
 function stopSequence(said: Said): string | null {
   return typeof said.stopReason === "string" ? said.stopReason : null;
-}
-
-/** The chat request that says the same. Throws ApiError 400. */
-function chatBody(body: Json): Json {
-  if (!Array.isArray(body.messages)) {
-    throw invalidBody("missing", "messages", "Field required");
-  }
-  const messages: ChatMessage[] = [];
-  if (body.system) messages.push({ role: "system", content: contentText(body.system) });
-  for (const message of body.messages) messages.push(...chatMessages(message));
-  const choice = body.tool_choice as { type?: string; name?: string } | undefined;
-  return {
-    messages,
-    tools: body.tools,
-    tool_choice: choice === undefined
-      ? undefined
-      : choice.type === "any"
-      ? "required"
-      : choice.type === "tool"
-      ? { type: "function", function: { name: choice.name } }
-      : choice.type,
-    max_tokens: body.max_tokens,
-    temperature: body.temperature,
-    top_p: body.top_p,
-    stop: body.stop_sequences,
-    chat_template_kwargs: body.chat_template_kwargs ??
-      ((body.thinking as Json | undefined)?.type === "disabled"
-        ? { enable_thinking: false }
-        : undefined),
-  };
-}
-
-function chatMessages(message: { role: string; content: unknown }): ChatMessage[] {
-  if (!Array.isArray(message.content)) return [message];
-  const blocks = message.content as Json[];
-  const results = blocks.filter((block) => block.type === "tool_result")
-    .map((block) => ({ role: "tool", content: contentText(block.content) }));
-  const uses = blocks.filter((block) => block.type === "tool_use");
-  const rest = blocks.filter((block) => block.type !== "tool_result" && block.type !== "tool_use");
-  const more: ChatMessage[] = rest.length > 0 || uses.length > 0
-    ? [{
-      role: message.role,
-      content: contentText(rest),
-      tool_calls: uses.map((use) => ({
-        function: { name: String(use.name), arguments: use.input },
-      })),
-    }]
-    : [];
-  return [...results, ...more];
 }

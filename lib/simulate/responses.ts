@@ -178,7 +178,9 @@ function chatBody(body: Json, messages: ChatMessage[]): Json {
     messages: typeof instructions === "string"
       ? [{ role: "system", content: instructions }, ...messages]
       : messages,
-    tools: Array.isArray(body.tools) && body.tools.length > 0 ? body.tools : undefined,
+    tools: Array.isArray(body.tools) && body.tools.length > 0
+      ? body.tools.map(chatTool)
+      : undefined,
     tool_choice: typeof choice === "object"
       ? { type: "function", function: { name: choice.name } }
       : choice,
@@ -186,6 +188,11 @@ function chatBody(body: Json, messages: ChatMessage[]): Json {
     temperature: body.temperature,
     top_p: body.top_p,
   };
+}
+
+/** Only functions have the form that chat has. */
+function chatTool({ type, ...rest }: Json): Json {
+  return type === "function" ? { type, function: rest } : { type, ...rest };
 }
 
 /** The input as chat messages. Throws ApiError 400. */
@@ -196,17 +203,21 @@ function readInput(body: Json): ChatMessage[] {
   if (!Array.isArray(input)) {
     throw invalidBody("list_type", "input", "Input should be a valid list");
   }
-  return input.flatMap((item: Json): ChatMessage[] => {
+  const messages: ChatMessage[] = [];
+  for (const item of input as Json[]) {
     if (item.type === "function_call_output") {
-      return [{ role: "tool", content: contentText(item.output) }];
+      messages.push({ role: "tool", content: contentText(item.output) });
+    } else if (item.type === "function_call") {
+      const call = { function: { name: String(item.name), arguments: item.arguments } };
+      const last = messages.at(-1);
+      // What the model says in one turn is one message.
+      if (last?.role === "assistant") last.tool_calls = [...last.tool_calls ?? [], call];
+      else messages.push({ role: "assistant", content: "", tool_calls: [call] });
+    } else if (item.type !== "reasoning" && typeof item.role === "string") {
+      messages.push({ role: item.role, content: contentText(item.content) });
     }
-    if (item.type === "function_call") {
-      const call = { name: String(item.name), arguments: item.arguments };
-      return [{ role: "assistant", content: "", tool_calls: [{ function: call }] }];
-    }
-    if (item.type === "reasoning" || typeof item.role !== "string") return [];
-    return [{ role: item.role, content: contentText(item.content) }];
-  });
+  }
+  return messages;
 }
 
 function ending(said: Said): Json {

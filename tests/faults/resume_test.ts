@@ -198,6 +198,29 @@ Deno.test("the Messages API is replayed", async () => {
   );
 });
 
+Deno.test("an agent's answer goes on: its system text in blocks, reminders between, tools", async () => {
+  const text = (text: string) => ({ type: "text", text });
+  const body = {
+    ...{ model: "demo", stream: true, max_tokens: 200 },
+    system: [text("x-anthropic-billing-header: cc=1"), text("Be kind."), text("\nBe brief.")],
+    tools: [{ name: "f", description: "d", input_schema: { type: "object", properties: {} } }],
+    messages: [
+      { role: "user", content: [text("<reminder>"), text("Tell me something long")] },
+      { role: "system", content: [text("# Environment")] },
+    ],
+  };
+  await using s = await stand();
+  const said = (answer: SseAnswer) => answer.json.map((event) => event.delta?.text ?? "").join("");
+  const whole = await direct(s, "/v1/messages", body);
+  for (const at of [8, 30]) {
+    for (const index of [0, 1]) await s.simulators.fail(index, `cut:${at}`, { count: 1 });
+    const answer = await readSse(await s.gateway.post("/v1/messages", body));
+    assert.equal(answer.error, null);
+    assert.equal(said(answer), said(whole));
+    for (const index of [0, 1]) await s.simulators.reset(index);
+  }
+});
+
 Deno.test("several choices are replayed, each from where the client has it", async () => {
   for (const path of ["/v1/chat/completions", "/v1/completions"]) {
     await using s = await stand();

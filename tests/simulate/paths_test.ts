@@ -114,6 +114,58 @@ Deno.test("a message uses tools and stops at stop sequences", async () => {
   assert.deepEqual([stopped.stop_reason, stopped.stop_sequence], ["stop_sequence", " "]);
 });
 
+Deno.test("messages and responses are answered as the chat that vLLM makes of them", async () => {
+  await using it = await stand();
+  const fn = { name: "f", description: "d", parameters: { type: "object", properties: {} } };
+  const system = { role: "system", content: "Be kind.Be brief." };
+  const calls = ["a", "b"].map((id) => ({ id, function: { name: "f", arguments: "{}" } }));
+  const messages = [
+    ...[system, ...ask("Hello"), { role: "system", content: "Go on." }],
+    ...[{ role: "assistant", content: "I ask.", tool_calls: calls }],
+    ...calls.map(({ id }) => ({ role: "tool", tool_call_id: id, content: "7" })),
+  ];
+  const chat = { messages, tools: [{ type: "function", function: fn }], max_tokens: 40 };
+  const { choices } = await it.json("/v1/chat/completions", chat);
+  const text = (text: string) => ({ type: "text", text });
+  const message = await it.json("/v1/messages", {
+    max_tokens: 40,
+    tools: [{ name: "f", description: "d", input_schema: fn.parameters }],
+    system: [text("x-anthropic-billing-header: cc=1"), text("Be kind."), text("Be brief.")],
+    messages: [
+      ...[...ask("Hello"), { role: "system", content: [text("Go on.")] }],
+      {
+        role: "assistant",
+        content: [
+          text("I ask."),
+          ...calls.map(({ id }) => ({ type: "tool_use", id, name: "f", input: {} })),
+        ],
+      },
+      {
+        role: "user",
+        content: calls.map(({ id }) => ({ type: "tool_result", tool_use_id: id, content: "7" })),
+      },
+    ],
+  });
+  assert.equal(message.content[0].text, choices[0].message.content);
+  const response = await it.json("/v1/responses", {
+    max_output_tokens: 40,
+    tools: [{ type: "function", ...fn }],
+    instructions: system.content,
+    input: [
+      ...[...ask("Hello"), { role: "system", content: "Go on." }],
+      { role: "assistant", content: "I ask." },
+      ...calls.map(({ id }) => ({
+        type: "function_call",
+        call_id: id,
+        name: "f",
+        arguments: "{}",
+      })),
+      ...calls.map(({ id }) => ({ type: "function_call_output", call_id: id, output: "7" })),
+    ],
+  });
+  assert.equal(response.output[0].content[0].text, choices[0].message.content);
+});
+
 Deno.test("embeddings, scores, classes and pooling have a result for each input", async () => {
   await using it = await stand();
   const embedded = await it.json("/v1/embeddings", { input: ["a cat", "a cat"] });
