@@ -26,6 +26,8 @@ export interface Dialect {
   asked(body: Json, choice: number): Asked;
   /** The prompt of a request as `/tokenize` takes it; missing where it needs no template. */
   prompt?(body: Json): Prompt;
+  /** What vLLM makes of it where the template refuses that; missing where it then refuses the request. */
+  promptRefused?(prompt: Json): Prompt;
   /** Puts an answer together, from events or from a whole body. */
   assembler(): Assembler;
   /**

@@ -3,7 +3,7 @@
 import { isObject, type Json, textOf } from "../json/json.ts";
 import { MessagesAssembler } from "../sse/assemble/messages.ts";
 import { askedByMessages } from "./asked/messages.ts";
-import { promptOfMessages } from "./asked/prompt_messages.ts";
+import { promptOfMessages, systemFirst } from "./asked/prompt_messages.ts";
 import { usageOf } from "./chunks.ts";
 import type { Dialect, End, EndReason, StreamEvent, Text, Usage } from "./dialect.ts";
 import { partOf, type Path, placesIn, textAt } from "./text.ts";
@@ -20,6 +20,7 @@ export const messages: Dialect = {
   choicesOf: () => 1,
   asked: askedByMessages,
   prompt: promptOfMessages,
+  promptRefused: systemFirst,
   assembler: () => new MessagesAssembler(),
   texts: textsOf,
   holdsAnswer: ({ content }) => Array.isArray(content),

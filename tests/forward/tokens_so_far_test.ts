@@ -86,6 +86,33 @@ Deno.test("what stands for bytes that are no character is not counted as so many
   assert.equal(so?.count, 3);
 });
 
+Deno.test("where the template refuses system text between turns, all of it stands at the beginning", async () => {
+  const system = (content: string) => ({ role: "system", content });
+  const user = { role: "user", content: "hi" };
+  const request = { max_tokens: 9, system: "a", messages: [user, system("b"), user, system("c")] };
+  const words = { reasoning: "", content: "xy", calls: [] };
+  const asked: [string, Json][] = [];
+  const bytes = bytesAsTokens(asked);
+  const strict = (path: string, body: Json | null) => {
+    const told = bytes(path, body);
+    const late = (body?.messages as Json[] | undefined)?.slice(1)
+      .some(({ role }) => role === "system");
+    return late ? Promise.resolve(null) : told;
+  };
+  const so = await madeTokens("messages", request, words, [], strict);
+  assert.equal(so?.raw, "xy");
+  assert.equal(so?.prompt.length, "<prompt>".length);
+  assert.deepEqual(asked[1][1].messages, [system("abc"), user, user]);
+  const refused: [string, Json][] = [];
+  const never = (path: string, body: Json | null) => {
+    refused.push([path, body!]);
+    return Promise.resolve(null);
+  };
+  const plain = { ...request, messages: [user] };
+  assert.equal(await madeTokens("messages", plain, words, [], never), null);
+  assert.equal(refused.length, 1);
+});
+
 Deno.test("a conversation that lies with the instance is not made up", async () => {
   const asked: [string, Json][] = [];
   const request = { input: "hi", previous_response_id: "resp_1" };
@@ -94,28 +121,26 @@ Deno.test("a conversation that lies with the instance is not made up", async () 
   assert.equal(asked.length, 0);
 });
 
-Deno.test("words that have more tokens anew than they may be are told as the limit", async () => {
+/** Goes on with a message that the first instance counted `promptTokens` for; the limit is reached. */
+function messageAsk(promptTokens: number, more: Json = {}): TokensAsk {
   const event = (type: string, more: Json) =>
     new TextEncoder().encode(`event: ${type}\ndata: ${JSON.stringify({ type, ...more })}\n\n`);
   const opened = { id: "m1", type: "message", role: "assistant", content: [], model: "m" };
+  const usage = { input_tokens: promptTokens, output_tokens: 0 };
   const had = [
-    event("message_start", {
-      message: { ...opened, usage: { input_tokens: 8, output_tokens: 0 } },
-    }),
+    event("message_start", { message: { ...opened, usage } }),
     event("content_block_start", { index: 0, content_block: { type: "text", text: "" } }),
     ...["ab", "cde", "fg"].map((text) =>
       event("content_block_delta", { index: 0, delta: { type: "text_delta", text } })
     ),
   ];
   const message = { role: "assistant", content: "abcdefg" };
-  const known = { usage: null, id: "m1", model: "m", created: 1, malformed: 0, complete: false };
-  const ask = new TokensAsk("continue", {
+  const known = { usage, id: "m1", model: "m", created: 1, malformed: 0, complete: false };
+  return new TokensAsk("continue", {
     api: "messages",
     request: {
-      model: "m",
-      max_tokens: 5,
-      stream: true,
-      messages: [{ role: "user", content: "x" }],
+      ...{ model: "m", max_tokens: 5, stream: true, messages: [{ role: "user", content: "x" }] },
+      ...more,
     },
     sent: {
       answer: { ...known, choices: [{ index: 0, message, finishReason: null }] },
@@ -126,8 +151,18 @@ Deno.test("words that have more tokens anew than they may be are told as the lim
     marks: [],
     contextLength: null,
   });
-  const ended = await ask.prepare(bytesAsTokens());
+}
+
+Deno.test("words that have more tokens anew than they may be are told as the limit", async () => {
+  const ended = await messageAsk("<prompt>".length).prepare(bytesAsTokens());
   assert.ok(typeof ended === "object");
   assert.match(ended.end, /"stop_reason":"max_tokens"/);
   assert.match(ended.end, /"input_tokens":8,.*"output_tokens":5\b/);
+});
+
+Deno.test("a prompt of another length than the first instance told is not gone on from", async () => {
+  const more = { max_tokens: 50 };
+  assert.equal(await messageAsk(8, more).prepare(bytesAsTokens()), "ready");
+  assert.equal(await messageAsk(9, more).prepare(bytesAsTokens()), "closed");
+  assert.equal(await messageAsk(0, more).prepare(bytesAsTokens()), "ready");
 });

@@ -27,6 +27,16 @@ export function promptOfMessages(request: Json): Prompt {
   };
 }
 
+/** The prompt for a template that takes system text at the beginning only: all of it stands there. */
+export function systemFirst(prompt: Json): Prompt {
+  const messages = objectsIn(prompt.messages);
+  const isSystem = ({ role }: Json) => role === "system";
+  if (!messages.slice(1).some(isSystem)) return null;
+  const content = messages.filter(isSystem).map(({ content }) => textOf(content)).join("");
+  const rest = messages.filter((message) => !isSystem(message));
+  return { ...prompt, messages: [{ role: "system", content }, ...rest] };
+}
+
 function systemText(system: unknown): string {
   const texts = typeof system === "string"
     ? [system]

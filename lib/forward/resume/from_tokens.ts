@@ -57,7 +57,7 @@ export class TokensAsk implements Ask {
     const words = wordsOf(sent.answer);
     const so = this.way === "exact"
       ? await knownTokens(sent.ids!, ask)
-      : await madeTokens(api, request, words, marks, ask);
+      : this.#ofTheSamePrompt(await madeTokens(api, request, words, marks, ask));
     this.#given = this.#tokensOf(so);
     const tools = Array.isArray(request.tools) && request.tools.length > 0 &&
       request.tool_choice !== "none";
@@ -119,6 +119,13 @@ export class TokensAsk implements Ask {
 
   stages(): readonly Stage[] {
     return [this.#speech!];
+  }
+
+  /** Tokens of another prompt than the first instance had, as it told its length, are none to go on from. */
+  #ofTheSamePrompt(so: TokensSoFar | null): TokensSoFar | null {
+    const { api, sent } = this.broken;
+    const told = dialectOf(api).usageIn({ usage: sent.answer.usage })?.promptTokens ?? 0;
+    return told === 0 || told === so?.prompt.length ? so : null;
   }
 
   /**

@@ -53,9 +53,7 @@ export async function madeTokens(
   marks: readonly (readonly [string, string])[],
   ask: Question,
 ): Promise<TokensSoFar | null> {
-  const conversation = dialectOf(api).prompt?.(request) ?? null;
-  if (conversation === null) return null;
-  const prompt = idsIn(await ask("/tokenize", conversation));
+  const prompt = await promptOf(api, request, ask);
   if (prompt === null || prompt.length === 0) return null;
   const told = await ask("/detokenize", { tokens: prompt.slice(-16) });
   const raw = rawOf(words, textOf(told?.prompt).trimEnd(), [...marks, ...USUAL_MARKS]);
@@ -67,6 +65,15 @@ export async function madeTokens(
     ? answer
     : idsIn(await ask("/tokenize", { prompt: plain, add_special_tokens: false }));
   return { prompt, answer, raw, count: (counted ?? answer).length, parts: [] };
+}
+
+async function promptOf(api: Api, request: Json, ask: Question): Promise<number[] | null> {
+  const dialect = dialectOf(api);
+  const usual = dialect.prompt?.(request) ?? null;
+  if (usual === null) return null;
+  const ids = idsIn(await ask("/tokenize", usual));
+  const other = ids === null ? dialect.promptRefused?.(usual) ?? null : null;
+  return other === null ? ids : idsIn(await ask("/tokenize", other));
 }
 
 /** The words as the model wrote them, behind a prompt that ends in `before`. */
