@@ -37,7 +37,13 @@ export const APIS: readonly Api[] = [
   {
     name: "messages",
     path: "/v1/messages",
-    body: (text, limit) => ({ messages: ask(text), max_tokens: limit }),
+    // As Claude Code asks: system text in blocks, one of which vLLM leaves out, and between turns.
+    body: (text, limit) => ({
+      system: ["x-anthropic-billing-header: cc=1", "Be kind.", "\nBe brief."]
+        .map((text) => ({ type: "text", text })),
+      messages: [...ask(text), { role: "system", content: "It is late." }],
+      max_tokens: limit,
+    }),
   },
   {
     name: "responses",

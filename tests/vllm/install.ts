@@ -82,3 +82,16 @@ export async function tinyModel(): Promise<string> {
   ]);
   return folder;
 }
+
+/** The model's chat template for system text at the beginning only, as Qwen3.5's is; a file. */
+export async function strictTemplate(model: string): Promise<string> {
+  const strict = join(model, "strict.jinja");
+  const template = await Deno.readTextFile(join(model, "chat_template.jinja"));
+  await Deno.writeTextFile(
+    strict,
+    `{%- for message in messages %}{%- if message.role == "system" and not loop.first %}` +
+      `{{- raise_exception("System message must be at the beginning.") }}` +
+      `{%- endif %}{%- endfor %}${template}`,
+  );
+  return strict;
+}

@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { type GatewayProcess, startGateway } from "../support/processes.ts";
 import { Scissors, startCuttingProxy } from "./cutting_proxy.ts";
 import { cuts } from "./cuts.ts";
-import { install, tinyModel } from "./install.ts";
+import { install, strictTemplate, tinyModel } from "./install.ts";
 import { leaving, overload } from "./limits.ts";
 import { parity } from "./parity.ts";
 import { Report } from "./report.ts";
@@ -119,8 +119,10 @@ if (does("parity") || does("cuts") || does("leaving") || does("signals")) {
 }
 
 if (does("thinking")) {
-  say("starting two vLLM with a reasoning parser");
-  const servers = await pair(model, ["--reasoning-parser", "qwen3"]);
+  say("starting two vLLM with a reasoning parser, and system text at the beginning only");
+  const servers = await pair(model, [
+    ...["--reasoning-parser", "qwen3", "--chat-template", await strictTemplate(model)],
+  ]);
   await using _one = servers[0];
   await using _two = servers[1];
   await cutting(servers, "qwen3 parser");
