@@ -24,8 +24,8 @@ ${
 
 Each request may ask for its own: headers x-simulate-fail, x-simulate-ttft,
 x-simulate-tokens-per-second, x-simulate-tokens. GET /simulate/requests shows what an instance was
-asked, POST /simulate/fail {"kind","count","probability","path"} sets a fault, POST /simulate/reset
-takes everything back.`,
+asked, POST /simulate/fail {"kind","number","count","probability","path"} sets a fault, POST
+/simulate/reset takes everything back.`,
   examples: [
     "simple-ai-gateway simulate",
     "simple-ai-gateway simulate --count 4 --port 9001 --model deepseek-r1 --reasoning",

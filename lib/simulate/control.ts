@@ -43,6 +43,8 @@ export function control(request: Request, reply: Reply, instance: Controlled): v
 
 function readRule(body: Json): FaultRule {
   const rule = readFault(String(body.kind));
+  if (typeof body.number === "number") rule.number = body.number;
+  if (typeof body.retryAfterS === "number") rule.retryAfterS = body.retryAfterS;
   if (typeof body.count === "number") rule.count = body.count;
   if (typeof body.probability === "number") rule.probability = body.probability;
   if (typeof body.path === "string") rule.path = body.path;

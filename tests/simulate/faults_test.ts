@@ -183,6 +183,11 @@ Deno.test("a fault set at run time holds for its count and path", async () => {
     statuses.push(response.status);
   }
   assert.deepEqual(statuses, [500, 500, 200]);
+  // What is shown may be set.
+  const shown = { kind: "cut-clean", number: 3, retryAfterS: null, count: 1, probability: 1 };
+  const { faults } = await it.json("/simulate/fail", shown);
+  assert.deepEqual(faults.at(-1), { ...shown, path: null });
+  await it.json("/simulate/reset", {});
   await it.json("/simulate/fail", { kind: "503:path=/health" });
   const health = await fetch(`${it.origin}/health`);
   await health.body?.cancel();
