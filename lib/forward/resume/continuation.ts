@@ -3,6 +3,7 @@
 // held until it is sure what they are.
 
 import type { Api } from "../../api/api.ts";
+import { wantsUsage } from "../../api/stream_options.ts";
 import { isObject, type Json, objectsIn, textOf } from "../../json/json.ts";
 import { isReason } from "../../sse/meaning.ts";
 import { adopt, isSaid, line, withoutRole } from "./adopt.ts";
@@ -29,20 +30,27 @@ export class Continuation implements Mender {
   #replay: ChunkReplay | null = null;
   /** Where a stop string across the seam has ended the answer, counted from the seam. */
   #stopped: StopAt | null = null;
-  /** Events up to a stop string, which are tokens as a rule. */
-  #given = 0;
+  /** Whether the client wants an event with the figures. */
+  readonly #tellsUsage: boolean;
 
   constructor(private readonly api: Api, request: Json, private readonly sent: Sent) {
     this.#begin = sent.answer.choices[0]?.message.content ?? "";
     const includes = request.include_stop_str_in_output === true;
     this.#stops = new StopStrings(stopsOf(request.stop), this.#begin, includes);
+    this.#tellsUsage = wantsUsage(request.stream_options);
   }
 
   get caughtUp(): boolean {
     return this.#replay?.caughtUp ?? true;
   }
 
+  /** The instance has not seen the stop string, and goes on. */
+  get isOver(): boolean {
+    return this.#kind === "rest" && this.#stopped !== null;
+  }
+
   event(data: string): Mended {
+    if (this.isOver) return null;
     if (this.#replay !== null) return this.#replay.event(data);
     if (this.#kind === "rest") return this.#rest(data);
     this.#held.push(data);
@@ -70,16 +78,23 @@ export class Continuation implements Mender {
     return mended;
   }
 
-  /** The last words before the stop string, and the end. */
+  /** The last words before the stop string, and the end with the figures, as far as they are known. */
   #end({ length, stop }: StopAt): Mended {
-    const last = JSON.parse(this.#held.at(-1)!);
-    this.#given = this.#held.length;
+    const last: Json = JSON.parse(this.#held.at(-1)!);
+    const given = this.#held.length;
     this.#held = [];
     const text = this.#text.slice(0, Math.max(0, length));
     const said = this.api === "chat" ? { delta: text === "" ? {} : { content: text } } : { text };
     const choice = { ...objectsIn(last.choices)[0], ...said, logprobs: null };
     const ended = { ...choice, finish_reason: "stop", stop_reason: stop };
-    return line({ ...adopt(last, this.sent.answer), choices: [ended] });
+    const chunk = adopt(last, this.sent.answer);
+    const told = isObject(last.usage) ? last.usage : {};
+    const usage = this.#movedUsage({ ...told, completion_tokens: given });
+    if (isObject(last.usage)) chunk.usage = usage;
+    const finish = line({ ...chunk, choices: [ended] });
+    const isKnown = this.#promptTokens !== null || isObject(last.usage);
+    const figures = this.#tellsUsage && isKnown ? line({ ...chunk, choices: [], usage }) : "";
+    return finish + figures + "data: [DONE]\n\n";
   }
 
   #again(): Mended {
@@ -136,7 +151,6 @@ export class Continuation implements Mender {
     const choices = objectsIn(chunk.choices).map(withoutRole);
     if (isObject(chunk.usage)) chunk.usage = this.#movedUsage(chunk.usage);
     if (choices.length === 0) return line(chunk);
-    if (this.#stopped !== null) return null;
     if (choices.some(isReasoning)) return "disagrees";
     const says = choices.some((choice) =>
       isEnd(choice) || isSaid(choice.text) || isSaid(choice.token_ids) ||
@@ -146,16 +160,20 @@ export class Continuation implements Mender {
     return line({ ...chunk, choices });
   }
 
+  /** Tokens of the client's prompt, where somebody has told them; null where nobody has. */
+  get #promptTokens(): number | null {
+    const { ids, answer } = this.sent;
+    if (ids !== null && ids.areKnown) return ids.promptLength;
+    const told = isObject(answer.usage) ? answer.usage.prompt_tokens : undefined;
+    return typeof told === "number" ? told : null;
+  }
+
   /** The given part of the answer was a part of the second prompt. */
   #movedUsage(usage: Json): Json {
-    const { tokens, answer } = this.sent;
-    const first = isObject(answer.usage) ? answer.usage.prompt_tokens : undefined;
+    const { tokens } = this.sent;
     // Text that is tokenised anew may have fewer tokens than it was made of.
-    const prompt = typeof first === "number"
-      ? first
-      : Math.max(0, Number(usage.prompt_tokens ?? 0) - tokens);
-    const completion = tokens +
-      (this.#stopped === null ? Number(usage.completion_tokens ?? 0) : this.#given);
+    const prompt = this.#promptTokens ?? Math.max(0, Number(usage.prompt_tokens ?? 0) - tokens);
+    const completion = tokens + Number(usage.completion_tokens ?? 0);
     return {
       ...usage,
       prompt_tokens: prompt,

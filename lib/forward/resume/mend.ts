@@ -26,6 +26,10 @@ export class MendStage implements Stage {
     return this.#mender.caughtUp;
   }
 
+  get isOver(): boolean {
+    return this.#mender.isOver === true;
+  }
+
   take(events: Uint8Array): Uint8Array | null {
     let mended = "";
     for (const { data, event } of parseEvents(events)) {

@@ -8,4 +8,6 @@ export interface Mender {
   event(data: string, name: string | undefined): Mended;
   /** Whether everything that the client has was met again (always true of a continuation). */
   readonly caughtUp: boolean;
+  /** Set once it has ended the answer before the instance does. */
+  readonly isOver?: boolean;
 }
