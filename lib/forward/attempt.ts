@@ -171,6 +171,11 @@ export class Attempt {
     return true;
   }
 
+  /** Whether the instance may know of the request: where that cannot be told, it may. */
+  get mayBeAsked(): boolean {
+    return this.#call !== null && this.#call.isOut !== false;
+  }
+
   /** How long nothing has come that takes the answer further. */
   get silentMs(): number {
     return this.parts.clock.now - this.#progressAt;

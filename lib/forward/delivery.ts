@@ -276,6 +276,7 @@ export class Delivery implements Movable {
       outrun: (loser, winner) => {
         if (loser.instance === lease.instance) noteMute(loser);
         else route.forget(loser.instance);
+        if (loser === this.#beside && !loser.mayBeAsked) hedging.giveBack();
         const words = `${winner.instance.name} answered first`;
         account.attempted(loser.end("outrun", "neutral", words));
       },

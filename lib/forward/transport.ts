@@ -33,6 +33,8 @@ export interface ResponseHead {
 
 /** One request under way. Nothing of it stays open once `read` gave null or `abort` was called. */
 export interface UpstreamCall {
+  /** False while nothing of it has gone out; missing where that cannot be told. */
+  readonly isOut?: boolean;
   /** Final (not 1xx) response head. Rejects with UpstreamError. */
   readonly head: Promise<ResponseHead>;
   /**

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { readFrom } from "../../lib/forward/transport.ts";
+import { Http1Transport } from "../../lib/forward/transport/http1.ts";
 import { bytesOf, latin1 } from "../http/scripted.ts";
 import { waitFor, within } from "../support/wait.ts";
 import { answering, ok, startInstance } from "./instance.ts";
@@ -87,6 +88,24 @@ both("giving up in the middle of a body rejects with the reason and closes the s
   await assert.rejects(next, reason);
   await within(closed.promise, "the instance to see it");
   await assert.rejects(readFrom(call), reason);
+});
+
+Deno.test("http1: what still connects has asked nobody, what has gone out may have", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  await using instance = startInstance(answering(() => ok("x")));
+  const transport = new Http1Transport(async (to) => {
+    await promise;
+    return await Deno.connect(to);
+  });
+  const call = ask(transport, instance.url);
+  const other = ask(transport, instance.url);
+  await waitFor(() => call.isOut === false, "it to connect");
+  other.abort(new Error("another one was faster"));
+  resolve();
+  assert.equal(await whole(call), "200 x");
+  await assert.rejects(other.head);
+  assert.deepEqual([call.isOut, other.isOut, instance.seen.length], [true, false, 1]);
+  transport.close();
 });
 
 both("giving up at once, before a connection stands, leaves nothing behind", async (transport) => {

@@ -105,6 +105,7 @@ export class Http1Transport implements Transport {
 }
 
 class Http1Call implements UpstreamCall {
+  isOut = false;
   readonly head: Promise<ResponseHead>;
   readonly #transport: Http1Transport;
   readonly #request: UpstreamRequest;
@@ -200,6 +201,7 @@ class Http1Call implements UpstreamCall {
     this.#connection = connection;
     if (this.#reason !== null) throw this.#reason;
     this.#phase = "send";
+    this.isOut = true;
     const sentAt = performance.now();
     const sent = this.#send(connection, head);
     this.#phase = "head";
