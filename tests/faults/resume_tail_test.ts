@@ -101,3 +101,39 @@ for (const cutWithin of [false, true]) {
     assert.equal(s.server.calls.filter(({ path }) => path === "/v1/messages").length, 1);
   });
 }
+
+Deno.test("several choices: the figures that ids, or figures with each event, have told", async () => {
+  const said = (index: number, finish: string | null, count: number) => ({
+    ...CHUNK,
+    choices: [{ index, delta: { content: "x" }, finish_reason: finish }],
+    usage: { prompt_tokens: 3, completion_tokens: count, total_tokens: 3 + count },
+  });
+  const withFigures = [said(0, null, 1), said(1, null, 2), said(0, "stop", 4), said(1, "stop", 3)];
+  const withIds = withFigures.map(({ usage: _, ...chunk }, at) => ({
+    ...chunk,
+    ...at === 0 ? { prompt_token_ids: [1, 2, 3] } : {},
+    choices: chunk.choices.map((one) => ({ ...one, token_ids: [at, at] })),
+  }));
+  const withNothing = withFigures.map(({ usage: _, ...chunk }) => chunk);
+  const request = { model: "m", stream: true, n: 2, messages: [{ role: "user", content: "hi" }] };
+  for (
+    const [chunks, completion] of [[withFigures, 7], [withIds, 8], [withNothing, null]] as const
+  ) {
+    await using s = await stand(chunks.map(event), false);
+    const answer = await readSse(
+      await s.gateway.post("/v1/chat/completions", {
+        ...request,
+        stream_options: { include_usage: true, continuous_usage_stats: chunks === withFigures },
+        return_token_ids: chunks === withIds,
+      }),
+    );
+    assert.ok(answer.done);
+    const { choices, usage } = answer.json.at(-1);
+    if (completion === null) assert.equal(choices.length, 1, "nobody knows");
+    else {
+      assert.deepEqual(choices, []);
+      assert.equal(usage.prompt_tokens, 3);
+      assert.equal(usage.completion_tokens, completion);
+    }
+  }
+});

@@ -2,6 +2,8 @@
 
 import { dialectOf } from "../../api/dialects.ts";
 import { wantsUsage } from "../../api/stream_options.ts";
+import type { Usage } from "../../api/usage.ts";
+import { isObject, objectsIn } from "../../json/json.ts";
 import { eventsIn } from "../../api/wire.ts";
 import type { EventStore } from "../../sse/event_store.ts";
 import { dataOf, DONE, inspect, USAGE } from "../../sse/scan.ts";
@@ -34,9 +36,43 @@ export function tailOf(
       completionTokens: ids.answer.length,
       cachedTokens: null,
     }
-    : null;
+    : toldUsage(parseRequest(body)?.prompt, store);
   const text = dialect.voice(eventsIn(store.events())).tail({ usage, tellsUsage });
   return text === "" ? null : encoder.encode(text);
+}
+
+/**
+ * What the events themselves tell: the ids of the tokens, or figures with each event, which are those of its
+ * choice. null where they leave anything open.
+ */
+function toldUsage(asked: unknown, store: EventStore): Usage | null {
+  // Of several prompts each is told with its own choices.
+  if (Array.isArray(asked)) return null;
+  let [byIds, byFigures]: (number | null)[] = [null, null];
+  const ids = new Map<unknown, number>();
+  const figures = new Map<unknown, unknown>();
+  for (const { data } of eventsIn(store.events())) {
+    const choices = objectsIn(data.choices);
+    for (const one of [data, ...choices]) {
+      if (Array.isArray(one.prompt_token_ids)) byIds = one.prompt_token_ids.length;
+    }
+    for (const { index, token_ids } of choices) {
+      const more = Array.isArray(token_ids) ? token_ids.length : 0;
+      ids.set(index, (ids.get(index) ?? 0) + more);
+      const usage = isObject(data.usage) && choices.length === 1 ? data.usage : {};
+      if (typeof usage.prompt_tokens === "number") byFigures = usage.prompt_tokens;
+      figures.set(index, usage.completion_tokens);
+    }
+  }
+  const [prompt, counts] = byIds !== null && [...ids.values()].every((count) => count > 0)
+    ? [byIds, [...ids.values()]]
+    : [byFigures, [...figures.values()]];
+  let completionTokens = 0;
+  for (const count of counts) {
+    if (typeof count !== "number") return null;
+    completionTokens += count;
+  }
+  return prompt === null ? null : { promptTokens: prompt, completionTokens, cachedTokens: null };
 }
 
 /** The Messages API's own last event. */
