@@ -192,6 +192,7 @@ for (const path of ["/v1/chat/completions", "/v1/completions"]) {
     for (const stop of ["an 北京", 'ed" and']) {
       const request = {
         ...{ model: "demo", stream: true, stop, temperature: 0, max_tokens: 60 },
+        stream_options: { include_usage: true },
         ...path.includes("chat") ? { messages } : { prompt: "tell me something" },
       };
       const text = (answer: SseAnswer) =>
@@ -208,6 +209,12 @@ for (const path of ["/v1/chat/completions", "/v1/completions"]) {
           one.finish_reason
         );
         assert.deepEqual(ends.map((one) => [one.finish_reason, one.stop_reason]), [["stop", stop]]);
+        assert.equal(
+          usage(answer)?.completion_tokens,
+          usage(whole)?.completion_tokens,
+          `${chunks}`,
+        );
+        assert.equal(usage(answer)?.prompt_tokens, usage(whole)?.prompt_tokens);
       }
     }
   });

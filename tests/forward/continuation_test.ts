@@ -127,6 +127,19 @@ Deno.test("a stop string that begins before the seam ends the answer behind it",
   assert.equal(none.text, "NTER");
 });
 
+Deno.test("up to a stop string across the seam each event is a token, but for one that opens the message", () => {
+  const sent = sentOf("Well. E");
+  sent.answer.usage = { prompt_tokens: 3 };
+  const request = { stop: "END", stream_options: { include_usage: true } };
+  const got = heard(new Continuation("chat", request, sent), [
+    chunk({ delta: { role: "assistant", content: "" } }, "second"),
+    chunk({ delta: { content: "N" } }, "second"),
+    chunk({ delta: { content: "D of" } }, "second"),
+  ]);
+  assert.ok(got !== "disagrees");
+  assert.deepEqual(got.usage, { prompt_tokens: 3, completion_tokens: 12, total_tokens: 15 });
+});
+
 Deno.test("a replay keeps what tokens without a text carry: each probability and id once", () => {
   const entry = (token: string) => ({ token, logprob: -1 });
   const tokens = ["a", "", "", "你", "b", "", "c"];

@@ -81,7 +81,7 @@ export class Continuation implements Mender {
   /** The last words before the stop string, and the end with the figures, as far as they are known. */
   #end({ length, stop }: StopAt): Mended {
     const last: Json = JSON.parse(this.#held.at(-1)!);
-    const given = this.#held.length;
+    const given = this.#held.filter((data) => !opensOnly(data)).length;
     this.#held = [];
     const text = this.#text.slice(0, Math.max(0, length));
     const said = this.api === "chat" ? { delta: text === "" ? {} : { content: text } } : { text };
@@ -189,4 +189,11 @@ function isEnd({ finish_reason }: Json): boolean {
 
 function isReasoning({ delta }: Json): boolean {
   return isObject(delta) && (isSaid(delta.reasoning) || isSaid(delta.reasoning_content));
+}
+
+/** Whether an event opens the message and carries no token. */
+function opensOnly(data: string): boolean {
+  return objectsIn(JSON.parse(data).choices).every(({ delta }) =>
+    isObject(delta) && "role" in delta && textOf(delta.content) === ""
+  );
 }

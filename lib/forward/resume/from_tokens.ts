@@ -92,6 +92,7 @@ export class TokensAsk implements Ask {
       tellsUsage: api === "messages" || api === "responses" || wantsUsage(request.stream_options),
       usageWithEach: wantsUsageWithEach(request.stream_options),
       stops: stopStrings,
+      ends: includes ? [] : stops,
     });
     if (stopped !== null) return { end: this.#speech.end("stop", stopped.stop) };
     const limit = limitOf(api, request) ?? await this.#roomIn(so, ask);
@@ -172,6 +173,9 @@ export class TokensAsk implements Ask {
     if (request.stop === undefined && request.stop_sequences !== undefined) {
       next.stop = request.stop_sequences;
     }
+    // So told, an instance holds no text back, and tells with each token what it says; the stop string itself is
+    // left out here.
+    if (stopsOf(next.stop).length > 0) next.include_stop_str_in_output = true;
     if (typeof request.min_tokens === "number") {
       next.min_tokens = Math.max(0, request.min_tokens - this.#given);
     }
@@ -215,6 +219,8 @@ interface SpeechOptions {
   tellsUsage: boolean;
   usageWithEach: boolean;
   stops: StopStrings;
+  /** Stop strings that the client does not get. */
+  ends: readonly string[];
 }
 
 /** Raw text of a completion, said in the client's API. */
@@ -224,6 +230,8 @@ class Speech implements Stage {
   /** Text about the seam that a stop string may still reach into. */
   #held: string;
   #tokens: number;
+  /** Characters that may yet become a stop string which the client does not get. */
+  readonly #holds: number;
   /** What comes is not what the client has the ids of. */
   #differs = false;
 
@@ -235,6 +243,7 @@ class Speech implements Stage {
   ) {
     this.#held = options.held;
     this.#tokens = options.tokens;
+    this.#holds = Math.max(0, ...options.ends.map((stop) => stop.length - 1));
   }
 
   take(events: Uint8Array): Uint8Array | null {
@@ -277,7 +286,7 @@ class Speech implements Stage {
     }
     const isEnd = typeof choice.finish_reason === "string" && choice.finish_reason !== "";
     if (isEnd && this.options.again.length > 0) this.#differs = true;
-    const all = isEnd ? text + this.#held : text;
+    const all = isEnd ? this.#withoutStop(text + this.#held, choice.stop_reason) : text;
     if (isEnd) this.#held = "";
     const said = this.#say(this.reader.take(all), ids);
     return isEnd ? said + this.end(String(choice.finish_reason), choice.stop_reason ?? null) : said;
@@ -295,7 +304,7 @@ class Speech implements Stage {
   /** The text that is sure, or where it must end for a stop string that reaches over the seam. */
   #behindStops(text: string): string | { length: number; stop: string } {
     const { stops } = this.options;
-    if (stops.isPast && this.#held === "") return text;
+    if (stops.isPast && this.#held === "" && this.#holds === 0) return text;
     this.#held += text;
     const stopped = stops.take(text);
     if (stopped !== null) {
@@ -303,9 +312,16 @@ class Speech implements Stage {
       return { length, stop: stopped.stop };
     }
     if (!stops.isPast) return "";
-    const sure = this.#held;
-    this.#held = "";
-    return sure;
+    const sure = Math.max(0, this.#held.length - this.#holds);
+    const said = this.#held.slice(0, sure);
+    this.#held = this.#held.slice(sure);
+    return said;
+  }
+
+  /** The last text without the stop string that the instance has ended at. */
+  #withoutStop(text: string, stop: unknown): string {
+    const isLeftOut = typeof stop === "string" && this.options.ends.includes(stop);
+    return isLeftOut && text.endsWith(stop) ? text.slice(0, -stop.length) : text;
   }
 
   #say(said: readonly Said[], tokenIds: readonly number[] | undefined): string {
