@@ -31,7 +31,6 @@ import type { OptionRefused } from "./option_refused.ts";
 import type { TokenIds } from "./resume/token_ids.ts";
 import type { NoAnswer } from "./refusal.ts";
 import type { Route, RouteParts, Turn } from "./route.ts";
-import type { Usage } from "../sse/usage.ts";
 import { type StreamEnd, streamEnd } from "./stream_end.ts";
 import { deliverBytes, deliverTooLate, deliverWhole } from "./unstreamed.ts";
 import { wordsOf } from "./verdict.ts";
@@ -120,14 +119,9 @@ export class Delivery implements Movable {
   /** Where nobody told figures, the ids of the tokens are as good, unless some of them are not known. */
   #countIds(): void {
     const { account } = this;
-    const ids = this.#ids;
-    if (account.usage !== null || ids === null || !ids.areKnown) return;
-    if (account.resumed.some(({ way }) => way !== "exact")) return;
-    account.counted({
-      promptTokens: ids.promptLength,
-      completionTokens: ids.answer.length,
-      cachedTokens: null,
-    });
+    const usage = this.#ids?.usage ?? null;
+    if (account.usage !== null || usage === null) return;
+    if (account.resumed.every(({ way }) => way === "exact")) account.counted(usage);
   }
 
   get at(): string {
@@ -156,17 +150,6 @@ export class Delivery implements Movable {
     const rules = resumeRules(this.config, this.route.pool);
     const asksUsage = this.#usageOption !== null;
     return new Resumption(this.request, this.client, rules, this.#ids, asksUsage);
-  }
-
-  /** What the ids of the tokens tell of a stream that is under way. */
-  get #figuresOfIds(): Usage | null {
-    const ids = this.#ids;
-    if (ids === null || !ids.areKnown) return null;
-    return {
-      promptTokens: ids.promptLength,
-      completionTokens: ids.answer.length,
-      cachedTokens: null,
-    };
   }
 
   /** Asks one instance, and where it is silent for far longer than usual another one beside it. */
@@ -322,7 +305,7 @@ export class Delivery implements Movable {
     const stages = hides ? [...own, new HiddenUsage(client)] : own;
     if (ask.way === null) {
       this.#ids = proof.ids;
-      client.counted = () => this.#figuresOfIds;
+      client.counted = () => proof.ids?.usage ?? null;
       await client.openEvents(head, instance.name, reader);
     }
     const had = client.store?.count ?? 0;

@@ -30,13 +30,7 @@ export function tailOf(
     if (flags & DONE || isLast(event)) return null;
     if (flags & USAGE && isFigures(event)) tellsUsage = false;
   }
-  const usage = ids !== null && ids.areKnown
-    ? {
-      promptTokens: ids.prompt().length,
-      completionTokens: ids.answer.length,
-      cachedTokens: null,
-    }
-    : toldUsage(parseRequest(body)?.prompt, store);
+  const usage = ids?.usage ?? toldUsage(parseRequest(body)?.prompt, store);
   const text = dialect.voice(eventsIn(store.events())).tail({ usage, tellsUsage });
   return text === "" ? null : encoder.encode(text);
 }

@@ -2,6 +2,7 @@
 // anybody else looks at the stream. With them another instance goes on at the very token, and tokens are
 // counted, not events. What vLLM does is described at `return_token_ids` (0.10.2 and later).
 
+import type { Usage } from "../../sse/usage.ts";
 import { copied } from "../../http/copied.ts";
 import { latin1Text } from "../../http/latin1.ts";
 
@@ -54,6 +55,16 @@ export class TokenIds {
   /** Whether the instance has told what an exact continuation needs. */
   get areKnown(): boolean {
     return this.#prompt !== null && this.answer.length > 0;
+  }
+
+  /** What they tell of the answer so far; null where some are not known. */
+  get usage(): Usage | null {
+    if (!this.areKnown) return null;
+    return {
+      promptTokens: this.promptLength,
+      completionTokens: this.answer.length,
+      cachedTokens: null,
+    };
   }
 
   /** The prompt's ids; empty where the instance has not told them. */
