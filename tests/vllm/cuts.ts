@@ -46,7 +46,7 @@ export async function cuts(
   }
 }
 
-function post(origin: string, api: Api, body: unknown): Promise<Response> {
+export function post(origin: string, api: Api, body: unknown): Promise<Response> {
   return fetch(origin + api.path, {
     method: "POST",
     headers: { "content-type": "application/json" },

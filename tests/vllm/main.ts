@@ -11,9 +11,10 @@ import { leaving, overload } from "./limits.ts";
 import { parity } from "./parity.ts";
 import { Report } from "./report.ts";
 import { MODEL, type Server, startServer } from "./server.ts";
+import { stops } from "./stops.ts";
 import { rowsFor, trouble, TROUBLES, undisturbed } from "./signals.ts";
 
-const TRIALS = ["parity", "cuts", "thinking", "signals", "overload", "leaving"] as const;
+const TRIALS = ["parity", "cuts", "stops", "thinking", "signals", "overload", "leaving"] as const;
 
 const HELP = `Usage: deno task test:vllm [options]
 
@@ -78,19 +79,28 @@ async function pair(model: string, flags: readonly string[] = []): Promise<[Serv
   throw started.find((one) => one.status === "rejected")!.reason;
 }
 
-async function cutting(servers: readonly Server[], label: string): Promise<void> {
-  say(`cutting streams, ${label}`);
+/** A gateway before two servers whose streams are cut. */
+async function cutting(
+  servers: readonly Server[],
+  trial: (gateway: GatewayProcess, scissors: Scissors) => Promise<void>,
+): Promise<void> {
   const scissors = new Scissors();
   await using one = await startCuttingProxy(servers[0].port, scissors);
   await using two = await startCuttingProxy(servers[1].port, scissors);
   // A proxy that cuts all the time makes failures that are none of the server's.
   await using gateway = await gatewayFor([one.port, two.port], { error_threshold: 100_000 });
-  await cuts(gateway, servers[0], scissors, {
-    count: Number(values.cuts),
-    temperatures: values.temperatures.split(",").map(Number),
-    label,
-    report,
-  });
+  await trial(gateway, scissors);
+}
+
+function cuttingAll(servers: readonly Server[], label: string): Promise<void> {
+  say(`cutting streams, ${label}`);
+  return cutting(servers, (gateway, scissors) =>
+    cuts(gateway, servers[0], scissors, {
+      count: Number(values.cuts),
+      temperatures: values.temperatures.split(",").map(Number),
+      label,
+      report,
+    }));
 }
 
 say("looking for vLLM");
@@ -98,7 +108,7 @@ await install(say);
 const model = await tinyModel();
 const does = (trial: typeof TRIALS[number]) => wanted.includes(trial);
 
-if (does("parity") || does("cuts") || does("leaving") || does("signals")) {
+if (["parity", "cuts", "stops", "leaving", "signals"].some((trial) => wanted.includes(trial))) {
   say("starting two vLLM");
   const servers = await pair(model);
   await using _one = servers[0];
@@ -114,7 +124,11 @@ if (does("parity") || does("cuts") || does("leaving") || does("signals")) {
       await leaving(gateway, servers, report);
     }
   }
-  if (does("cuts")) await cutting(servers, "no parser");
+  if (does("cuts")) await cuttingAll(servers, "no parser");
+  if (does("stops")) {
+    say("cutting streams about a stop string");
+    await cutting(servers, (gateway, scissors) => stops(gateway, servers[0], scissors, report));
+  }
   if (does("signals")) await signals(servers);
 }
 
@@ -125,7 +139,7 @@ if (does("thinking")) {
   ]);
   await using _one = servers[0];
   await using _two = servers[1];
-  await cutting(servers, "qwen3 parser");
+  await cuttingAll(servers, "qwen3 parser");
 }
 
 if (does("overload")) {
