@@ -2,7 +2,7 @@
 
 import { openAiError, openAiErrorBody } from "../http/openai_error.ts";
 import { isObject, type Json, objectsIn, textOf } from "../json/json.ts";
-import type { BodyFields, End, StreamEvent, Usage } from "./dialect.ts";
+import type { BodyFields, End, StreamEvent, ToldUsage } from "./dialect.ts";
 import { laxInteger } from "./lax.ts";
 import { placesIn } from "./text.ts";
 import { dataEvent } from "./wire.ts";
@@ -29,14 +29,14 @@ export function holdsChoices({ choices }: Json): boolean {
 }
 
 /** OpenAI's names for token counts. */
-export function usageIn({ usage }: Json): Usage | null {
+export function usageIn({ usage }: Json): ToldUsage | null {
   if (!isObject(usage)) return null;
   const details = isObject(usage.prompt_tokens_details) ? usage.prompt_tokens_details : {};
   return usageOf(usage.prompt_tokens, usage.completion_tokens, details.cached_tokens);
 }
 
 /** null where none of the three is a count. */
-export function usageOf(prompt: unknown, completion: unknown, cached: unknown): Usage | null {
+export function usageOf(prompt: unknown, completion: unknown, cached: unknown): ToldUsage | null {
   const usage = {
     promptTokens: count(prompt),
     completionTokens: count(completion),

@@ -3,13 +3,13 @@
 
 import type { Answer, Assembler } from "../sse/assemble/answer.ts";
 import type { Json } from "../json/json.ts";
-import type { Usage } from "./usage.ts";
+import type { ToldUsage } from "./usage.ts";
 import type { Voice } from "./voice.ts";
 import type { Asked } from "./asked/conversation.ts";
 import type { Prompt } from "./asked/prompt.ts";
 
 export type { Answer, Assembler, Json };
-export { mergedUsage, type Usage } from "./usage.ts";
+export { mergedUsage, type ToldUsage } from "./usage.ts";
 
 export interface Dialect {
   /** What the API is called in records, metrics and options. */
@@ -38,7 +38,7 @@ export interface Dialect {
   /** Whether a whole body holds an answer of this API: an object without one is none. */
   holdsAnswer(body: Json): boolean;
   /** Token counts in an event's data or in a whole body; null without. */
-  usageIn(data: Json): Usage | null;
+  usageIn(data: Json): ToldUsage | null;
   /** An error in a stream that has begun; nothing follows it. */
   errorEvent(status: number, message: string, param?: string | null): Uint8Array;
   /** The body of an answer that is an error. */
@@ -104,5 +104,5 @@ export interface End {
   /** Index of the choice that ends. */
   choice: number;
   /** What the answer has cost, where the end says so. */
-  usage: Usage | null;
+  usage: ToldUsage | null;
 }

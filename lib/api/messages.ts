@@ -5,7 +5,7 @@ import { MessagesAssembler } from "../sse/assemble/messages.ts";
 import { askedByMessages } from "./asked/messages.ts";
 import { promptOfMessages, systemFirst } from "./asked/prompt_messages.ts";
 import { usageOf } from "./chunks.ts";
-import type { Dialect, End, EndReason, StreamEvent, Text, Usage } from "./dialect.ts";
+import type { Dialect, End, EndReason, StreamEvent, Text, ToldUsage } from "./dialect.ts";
 import { partOf, type Path, placesIn, textAt } from "./text.ts";
 import { MessagesVoice } from "./voice_messages.ts";
 import { namedEvents } from "./wire.ts";
@@ -91,7 +91,7 @@ function saidIn(fields: Json, part: string, path: Path): Text[] {
 }
 
 /** The prompt is told in `message_start`, the answer in `message_delta`, both in a body. */
-function usageIn(data: Json): Usage | null {
+function usageIn(data: Json): ToldUsage | null {
   const usage = isObject(data.message) ? data.message.usage : data.usage;
   if (!isObject(usage)) return null;
   const read = usage.cache_read_input_tokens;

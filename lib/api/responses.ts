@@ -7,7 +7,7 @@ import { ResponsesAssembler } from "../sse/assemble/responses.ts";
 import { askedByResponses } from "./asked/responses.ts";
 import { promptOfResponses } from "./asked/prompt_responses.ts";
 import { usageOf } from "./chunks.ts";
-import type { Channel, Dialect, Text, Usage } from "./dialect.ts";
+import type { Channel, Dialect, Text, ToldUsage } from "./dialect.ts";
 import { endEvents } from "./responses_end.ts";
 import { partOf, type Path, placesIn, textAt } from "./text.ts";
 import { ResponsesVoice } from "./voice_responses.ts";
@@ -112,7 +112,7 @@ function partTexts(part: Json, name: string, path: Path, repeats: boolean): Text
   ];
 }
 
-function usageIn(data: Json): Usage | null {
+function usageIn(data: Json): ToldUsage | null {
   const usage = isObject(data.response) ? data.response.usage : data.usage;
   if (!isObject(usage)) return null;
   const details = isObject(usage.input_tokens_details) ? usage.input_tokens_details : {};

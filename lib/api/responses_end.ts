@@ -3,7 +3,7 @@
 // as well who go on with it.
 
 import { isObject, type Json, textOf } from "../json/json.ts";
-import type { End, StreamEvent, Usage } from "./dialect.ts";
+import type { End, StreamEvent, ToldUsage } from "./dialect.ts";
 import { namedEvents } from "./wire.ts";
 
 /** An item of the answer as far as it was sent. */
@@ -128,7 +128,7 @@ export function closing(open: Item, output_index: number, status: string): Json[
   return events;
 }
 
-export function usageObject({ promptTokens, completionTokens, cachedTokens }: Usage): Json {
+export function usageObject({ promptTokens, completionTokens, cachedTokens }: ToldUsage): Json {
   const [input_tokens, output_tokens] = [promptTokens ?? 0, completionTokens ?? 0];
   return {
     input_tokens,

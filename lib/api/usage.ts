@@ -1,7 +1,7 @@
 // Token counts as instances tell them.
 
 /** Token counts; null for what is not said (the Messages API says it in two events). */
-export interface Usage {
+export interface ToldUsage {
   /** All tokens of the prompt, cached ones among them. */
   promptTokens: number | null;
   completionTokens: number | null;
@@ -10,7 +10,7 @@ export interface Usage {
 }
 
 /** The figures of `before`, with those that `next` knows in their place. */
-export function mergedUsage(before: Usage | null, next: Usage | null): Usage | null {
+export function mergedUsage(before: ToldUsage | null, next: ToldUsage | null): ToldUsage | null {
   if (before === null || next === null) return next ?? before;
   return {
     promptTokens: next.promptTokens ?? before.promptTokens,

@@ -2,7 +2,7 @@
 // the first instance would have sent. One voice belongs to one answer and knows what the client has of it.
 
 import type { Json } from "../json/json.ts";
-import type { Usage } from "./usage.ts";
+import type { ToldUsage } from "./usage.ts";
 
 export interface Voice {
   /** The text that was said last is closed, and nothing is open: only a tool call may follow. */
@@ -30,7 +30,7 @@ export interface More {
   /** Ids of the tokens that are new with it, for a client that asked for them. */
   tokenIds?: readonly number[];
   /** Figures so far, for a client that wants them with each event. */
-  usage?: Usage | null;
+  usage?: ToldUsage | null;
 }
 
 export interface VoiceEnd {
@@ -39,7 +39,7 @@ export interface VoiceEnd {
   /** The stop string or token that was met; null for none. */
   stopReason: Json[string];
   /** Figures of the whole answer; null where they are not known. */
-  usage: Usage | null;
+  usage: ToldUsage | null;
   /** Whether the client wants a last event with the figures (`stream_options.include_usage`). */
   tellsUsage: boolean;
 }

@@ -2,7 +2,7 @@
 
 import { isObject, type Json, objectsIn, textOf } from "../json/json.ts";
 import type { StreamEvent } from "./dialect.ts";
-import type { Usage } from "./usage.ts";
+import type { ToldUsage } from "./usage.ts";
 import type { More, Voice, VoiceEnd } from "./voice.ts";
 
 const DONE = "data: [DONE]\n\n";
@@ -159,7 +159,7 @@ export class CompletionsVoice extends ChunkVoice {
   }
 }
 
-function usageFields({ promptTokens, completionTokens, cachedTokens }: Usage): Json {
+function usageFields({ promptTokens, completionTokens, cachedTokens }: ToldUsage): Json {
   const prompt = promptTokens ?? 0;
   const completion = completionTokens ?? 0;
   const usage: Json = {

@@ -3,7 +3,7 @@
 
 import { isObject, type Json, textOf } from "../json/json.ts";
 import type { StreamEvent } from "./dialect.ts";
-import type { Usage } from "./usage.ts";
+import type { ToldUsage } from "./usage.ts";
 import type { Voice, VoiceEnd } from "./voice.ts";
 
 /** The block that is open. */
@@ -72,7 +72,7 @@ export class MessagesVoice implements Voice {
   }
 
   /** The first stream's figures of the prompt stay. */
-  #figures(usage: Usage | null): Json {
+  #figures(usage: ToldUsage | null): Json {
     if (this.#promptFigures.input_tokens !== undefined || usage === null) {
       return this.#promptFigures;
     }

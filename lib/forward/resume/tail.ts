@@ -2,10 +2,10 @@
 
 import { dialectOf } from "../../api/dialects.ts";
 import { wantsUsage } from "../../api/stream_options.ts";
-import type { Usage } from "../../api/usage.ts";
 import { isObject, objectsIn } from "../../json/json.ts";
 import { eventsIn } from "../../api/wire.ts";
 import type { EventStore } from "../../sse/event_store.ts";
+import type { Usage } from "../../sse/usage.ts";
 import { dataOf, DONE, inspect, USAGE } from "../../sse/scan.ts";
 import type { ForwardRequest } from "../request.ts";
 import { parseRequest } from "./request_json.ts";

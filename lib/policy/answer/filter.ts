@@ -5,7 +5,7 @@
 import type { Api } from "../../api/dialects.ts";
 import { dialectOf } from "../../api/dialects.ts";
 import type { Text } from "../../api/dialect.ts";
-import type { Usage } from "../../api/usage.ts";
+import type { ToldUsage } from "../../api/usage.ts";
 import { eventsIn } from "../../api/wire.ts";
 import { type Json, objectIn } from "../../json/json.ts";
 import type { EventStore } from "../../sse/event_store.ts";
@@ -38,7 +38,7 @@ export interface FilteredAnswer {
   /** Whether the client wants figures in a last event. */
   readonly tellsUsage: boolean;
   /** What the answer has cost so far; null where nobody knows. */
-  usage(): Usage | null;
+  usage(): ToldUsage | null;
 }
 
 export class AnswerFilter {

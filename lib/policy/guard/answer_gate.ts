@@ -3,7 +3,7 @@
 
 import { type Api, dialectOf } from "../../api/dialects.ts";
 import type { Text } from "../../api/dialect.ts";
-import type { Usage } from "../../api/usage.ts";
+import type { ToldUsage } from "../../api/usage.ts";
 import { eventsIn } from "../../api/wire.ts";
 import { isObject, type Json, objectIn } from "../../json/json.ts";
 import { joined } from "../../http/joined.ts";
@@ -30,7 +30,7 @@ export interface GatedAnswer {
   readonly api: Api;
   readonly choices: number;
   readonly tellsUsage: boolean;
-  usage(): Usage | null;
+  usage(): ToldUsage | null;
 }
 
 interface Refusal {
