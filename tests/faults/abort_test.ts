@@ -7,9 +7,9 @@ import { waitFor, within } from "../support/wait.ts";
 import {
   chatBody,
   contentOf,
+  exactRecordsOf,
   type Fleet,
   healthOf,
-  recordsOf,
   settled,
   startFleet,
   startGatewayFor,
@@ -43,7 +43,7 @@ async function assertNoFailure(gateway: GatewayProcess, records = 1): Promise<vo
   for (const { state, recent_errors } of instances) {
     assert.deepEqual([state, recent_errors], ["healthy", 0]);
   }
-  const { incomplete } = await recordsOf(gateway, 0, records);
+  const { incomplete } = await exactRecordsOf(gateway, 0, records);
   for (const { meta } of incomplete) assert.match(meta.error!, /the client left/);
 }
 

@@ -7,8 +7,8 @@ import { readSse } from "../support/sse.ts";
 import {
   chatBody,
   errorOf,
+  exactRecordsOf,
   healthOf,
-  recordsOf,
   settled,
   startFleet,
   startGatewayFor,
@@ -69,7 +69,7 @@ for (const status of Object.keys(REASONS).map(Number)) {
       assert.equal(health.instances[0].state, "healthy");
       // The client's mistake is no conversation, complete or not.
       await settled(s.gateway);
-      await recordsOf(s.gateway, 0, 0);
+      await exactRecordsOf(s.gateway, 0, 0);
     });
   }
 }
@@ -139,7 +139,7 @@ Deno.test("an error of the client's inside a 200 stream reaches it, asked once",
   const health = await healthOf(s.gateway);
   assert.equal(health.instances[0].recent_errors, 0);
   await settled(s.gateway);
-  await recordsOf(s.gateway, 0, 0);
+  await exactRecordsOf(s.gateway, 0, 0);
 });
 
 Deno.test("501 and redirects are answers: they pass", async () => {
@@ -184,7 +184,7 @@ Deno.test("without anyone else an HTML page becomes the gateway's 502", async ()
     "BadGatewayError",
   );
   assert.match(error.message, /sim-0: sent an answer that is no whole JSON/);
-  await recordsOf(s.gateway, 0, 1);
+  await exactRecordsOf(s.gateway, 0, 1);
   await settled(s.gateway);
 });
 
@@ -199,7 +199,7 @@ Deno.test("an error with status 200 in place of an answer is a failure, unless i
     await using s = await oddStand(whole(error));
     const response = await s.gateway.post("/v1/chat/completions", chatBody());
     assert.match(await response.text(), /paid for/, error);
-    const { complete } = await recordsOf(s.gateway, 1, 0);
+    const { complete } = await exactRecordsOf(s.gateway, 1, 0);
     assert.equal(complete[0].meta.attempts?.[0].error, "it sent an error: out of memory");
     await settled(s.gateway);
   }
@@ -284,7 +284,7 @@ Deno.test("odd header fields pass or are dropped, and never break the answer's f
   assert.deepEqual(values("x-latin"), ["caf\xe9"]);
   assert.deepEqual(values("x-spaces"), ["around"]);
   await settled(s.gateway);
-  await recordsOf(s.gateway, 1, 0);
+  await exactRecordsOf(s.gateway, 1, 0);
 });
 
 for (
@@ -319,6 +319,6 @@ Deno.test("a chat stream that the instance closes without a length is read to it
   await using gateway = await startGatewayFor([odd.url]);
   const response = await gateway.post("/v1/chat/completions", chatBody({ stream: true }));
   assert.equal(await response.text(), events);
-  await recordsOf(gateway, 1, 0);
+  await exactRecordsOf(gateway, 1, 0);
   await settled(gateway);
 });

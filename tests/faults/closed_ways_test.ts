@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { readSse } from "../support/sse.ts";
-import { chatBody, recordsOf, startGatewayFor } from "./fleet.ts";
+import { chatBody, exactRecordsOf, startGatewayFor } from "./fleet.ts";
 import { chunk, type OddCall, startOddServer } from "./odd_server.ts";
 
 const HEAD = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
@@ -87,7 +87,7 @@ Deno.test("a second answer that is shorter than what the client has is not put b
   const text = await (await gateway.post("/v1/chat/completions", greedy)).text();
   assert.equal(text.match(/"one "/g)?.length, 1, text);
   assert.ok(text.includes('"error"') && !text.includes("[DONE]"), text);
-  await recordsOf(gateway, 0, 1);
+  await exactRecordsOf(gateway, 0, 1);
 });
 
 Deno.test("of so few characters that nothing tells a second beginning, the answer is begun again", async () => {

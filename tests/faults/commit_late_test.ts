@@ -4,7 +4,14 @@
 import assert from "node:assert/strict";
 import { chatText, readSse } from "../support/sse.ts";
 import { waitFor } from "../support/wait.ts";
-import { chatBody, errorOf, recordsOf, settled, startFleet, startGatewayFor } from "./fleet.ts";
+import {
+  chatBody,
+  errorOf,
+  exactRecordsOf,
+  settled,
+  startFleet,
+  startGatewayFor,
+} from "./fleet.ts";
 import { chunk, completion, startOddServer, whole } from "./odd_server.ts";
 
 const STREAM = "content-type: text/event-stream\r\n";
@@ -281,7 +288,7 @@ Deno.test("keepalive: after comments an answer that is no stream of events is an
     assert.equal(read.json[0].error.code, 502);
     assert.match(read.json[0].error.message, says);
     await settled(gateway);
-    await recordsOf(gateway, 0, 1);
+    await exactRecordsOf(gateway, 0, 1);
   }
 });
 
@@ -305,5 +312,5 @@ Deno.test("keepalive: after comments the client's own mistake is told in the ins
   assert.ok(!answer.done);
   assert.equal(slow.calls.length, 1);
   await settled(gateway);
-  await recordsOf(gateway, 0, 0);
+  await exactRecordsOf(gateway, 0, 0);
 });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readSse } from "../support/sse.ts";
-import { chatBody, recordsOf, settled, startGatewayFor } from "./fleet.ts";
+import { chatBody, exactRecordsOf, settled, startGatewayFor } from "./fleet.ts";
 import { startOddServer } from "./odd_server.ts";
 
 const HEAD =
@@ -29,7 +29,7 @@ Deno.test("an error behind the finish is told, and the answer goes on nowhere", 
   assert.equal(answer.json.filter(({ choices }) => choices?.[0].finish_reason).length, 1);
   assert.equal(server.calls.length, 1);
   await settled(gateway);
-  await recordsOf(gateway, 0, 1);
+  await exactRecordsOf(gateway, 0, 1);
 });
 
 Deno.test("a client's own error in a stream that then stays open comes at once", async () => {

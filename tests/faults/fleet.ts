@@ -136,7 +136,7 @@ function fleetOf(simulators: Simulators, gateway: GatewayProcess): Fleet {
         simulators.process.signal("SIGCONT");
       }
     },
-    records: (complete, incomplete) => recordsOf(gateway, complete, incomplete),
+    records: (complete, incomplete) => exactRecordsOf(gateway, complete, incomplete),
     errorLog: () => folderText(`${gateway.dataDir}/errors`),
     settled: () => settled(gateway),
     health: () => healthOf(gateway),
@@ -161,7 +161,11 @@ export async function settled(gateway: GatewayProcess): Promise<void> {
 }
 
 /** Waits for exactly so many lines of records of each kind, in the order in which their requests came. */
-export async function recordsOf(gateway: GatewayProcess, complete: number, incomplete: number) {
+export async function exactRecordsOf(
+  gateway: GatewayProcess,
+  complete: number,
+  incomplete: number,
+) {
   const found = { complete: [] as RecordLine[], incomplete: [] as RecordLine[] };
   await waitFor(async () => {
     found.complete = await records(gateway);

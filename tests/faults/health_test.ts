@@ -10,7 +10,7 @@ import {
 } from "../support/processes.ts";
 import { parseMetrics } from "../support/prometheus.ts";
 import { waitFor } from "../support/wait.ts";
-import { chatBody, contentOf, healthOf, recordsOf, settled } from "./fleet.ts";
+import { chatBody, contentOf, exactRecordsOf, healthOf, settled } from "./fleet.ts";
 import { freePort } from "../support/ports.ts";
 
 /** A stand-in for `instances` single processes, so that each can be killed and stopped by itself. */
@@ -100,7 +100,7 @@ Deno.test("a killed instance is out before a client meets it, restarted it is ba
   report("a restarted instance is back after", since);
   assert.deepEqual((await s.ask(4)).sort(), ["sim-0", "sim-0", "sim-1", "sim-1"]);
 
-  const { complete } = await recordsOf(s.gateway, 18, 0);
+  const { complete } = await exactRecordsOf(s.gateway, 18, 0);
   for (const { meta } of complete) {
     assert.deepEqual(meta.attempts?.filter(({ error }) => error) ?? [], [], "no client met it");
   }
@@ -122,7 +122,7 @@ Deno.test("checked seldom, a dead instance is found by the first request that fa
   // The first request that fails, and is made up for elsewhere, has it looked at.
   assert.deepEqual(await s.ask(2), ["sim-1", "sim-1"]);
   await s.becomes("sim-0", "down");
-  const { complete } = await recordsOf(s.gateway, 4, 0);
+  const { complete } = await exactRecordsOf(s.gateway, 4, 0);
   const met = complete.flatMap(({ meta }) => meta.attempts ?? []).filter(({ error }) => error);
   assert.equal(met.length, 1, "one request met it");
   await s.ask(4);
@@ -131,7 +131,7 @@ Deno.test("checked seldom, a dead instance is found by the first request that fa
   await s.becomes("sim-0", "healthy");
   report("back after", since);
   assert.ok((await s.ask(2)).includes("sim-0"));
-  await recordsOf(s.gateway, 10, 0);
+  await exactRecordsOf(s.gateway, 10, 0);
   await settled(s.gateway);
 });
 
@@ -149,7 +149,7 @@ Deno.test("an instance that is stopped (SIGSTOP) is out, continued it is back", 
   report("a continued instance is back after", since);
   assert.ok((await s.ask(2)).includes("sim-0"));
   assert.equal(await s.asked(0), 2, "nothing was sent to it meanwhile");
-  await recordsOf(s.gateway, 10, 0);
+  await exactRecordsOf(s.gateway, 10, 0);
   await settled(s.gateway);
 });
 
@@ -162,7 +162,7 @@ Deno.test("an engine that is dead behind a living server (503) is out until it i
   await s.becomes("sim-0", "healthy");
   assert.ok((await s.ask(2)).includes("sim-0"));
   await s.gateway.process.waitForOutput(/instance_down.*GET \/health answered 503/);
-  await recordsOf(s.gateway, 6, 0);
+  await exactRecordsOf(s.gateway, 6, 0);
   await settled(s.gateway);
 });
 
@@ -194,7 +194,7 @@ Deno.test("an instance that answers /health but no request is found by its failu
   assert.equal(await s.asked(0), 3);
   await s.gateway.process.waitForOutput(/instance_ejected/);
   assert.equal(s.gateway.output().match(/instance_ejected/g)?.length, 1);
-  await recordsOf(s.gateway, 12, 0);
+  await exactRecordsOf(s.gateway, 12, 0);
   await settled(s.gateway);
 });
 
@@ -214,7 +214,7 @@ Deno.test("all private instances hang: the fallback answers, and they are not as
   await s.becomes("sim-0", "down");
   await s.becomes("sim-1", "down");
   assert.deepEqual(await s.ask(4), ["paid", "paid", "paid", "paid"]);
-  const { complete } = await recordsOf(s.gateway, 4, 0);
+  const { complete } = await exactRecordsOf(s.gateway, 4, 0);
   for (const { meta } of complete) assert.equal(meta.attempts?.length ?? 1, 1, "the first try");
   for (const index of [0, 1]) {
     s.machines[index].process.signal("SIGCONT");

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { chatText, readSse } from "../support/sse.ts";
 import { waitFor } from "../support/wait.ts";
-import { chatBody, recordsOf, settled, startGatewayFor } from "./fleet.ts";
+import { chatBody, exactRecordsOf, settled, startGatewayFor } from "./fleet.ts";
 import { chunk, type OddCall, startOddServer } from "./odd_server.ts";
 
 const STREAMS = 30;
@@ -55,6 +55,6 @@ Deno.test("broken streams look for a dead instance by turns, and come back to it
     assert.equal(chatText(answer).content, "begun and ended");
   }
   assert.ok(first <= 4, `${first} at once when it had just come back`);
-  await recordsOf(gateway, STREAMS, 0);
+  await exactRecordsOf(gateway, STREAMS, 0);
   await settled(gateway);
 });

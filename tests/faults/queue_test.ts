@@ -6,8 +6,8 @@ import { waitFor } from "../support/wait.ts";
 import {
   chatBody,
   errorOf,
+  exactRecordsOf,
   healthOf,
-  recordsOf,
   settled,
   startFleet,
   startGatewayFor,
@@ -78,7 +78,7 @@ Deno.test("max_concurrency is kept exactly: 40 requests, never more than 3 at on
   }
   assert.equal(s.gated[0].most, 3);
   assert.equal(s.gated[0].calls.length, 40, "each was asked once");
-  await recordsOf(s.gateway, 40, 0);
+  await exactRecordsOf(s.gateway, 40, 0);
   await settled(s.gateway);
 });
 
@@ -98,7 +98,7 @@ Deno.test("above max_concurrency a request goes to an instance that has room", a
     assert.equal((await answer.json()).choices.length, 1);
   }
   assert.deepEqual(s.gated.map(({ most }) => most), [1, 2]);
-  await recordsOf(s.gateway, 4, 0);
+  await exactRecordsOf(s.gateway, 4, 0);
   await settled(s.gateway);
 });
 
@@ -118,7 +118,7 @@ Deno.test("who waits is served first come, first served", async () => {
   for (const answer of await Promise.all(answers)) await answer.body?.cancel();
   assert.deepEqual(names(s.gated[0]), order);
   assert.equal(s.gated[0].most, 1);
-  await recordsOf(s.gateway, 6, 0);
+  await exactRecordsOf(s.gateway, 6, 0);
   await settled(s.gateway);
 });
 
@@ -148,7 +148,7 @@ Deno.test("x-priority goes before, within a priority first come", async () => {
     names(s.gated[0]),
     ["running", "urgent", "high-1", "high-2", "low-1", "low-2", "below"],
   );
-  await recordsOf(s.gateway, 7, 0);
+  await exactRecordsOf(s.gateway, 7, 0);
   await settled(s.gateway);
 });
 
@@ -263,7 +263,7 @@ Deno.test("a failure of a running request gives its place on, and the request an
     assert.equal((await answer.json()).choices.length, 1);
   }
   assert.deepEqual(s.gated.map(({ most }) => most), [1, 1]);
-  await recordsOf(s.gateway, 3, 0);
+  await exactRecordsOf(s.gateway, 3, 0);
   await settled(s.gateway);
 });
 

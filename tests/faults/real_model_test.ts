@@ -6,7 +6,7 @@ import { startGateway } from "../support/processes.ts";
 import { chatText, sseEvents } from "../support/sse.ts";
 import { unsupported } from "../real/engine.ts";
 import { startRealModel } from "../real/start.ts";
-import { recordsOf, settled } from "./fleet.ts";
+import { exactRecordsOf, settled } from "./fleet.ts";
 
 const reason = unsupported();
 const question = "Who owns the copyright?";
@@ -74,7 +74,7 @@ for (const { name, path, body } of cases) {
       assert.deepEqual(answer, undisturbed);
 
       await settled(gateway);
-      const { complete: [record] } = await recordsOf(gateway, 1, 0);
+      const { complete: [record] } = await exactRecordsOf(gateway, 1, 0);
       assert.equal(record.conversations.at(-1)?.value, undisturbed.text);
       const [resumed, ...more] = record.meta.resumed as Record<string, unknown>[];
       assert.deepEqual(more, []);

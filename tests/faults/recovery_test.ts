@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { type GatewayProcess, variant } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";
-import { chatBody, healthOf, recordsOf, settled, startGatewayFor } from "./fleet.ts";
+import { chatBody, exactRecordsOf, healthOf, settled, startGatewayFor } from "./fleet.ts";
 import { type GatedServer, type HeldCall, startGated } from "./gated_server.ts";
 
 interface Stand extends AsyncDisposable {
@@ -227,5 +227,5 @@ Deno.test("a slow start respects max_concurrency of both", async () => {
   await settled(s.gateway);
   const answered = s.weak.calls.length + s.strong.calls.length;
   // One of them was the failure, which another instance made up for.
-  await recordsOf(s.gateway, answered - 1, 0);
+  await exactRecordsOf(s.gateway, answered - 1, 0);
 });

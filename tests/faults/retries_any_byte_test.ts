@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { startFaultProxy } from "../support/fault_proxy.ts";
 import { startSimulators } from "../support/processes.ts";
 import { chatText, readSse } from "../support/sse.ts";
-import { chatBody, contentOf, recordsOf, settled, startGatewayFor } from "./fleet.ts";
+import { chatBody, contentOf, exactRecordsOf, settled, startGatewayFor } from "./fleet.ts";
 
 /** Two instances that answer alike, nearly every request meeting the proxy in front of the first. */
 async function stand(timeouts: Record<string, number>) {
@@ -79,7 +79,7 @@ for (const how of ["reset", "close", "half-close", "black-hole"] as const) {
         assert.equal(await ask(), expected, `cut at byte ${cutAtByte}`);
       }
       assert.ok(s.proxy.accepted() - before >= cuts.length - 2, "the cuts were met");
-      await recordsOf(s.gateway, cuts.length + 1, 0);
+      await exactRecordsOf(s.gateway, cuts.length + 1, 0);
       await settled(s.gateway);
     });
   }

@@ -9,7 +9,7 @@ import {
   chatBody,
   contentOf,
   errorOf,
-  recordsOf,
+  exactRecordsOf,
   settled,
   startFleet,
   startGatewayFor,
@@ -239,7 +239,7 @@ Deno.test("busy for a moment: the request waits as long as it was told to, then 
   assert.equal(await contentOf(response), "after a while");
   assert.equal(times.length, 2);
   assert.ok(times[1] - times[0] >= 990, `not after ${times[1] - times[0]} ms`);
-  await recordsOf(gateway, 1, 0);
+  await exactRecordsOf(gateway, 1, 0);
   await settled(gateway);
 });
 
@@ -258,7 +258,7 @@ Deno.test("one that dies over a request is waited for up to retry.max_wait, and 
   await new Promise((resolve) => setTimeout(resolve, 1100));
   await using _again = await startOddServer((call) => call.write(whole(completion("late"))), port);
   assert.equal(await contentOf(await answer), "late");
-  const { complete } = await recordsOf(gateway, 1, 0);
+  const { complete } = await exactRecordsOf(gateway, 1, 0);
   const errors = (complete[0].meta.attempts ?? []).map(({ error }) => error);
   assert.ok(errors.filter((error) => error === "connection refused").length > 0, String(errors));
   await settled(gateway);

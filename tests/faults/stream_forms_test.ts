@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { readSse } from "../support/sse.ts";
-import { chatBody, healthOf, recordsOf, settled, startGatewayFor } from "./fleet.ts";
+import { chatBody, exactRecordsOf, healthOf, settled, startGatewayFor } from "./fleet.ts";
 import { type OddCall, type OddServer, startOddServer } from "./odd_server.ts";
 
 const HEAD =
@@ -84,7 +84,7 @@ Deno.test("a whole answer in any form is asked for once, and recorded as it is",
     assert.ok(!text.includes("broke off"), `${form}: ${text}`);
     assert.equal(s.asked(), ++count, form);
   }
-  const { complete } = await recordsOf(s.gateway, count, 0);
+  const { complete } = await exactRecordsOf(s.gateway, count, 0);
   for (const line of complete) assert.equal(line.conversations.at(-1)!.value, "It is 42.");
   await settled(s.gateway);
   for (const instance of (await healthOf(s.gateway)).instances) {
@@ -110,7 +110,7 @@ Deno.test("a finish reason without a word does not make half an answer whole", a
       assert.ok("error" in seen.json.at(-1) && !seen.done, JSON.stringify(seen));
     }
   }
-  const { incomplete } = await recordsOf(s.gateway, 0, 6);
+  const { incomplete } = await exactRecordsOf(s.gateway, 0, 6);
   assert.equal(incomplete.length, 6);
 });
 

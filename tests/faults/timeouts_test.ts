@@ -9,8 +9,8 @@ import {
   chatBody,
   contentOf,
   errorOf,
+  exactRecordsOf,
   type Fleet,
-  recordsOf,
   settled,
   startFleet,
   startGatewayFor,
@@ -95,7 +95,7 @@ Deno.test("connect: where nobody else can answer, a late connection is waited fo
     await conn.read(head);
   });
   assert.equal(await contentOf(await asked), "late, and here");
-  await recordsOf(gateway, 1, 0);
+  await exactRecordsOf(gateway, 1, 0);
   await settled(gateway);
 });
 
@@ -113,7 +113,7 @@ Deno.test("connect: without another instance the client is told within first_byt
   const [, seconds] = /sim-0: no connection within ([\d.]+) s/.exec(error.message)!;
   assert.ok(Number(seconds) > 0.1 && Number(seconds) <= 3, error.message);
   assert.ok(!error.message.includes("127.0.0.1"), "without the address");
-  await recordsOf(gateway, 0, 1);
+  await exactRecordsOf(gateway, 0, 1);
   await settled(gateway);
 });
 
@@ -305,7 +305,7 @@ Deno.test("total: an answer that drags on is given up on that instance", async (
   assert.match(answer.json.at(-1).error.message, /not finished within 2 s \(timeouts\.total\)/);
   await waitFor(() => dragging.calls.every(({ closed }) => closed), "it to be left");
   assert.equal(dragging.calls.length, 1, "one that timed out is not asked again");
-  await recordsOf(gateway, 0, 1);
+  await exactRecordsOf(gateway, 0, 1);
   await settled(gateway);
 });
 

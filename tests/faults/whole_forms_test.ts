@@ -2,7 +2,7 @@
 // errors of the client's own that come in place of an answer.
 
 import assert from "node:assert/strict";
-import { chatBody, recordsOf, startGatewayFor } from "./fleet.ts";
+import { chatBody, exactRecordsOf, startGatewayFor } from "./fleet.ts";
 import { completion, type OddCall, startOddServer, whole } from "./odd_server.ts";
 
 const JSON_HEAD = "content-type: application/json\r\n";
@@ -50,7 +50,7 @@ Deno.test("a whole body without an answer is none: another instance is asked", a
     }
   }
   assert.ok(bad.calls.length >= Object.keys(NONE).length);
-  const { complete } = await recordsOf(gateway, count, 0);
+  const { complete } = await exactRecordsOf(gateway, count, 0);
   for (const line of complete) assert.equal(line.conversations.at(-1)!.value, "good");
 });
 
@@ -66,7 +66,7 @@ Deno.test("a whole answer in an odd form is one", async () => {
     assert.match(await response.text(), /"content":"good"/, form);
     assert.equal(instance.calls.length, ++count, form);
   }
-  await recordsOf(gateway, count, 0);
+  await exactRecordsOf(gateway, count, 0);
 });
 
 Deno.test("an error of the client's own in a body with a good status has the status that it means", async () => {
@@ -134,5 +134,5 @@ Deno.test("a finished stream without its last event is closed for clients that w
     const response = await gateway.post(path, chatBody({ stream: true, max_tokens: 9 }));
     assert.equal(await response.text(), sent + last);
   }
-  await recordsOf(gateway, 2, 0);
+  await exactRecordsOf(gateway, 2, 0);
 });

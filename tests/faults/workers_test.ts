@@ -11,7 +11,7 @@ import { poolParts } from "../support/pool_parts.ts";
 import { type GatewayProcess, startSimulators, variant } from "../support/processes.ts";
 import { chatText, readSse, type SseAnswer } from "../support/sse.ts";
 import { waitFor } from "../support/wait.ts";
-import { chatBody, recordsOf, settled, startFleet, startGatewayFor } from "./fleet.ts";
+import { chatBody, exactRecordsOf, settled, startFleet, startGatewayFor } from "./fleet.ts";
 import { startGated } from "./gated_server.ts";
 import { deathOf } from "./mortal_worker.ts";
 
@@ -108,7 +108,7 @@ Deno.test("requests in flight and waiting are counted over all workers, the same
   assert.ok(served.size >= 2, "several workers had requests in the line");
   assert.equal(gated.most, 3);
   assert.equal(gated.calls.length, 30);
-  await recordsOf(gateway, 30, 0);
+  await exactRecordsOf(gateway, 30, 0);
   await settled(gateway);
 });
 
