@@ -270,6 +270,41 @@ Deno.test("with client_ca_file only clients with a certificate of theirs come in
   assert.doesNotMatch(gateway.output(), /internal error/);
 });
 
+Deno.test("a session that a client began opens nothing once its authority counts no more", async () => {
+  await using stand = await Stand.open({ listener: "http1" }, { asksClients: true });
+  const { gateway, authority } = stand;
+  /** Resumes its sessions, on a connection for each request. */
+  const visitor = ({ cert, key }: Signed) => {
+    const own = { caCerts: [authority.cert], cert, key, poolMaxIdlePerHost: 0 };
+    const client = Deno.createHttpClient(own);
+    return {
+      async isServed() {
+        try {
+          const response = await fetch(`https://localhost:${gateway.port}/v1/models`, { client });
+          await response.body?.cancel();
+          return response.ok;
+        } catch {
+          // Sent away before there is an answer.
+          return false;
+        }
+      },
+      [Symbol.dispose]: () => client.close(),
+    };
+  };
+  using good = visitor(await authority.sign("good"));
+  for (let i = 0; i < 3; i++) assert.ok(await good.isServed());
+  const next = await Authority.make(gateway.folder);
+  using other = visitor(await next.sign("other"));
+  await stand.putText("ca.pem", next.cert);
+  // The door before is open for a moment yet.
+  const isServedAlways = async () => {
+    for (let i = 0; i < 10; i++) if (!await other.isServed()) return false;
+    return true;
+  };
+  await waitFor(isServedAlways, () => gateway.output());
+  for (let i = 0; i < 10; i++) assert.equal(await good.isServed(), false);
+});
+
 /** Connections that never say anything. */
 class Silent implements Disposable {
   readonly #conns: Deno.Conn[] = [];

@@ -18,9 +18,14 @@ export interface NodeTlsPlace {
   hasRoom(): boolean;
 }
 
+/** Clients' certificates that are remembered; whose was forgotten has to bring it again. */
+const MAX_PROVEN = 10_000;
+
 export class NodeTlsDoor implements Door {
   readonly addr: { hostname: string; port: number };
-  readonly #asksClients: boolean;
+  readonly #clientCa: string | null;
+  /** Certificates that came with a handshake here, and are of these authorities: their fingerprints. */
+  readonly #proven = new Set<string>();
   readonly #server: ReturnType<typeof createServer>;
   /** Node's server says only later where it listens, or that it cannot; this one keeps the place till then. */
   #place: Deno.Listener | null;
@@ -33,7 +38,7 @@ export class NodeTlsDoor implements Door {
     { hostname, port, protocols, handshakeTimeoutS, hasRoom }: NodeTlsPlace,
     certificate: TlsConfig,
   ) {
-    this.#asksClients = certificate.clientCa !== null;
+    this.#clientCa = certificate.clientCa;
     const options = {
       ...contextOf(certificate),
       ALPNProtocols: [...protocols],
@@ -60,11 +65,11 @@ export class NodeTlsDoor implements Door {
   }
 
   /**
-   * From now on new connections meet this certificate, and bring one that its authorities signed. False where
-   * they would have to, and did not before, or the other way round: that takes another door.
+   * From now on new connections meet this certificate. False where other authorities count than before, or
+   * where clients have to bring a certificate and did not, or the other way round: that takes another door.
    */
   renew(certificate: TlsConfig): boolean {
-    if ((certificate.clientCa !== null) !== this.#asksClients) return false;
+    if (certificate.clientCa !== this.#clientCa) return false;
     this.#server.setSecureContext(contextOf(certificate));
     return true;
   }
@@ -92,10 +97,25 @@ export class NodeTlsDoor implements Door {
   }
 
   #arrive(socket: TLSSocket): void {
+    if (!this.#isProven(socket)) return void socket.destroy();
     const conn = new SocketConn(socket);
     const waiting = this.#waiting.shift();
     if (waiting === undefined) this.#arrived.push(conn);
     else waiting.resolve(conn);
+  }
+
+  /**
+   * All servers of an isolate share one memory of sessions, and one that is resumed is asked for no certificate:
+   * it may be of another authority's client, or of one that brought none. Who began it here may go on.
+   */
+  #isProven(socket: TLSSocket): boolean {
+    if (this.#clientCa === null) return true;
+    const print = socket.getPeerX509Certificate()?.fingerprint256;
+    if (print === undefined) return false;
+    if (socket.isSessionReused()) return this.#proven.has(print);
+    if (this.#proven.size >= MAX_PROVEN) this.#proven.delete(this.#proven.keys().next().value!);
+    this.#proven.add(print);
+    return true;
   }
 
   #fail(error: Error): void {
