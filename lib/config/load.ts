@@ -56,15 +56,19 @@ export function unreadable(error: unknown): string {
   return `the file cannot be read: ${words.replace(/ \(os error \d+\)(: \w+ '.*')?$/s, "")}`;
 }
 
-/** Checks a text, and the keys file that it names. All problems are found in one go. */
-export function loadConfig(file: string, text: string, env: Env): Loaded {
+/**
+ * Checks a text, and the keys file that it names. All problems are found in one go. `keysText` is looked at in
+ * place of what the keys file holds now.
+ */
+export function loadConfig(file: string, text: string, env: Env, keysText?: string): Loaded {
   const own = read(file, text, env, configSchema);
   const problems = [...own.problems];
   const beside: SourceText[] = [];
   let keysFile: Read<z.output<typeof keyList>> | null = null;
   const named = keysFileOf(own);
   if (named !== null) {
-    const source = readBeside(file, named);
+    const found = readBeside(file, named);
+    const source = keysText === undefined ? found : { ...found, text: keysText };
     beside.push(source);
     keysFile = readKeys(source, env);
     problems.push(...keysFile.problems);

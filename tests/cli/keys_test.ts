@@ -247,3 +247,25 @@ Deno.test({
     }
   },
 });
+
+Deno.test("keys: a change that the configuration could not be read with is none", async () => {
+  await using stand = await startStand({ access: { without_key: "guest" } });
+  const key = newKey();
+  assert.equal((await stand.run(["import", "guest"], key)).code, 0);
+  const before = await Deno.readTextFile(stand.keysFile);
+  const refused = async (args: string[], why: RegExp, stdin = "") => {
+    const { code, out, err } = await stand.run(args, stdin);
+    assert.deepEqual([code, out], [1, ""], err);
+    assert.match(err, why);
+    assert.equal(await Deno.readTextFile(stand.keysFile), before);
+  };
+  await refused(["import", "again"], /nothing was changed.*the same key as `guest`/, key);
+  await refused(["create", "web", "--group", "nobody"], /no group is named `nobody`/);
+  await refused(["revoke", "guest"], /nothing was changed.*without_key/);
+  assert.deepEqual(await stand.names(), ["guest"]);
+  // What was wrong before stands in nobody's way.
+  const broken = before.replace("\n]", '\n  { "name": "odd", "hash": "sha256:1" },\n]');
+  await Deno.writeTextFile(stand.keysFile, broken);
+  assert.equal((await stand.run(["revoke", "odd"])).code, 0);
+  assert.deepEqual(await stand.names(), ["guest"]);
+});

@@ -52,7 +52,7 @@ a running gateway reads at once; where it names none, the line for \`keys\` is p
     const hash = `sha256:${hashOfKey(key)}`;
     const options = { name, hash, ...optionsOf(values) };
     const file = await keysFileOf(values.config);
-    if (file !== null) await changeKeys(file, (keys) => added(keys, options));
+    if (file !== null) await changeKeys(file, (keys) => added(keys, options), values.config);
     if (values.json) {
       console.log(JSON.stringify({ name, key, file, options }));
       return;
@@ -93,7 +93,7 @@ by every user of the host, and has ${LEAST_CHARS} characters at least, since a s
       console.log(lineOf(options));
       return;
     }
-    await changeKeys(file, (keys) => added(keys, options));
+    await changeKeys(file, (keys) => added(keys, options), values.config);
     console.error(`Added to ${file}.`);
   });
 });
@@ -115,7 +115,7 @@ export const revoke: Command = command({
       return values.now
         ? keys.withChanged(name, { ...options, disabled: "now" })
         : keys.without(name);
-    });
+    }, values.config);
     console.error(
       values.now
         ? `${name} is disabled in ${file}; its streams end when the gateway has read it.`
@@ -150,7 +150,7 @@ export const rotate: Command = command({
       const { previous: before, ...rest } = options;
       const previous = [...stillGood(before), { hash: options.hash, until }];
       return keys.withChanged(name, { ...rest, hash: `sha256:${hashOfKey(key)}`, previous });
-    });
+    }, values.config);
     if (values.json) {
       console.log(JSON.stringify({ name, key, file, old_until: until }));
       return;

@@ -2,13 +2,15 @@
 // or not at all, and readable by whoever could read it; a new one by its owner alone.
 
 import { dirname, resolve } from "node:path";
-import { keysFileIn } from "../../config/load.ts";
+import { keysFileIn, loadConfig } from "../../config/load.ts";
 import { KeysText, NEW_KEYS_FILE } from "../../config/keys_text.ts";
 import { putInPlace } from "../../files/replace.ts";
 
 const LOCK_TRIES = 100;
 const LOCK_PAUSE_MS = 50;
 const MAX_LINKS = 40;
+
+const env = (name: string) => Deno.env.get(name);
 
 /** The keys file of a configuration: its path; null where it names none. Throws Error. */
 export async function keysFileOf(config: string): Promise<string | null> {
@@ -21,13 +23,17 @@ export async function keysFileOf(config: string): Promise<string | null> {
       : String(error);
     throw new Error(`${config}:1:1: ${reason}`);
   }
-  return keysFileIn(config, text, (name) => Deno.env.get(name));
+  return keysFileIn(config, text, env);
 }
 
-/** Changes the file at `path`; one that is not there begins empty. Throws Error with its place. */
+/**
+ * Changes the file at `path`; one that is not there begins empty. Throws Error with its place, and where `config`,
+ * which names it, could not be read with what it would hold then: a gateway would go on with the keys of before.
+ */
 export async function changeKeys(
   path: string,
   change: (keys: KeysText) => KeysText,
+  config?: string,
 ): Promise<void> {
   const target = await targetOf(path);
   await using _ = await lock(`${target}.lock`);
@@ -35,7 +41,9 @@ export async function changeKeys(
   const text = before === null ? NEW_KEYS_FILE : await Deno.readTextFile(target);
   let next: KeysText;
   try {
-    next = change(new KeysText(text.trim() === "" ? NEW_KEYS_FILE : text));
+    const keys = new KeysText(text.trim() === "" ? NEW_KEYS_FILE : text);
+    next = change(keys);
+    if (config !== undefined) await refuseNewProblem(config, keys.text, next.text);
   } catch (error) {
     throw new Error(`${path}: ${error instanceof Error ? error.message : error}`);
   }
@@ -49,6 +57,22 @@ export async function changeKeys(
     await Deno.remove(temporary);
     throw error;
   }
+}
+
+/** What is wrong already is no reason: a change may be a part of putting it right. */
+async function refuseNewProblem(config: string, before: string, after: string): Promise<void> {
+  const text = await Deno.readTextFile(config);
+  const problemsWith = (keysText: string) => {
+    const loaded = loadConfig(config, text, env, keysText);
+    // Which number an entry has is no part of it: others may have gone from before it.
+    return loaded.ok
+      ? []
+      : loaded.problems.map(({ message }) => message.replace(/^\[\d+\]\.?/, ""));
+  };
+  const known = new Set(problemsWith(before));
+  const fresh = problemsWith(after).find((message) => !known.has(message));
+  if (fresh === undefined) return;
+  throw new Error(`nothing was changed: ${config} could not be read with it (${fresh})`);
 }
 
 /** A symlink stays one: what it leads to is replaced, or made. */
