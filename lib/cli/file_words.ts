@@ -28,5 +28,5 @@ export function isFileProblem(error: unknown): error is Error {
   if (error instanceof DamagedFile) return true;
   if ("code" in error) return CODES.has(String(error.code));
   return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied ||
-    error instanceof Deno.errors.BrokenPipe;
+    error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.IsADirectory;
 }

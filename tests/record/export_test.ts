@@ -321,3 +321,44 @@ Deno.test("a packed hour that was cut off is named, and nothing half is written"
     await assert.rejects(Deno.stat(join(at.dir, "out")), Deno.errors.NotFound);
   }
 });
+
+Deno.test({
+  name: "--output keeps a file's mode and the symlink to it, and is no end of a pipe or a device",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using there = await stand({ [day]: lines(record("a", ["hi", "hello"])), "real": "old" });
+    const { dir } = there;
+    const output = join(dir, "out");
+    await Deno.symlink("real", output);
+    await Deno.chmod(join(dir, "real"), 0o600);
+    const { code, text } = await there.export("--data-dir", dir);
+    assert.equal(code, 0);
+    assert.equal(JSON.parse(text)[0].id, "a");
+    assert.ok((await Deno.lstat(output)).isSymlink);
+    assert.equal(await Deno.readTextFile(join(dir, "real")), text);
+    assert.equal((await Deno.stat(join(dir, "real"))).mode! & 0o777, 0o600);
+
+    await Deno.remove(output);
+    await new Deno.Command("mkfifo", { args: [output] }).output();
+    const reader = new Deno.Command("cat", { args: [output], stdout: "piped" }).spawn();
+    const read = reader.output();
+    const [{ stdout }] = await Promise.all([
+      read,
+      exportRecords.run(["--data-dir", dir, "--output", output]),
+    ]);
+    assert.equal(new TextDecoder().decode(stdout), text);
+    assert.ok((await Deno.stat(output)).isFifo);
+  },
+});
+
+Deno.test("an export to a folder's name is refused, and leaves nothing beside it", async () => {
+  await using there = await stand({
+    [day]: lines(record("a", ["hi", "hello"])),
+    "out/kept": "",
+  });
+  const { code, said } = await there.export("--data-dir", there.dir);
+  assert.equal(code, 1);
+  assert.match(said, /out is a folder/);
+  const names = await Array.fromAsync(Deno.readDir(there.dir), ({ name }) => name);
+  assert.deepEqual(names.sort(), ["out", "requests_responses"]);
+});

@@ -1,14 +1,14 @@
 // The keys file that commands change: found by the configuration, locked while it is changed, written whole
 // or not at all, and readable by whoever could read it; a new one by its owner alone.
 
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import { keysFileIn, loadConfig } from "../../config/load.ts";
 import { KeysText, NEW_KEYS_FILE } from "../../config/keys_text.ts";
 import { putInPlace } from "../../files/replace.ts";
+import { giveRights, statOf, targetOf } from "../../files/rights.ts";
 
 const LOCK_TRIES = 100;
 const LOCK_PAUSE_MS = 50;
-const MAX_LINKS = 40;
 
 const env = (name: string) => Deno.env.get(name);
 
@@ -51,7 +51,8 @@ export async function changeKeys(
   const temporary = await Deno.makeTempFile({ dir: dirname(target), prefix: ".keys-" });
   try {
     await Deno.writeTextFile(temporary, next.text, { mode: 0o600 });
-    if (Deno.build.os !== "windows") await giveRights(temporary, before);
+    // A new one has had its mode from the beginning.
+    if (before !== null) await giveRights(temporary, before);
     await putInPlace(temporary, target);
   } catch (error) {
     await Deno.remove(temporary);
@@ -73,45 +74,6 @@ async function refuseNewProblem(config: string, before: string, after: string): 
   const fresh = problemsWith(after).find((message) => !known.has(message));
   if (fresh === undefined) return;
   throw new Error(`nothing was changed: ${config} could not be read with it (${fresh})`);
-}
-
-/** A symlink stays one: what it leads to is replaced, or made. */
-async function targetOf(path: string): Promise<string> {
-  let name = path;
-  for (let links = 0; links < MAX_LINKS; links++) {
-    try {
-      return await Deno.realPath(name);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-    const isLink = (await Deno.lstat(name).catch(() => null))?.isSymlink ?? false;
-    if (!isLink) return name;
-    name = resolve(dirname(name), await Deno.readLink(name));
-  }
-  throw new Error(`${path}: too many symlinks`);
-}
-
-async function statOf(path: string): Promise<Deno.FileInfo | null> {
-  try {
-    return await Deno.stat(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
-}
-
-/** Those of the file before: a gateway of another user goes on reading it. A new one is its owner's alone. */
-async function giveRights(path: string, before: Deno.FileInfo | null): Promise<void> {
-  if (before === null) return await Deno.chmod(path, 0o600);
-  const { uid, gid, mode } = before;
-  try {
-    await Deno.chown(path, uid, gid);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
-    // Only root gives files away; to a group of one's own anybody may.
-    await Deno.chown(path, null, gid).catch(() => {});
-  }
-  await Deno.chmod(path, mode! & 0o777);
 }
 
 /** The system's own lock ends with the process that holds it, however that ends. */
