@@ -24,7 +24,8 @@ export function csv({ rows }: UsageReport, by: readonly Dimension[]): string {
 
 /** RFC 4180; what a spreadsheet would take for a formula gets an apostrophe before it. */
 function field(text: string): string {
-  const safe = /^[=+@\t\r]|^-(?![\d.])/.test(text) ? `'${text}` : text;
+  const isFormula = /^[=+@\t\r\n-]/.test(text) && !/^-[\d.]+(e[+-]?\d+)?$/.test(text);
+  const safe = isFormula ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 

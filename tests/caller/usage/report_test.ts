@@ -134,4 +134,10 @@ Deno.test("a model's name neither steers a terminal nor calculates in a spreadsh
   const found = { rows, total: new Amount(), odd: 0 };
   assert.ok(!writeReport(found, ["model"], "table").includes("\x1b"));
   assert.match(writeReport(found, ["model"], "csv").split("\r\n")[1], /^"'=1\+1,""x""/);
+  const cell = (name: string) => {
+    const one = [{ values: [name], amount: new Amount().pay(-0.5) }];
+    return writeReport({ ...found, rows: one }, ["model"], "csv").split("\r\n")[1];
+  };
+  assert.equal(cell("-2+3+cmd|' /C calc'!A0"), "'-2+3+cmd|' /C calc'!A0,0,0,0,0,0,0,-0.5");
+  assert.equal(cell("-7"), "-7,0,0,0,0,0,0,-0.5");
 });
