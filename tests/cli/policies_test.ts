@@ -173,6 +173,22 @@ Deno.test("policies test tries answers: what would have been cut or masked, by e
   );
 });
 
+Deno.test("policies test reads records of others: their meta is none, an id steers no terminal", async () => {
+  await using stand = await folder();
+  const conversations = [{ from: "human", value: "a  lot   of blanks" }];
+  const records = ["not JSON", "[1]", 5, null].map((meta) => ({
+    id: "\x1b[2Jr",
+    conversations,
+    meta,
+  }));
+  const file = join(stand.path, "records.jsonl");
+  await Deno.writeTextFile(file, records.map((one) => JSON.stringify(one) + "\n").join(""));
+  const { code, out, said } = await run("policies", "test", "-c", stand.config, "--records", file);
+  assert.equal(code, 0, said);
+  assert.match(out, /^4 looked at: [^]*watch .* \?\[2Jr$/m);
+  assert.ok(!out.includes("\x1b"));
+});
+
 Deno.test("policies test looks at a text", async () => {
   await using stand = await folder();
   const { code, out } = await run("policies", "test", "a bomb", "-c", stand.config, "--key", "web");

@@ -2,6 +2,7 @@
 
 import type { PolicyConfig, PolicyOptions } from "../../config/policies.ts";
 import { matches } from "../../config/names.ts";
+import { printable } from "../printable.ts";
 
 const ORDER: Readonly<Record<PolicyOptions["type"], number>> = {
   parameters: 0,
@@ -43,8 +44,9 @@ export function listed(configs: readonly PolicyConfig[], { model, key }: Whose):
 
 /** Columns as wide as they need to be. */
 export function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0].map((_, at) => Math.max(...rows.map((row) => row[at].length)));
-  return rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at])).join("  ").trimEnd());
+  const cells = rows.map((row) => row.map((cell) => printable(cell)));
+  const widths = cells[0].map((_, at) => Math.max(...cells.map((row) => row[at].length)));
+  return cells.map((row) => row.map((cell, at) => cell.padEnd(widths[at])).join("  ").trimEnd());
 }
 
 function deed(options: PolicyOptions): string {

@@ -14,8 +14,9 @@ import { type Plan, PolicyRefusal, type Subject } from "../../policy/policy.ts";
 import { PromptBody } from "../../policy/prompt/prompt_body.ts";
 import { PolicyTrail } from "../../policy/trail.ts";
 import { recordLines } from "../../record/export/lines.ts";
+import { metaIn } from "../../record/meta_in.ts";
 import { PromptCounters } from "../../server/questions/prompt_counter.ts";
-import { isObject, type Json, objectsIn } from "../../json/json.ts";
+import { type Json, objectsIn } from "../../json/json.ts";
 import { recordFiles } from "../record_files.ts";
 import { UsageError } from "../command/read.ts";
 import { table } from "./list.ts";
@@ -106,7 +107,7 @@ export function sampleOf(record: Json): Sample | null {
   const asked = last?.role === "assistant" ? messages.slice(0, -1) : messages;
   if (asked.length === 0) return null;
   const model = typeof record.model === "string" ? record.model : "";
-  const meta = metaOf(record.meta);
+  const meta = metaIn(record);
   const text = (value: unknown) => typeof value === "string" ? value : "";
   return {
     id: text(record.id),
@@ -116,13 +117,6 @@ export function sampleOf(record: Json): Sample | null {
     body: { model, messages: asked },
     answer: last?.role === "assistant" ? last : null,
   };
-}
-
-function metaOf(meta: unknown): Json {
-  if (isObject(meta)) return meta;
-  if (typeof meta !== "string" || meta === "") return {};
-  const parsed: unknown = JSON.parse(meta);
-  return isObject(parsed) ? parsed : {};
 }
 
 /** Lets the policies of `config` look at each sample. */
