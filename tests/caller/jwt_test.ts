@@ -12,6 +12,8 @@ const NOW_MS = Date.parse("2026-11-26T12:00:00Z");
 /** A verifier for `issuer`, whose clocks the test sets. */
 class Bench {
   nowMs = NOW_MS;
+  /** How far somebody has set the wall clock back. */
+  setBackMs = 0;
   readonly errors: string[] = [];
   readonly tokens: Tokens;
 
@@ -31,7 +33,7 @@ class Bench {
       ...rules,
     }, {
       now: () => this.nowMs,
-      wallClock: () => this.nowMs,
+      wallClock: () => this.nowMs - this.setBackMs,
       fetch: (url, init) => fetch(url, init),
       onError: (message) => this.errors.push(message),
     }, before);
@@ -196,6 +198,22 @@ Deno.test("a key that was withdrawn opens nothing once the set has been fetched 
   const isRefused = async () => (await bench.tokens.bearerOf(token)).kind === "refused";
   await waitFor(isRefused, "the new keys to be in force");
   assert.match(await bench.refusal(token), /unknown key/);
+});
+
+Deno.test("a clock that is set back keeps no token that was signed with a withdrawn key", async () => {
+  const [one, next] = [await signer("a"), await signer("b")];
+  await using issuer = new Issuer(one);
+  const bench = new Bench(issuer);
+  const token = await bench.sign(one, { exp: NOW_MS / 1000 + 86_400 });
+  assert.equal((await bench.tokens.bearerOf(token)).kind, "bearer");
+  bench.setBackMs = 3_600_000;
+  issuer.keys = [next.public];
+  bench.nowMs += 11 * 60_000;
+  await bench.tokens.bearerOf(token);
+  await waitFor(() => issuer.asked >= 2, "the keys to be fetched anew");
+  bench.nowMs += 5 * 60_000;
+  const isRefused = async () => (await bench.tokens.bearerOf(token)).kind === "refused";
+  await waitFor(isRefused, "the new keys to be in force");
 });
 
 Deno.test("keys that cannot be fetched leave the old ones in force", async () => {

@@ -30,8 +30,8 @@ type Bearer = TokenVerdict & { kind: "bearer" };
 
 export class Tokens {
   readonly #keys: KeySet;
-  /** By the SHA-256 of the token. */
-  readonly #believed = new Map<string, { bearer: Bearer; untilMs: number }>();
+  /** By the SHA-256 of the token; until when by the clock that is never set, since keys are withdrawn meanwhile. */
+  readonly #believed = new Map<string, { bearer: Bearer; until: number }>();
 
   /** `before`: by the rules until now, whose keys are kept where the same signer has them at the same place. */
   constructor(
@@ -55,11 +55,13 @@ export class Tokens {
     const now = this.parts.wallClock();
     const hash = createHash("sha256").update(token).digest("base64");
     const known = this.#believed.get(hash);
-    if (known !== undefined && now < known.untilMs) return known.bearer;
+    const isBelieved = known !== undefined && this.parts.now() < known.until &&
+      now < known.bearer.untilMs;
+    if (isBelieved) return known.bearer;
     this.#believed.delete(hash);
     const jose = await import("jose");
     const verdict = await this.#verify(jose, token, now);
-    if (verdict.kind === "bearer") this.#believe(hash, verdict, now);
+    if (verdict.kind === "bearer") this.#believe(hash, verdict);
     return verdict;
   }
 
@@ -146,7 +148,7 @@ export class Tokens {
     return { kind: "bearer", name, group, untilMs };
   }
 
-  #believe(hash: string, bearer: Bearer, now: number): void {
+  #believe(hash: string, bearer: Bearer): void {
     // The oldest goes: a map keeps the order in which they came.
     if (this.#believed.size >= MAX_BELIEVED) {
       for (const [oldest] of this.#believed) {
@@ -154,7 +156,7 @@ export class Tokens {
         break;
       }
     }
-    this.#believed.set(hash, { bearer, untilMs: Math.min(bearer.untilMs, now + BELIEVED_MS) });
+    this.#believed.set(hash, { bearer, until: this.parts.now() + BELIEVED_MS });
   }
 }
 
