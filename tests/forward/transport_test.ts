@@ -2,6 +2,7 @@
 // tested in tests/http, resuming and failing over in tests/faults.
 
 import assert from "node:assert/strict";
+import { isolateBytes } from "../support/memory.ts";
 import { readFrom } from "../../lib/forward/transport.ts";
 import { Http1Transport } from "../../lib/forward/transport/http1.ts";
 import { bytesOf, latin1 } from "../http/scripted.ts";
@@ -206,12 +207,6 @@ both("an early answer is taken, though the request was not sent whole", async (t
   assert.equal(await whole(call), "413 no");
 });
 
-/** Bytes that this isolate holds: what is resident belongs to all that run beside it in the process, too. */
-function held(): number {
-  const { heapUsed, external } = Deno.memoryUsage();
-  return heapUsed + external;
-}
-
 both(
   "a slow reader holds the instance back: memory does not grow with the answer",
   async (transport) => {
@@ -235,7 +230,7 @@ both(
       return written === before && written > 0;
     }, "the instance to be held back");
     assert.ok(written < MAX_AHEAD, `${written} bytes were taken with nobody reading`);
-    const heldBefore = held();
+    const bytesBefore = isolateBytes();
     let most = 0;
     let read = 0;
     for (let pieces = 0;; pieces++) {
@@ -243,10 +238,10 @@ both(
       if (piece === null) break;
       read += piece.length;
       assert.ok(written - read < MAX_AHEAD, `${written - read} bytes ahead of the reader`);
-      if (pieces % 500 === 0) most = Math.max(most, held());
+      if (pieces % 500 === 0) most = Math.max(most, isolateBytes());
     }
     assert.equal(read, SIZE);
     // What was read lies about until it is collected, which may be late on a busy machine.
-    assert.ok(most - heldBefore < SIZE / 2, `${most - heldBefore} bytes more`);
+    assert.ok(most - bytesBefore < SIZE / 2, `${most - bytesBefore} bytes more`);
   },
 );

@@ -1,6 +1,7 @@
 // What the own listener alone does, with a handler of the test's own, on real sockets: its time limits,
 // its bounds, the order of requests sent ahead.
 
+import { isolateBytes } from "../support/memory.ts";
 import assert from "node:assert/strict";
 import { RequestError } from "../../lib/http/client.ts";
 import { listenHttp1 } from "../../lib/server/listener/http1.ts";
@@ -243,7 +244,7 @@ http1("a body of a million chunks of one byte takes memory for a million bytes",
     size = (await request.readBody(LIMIT_BYTES)).length;
     await reply.send(200, [], new Uint8Array(0));
   });
-  const before = Deno.memoryUsage().rss;
+  const before = isolateBytes();
   const many = "1\r\nx\r\n".repeat(100_000);
   const { status } = await door.raw(
     [
@@ -255,6 +256,6 @@ http1("a body of a million chunks of one byte takes memory for a million bytes",
   );
   assert.equal(status, 200);
   assert.equal(size, 1_000_000);
-  const more = Deno.memoryUsage().rss - before;
+  const more = isolateBytes() - before;
   assert.ok(more < 150 * 1024 * 1024, `${more} bytes more`);
 });
