@@ -1,7 +1,7 @@
 // The one writer of records. The lines of a small whole answer are made at once, so that nothing of its request
 // outlives it. Any other finished request is only put into a queue: assembling and serialising happen between
-// requests, in short slices, or in an isolate of their own where a slice would be long. A disk that is full or gone costs records once the queue is full, and
-// never a request.
+// requests, in short slices, or in an isolate of their own where a slice would be long. A disk that is full or
+// gone costs records once the queue is full, and never a request.
 
 import { join } from "node:path";
 import { hourName } from "../observe/hour_name.ts";

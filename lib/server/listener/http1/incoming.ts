@@ -134,7 +134,7 @@ export class Incoming {
     return body;
   }
 
-  /** Sets `bodyDeadline` for a body that is asked for now, and read next. */
+  /** Begins the time of a body; `readBody` follows, once its client has been asked to go on. */
   awaitBody(): void {
     this.#bodySince = this.owner.now;
     this.#postpone(0);
