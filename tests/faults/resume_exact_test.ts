@@ -233,7 +233,13 @@ Deno.test("an instance that has not seen the stop string is left with it", async
       await s.gateway.post("/v1/chat/completions", { ...request, ignore_eos: true }),
     );
     assert.equal(chatText(answer).content, chatText(whole).content, `cut at ${chunks}`);
-    const asked = [...await s.simulators.requests(0), ...await s.simulators.requests(1)];
+    const requests = async () => [
+      ...await s.simulators.requests(0),
+      ...await s.simulators.requests(1),
+    ];
+    const ended = async () => (await requests()).every((one) => one.finished || one.aborted);
+    await waitFor(ended, "the instances to see what became of their answers");
+    const asked = await requests();
     crossed += asked.filter(({ path, aborted }) => path === "/v1/completions" && aborted).length;
     for (const index of [0, 1]) await s.simulators.reset(index);
   }

@@ -244,6 +244,8 @@ Deno.test("access 3: a key that a client writes where none belongs is not writte
     async () => JSON.parse(await shown()).requests.length === places.length,
     "all to be shown",
   );
+  const finished = () => gateway.output().match(/\[INF\] request /g)?.length ?? 0;
+  await waitFor(() => finished() === places.length, () => `all to be logged: ${gateway.output()}`);
   assert.doesNotMatch(gateway.output() + await shown(), new RegExp(secret));
   assert.match(gateway.output(), /\/v1\/models\/sk-sag-....\*\*\*\*/);
 });
