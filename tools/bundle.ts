@@ -45,7 +45,18 @@ export async function deno(
  */
 const MISSING = ["protobufjs/minimal"];
 
-/** The module's bytes, in UTF-8. */
+/**
+ * JavaScript without a character beyond ASCII: one of them, and the runtime keeps a copy of the whole source
+ * with two bytes for each character. The bundler escapes those of strings and leaves those of patterns.
+ */
+function inAscii(source: string): string {
+  return source.replace(
+    /[\u0080-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** The module's bytes, in ASCII. */
 export async function bundle(): Promise<Uint8Array<ArrayBuffer>> {
   const path = await Deno.makeTempFile({ suffix: ".mjs" });
   try {
@@ -60,7 +71,7 @@ export async function bundle(): Promise<Uint8Array<ArrayBuffer>> {
       "main.ts",
     ]);
     if (!ran.success) throw new Error(`deno bundle failed:\n${ran.said}`);
-    return await Deno.readFile(path);
+    return new TextEncoder().encode(inAscii(await Deno.readTextFile(path)));
   } finally {
     await Deno.remove(path);
   }

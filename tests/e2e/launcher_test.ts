@@ -11,6 +11,8 @@ const run = await Deno.permissions.query({ name: "run" });
 const worker = typeof WorkerGlobalScope !== "undefined" && self instanceof WorkerGlobalScope;
 if (worker) {
   postMessage("from a worker");
+} else if (Deno.args[0] === "--version") {
+  Deno.writeTextFileSync(Deno.env.get("DENO_DIR") + "/read_before", "by " + Deno.pid);
 } else {
   const said = Deno.args[0] !== "worker" ? null : await new Promise((resolve) => {
     const other = new Worker(import.meta.url, { type: "module" });
@@ -107,6 +109,21 @@ Deno.test({
     for (const [path, options] of calls) {
       assert.deepEqual((await bench.start(path, options)).args, args, path);
     }
+  },
+});
+
+Deno.test({
+  name: "the first start is none that the runtime knows nothing of",
+  ignore,
+  async fn() {
+    await using bench = await Bench.make();
+    const { pid } = await bench.start(bench.executable);
+    const file = join(await bench.build(), "deno_dir", "read_before");
+    const said = await Deno.readTextFile(file);
+    assert.match(said, /^by \d+$/);
+    assert.notEqual(said, `by ${pid}`);
+    await bench.start(bench.executable);
+    assert.equal(await Deno.readTextFile(file), said, "and once only");
   },
 });
 

@@ -135,6 +135,9 @@ Deno.test(
     await using s = await stand();
     await run("npm", ["install", "--silent", "simple-ai-gateway"], { cwd: s.path, env: s.env });
     const bin = join(s.path, "node_modules/.bin/simple-ai-gateway");
+    const program = join(s.path, "node_modules/simple-ai-gateway/main.mjs");
+    const wide = (await Deno.readFile(program)).filter((byte) => byte > 0x7f).length;
+    assert.equal(wide, 0, "one byte for each character is enough for the runtime");
     const start = (...args: string[]) =>
       stopped(startProcess(bin, { args, cwd: s.path, env: s.env }));
     await using simulator = start(
