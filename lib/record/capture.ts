@@ -4,7 +4,7 @@
 import type { Api } from "../api/api.ts";
 import type { Charged, Report, RequestOutcome } from "../observe/report.ts";
 import type { Json } from "../json/json.ts";
-import type { EventStore } from "../sse/event_store.ts";
+import { EventStore } from "../sse/event_store.ts";
 
 /** The bytes of a conversation, which stay beside its report: they are large, and may be transferred. */
 export class Content {
@@ -66,6 +66,15 @@ export interface Capture {
   flagged?: true;
   attempts: readonly { instance: string; status?: number; error?: string }[];
   resumed?: readonly { from: string; to: string; way: string; atChars: number }[];
+}
+
+/** What a capture takes beside its bytes. */
+const OBJECT_BYTES = 1024;
+
+/** Bytes that it takes in memory. */
+export function sizeOf({ requestBody, response }: Capture): number {
+  const answer = response instanceof EventStore ? response.size : response?.length ?? 0;
+  return OBJECT_BYTES + requestBody.length + answer;
 }
 
 /** A report of what is recorded: conversations that are not the client's own mistake. */

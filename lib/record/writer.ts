@@ -8,11 +8,12 @@ import { hourName } from "../observe/hour_name.ts";
 import { EventStore } from "../sse/event_store.ts";
 import { BackgroundAnswers, isFetch } from "./background.ts";
 import { Lines } from "./batch.ts";
-import type { Capture } from "./capture.ts";
+import { type Capture, sizeOf } from "./capture.ts";
 import type { RecordFormat } from "./record.ts";
 import { appendLines, FLAGGED_FOLDER, mendNewest } from "./record_file.ts";
+import { HeavyQueue } from "./shape/heavy_queue.ts";
 import { type Result, shapeInSteps, shapeUnparsed } from "./shape/shape.ts";
-import { type ShapedBytes, Shaper } from "./shape/shaper.ts";
+import { Shaper } from "./shape/shaper.ts";
 import { isHeavy } from "./shape/weight.ts";
 
 export interface RecordWriterOptions {
@@ -53,8 +54,6 @@ export interface RecordStats {
 type Folder = "requests_responses" | "incomplete" | typeof FLAGGED_FOLDER;
 const FOLDERS: readonly Folder[] = ["requests_responses", "incomplete", FLAGGED_FOLDER];
 
-/** What a capture takes beside its bytes. */
-const OBJECT_BYTES = 1024;
 /** How long captures gather before they are written, so that one write takes many. */
 const GATHER_MS = 20;
 /** Longest time that others are kept waiting in one go. */
@@ -78,14 +77,8 @@ export class RecordWriter {
     [FLAGGED_FOLDER]: new Lines(),
   };
   readonly #background = new BackgroundAnswers();
-  readonly #shaper: Shaper | null;
-  /** Captures that wait for the shaper, and bytes of these and of the one that it has. */
-  #heavy: Capture[] = [];
-  #heavyBytes = 0;
-  /** What the shaper has done. */
-  #shaped: (ShapedBytes & { readonly folder: Folder })[] = [];
-  /** close() has given up what was left. */
-  #over = false;
+  /** null where there is no isolate for what is heavy. */
+  readonly #heavy: HeavyQueue | null;
   /** Captures out of the queue that are not on the disk yet. */
   #underway = 0;
   #written = 0;
@@ -106,7 +99,10 @@ export class RecordWriter {
   /** Begins by mending what an earlier run left. */
   constructor(options: RecordWriterOptions) {
     this.#options = options;
-    this.#shaper = options.shaper === null ? null : new Shaper(options.shaper);
+    this.#heavy = options.shaper === null ? null : new HeavyQueue(new Shaper(options.shaper), {
+      format: () => this.#options.format,
+      onUnfit: (error) => this.#unfit(error),
+    });
     this.#start();
   }
 
@@ -164,13 +160,10 @@ export class RecordWriter {
     // A run that was in the pause after a failure ends with it; the last try is a run of its own.
     await this.flush();
     const lost = this.stats().queued;
-    this.#over = true;
     this.#queue = [];
-    this.#shaped = [];
-    this.#heavy = [];
-    this.#queueBytes = this.#heavyBytes = this.#underway = 0;
+    this.#queueBytes = this.#underway = 0;
     for (const folder of FOLDERS) this.#lines[folder].clear();
-    this.#shaper?.close();
+    this.#heavy?.close();
     if (lost > 0) this.#drop(lost);
   }
 
@@ -200,7 +193,7 @@ export class RecordWriter {
         if (refused) continue;
         this.#retryMs = FIRST_RETRY_MS;
         if (this.#queue.length > 0 || this.#lineBytes() > 0) continue;
-        if (this.#heavyBytes === 0 && this.#shaped.length === 0) return;
+        if (this.#heavy === null || this.#heavy.isEmpty) return;
         // The shaper has still to do; others may be written meanwhile.
         if (this.#hurry) await this.#pause(GATHER_MS);
       }
@@ -250,7 +243,7 @@ export class RecordWriter {
 
   /** Turns captures into lines until the batch is large enough. */
   async #fill(): Promise<void> {
-    if (this.#lineBytes() < BATCH_BYTES) this.#takeShaped();
+    if (this.#lineBytes() < BATCH_BYTES) this.#takeHeavy();
     let sliceEnd = performance.now() + SLICE_MS;
     while (this.#queue.length > 0 && this.#lineBytes() < BATCH_BYTES) {
       const capture = this.#queue.shift()!;
@@ -315,51 +308,25 @@ export class RecordWriter {
 
   /** Takes a capture that is too heavy for here. */
   #later(capture: Capture): void {
-    if (this.#shaper === null) {
+    if (this.#heavy === null) {
       const reason = "it is too large to be parsed for a record";
       const { complete, lines } = shapeUnparsed(capture, reason, this.#options.format);
       this.#lines[folderOf(capture, complete)].gathering.add(lines);
       return;
     }
-    this.#heavy.push(capture);
-    this.#heavyBytes += sizeOf(capture);
-    this.#shapeNext();
+    this.#heavy.add(capture);
   }
 
-  /** Hands the next heavy capture over, when the one before is done and the disk keeps up. */
-  async #shapeNext(): Promise<void> {
-    const shaper = this.#shaper;
-    if (shaper === null || shaper.busy || this.#shaped.length > 1) return;
-    const capture = this.#heavy.shift();
-    if (capture === undefined) return;
-    const size = sizeOf(capture);
-    let shaped: ShapedBytes | null = null;
-    try {
-      shaped = await shaper.shape(capture, this.#options.format);
-    } catch (error) {
-      if (this.#over) return;
-      this.#unfit(error);
+  /** Adds what was shaped elsewhere to the batches. */
+  #takeHeavy(): void {
+    for (const { complete, flagged, lines, bytes } of this.#heavy?.take() ?? []) {
+      this.#lines[folderOf({ flagged }, complete)].gathering.addBytes(lines, bytes);
     }
-    if (this.#over) return;
-    this.#heavyBytes -= size;
-    if (shaped !== null) {
-      this.#shaped.push({ ...shaped, folder: folderOf(capture, shaped.complete) });
-    }
-    await this.#shapeNext();
-  }
-
-  /** Adds what the shaper has done to the batches. */
-  #takeShaped(): void {
-    for (const { folder, lines, bytes } of this.#shaped.splice(0)) {
-      this.#lines[folder].gathering.addBytes(lines, bytes);
-    }
-    this.#shapeNext();
   }
 
   /** All that waits in memory. */
   #bytes(): number {
-    const shaped = this.#shaped.reduce((sum, { bytes }) => sum + bytes.length, 0);
-    return this.#queueBytes + this.#heavyBytes + shaped + this.#lineBytes();
+    return this.#queueBytes + (this.#heavy?.bytes ?? 0) + this.#lineBytes();
   }
 
   #lineBytes(): number {
@@ -420,7 +387,7 @@ export class RecordWriter {
 }
 
 /** What policies found something in is no training data, however whole it is. */
-function folderOf({ flagged }: Capture, complete: boolean): Folder {
+function folderOf({ flagged }: Pick<Capture, "flagged">, complete: boolean): Folder {
   if (flagged) return FLAGGED_FOLDER;
   return complete ? "requests_responses" : "incomplete";
 }
@@ -429,11 +396,6 @@ function folderOf({ flagged }: Capture, complete: boolean): Folder {
 function isSmall({ requestBody, response }: Capture): boolean {
   return response instanceof Uint8Array &&
     requestBody.length + response.length <= SMALL_BYTES;
-}
-
-function sizeOf({ requestBody, response }: Capture): number {
-  const answer = response instanceof EventStore ? response.size : response?.length ?? 0;
-  return OBJECT_BYTES + requestBody.length + answer;
 }
 
 /** Lets whatever else is due run. */

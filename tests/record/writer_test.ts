@@ -147,6 +147,15 @@ Deno.test("closing writes what waits", async () => {
   assert.deepEqual(at.drops, [1]);
 });
 
+Deno.test("closing waits for what is being shaped elsewhere", async () => {
+  await using at = await stand();
+  at.writer.offer({ ...chat("x"), requestBody: bytesOf(huge.text()) });
+  at.writer.offer(chat("beside it"));
+  await at.writer.close();
+  assert.equal((await at.lines()).length, 2);
+  assert.deepEqual(at.drops, []);
+});
+
 Deno.test("others run while a long answer is put together", async () => {
   await using at = await stand();
   const events: object[] = [];
