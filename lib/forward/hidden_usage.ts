@@ -7,7 +7,7 @@ import { streamOptionsIn, wantsUsage } from "../api/stream_options.ts";
 import type { InstanceConfig } from "../config/config.ts";
 import { latin1Text } from "../http/latin1.ts";
 import { isObject, type Json } from "../json/json.ts";
-import type { IdKeeper } from "../sse/observer.ts";
+import type { IdKeeper } from "../sse/clean_events.ts";
 import { dataOf, eventEnd, hasOnlyFigures, inspect, USAGE } from "../sse/scan.ts";
 import { usageIn } from "../sse/usage.ts";
 import type { ClientStream } from "./client_stream.ts";

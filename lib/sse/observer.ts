@@ -3,6 +3,7 @@
 
 import { joined } from "../http/joined.ts";
 import { latin1Text } from "../http/latin1.ts";
+import { CleanEvents, type IdKeeper } from "./clean_events.ts";
 import type { EventStore } from "./event_store.ts";
 import { fault, faultOf, type StreamFault } from "./fault.ts";
 import { PendingBytes } from "./pending.ts";
@@ -54,30 +55,6 @@ const COLON = 58;
 
 const encoder = new TextEncoder();
 
-/** Takes token ids out of events, and keeps them. */
-export interface IdKeeper {
-  /** The ids so far. */
-  readonly answer: readonly number[];
-  /** Whether something of it may stand in what begins in bytes[from, …); most pieces are told so at once. */
-  concerns(bytes: Uint8Array, from: number): boolean;
-  /** Whether the client gets the ids. */
-  readonly keeps: boolean;
-  /** Keeps the first `count` ids; those behind come again. */
-  cutBack(count: number): void;
-  /**
-   * Writes the event bytes[start, end) to `to` from `at` on, without the ids that the client did not ask
-   * for; returns its end there. `to` must have room for the event and four bytes more for each list.
-   */
-  take(bytes: Uint8Array, start: number, end: number, to: Uint8Array, at: number): number;
-  /**
-   * The same for an event that is all of `bytes`, in its place: returns its end, or -1 where it has to be
-   * copied and nothing was done.
-   */
-  takeInPlace(bytes: Uint8Array): number;
-  /** Undoes a `takeInPlace` that returned `cleanEnd`, before anything else was taken: `count` ids are left. */
-  putBack(bytes: Uint8Array, cleanEnd: number, count: number): void;
-}
-
 export class SseObserver {
   /** Some event went by that is part of the answer proper. */
   meaningful = false;
@@ -111,14 +88,10 @@ export class SseObserver {
   #over = false;
   /** Bytes since the last event that said something. */
   #silent = 0;
-  /** Events without their token ids: up to `#cleanFrom` to be given on, then the one looked at. */
-  #clean: Uint8Array = NOTHING;
-  #cleanFrom = 0;
-  #cleanEnd = 0;
-  /** Takes the token ids out of the events looked at; null where there are none in them. */
-  #stripper: IdKeeper | null = null;
-  /** Token ids that were known before the event looked at. */
-  #idsBefore = 0;
+  /** Events without their token ids; null where none are taken out. */
+  readonly #clean: CleanEvents | null;
+  /** The same for the events looked at; null where there are no ids in them. */
+  #cleaning: CleanEvents | null = null;
   /** The event looked at is the gateway's to know, and not the client's. */
   #isHidden = false;
 
@@ -131,7 +104,9 @@ export class SseObserver {
     readonly ids: IdKeeper | null = null,
     /** Whether the event of the usage is left out; only with `ids`. */
     private hidesUsage = false,
-  ) {}
+  ) {
+    this.#clean = ids === null ? null : new CleanEvents(ids);
+  }
 
   /**
    * Takes the next piece, however the stream was cut into pieces. Returns the whole events that may go
@@ -141,10 +116,9 @@ export class SseObserver {
   take(piece: Uint8Array): Uint8Array {
     let bytes = piece;
     let from = 0;
-    this.#cleanFrom = 0;
     const held = this.#pending.length;
     if (held === 0) {
-      this.#stripper = this.#stripperOf(piece, 0);
+      this.#cleaning = this.#cleaningOf(piece, 0);
       if (this.#alone) {
         const end = this.#takeOne(piece);
         if (end >= 0) return end === piece.length ? piece : piece.subarray(0, end);
@@ -153,10 +127,11 @@ export class SseObserver {
       // What was searched before is not searched again.
       from = Math.max(0, held - LOOK_BACK);
       bytes = this.#pending.with(piece);
-      this.#stripper ??= this.#stripperOf(bytes, Math.max(0, held - KEY_BYTES));
+      this.#cleaning ??= this.#cleaningOf(bytes, Math.max(0, held - KEY_BYTES));
     }
     let start = 0;
     this.#alone = false;
+    this.#cleaning?.clear();
     while (this.fault === null && !this.#over) {
       if (from < start) from = start;
       let end = eventEnd(bytes, from, bytes.length);
@@ -170,7 +145,7 @@ export class SseObserver {
         const first = anyEventEnd(bytes, from, end);
         if (first >= 0 && first < end) {
           end = first;
-          this.#stripper?.cutBack(this.#idsBefore);
+          this.#cleaning?.takeBack();
           flags = this.#look(bytes, start, end);
         }
       }
@@ -188,7 +163,7 @@ export class SseObserver {
    * than its scan.
    */
   #takeOne(piece: Uint8Array): number {
-    const ids = this.#stripper;
+    const ids = this.#cleaning === null ? null : this.ids;
     let end = piece.length;
     const before = ids === null ? 0 : ids.answer.length;
     if (ids !== null) {
@@ -207,7 +182,7 @@ export class SseObserver {
 
   /** What the client gets of bytes[0, end). */
   #shown(bytes: Uint8Array, end: number): Uint8Array {
-    if (this.#stripper !== null) return this.#clean.subarray(0, this.#cleanFrom);
+    if (this.#cleaning !== null) return this.#cleaning.accepted;
     return end === 0 ? NOTHING : end === bytes.length ? bytes : bytes.subarray(0, end);
   }
 
@@ -220,8 +195,8 @@ export class SseObserver {
     if (this.#pending.length === 0) return NOTHING;
     const rest = this.#pending.bytes;
     const whole = joined([rest, encoder.encode(missingEnd(rest))]);
-    this.#stripper = this.ids;
-    this.#cleanFrom = 0;
+    this.#cleaning = this.#clean;
+    this.#cleaning?.clear();
     const flags = this.#inside ? SILENT : this.#look(whole, 0, whole.length);
     if (!this.#isReadable(flags, rest)) {
       // Behind the end of the answer a rest takes nothing from it.
@@ -278,26 +253,20 @@ export class SseObserver {
 
   /** Flags of the event bytes[start, end), which loses its token ids on the way. */
   #look(bytes: Uint8Array, start: number, end: number): number {
-    const ids = this.#stripper;
+    const clean = this.#cleaning;
     if (this.#inside) return CLOSELY | SILENT;
-    if (ids === null) return this.#scan(bytes, start, end);
-    this.#strip(ids, bytes, start, end);
-    const flags = this.#scan(this.#clean, this.#cleanFrom, this.#cleanEnd);
-    if (ids.answer.length === this.#idsBefore) return flags;
+    if (clean === null) return this.#scan(bytes, start, end);
+    clean.put(bytes, start, end);
+    const flags = this.#scan(clean.memory, clean.start, clean.end);
+    if (!clean.hadIds) return flags;
     // A token that is a part of a character has an id and no text. Whoever asks for no ids gets no event of it.
-    this.#isHidden = !ids.keeps && (flags & ~(CLOSELY | USAGE)) === SILENT &&
-      latin1Text(this.#clean, this.#cleanFrom, this.#cleanEnd).includes(NO_DELTA);
+    this.#isHidden = !clean.ids.keeps && (flags & ~(CLOSELY | USAGE)) === SILENT &&
+      clean.text.includes(NO_DELTA);
     return flags & ~SILENT;
   }
 
-  #stripperOf(bytes: Uint8Array, from: number): IdKeeper | null {
-    return this.ids !== null && this.ids.concerns(bytes, from) ? this.ids : null;
-  }
-
-  #strip(ids: IdKeeper, bytes: Uint8Array, start: number, end: number): void {
-    this.#idsBefore = ids.answer.length;
-    const clean = this.#roomFor(end - start);
-    this.#cleanEnd = ids.take(bytes, start, end, clean, this.#cleanFrom);
+  #cleaningOf(bytes: Uint8Array, from: number): CleanEvents | null {
+    return this.ids !== null && this.ids.concerns(bytes, from) ? this.#clean : null;
   }
 
   #scan(bytes: Uint8Array, start: number, end: number): number {
@@ -314,25 +283,14 @@ export class SseObserver {
     return this.#scanner.usualChange(bytes, start, end, store.prefix, store.suffix);
   }
 
-  /** Memory with room for an event of `length` bytes, of which lists may become longer. */
-  #roomFor(length: number): Uint8Array {
-    // A list of one digit in brackets is a byte shorter than null; an event has few lists.
-    const needed = this.#cleanFrom + length + (length >> 2) + 64;
-    if (needed <= this.#clean.length) return this.#clean;
-    const larger = new Uint8Array(Math.max(1024, needed * 2));
-    larger.set(this.#clean.subarray(0, this.#cleanFrom));
-    return this.#clean = larger;
-  }
-
   /** Takes account of the event that was looked at last; false when it must not go on. */
   #see(flags: number, bytes: Uint8Array, start: number, end: number): boolean {
-    if (this.#stripper !== null) {
-      if (!this.#note(flags, this.#clean, this.#cleanFrom, this.#cleanEnd)) return false;
-      if (this.#isHidden) this.#isHidden = false;
-      else this.#cleanFrom = this.#cleanEnd;
-      return true;
-    }
-    return this.#note(flags, bytes, start, end);
+    const clean = this.#cleaning;
+    if (clean === null) return this.#note(flags, bytes, start, end);
+    if (!this.#note(flags, clean.memory, clean.start, clean.end)) return false;
+    if (this.#isHidden) this.#isHidden = false;
+    else clean.accept();
+    return true;
   }
 
   #note(flags: number, bytes: Uint8Array, start: number, end: number): boolean {
