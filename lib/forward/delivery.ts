@@ -12,8 +12,9 @@ import { Account } from "./account.ts";
 import { AfterBreak, type Step } from "./after_break.ts";
 import { type Ask, FirstAsk, type IdsRefused } from "./ask.ts";
 import { Attempt, type AttemptParts } from "./attempt.ts";
+import { Hedge } from "./hedge/hedge.ts";
 import type { Hedging } from "./hedge/hedging.ts";
-import { type Proved, Race } from "./hedge/race.ts";
+import { Race } from "./hedge/race.ts";
 import type { Proof } from "./attempt/proof.ts";
 import { refusedOption, refusesRank } from "./added_refused.ts";
 import type { ClientStream } from "./client_stream.ts";
@@ -51,9 +52,6 @@ export interface DeliveryParts extends AttemptParts, RouteParts {
   refusesRank(instance: Instance): void;
 }
 
-/** Where nobody is asked beside it, silence must be longer to tell against an instance. */
-const MUTE_MS = 5000;
-
 /** What all requests of an isolate share. */
 export interface SharedByAll {
   readonly ids: IdsRefused;
@@ -65,8 +63,8 @@ export interface SharedByAll {
 export class Delivery implements Movable {
   readonly account = new Account();
   place = -1;
-  /** The one beside another that was silent. */
-  #beside: Attempt | null = null;
+  /** Of the attempt that has an instance beside it, or may get one. */
+  #hedge: Hedge | null = null;
   /** The attempt that could be left, and the events of its answer once they go to the client. */
   #attemptNow: Attempt | null = null;
   #relayed: SseObserver | null = null;
@@ -159,7 +157,8 @@ export class Delivery implements Movable {
     const first = this.#newAttempt(lease, ask, number);
     // Without another one there is no race, and nothing is made for it.
     const isRace = route.pool.instances.length > 1 && hedging.isFor(request, ask, lease.instance);
-    using race = isRace ? this.#race(first, lease, ask, number) : null;
+    this.#hedge = isRace ? this.#newHedge(lease, ask, number) : null;
+    using race = this.#hedge === null ? null : new Race(first, this.#hedge);
     parts.moving.add(this);
     try {
       if (race === null) return await this.#proved(first, ask, await first.prove());
@@ -231,38 +230,16 @@ export class Delivery implements Movable {
       : deliverBytes(attempt, proof, request, client, account);
   }
 
-  /** Where it is silent for far longer than usual, another instance is asked beside it. */
-  #race(first: Attempt, lease: Lease, ask: Ask, number: number): Race {
-    const { request, route, account, parts, shared: { hedging } } = this;
-    let isNoted = false;
-    const noteMute = (first: Attempt) => {
-      if (isNoted || !route.isMute(lease)) return;
-      isNoted = true;
-      hedging.wasMute(first.instance, first.silentMs / 1000);
-    };
-    return new Race(first, {
-      clock: parts.clock,
-      silenceMs: hedging.limitMs(request),
-      beside: (first) => {
-        const other = hedging.isAllowed ? route.beside(lease) : null;
-        if (other === null) {
-          // A whole answer may take as long as it likes, unless another one has it sooner.
-          if (request.stream && first.silentMs >= MUTE_MS) noteMute(first);
-          return null;
-        }
-        hedging.withdraw();
-        return this.#beside = this.#newAttempt(other, ask, number + 1);
-      },
-      failed: ({ attempt, proof }: Proved) => {
-        if (proof.kind === "failed") this.#failed(attempt, proof.failure);
-      },
-      outrun: (loser, winner) => {
-        if (loser.instance === lease.instance) noteMute(loser);
-        else route.forget(loser.instance);
-        if (loser === this.#beside && !loser.mayBeAsked) hedging.giveBack();
-        const words = `${winner.instance.name} answered first`;
-        account.attempted(loser.end("outrun", "neutral", words));
-      },
+  #newHedge(lease: Lease, ask: Ask, number: number): Hedge {
+    const { request, route, account, parts: { clock }, shared: { hedging } } = this;
+    return new Hedge(lease, {
+      request,
+      route,
+      account,
+      hedging,
+      clock,
+      newAttempt: (other) => this.#newAttempt(other, ask, number + 1),
+      failed: (attempt, failure) => this.#failed(attempt, failure),
     });
   }
 
@@ -278,7 +255,7 @@ export class Delivery implements Movable {
   #failed(attempt: Attempt, failure: Failure): void {
     const { account, route } = this;
     const { message, kind } = failure;
-    if (attempt === this.#beside && timesAsked(failure) === 0) this.shared.hedging.giveBack();
+    if (timesAsked(failure) === 0) this.#hedge?.askedNobody(attempt);
     route.failed(attempt.instance, failure);
     route.wasSilent(attempt.instance, attempt.silentMs);
     if (kind === "lacks") this.parts.lacksModel(attempt.instance);

@@ -1,5 +1,6 @@
 // Whether a second instance may be asked beside one that is silent for far longer than usual, and what that
-// says of the silent one. Shared by all requests of an isolate; the two attempts of one are in race.ts.
+// says of the silent one. Shared by all requests of an isolate; the two attempts of one are in race.ts, and
+// what they are for it in hedge.ts.
 
 import { READINGS } from "../../api/paths.ts";
 import type { Instance } from "../../pool/instance.ts";
