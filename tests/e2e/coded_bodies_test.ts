@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import zlib from "node:zlib";
-import { startGateway } from "../support/processes.ts";
+import { quietGatewayFor } from "../support/gateway_for.ts";
+import { completion, startUpstream } from "../support/upstream.ts";
 import { waitFor } from "../support/wait.ts";
-import { completion, startEcho } from "./echo_instance.ts";
 
 const CHAT = "/v1/chat/completions";
 const BODY = JSON.stringify({ model: "demo", messages: [{ role: "user", content: "hello" }] });
@@ -20,17 +20,6 @@ const CODINGS: [name: string, encode: (body: string | Uint8Array) => Uint8Array]
   ["zstd", zlib.zstdCompressSync],
 ];
 
-function gatewayFor(url: string, config: Record<string, unknown> = {}) {
-  return startGateway({
-    config: {
-      instances: [{ url, model_name: "demo" }],
-      health_check: false,
-      retry: { max_wait: 0 },
-      ...config,
-    },
-  });
-}
-
 function post(url: string, coding: string, body: Uint8Array): Promise<Response> {
   return fetch(url + CHAT, {
     method: "POST",
@@ -40,22 +29,22 @@ function post(url: string, coding: string, body: Uint8Array): Promise<Response> 
 }
 
 Deno.test("a compressed request arrives plain, whatever its coding", async () => {
-  await using instance = startEcho();
-  await using gateway = await gatewayFor(instance.url);
+  await using instance = startUpstream();
+  await using gateway = await quietGatewayFor(instance.url);
   for (const [coding, encode] of CODINGS) {
     const response = await post(gateway.url, coding, encode(BODY));
     await response.body?.cancel();
     assert.equal(response.status, 200, coding);
-    const { body, headers } = instance.asked.at(-1)!;
-    assert.equal(body, BODY, coding);
+    const { text, headers } = instance.seen.at(-1)!;
+    assert.equal(text, BODY, coding);
     assert.equal(headers.get("content-encoding"), null);
     assert.equal(headers.get("content-length"), String(BODY.length));
   }
 });
 
 Deno.test("a coding that nobody here knows is 415, and named", async () => {
-  await using instance = startEcho();
-  await using gateway = await gatewayFor(instance.url);
+  await using instance = startUpstream();
+  await using gateway = await quietGatewayFor(instance.url);
   for (const coding of ["compress", "gzip, br", "aes128gcm", "constructor", "__proto__"]) {
     const response = await post(gateway.url, coding, zlib.gzipSync(BODY));
     assert.equal(response.status, 415, coding);
@@ -63,12 +52,12 @@ Deno.test("a coding that nobody here knows is 415, and named", async () => {
     assert.match(error.message, new RegExp(`Content-Encoding \`${coding}\``));
     assert.match(error.message, /gzip, deflate, br, zstd/);
   }
-  assert.equal(instance.asked.length, 0);
+  assert.equal(instance.seen.length, 0);
 });
 
 Deno.test("identity beside a coding, and several members in one body, are what they say", async () => {
-  await using instance = startEcho();
-  await using gateway = await gatewayFor(instance.url);
+  await using instance = startUpstream();
+  await using gateway = await quietGatewayFor(instance.url);
   const half = BODY.length >> 1;
   const members = [BODY.slice(0, half), BODY.slice(half)].map((part) => zlib.gzipSync(part));
   for (
@@ -82,25 +71,25 @@ Deno.test("identity beside a coding, and several members in one body, are what t
     const response = await post(gateway.url, coding, body.slice());
     await response.body?.cancel();
     assert.equal(response.status, 200, coding);
-    assert.equal(instance.asked.at(-1)!.body, BODY, coding);
+    assert.equal(instance.seen.at(-1)!.text, BODY, coding);
   }
 });
 
 Deno.test("a coded body that is cut short is 400, whatever its coding", async () => {
-  await using instance = startEcho();
-  await using gateway = await gatewayFor(instance.url);
+  await using instance = startUpstream();
+  await using gateway = await quietGatewayFor(instance.url);
   for (const [coding, encode] of CODINGS) {
     const whole = encode(BODY);
     const response = await post(gateway.url, coding, whole.slice(0, whole.length - 5));
     await response.body?.cancel();
     assert.equal(response.status, 400, coding);
   }
-  assert.equal(instance.asked.length, 0);
+  assert.equal(instance.seen.length, 0);
 });
 
 Deno.test("JSON in UTF-16 is read as vLLM reads it, and arrives in UTF-8", async () => {
-  await using instance = startEcho();
-  await using gateway = await gatewayFor(instance.url);
+  await using instance = startUpstream();
+  await using gateway = await quietGatewayFor(instance.url);
   // Longer than what is looked at in one go, so that a character stands across two pieces.
   const long = JSON.stringify({ model: "demo", messages: [], user: `x${"你😀".repeat(200_000)}` });
   for (const text of [BODY, long]) {
@@ -116,7 +105,7 @@ Deno.test("JSON in UTF-16 is read as vLLM reads it, and arrives in UTF-8", async
         });
         await response.body?.cancel();
         assert.equal(response.status, 200, `mark ${mark !== ""}, big ${big}`);
-        assert.ok(instance.asked.at(-1)!.body === text);
+        assert.ok(instance.seen.at(-1)!.text === text);
       }
     }
   }
@@ -127,19 +116,19 @@ Deno.test("JSON in UTF-16 is read as vLLM reads it, and arrives in UTF-8", async
 });
 
 Deno.test("what is not in the coding that it names is 400", async () => {
-  await using instance = startEcho();
-  await using gateway = await gatewayFor(instance.url);
+  await using instance = startUpstream();
+  await using gateway = await quietGatewayFor(instance.url);
   for (const coding of ["gzip", "deflate", "br", "zstd"]) {
     const response = await post(gateway.url, coding, new TextEncoder().encode(BODY));
     assert.equal(response.status, 400, coding);
     assert.match((await response.json()).error.message, new RegExp(`not valid ${coding}`));
   }
-  assert.equal(instance.asked.length, 0);
+  assert.equal(instance.seen.length, 0);
 });
 
 Deno.test("a small body that would become a huge one is 413 and takes little memory", async () => {
-  await using instance = startEcho();
-  await using gateway = await gatewayFor(instance.url, { max_body_bytes: 1_000_000 });
+  await using instance = startUpstream();
+  await using gateway = await quietGatewayFor(instance.url, { max_body_bytes: 1_000_000 });
   const huge = new Uint8Array(200_000_000);
   for (const [coding, encode] of CODINGS.filter(([name]) => name !== "GZIP" && name !== "br")) {
     const response = await post(gateway.url, coding, encode(huge).slice());
@@ -149,21 +138,21 @@ Deno.test("a small body that would become a huge one is 413 and takes little mem
   const status = await Deno.readTextFile(`/proc/${gateway.pid}/status`);
   const peakMiB = Number(/VmHWM:\s+(\d+)/.exec(status)![1]) / 1024;
   assert.ok(peakMiB < 300, `${peakMiB} MiB`);
-  assert.equal(instance.asked.length, 0);
+  assert.equal(instance.seen.length, 0);
 });
 
 Deno.test("a byte order mark before JSON means nothing", async () => {
-  await using instance = startEcho();
-  await using gateway = await gatewayFor(instance.url);
+  await using instance = startUpstream();
+  await using gateway = await quietGatewayFor(instance.url);
   const response = await gateway.post(CHAT, `\ufeff${BODY}`);
   await response.body?.cancel();
   assert.equal(response.status, 200);
-  assert.equal(instance.asked[0].body, BODY);
+  assert.equal(instance.seen[0].text, BODY);
 });
 
 Deno.test("answers that come compressed are given on plain, and recorded", async () => {
-  await using instance = startEcho();
-  await using gateway = await gatewayFor(instance.url);
+  await using instance = startUpstream();
+  await using gateway = await quietGatewayFor(instance.url);
   const answerWith = async (
     coding: string,
     encode: (body: Uint8Array) => Uint8Array,
@@ -225,8 +214,8 @@ Deno.test("answers that come compressed are given on plain, and recorded", async
 });
 
 Deno.test("streams tell proxies not to hold them back, whole answers do not", async () => {
-  await using instance = startEcho();
-  await using gateway = await gatewayFor(instance.url);
+  await using instance = startUpstream();
+  await using gateway = await quietGatewayFor(instance.url);
   const whole = await gateway.post(CHAT, BODY);
   await whole.body?.cancel();
   assert.equal(whole.headers.get("x-accel-buffering"), null);

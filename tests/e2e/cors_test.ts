@@ -1,23 +1,15 @@
 // Web pages of other origins: who may call the API, and what the browser is told on which answers.
 
 import assert from "node:assert/strict";
-import { type GatewayProcess, startGateway } from "../support/processes.ts";
+import { quietGatewayFor } from "../support/gateway_for.ts";
+import type { GatewayProcess } from "../support/processes.ts";
 import { rawRequest } from "../support/raw_http.ts";
-import { completion, startEcho } from "./echo_instance.ts";
+import { completion, startUpstream, type Upstream } from "../support/upstream.ts";
 
 const PAGE = "https://app.example.com";
 const BODY = { model: "demo", messages: [] };
 
-function gatewayFor(url: string, config: Record<string, unknown> = {}): Promise<GatewayProcess> {
-  return startGateway({
-    config: {
-      instances: [{ url, model_name: ["demo", "other"] }],
-      health_check: false,
-      retry: { max_wait: 0 },
-      ...config,
-    },
-  });
-}
+const serving = ({ url }: Upstream) => ({ url, model_name: ["demo", "other"] });
 
 function preflight(gateway: GatewayProcess, path: string, origin = PAGE): Promise<Response> {
   return fetch(gateway.url + path, {
@@ -33,8 +25,8 @@ function preflight(gateway: GatewayProcess, path: string, origin = PAGE): Promis
 const allowed = ({ headers }: Response) => headers.get("access-control-allow-origin");
 
 Deno.test("preflights are answered by the gateway, whatever the path and the models", async () => {
-  await using instance = startEcho();
-  await using gateway = await gatewayFor(instance.url);
+  await using instance = startUpstream();
+  await using gateway = await quietGatewayFor(serving(instance));
   for (const path of ["/v1/chat/completions", "/v1/models", "/health", "/v1/nowhere"]) {
     const response = await preflight(gateway, path);
     assert.equal(response.status, 204, path);
@@ -46,12 +38,12 @@ Deno.test("preflights are answered by the gateway, whatever the path and the mod
     );
     assert.equal(response.headers.get("access-control-allow-credentials"), null);
   }
-  assert.equal(instance.asked.length, 0);
+  assert.equal(instance.seen.length, 0);
 });
 
 Deno.test("odd preflights are answered within the rules, and never with what the instance says", async () => {
-  await using instance = startEcho();
-  await using gateway = await gatewayFor(instance.url, { cors: { origins: [PAGE] } });
+  await using instance = startUpstream();
+  await using gateway = await quietGatewayFor(serving(instance), { cors: { origins: [PAGE] } });
   const ask = async (headers: Record<string, string>) => {
     const response = await fetch(`${gateway.url}/v1/chat/completions`, {
       method: "OPTIONS",
@@ -83,17 +75,17 @@ Deno.test("odd preflights are answered within the rules, and never with what the
   for (const origin of ["null", "file://", "https://app.example.com.evil.example", PAGE + "/"]) {
     assert.equal((await ask({ origin })).status, 403, origin);
   }
-  assert.equal(instance.asked.length, 0);
+  assert.equal(instance.seen.length, 0);
 });
 
 Deno.test("every answer tells the page that it may read it, errors and early heads too", async () => {
-  await using instance = startEcho(() => {
+  await using instance = startUpstream(() => {
     const response = completion();
     response.headers.set("access-control-allow-origin", "https://inner.example");
     response.headers.set("access-control-allow-credentials", "true");
     return response;
   });
-  await using gateway = await gatewayFor(instance.url, { keepalive: 0.1 });
+  await using gateway = await quietGatewayFor(serving(instance), { keepalive: 0.1 });
   const headers = { origin: PAGE };
   const check = async (response: Response, status: number) => {
     await response.body?.cancel();
@@ -149,8 +141,11 @@ for (const [origins, config] of [["any page", {}], ["the pages listed", listed]]
     // Deno.serve answers such requests by itself, with a bare 400.
     ignore: Deno.env.get("TEST_LISTENER") === "deno_serve",
     async fn() {
-      await using instance = startEcho(() => completion());
-      await using gateway = await gatewayFor(instance.url, { ...config, body_timeout: 0.3 });
+      await using instance = startUpstream();
+      await using gateway = await quietGatewayFor(serving(instance), {
+        ...config,
+        body_timeout: 0.3,
+      });
       const ask = (line: string, origin: string, rest: string) =>
         rawRequest({
           port: gateway.port,
@@ -189,20 +184,20 @@ for (const [origins, config] of [["any page", {}], ["the pages listed", listed]]
 }
 
 Deno.test("without a page nothing of it is said, and an instance's own word goes no further", async () => {
-  await using instance = startEcho(() => {
+  await using instance = startUpstream(() => {
     const response = completion();
     response.headers.set("access-control-allow-origin", "*");
     return response;
   });
-  await using gateway = await gatewayFor(instance.url);
+  await using gateway = await quietGatewayFor(serving(instance));
   const response = await gateway.post("/v1/chat/completions", BODY);
   await response.body?.cancel();
   assert.deepEqual([...response.headers.keys()].filter((name) => name.startsWith("access-")), []);
 });
 
 Deno.test("with a list of origins only those, and pages of the gateway itself, get through", async () => {
-  await using instance = startEcho();
-  await using gateway = await gatewayFor(instance.url, { cors: { origins: [PAGE] } });
+  await using instance = startUpstream();
+  await using gateway = await quietGatewayFor(serving(instance), { cors: { origins: [PAGE] } });
   const post = (origin: string) =>
     gateway.post("/v1/chat/completions", BODY, {
       headers: { origin, "content-type": "text/plain" },
@@ -214,7 +209,7 @@ Deno.test("with a list of origins only those, and pages of the gateway itself, g
     assert.equal(allowed(response), origin);
     assert.match(response.headers.get("vary") ?? "", /origin/i);
   }
-  const asked = instance.asked.length;
+  const asked = instance.seen.length;
   for (const origin of ["https://evil.example", `${PAGE}.evil.example`, "null"]) {
     for (const response of [await post(origin), await preflight(gateway, "/v1/models", origin)]) {
       await response.body?.cancel();
@@ -222,12 +217,12 @@ Deno.test("with a list of origins only those, and pages of the gateway itself, g
       assert.equal(allowed(response), null);
     }
   }
-  assert.equal(instance.asked.length, asked);
+  assert.equal(instance.seen.length, asked);
 });
 
 Deno.test("the dashboard and the metrics are for no other page", async () => {
-  await using instance = startEcho();
-  await using gateway = await gatewayFor(instance.url);
+  await using instance = startUpstream();
+  await using gateway = await quietGatewayFor(serving(instance));
   for (const path of ["/metrics", "/dashboard/", "/dashboard/api/fleet"]) {
     for (
       const response of [

@@ -1,24 +1,14 @@
 // An instance's own key: what it is lent for, and what of a client's goes along with it.
 
 import assert from "node:assert/strict";
-import { startGateway } from "../support/processes.ts";
-import { startEcho } from "./echo_instance.ts";
+import { quietGatewayFor } from "../support/gateway_for.ts";
+import { startUpstream } from "../support/upstream.ts";
 
 const BODY = { model: "demo", messages: [], input: "x", prompt: "x" };
 
-function gatewayFor(instances: Record<string, unknown>[]) {
-  return startGateway({
-    config: {
-      instances: instances.map((instance) => ({ model_name: "demo", ...instance })),
-      health_check: false,
-      retry: { max_wait: 0 },
-    },
-  });
-}
-
 Deno.test("a key is lent for inference and for nothing else of the account behind it", async () => {
-  await using vendor = startEcho();
-  await using gateway = await gatewayFor([{ url: vendor.url, api_key: "VENDORKEY" }]);
+  await using vendor = startUpstream();
+  await using gateway = await quietGatewayFor([{ url: vendor.url, api_key: "VENDORKEY" }]);
   for (
     const path of [
       "/v1/chat/completions",
@@ -38,9 +28,9 @@ Deno.test("a key is lent for inference and for nothing else of the account behin
     const response = await gateway.post(path, BODY);
     await response.body?.cancel();
     assert.equal(response.status, 200, path);
-    assert.equal(vendor.asked.at(-1)!.headers.get("authorization"), "Bearer VENDORKEY");
+    assert.equal(vendor.seen.at(-1)!.headers.get("authorization"), "Bearer VENDORKEY");
   }
-  const asked = vendor.asked.length;
+  const asked = vendor.seen.length;
   for (
     const [method, path] of [
       ["GET", "/v1/files"],
@@ -61,13 +51,13 @@ Deno.test("a key is lent for inference and for nothing else of the account behin
     await response.body?.cancel();
     assert.ok([404, 405].includes(response.status), `${method} ${path}: ${response.status}`);
   }
-  assert.equal(vendor.asked.length, asked);
+  assert.equal(vendor.seen.length, asked);
 });
 
 Deno.test("passthrough lends the key for more, and an instance without one takes all of /v1", async () => {
-  await using vendor = startEcho();
-  await using own = startEcho();
-  await using gateway = await gatewayFor([
+  await using vendor = startUpstream();
+  await using own = startUpstream();
+  await using gateway = await quietGatewayFor([
     { url: vendor.url, api_key: "VENDORKEY", passthrough: ["/v1/files"] },
     { url: own.url, name: "own" },
   ]);
@@ -81,14 +71,14 @@ Deno.test("passthrough lends the key for more, and an instance without one takes
     assert.equal(await ask("/v1/filesystem"), 200);
     assert.equal(await ask("/v1/files/file-abc"), 200);
   }
-  const targets = new Set(vendor.asked.map(({ target }) => target));
+  const targets = new Set(vendor.seen.map(({ target }) => target));
   assert.deepEqual([...targets], ["/v1/files/file-abc"]);
-  assert.ok(own.asked.some(({ target }) => target === "/v1/batches"));
+  assert.ok(own.seen.some(({ target }) => target === "/v1/batches"));
 });
 
 Deno.test("no credential of the client's reaches an instance with a key of its own", async () => {
-  await using vendor = startEcho();
-  await using gateway = await gatewayFor([{ url: vendor.url, api_key: "VENDORKEY" }]);
+  await using vendor = startUpstream();
+  await using gateway = await quietGatewayFor([{ url: vendor.url, api_key: "VENDORKEY" }]);
   const headers = Object.fromEntries(
     [
       "authorization",
@@ -122,7 +112,7 @@ Deno.test("no credential of the client's reaches an instance with a key of its o
   const kept = { "x-other": "kept", "idempotency-key": "kept", "x-session-id": "kept" };
   const response = await gateway.post(path, BODY, { headers: { ...headers, ...kept } });
   await response.body?.cancel();
-  const [asked] = vendor.asked;
+  const [asked] = vendor.seen;
   assert.ok(![...asked.headers.values()].some((value) => value.includes("client-secret")));
   assert.equal(asked.headers.get("authorization"), "Bearer VENDORKEY");
   for (const name of Object.keys(kept)) assert.equal(asked.headers.get(name), "kept", name);

@@ -1,30 +1,22 @@
 // A client that asks for what is not there is told what there is, and the log says why it was refused.
 
 import assert from "node:assert/strict";
-import { startGateway } from "../support/processes.ts";
+import { quietGatewayFor } from "../support/gateway_for.ts";
 import { rawRequest } from "../support/raw_http.ts";
-import { startEcho } from "./echo_instance.ts";
+import { startUpstream } from "../support/upstream.ts";
 
 const BODY = { model: "demo", messages: [], input: "x", prompt: "x" };
-
-function gatewayFor(url: string, models: string | string[], more: Record<string, unknown> = {}) {
-  return startGateway({
-    config: {
-      instances: [{ url, model_name: models }],
-      health_check: false,
-      retry: { max_wait: 0 },
-      ...more,
-    },
-  });
-}
 
 async function messageOf(response: Response): Promise<string> {
   return (await response.json()).error.message;
 }
 
 Deno.test("a model that is not there is answered with the nearest, or with those that are", async () => {
-  await using instance = startEcho();
-  await using gateway = await gatewayFor(instance.url, ["deepseek-r1", "qwen3-8b"]);
+  await using instance = startUpstream();
+  await using gateway = await quietGatewayFor({
+    url: instance.url,
+    model_name: ["deepseek-r1", "qwen3-8b"],
+  });
   const ask = (model: string) => gateway.post("/v1/chat/completions", { ...BODY, model });
   for (
     const [model, message] of [
@@ -42,14 +34,14 @@ Deno.test("a model that is not there is answered with the nearest, or with those
   assert.ok(long.length < 500, `${long.length} characters`);
 
   const many = Array.from({ length: 500 }, (_, index) => `model-number-${index}-of-many`);
-  await using crowded = await gatewayFor(instance.url, many);
+  await using crowded = await quietGatewayFor({ url: instance.url, model_name: many });
   const said = await messageOf(await crowded.post("/v1/chat/completions", { ...BODY, model: "?" }));
   assert.match(said, /`model-number-7-of-many` and 492 more \(GET \/v1\/models\)\.$/);
 });
 
 Deno.test("a path without /v1 is answered with the one that was meant", async () => {
-  await using instance = startEcho();
-  await using gateway = await gatewayFor(instance.url, "demo");
+  await using instance = startUpstream();
+  await using gateway = await quietGatewayFor(instance.url);
   for (const path of ["/chat/completions", "/messages", "/responses", "/embeddings"]) {
     const response = await gateway.post(path, BODY);
     assert.equal(response.status, 404);
@@ -67,8 +59,8 @@ Deno.test({
   // Deno.serve answers it by itself.
   ignore: Deno.env.get("TEST_LISTENER") === "deno_serve",
 }, async () => {
-  await using instance = startEcho();
-  await using gateway = await gatewayFor(instance.url, "demo");
+  await using instance = startUpstream();
+  await using gateway = await quietGatewayFor(instance.url);
   const answer = await rawRequest({
     port: gateway.port,
     parts: [
@@ -80,8 +72,8 @@ Deno.test({
 });
 
 Deno.test("the log has an instance's reason for each 4xx, whole, streamed and inside a 200", async () => {
-  await using instance = startEcho();
-  await using gateway = await gatewayFor(instance.url, "demo");
+  await using instance = startUpstream();
+  await using gateway = await quietGatewayFor(instance.url);
   const error = (message: string) => ({ error: { message, type: "BadRequestError", code: 400 } });
   for (
     const [name, answer] of [
@@ -112,7 +104,7 @@ Deno.test("the log has an instance's reason for each 4xx, whole, streamed and in
 Deno.test("a request that nobody could answer is logged at warning, in text and in JSON", async () => {
   for (const format of ["text", "json"]) {
     const log = { level: "warning", format };
-    await using gateway = await gatewayFor("http://127.0.0.1:2", "demo", { log });
+    await using gateway = await quietGatewayFor("http://127.0.0.1:2", { log });
     const response = await gateway.post("/v1/chat/completions", BODY);
     assert.equal(response.status, 502);
     await response.body?.cancel();

@@ -3,7 +3,13 @@
 
 import assert from "node:assert/strict";
 import { rename, writeFile } from "node:fs/promises";
-import { configText, type GatewayProcess, startGateway } from "../support/processes.ts";
+import { gatewayFor } from "../support/gateway_for.ts";
+import {
+  configText,
+  type GatewayConfig,
+  type GatewayProcess,
+  startGateway,
+} from "../support/processes.ts";
 import { records, recordsOf } from "../support/records.ts";
 import { eventsOf } from "../support/sse.ts";
 import { brokenSse, chunk, completion, sse, startUpstream } from "../support/upstream.ts";
@@ -15,13 +21,11 @@ const chat = (more: object = {}) => ({
   ...more,
 });
 
-function gatewayFor(urls: string[], more: object = {}): Promise<GatewayProcess> {
-  return startGateway({
-    config: {
-      instances: urls.map((url, index) => ({ url, model_name: "m", name: `private-${index}` })),
-      ...more,
-    },
-  });
+function gatewayBefore(urls: string[], config: GatewayConfig = {}): Promise<GatewayProcess> {
+  return gatewayFor(
+    urls.map((url, index) => ({ url, model_name: "m", name: `private-${index}` })),
+    config,
+  );
 }
 
 Deno.test("1: least_connections sends a request to the instance with fewest in flight", async () => {
@@ -32,7 +36,7 @@ Deno.test("1: least_connections sends a request to the instance with fewest in f
   };
   await using a = startUpstream(slow);
   await using b = startUpstream(slow);
-  await using gateway = await gatewayFor([a.url, b.url], {
+  await using gateway = await gatewayBefore([a.url, b.url], {
     load_balancing_strategy: "least_connections",
   });
   const answers: Promise<Response>[] = [];
@@ -57,7 +61,7 @@ Deno.test("2: in-flight counts are never negative and zero after streams of ever
         return new Response("{}", { status: 500 });
     }
   });
-  await using gateway = await gatewayFor([upstream.url]);
+  await using gateway = await gatewayBefore([upstream.url]);
   for (let sent = 0; sent < 9; sent++) {
     await (await gateway.post("/v1/chat/completions", chat({ stream: true }))).text();
     const { inFlight, text } = await gateway.health();
@@ -72,7 +76,7 @@ Deno.test("2: in-flight counts are never negative and zero after streams of ever
 
 Deno.test("3: a stream that breaks off ends in an error, counts as failure and is not training data", async () => {
   await using upstream = startUpstream(() => brokenSse([chunk({ content: "half" })]));
-  await using gateway = await gatewayFor([upstream.url], { resume: "off" });
+  await using gateway = await gatewayBefore([upstream.url], { resume: "off" });
   const events = eventsOf(
     await (await gateway.post("/v1/chat/completions", chat({ stream: true }))).text(),
   );
@@ -86,7 +90,7 @@ Deno.test("3: a stream that breaks off ends in an error, counts as failure and i
 Deno.test("4: a streaming request that nobody can answer gets an error status, not an empty 200", async () => {
   await using one = startUpstream(() => new Response("no", { status: 500 }));
   await using two = startUpstream(() => new Response("no", { status: 500 }));
-  await using gateway = await gatewayFor([one.url, two.url]);
+  await using gateway = await gatewayBefore([one.url, two.url]);
   const response = await gateway.post("/v1/chat/completions", chat({ stream: true }));
   const text = await response.text();
   assert.ok([502, 503, 504].includes(response.status), `${response.status} ${text}`);
@@ -97,7 +101,7 @@ Deno.test("4: a streaming request that nobody can answer gets an error status, n
 
 Deno.test("5: no limit on the whole time of an answer unless the config sets one", async () => {
   await using upstream = startUpstream(() => completion("x"));
-  await using gateway = await gatewayFor([upstream.url]);
+  await using gateway = await gatewayBefore([upstream.url]);
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "main.ts", "check", "--print", "--config", gateway.configPath],
     cwd: new URL("../../", import.meta.url),
@@ -117,7 +121,7 @@ Deno.test("6: a 4xx passes as it came and never ejects an instance", async () =>
       : completion("fine")
   );
   await using other = startUpstream(() => new Response(refusal, { status: 400 }));
-  await using gateway = await gatewayFor([upstream.url, other.url], { error_threshold: 2 });
+  await using gateway = await gatewayBefore([upstream.url, other.url], { error_threshold: 2 });
   for (let sent = 0; sent < 10; sent++) {
     const response = await gateway.post("/v1/chat/completions", chat());
     assert.equal(response.status, 400);
@@ -138,7 +142,7 @@ Deno.test("7: a plain request tries the other private instances before the fallb
   await using down = startUpstream(() => new Response("no", { status: 503 }));
   await using up = startUpstream(() => completion("private"));
   await using fallback = startUpstream(() => completion("fallback"));
-  await using gateway = await gatewayFor([down.url, up.url], {
+  await using gateway = await gatewayBefore([down.url, up.url], {
     fallback_instances: [{ url: fallback.url, model_name: "m" }],
   });
   for (let sent = 0; sent < 4; sent++) {
@@ -211,7 +215,7 @@ Deno.test("9: records keep reasoning, tool calls and usage, also where content i
       "[DONE]",
     ]);
   });
-  await using gateway = await gatewayFor([upstream.url]);
+  await using gateway = await gatewayBefore([upstream.url]);
   const tools = [{ type: "function", function: { name: "look", parameters: {} } }];
   await (await gateway.post("/v1/chat/completions", chat({ stream: true, tools }))).text();
   const [record] = await recordsOf(gateway, 1);
@@ -242,7 +246,7 @@ Deno.test("10: a config saved by an atomic rename is taken, without losing count
     return completion("old");
   });
   await using added = startUpstream(() => completion("new"));
-  await using gateway = await gatewayFor([old.url]);
+  await using gateway = await gatewayBefore([old.url]);
   const waiting = gateway.post("/v1/chat/completions", chat());
   await waitFor(() => old.seen.length === 1, "the first request to arrive");
   const next = configText({
@@ -282,7 +286,7 @@ Deno.test("11: connections are reused, multipart works, chunks pass untouched, a
       { headers: { "content-type": "text/event-stream" } },
     );
   });
-  await using gateway = await gatewayFor([upstream.url]);
+  await using gateway = await gatewayBefore([upstream.url]);
   const answer = await gateway.post("/v1/chat/completions", chat({ stream: true }));
   assert.equal(await answer.text(), odd);
 

@@ -2,6 +2,7 @@
 // of the edge cases in docs/decisions/routing.md.
 
 import assert from "node:assert/strict";
+import { gatewayFor } from "../support/gateway_for.ts";
 import { type GatewayProcess, startGateway } from "../support/processes.ts";
 import { completion } from "../support/upstream.ts";
 import { waitFor } from "../support/wait.ts";
@@ -11,14 +12,11 @@ import { freePort } from "../support/ports.ts";
 const SCRAPE = { interval: 0.05, timeout: 5, stale_after: 60 };
 
 function gatewayBefore(instances: TellingVllm[], more: Record<string, unknown> = {}) {
-  return startGateway({
-    config: {
-      instances: instances.map(({ url }, n) => ({ url, model_name: "m", name: "ab"[n] })),
-      load_balancing_strategy: "prefix_aware",
-      scrape: SCRAPE,
-      health_check: false,
-      ...more,
-    },
+  return gatewayFor(instances.map(({ url }, n) => ({ url, model_name: "m", name: "ab"[n] })), {
+    load_balancing_strategy: "prefix_aware",
+    scrape: SCRAPE,
+    health_check: false,
+    ...more,
   });
 }
 

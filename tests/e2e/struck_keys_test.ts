@@ -1,8 +1,8 @@
 // An instance's own key is not given away by the instance's own words, however it writes them.
 
 import assert from "node:assert/strict";
-import { startGateway } from "../support/processes.ts";
-import { type EchoInstance, startEcho } from "./echo_instance.ts";
+import { quietGatewayFor } from "../support/gateway_for.ts";
+import { startUpstream, type Upstream } from "../support/upstream.ts";
 
 const KEY = "sk-Proj/9+aB_cD.Zuerich7";
 
@@ -32,15 +32,10 @@ const TELLING = new Map(
   Object.entries(FORMS).map(([form, text]) => [form, text.slice(6, text.length - 10)]),
 );
 
-function gatewayFor(instance: EchoInstance) {
-  return startGateway({
-    config: {
-      instances: [{ url: instance.url, model_name: "demo", api_key: KEY, name: "vendor" }],
-      health_check: false,
-      retry: { max_wait: 0 },
-      resume: { default: "off", patience: 0 },
-      record: { enabled: true },
-    },
+function gatewayOf({ url }: Upstream) {
+  return quietGatewayFor({ url, api_key: KEY, name: "vendor" }, {
+    resume: { default: "off", patience: 0 },
+    record: { enabled: true },
   });
 }
 
@@ -85,8 +80,8 @@ const WAYS: Readonly<Record<string, (words: string) => Response>> = {
 };
 
 Deno.test("a key is struck out of an instance's words in every form and place", async () => {
-  await using vendor = startEcho();
-  await using gateway = await gatewayFor(vendor);
+  await using vendor = startUpstream();
+  await using gateway = await gatewayOf(vendor);
   for (const path of ["/v1/chat/completions", "/v1/messages"]) {
     for (const [way, answer] of Object.entries(WAYS)) {
       for (const [form, words] of Object.entries(FORMS)) {
@@ -118,8 +113,8 @@ Deno.test("a key is struck out of an instance's words in every form and place", 
 });
 
 Deno.test("a body of 4xx that is compressed or UTF-16 does not hide the key", async () => {
-  await using vendor = startEcho();
-  await using gateway = await gatewayFor(vendor);
+  await using vendor = startUpstream();
+  await using gateway = await gatewayOf(vendor);
   const message = `{"error":{"message":"wrong key ${KEY}"}}`;
   for (const coding of ["gzip", "deflate"] as const) {
     vendor.answer = () =>

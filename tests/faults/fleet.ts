@@ -2,7 +2,9 @@
 // what each side saw of a request. Which fault is met and what is expected of it is left to the tests.
 
 import assert from "node:assert/strict";
+import { quietGatewayFor } from "../support/gateway_for.ts";
 import {
+  type GatewayConfig,
   type GatewayProcess,
   type SeenRequest,
   type Simulators,
@@ -102,18 +104,13 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
 }
 
 /** A gateway in front of `urls`, for instances that are no simulated ones. Named sim-0 … as well. */
-export async function startGatewayFor(
+export function startGatewayFor(
   urls: readonly string[],
-  config: Record<string, unknown> = {},
+  config: GatewayConfig = {},
 ): Promise<GatewayProcess> {
-  return await startGateway({
-    config: {
-      instances: urls.map((url, index) => ({ url, model_name: "demo", name: `sim-${index}` })),
-      health_check: false,
-      retry: { max_wait: 0 },
-      error_threshold: 1000,
-      ...config,
-    },
+  return quietGatewayFor(urls.map((url, index) => ({ url, name: `sim-${index}` })), {
+    error_threshold: 1000,
+    ...config,
   });
 }
 

@@ -2,8 +2,8 @@
 // can say so: others answer, it is out, and the client never hears of it.
 
 import assert from "node:assert/strict";
-import { startGateway } from "../support/processes.ts";
-import { type EchoInstance, startEcho } from "../e2e/echo_instance.ts";
+import { gatewayFor } from "../support/gateway_for.ts";
+import { startUpstream, type Upstream } from "../support/upstream.ts";
 import { waitFor } from "../support/wait.ts";
 
 const KEY = "sk-of-the-operator";
@@ -129,15 +129,15 @@ const PLACES = {
     ]),
 };
 
-function asked(instance: EchoInstance): number {
-  return instance.asked.filter(({ method }) => method === "POST").length;
+function asked(instance: Upstream): number {
+  return instance.seen.filter(({ method }) => method === "POST").length;
 }
 
 for (const [what, status, error] of ERRORS) {
   for (const [place, answer] of Object.entries(PLACES)) {
     Deno.test(`${what} as ${place} is the operator's: others answer, in every API`, async () => {
-      await using well = startEcho();
-      await using bad = startEcho();
+      await using well = startUpstream();
+      await using bad = startUpstream();
       for (const [path, [whole, stream]] of Object.entries(APIS)) {
         for (const streamed of [false, true]) {
           if ((streamed && stream === null) || (place === "stream" && !streamed)) continue;
@@ -153,16 +153,10 @@ for (const [what, status, error] of ERRORS) {
               ? events(path, stream!)
               : Response.json(whole);
           const before = asked(bad);
-          await using gateway = await startGateway({
-            config: {
-              instances: [
-                { url: bad.url, model_name: "demo", api_key: KEY, name: "bad" },
-                { url: well.url, model_name: "demo", api_key: KEY, name: "well" },
-              ],
-              health_check: false,
-              record: { enabled: false },
-            },
-          });
+          await using gateway = await gatewayFor([
+            { url: bad.url, api_key: KEY, name: "bad" },
+            { url: well.url, api_key: KEY, name: "well" },
+          ], { health_check: false, record: { enabled: false } });
           for (let round = 0; round < 3; round++) {
             const response = await gateway.post(path, {
               model: "demo",
@@ -189,10 +183,8 @@ for (const [what, status, error] of ERRORS) {
 }
 
 Deno.test("where the key is the client's own, its refusal is the client's, in a stream as well", async () => {
-  await using instance = startEcho();
-  await using gateway = await startGateway({
-    config: { instances: [{ url: instance.url, model_name: "demo" }], health_check: false },
-  });
+  await using instance = startUpstream();
+  await using gateway = await gatewayFor(instance.url, { health_check: false });
   const [, , error] = ERRORS[0];
   const refusal = error("/v1/chat/completions");
   for (const [place, answer] of Object.entries(PLACES)) {

@@ -5,6 +5,8 @@
 export interface Seen {
   method: string;
   path: string;
+  /** Path and query, as they came. */
+  target: string;
   headers: Headers;
   text: string;
   /** The caller's port: the same for requests on one connection. */
@@ -17,17 +19,21 @@ export interface Seen {
 export interface Upstream extends AsyncDisposable {
   /** Base URL, ending in /v1. */
   readonly url: string;
+  /** The same without a path. */
+  readonly origin: string;
   readonly port: number;
   readonly seen: Seen[];
+  /** What the next requests are answered with. */
+  answer: Answer;
 }
+
+/** Answers a request; what it needs of it beyond `seen` is in `request`. */
+export type Answer = (seen: Seen, request: Request) => Response | Promise<Response>;
 
 const OWN_QUESTIONS = new Set(["/v1/models", "/metrics", "/is_sleeping", "/is_paused"]);
 
 /** Starts an upstream; `/health` answers 200 by itself, and the gateway's own questions are not noted. */
-export function startUpstream(
-  answer: (seen: Seen, request: Request) => Response | Promise<Response>,
-): Upstream {
-  const seen: Seen[] = [];
+export function startUpstream(answer: Answer = () => completion()): Upstream {
   const server = Deno.serve({
     hostname: "127.0.0.1",
     port: 0,
@@ -35,7 +41,7 @@ export function startUpstream(
     // A test that cuts a connection on purpose needs no stack trace of it.
     onError: () => new Response(null, { status: 500 }),
   }, async (request, info) => {
-    const path = new URL(request.url).pathname;
+    const { pathname: path, search } = new URL(request.url);
     if (path === "/health") return new Response(null);
     // What the gateway asks on its own account is no request of a client's.
     if (request.method === "GET" && OWN_QUESTIONS.has(path)) {
@@ -44,21 +50,27 @@ export function startUpstream(
     const one: Seen = {
       method: request.method,
       path,
+      target: path + search,
       headers: request.headers,
       text: await request.text(),
       peer: info.remoteAddr.port,
       aborted: false,
     };
     request.signal.addEventListener("abort", () => one.aborted = true);
-    seen.push(one);
-    return await answer(one, request);
+    upstream.seen.push(one);
+    return await upstream.answer(one, request);
   });
-  return {
-    url: `http://127.0.0.1:${server.addr.port}/v1`,
-    port: server.addr.port,
-    seen,
+  const { port } = server.addr;
+  const origin = `http://127.0.0.1:${port}`;
+  const upstream: Upstream = {
+    url: `${origin}/v1`,
+    origin,
+    port,
+    seen: [],
+    answer,
     [Symbol.asyncDispose]: () => server.shutdown(),
   };
+  return upstream;
 }
 
 /** An SSE answer of `events` (data of each), with no end of its own: give "[DONE]" where it is due. */
@@ -95,7 +107,7 @@ export function chunk(delta: object, finishReason: string | null = null): object
 }
 
 /** A whole chat completion. */
-export function completion(content: string, more: object = {}): Response {
+export function completion(content = "hello", more: object = {}): Response {
   return Response.json({
     id: "chatcmpl-1",
     object: "chat.completion",

@@ -3,7 +3,8 @@
 // something that must hold does not.
 
 import { parseArgs } from "node:util";
-import { type GatewayProcess, startGateway } from "../support/processes.ts";
+import { gatewayFor } from "../support/gateway_for.ts";
+import type { GatewayConfig, GatewayProcess } from "../support/processes.ts";
 import { Scissors, startCuttingProxy } from "./cutting_proxy.ts";
 import { cuts } from "./cuts.ts";
 import { install, strictTemplate, tinyModel } from "./install.ts";
@@ -56,18 +57,13 @@ const say = (what: string) => {
 const report = new Report();
 
 /** The gateway before these ports. */
-function gatewayFor(ports: readonly number[], more: Record<string, unknown> = {}) {
-  return startGateway({
-    config: {
-      instances: ports.map((port, index) => ({
-        url: `http://127.0.0.1:${port}/v1`,
-        model_name: MODEL,
-        name: `vllm-${index + 1}`,
-      })),
-      resume: values.resume,
-      ...more,
-    },
-  });
+function gatewayBefore(ports: readonly number[], config: GatewayConfig = {}) {
+  const entries = ports.map((port, index) => ({
+    url: `http://127.0.0.1:${port}/v1`,
+    model_name: MODEL,
+    name: `vllm-${index + 1}`,
+  }));
+  return gatewayFor(entries, { resume: values.resume, ...config });
 }
 
 /** Two servers at once; what starts badly takes the other with it. */
@@ -88,7 +84,7 @@ async function cutting(
   await using one = await startCuttingProxy(servers[0].port, scissors);
   await using two = await startCuttingProxy(servers[1].port, scissors);
   // A proxy that cuts all the time makes failures that are none of the server's.
-  await using gateway = await gatewayFor([one.port, two.port], { error_threshold: 100_000 });
+  await using gateway = await gatewayBefore([one.port, two.port], { error_threshold: 100_000 });
   await trial(gateway, scissors);
 }
 
@@ -114,7 +110,7 @@ if (["parity", "cuts", "stops", "leaving", "signals"].some((trial) => wanted.inc
   await using _one = servers[0];
   await using _two = servers[1];
   if (does("parity") || does("leaving")) {
-    await using gateway = await gatewayFor(servers.map(({ port }) => port));
+    await using gateway = await gatewayBefore(servers.map(({ port }) => port));
     if (does("parity")) {
       say("comparing every endpoint");
       await parity(gateway, servers, report);
@@ -147,7 +143,7 @@ if (does("overload")) {
   await using server = await startServer(model, [
     ...["--max-num-seqs", "2", "--max-num-queued-reqs", "2"],
   ]);
-  await using gateway = await gatewayFor([server.port]);
+  await using gateway = await gatewayBefore([server.port]);
   await overload(gateway, report);
 }
 
@@ -161,7 +157,7 @@ async function signals([first, second]: readonly Server[]): Promise<void> {
       say(`${what.name}, ${time}`);
       victim ??= await startServer(model);
       await using _victim = victim;
-      await using gateway: GatewayProcess = await gatewayFor([victim.port, first.port]);
+      await using gateway: GatewayProcess = await gatewayBefore([victim.port, first.port]);
       await trouble({ gateway, victim, what, references, rows, report });
       victim = null;
     }
