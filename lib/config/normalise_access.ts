@@ -28,6 +28,28 @@ export function normaliseCallers(
     refuseIdle(raw, faults);
     return null;
   }
+  const groups = groupsOf(raw, faults);
+  const defaults = defaultsOf(raw, faults);
+  refuseTwins(keys, faults);
+  return {
+    keys: keys.map((key) => keyOf(key, { raw, groups, defaults, faults })),
+    groups,
+    models: mapped(limits.models, (rates) => ratesOf(rates, null)),
+    prices: mapped(limits.prices, ({ prompt, cached, completion }) => ({
+      prompt,
+      cached: cached ?? prompt,
+      completion,
+    })),
+    defaults,
+    settle: limits.settle,
+    maxShareOfQueue: limits.max_share_of_queue,
+    timeZone: limits.time_zone,
+    withoutKey: withoutKeyOf(access.without_key, keys, faults),
+    jwt: jwtOf(access.jwt),
+  };
+}
+
+function groupsOf(raw: RawConfig, faults: Fault[]): Record<string, GroupConfig> {
   const groups: Record<string, GroupConfig> = {};
   raw.groups.forEach((group, index) => {
     if (Object.hasOwn(groups, group.name)) {
@@ -41,75 +63,92 @@ export function normaliseCallers(
       cacheSalt: saltOf(group.name, group.cache_salt),
     };
   });
-  const defaults = {
+  return groups;
+}
+
+/** What a key has that says nothing else. */
+function defaultsOf(raw: RawConfig, faults: Fault[]): CallersConfig["defaults"] {
+  const { limits } = raw;
+  return {
     limits: ratesOf(limits, null),
     budgets: budgetsOf(limits.budget, ["limits", "budget"], raw, faults),
     over: limits.over,
   };
+}
+
+/** Two keys of one name, or of one hash. */
+function refuseTwins(keys: readonly PlacedKey[], faults: Fault[]): void {
   const names = new Set<string>();
   const hashes = new Map<string, string>();
-  const done = keys.map(({ raw: key, path, inKeysFile }): KeyConfig => {
-    const fault = (at: Path, message: string) =>
-      faults.push({ path: [...path, ...at], message, inKeysFile });
-    if (names.has(key.name)) fault(["name"], "a second key of this name");
+  for (const { raw: key, path, inKeysFile } of keys) {
+    const fault = (name: string, message: string) =>
+      faults.push({ path: [...path, name], message, inKeysFile });
+    if (names.has(key.name)) fault("name", "a second key of this name");
     names.add(key.name);
-    const opens = hashesOf(key);
-    // A name that tokens stand for, or who brings none, needs no key of its own.
-    if (opens.length === 0 && access.without_key !== key.name && access.jwt === null) {
-      fault([], "expected `hash`, or `key` with a `${NAME}`");
-    }
-    for (const { hash } of opens) {
+    for (const { hash } of hashesOf(key)) {
       const other = hashes.get(hash);
       if (other !== undefined) {
-        fault([key.hash === undefined ? "key" : "hash"], `the same key as \`${other}\``);
+        fault(key.hash === undefined ? "key" : "hash", `the same key as \`${other}\``);
       }
       hashes.set(hash, key.name);
     }
-    if (key.group !== undefined && !Object.hasOwn(groups, key.group)) {
-      fault(["group"], `no group is named \`${key.group}\``);
-    }
-    return {
-      name: key.name,
-      hashes: opens,
-      group: key.group ?? null,
-      models: key.models,
-      routes: key.routes,
-      allowAddresses: key.allow_addresses,
-      priority: key.priority ?? null,
-      record: key.record,
-      expiresMs: key.expires === undefined ? null : Date.parse(key.expires),
-      disabled: key.disabled,
-      note: key.note,
-      limits: ratesOf(key, defaults.limits),
-      budgets: key.budget === undefined
-        ? defaults.budgets
-        : budgetsOf(key.budget, [...path, "budget"], raw, faults, inKeysFile),
-      over: key.over ?? defaults.over,
-    };
-  });
-  const withoutKey = access.without_key === "refuse" ? null : access.without_key;
-  if (withoutKey !== null && !names.has(withoutKey)) {
-    faults.push({
-      path: ["access", "without_key"],
-      message: `no key is named \`${withoutKey}\`; expected \`refuse\` or a key's name`,
-    });
+  }
+}
+
+/** What a key's options are read by. */
+interface KeyRules {
+  readonly raw: RawConfig;
+  readonly groups: Readonly<Record<string, GroupConfig>>;
+  readonly defaults: CallersConfig["defaults"];
+  readonly faults: Fault[];
+}
+
+function keyOf(placed: PlacedKey, { raw, groups, defaults, faults }: KeyRules): KeyConfig {
+  const { raw: key, path, inKeysFile } = placed;
+  const { access } = raw;
+  const hashes = hashesOf(key);
+  // A name that tokens stand for, or who brings none, needs no key of its own.
+  if (hashes.length === 0 && access.without_key !== key.name && access.jwt === null) {
+    faults.push({ path, message: "expected `hash`, or `key` with a `${NAME}`", inKeysFile });
+  }
+  if (key.group !== undefined && !Object.hasOwn(groups, key.group)) {
+    const message = `no group is named \`${key.group}\``;
+    faults.push({ path: [...path, "group"], message, inKeysFile });
   }
   return {
-    keys: done,
-    groups,
-    models: mapped(limits.models, (rates) => ratesOf(rates, null)),
-    prices: mapped(limits.prices, ({ prompt, cached, completion }) => ({
-      prompt,
-      cached: cached ?? prompt,
-      completion,
-    })),
-    defaults,
-    settle: limits.settle,
-    maxShareOfQueue: limits.max_share_of_queue,
-    timeZone: limits.time_zone,
-    withoutKey,
-    jwt: jwtOf(access.jwt),
+    name: key.name,
+    hashes,
+    group: key.group ?? null,
+    models: key.models,
+    routes: key.routes,
+    allowAddresses: key.allow_addresses,
+    priority: key.priority ?? null,
+    record: key.record,
+    expiresMs: key.expires === undefined ? null : Date.parse(key.expires),
+    disabled: key.disabled,
+    note: key.note,
+    limits: ratesOf(key, defaults.limits),
+    budgets: key.budget === undefined
+      ? defaults.budgets
+      : budgetsOf(key.budget, [...path, "budget"], raw, faults, inKeysFile),
+    over: key.over ?? defaults.over,
   };
+}
+
+/** The key of who brings none; null where they are refused. */
+function withoutKeyOf(
+  name: string,
+  keys: readonly PlacedKey[],
+  faults: Fault[],
+): string | null {
+  if (name === "refuse") return null;
+  if (!keys.some(({ raw }) => raw.name === name)) {
+    faults.push({
+      path: ["access", "without_key"],
+      message: `no key is named \`${name}\`; expected \`refuse\` or a key's name`,
+    });
+  }
+  return name;
 }
 
 /** Without keys nobody has limits: what is said of them would be without effect. */
