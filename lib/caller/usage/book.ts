@@ -6,62 +6,33 @@
 
 import { within } from "../../http/within.ts";
 import { Amount } from "./amount.ts";
-import { counterName, DAYS_KEPT, MONTHS_KEPT } from "./counter_name.ts";
-import { removeLeftOvers, usageMonths, usagePath } from "./files.ts";
-import { monthOf, type Periods, TOTAL } from "./period.ts";
-import {
-  type Counter,
-  counterOf,
-  counterText,
-  type Line,
-  lineOf,
-  type Row,
-  textOf,
-  writeLine,
-} from "./row.ts";
-import { CounterSums, type Since } from "./sums.ts";
-import { type News, UsageFile } from "./usage_file.ts";
-import type { Booked, UsageMemory } from "./usage_memory.ts";
+import { counterName } from "./counter_name.ts";
+import { removeLeftOvers, usageMonths } from "./files.ts";
+import { type FileEvents, Months, type MonthsOptions } from "./months.ts";
+import { monthOf, TOTAL } from "./period.ts";
+import { type Counter, counterText, lineOf, type Row, textOf } from "./row.ts";
+import type { Booked } from "./usage_memory.ts";
 
 const NOTHING = new Amount();
-const DAY_MS = 86_400_000;
 /** What an interrupted process has left of summing up is removed when it is so old. */
 const LEFT_OVER_MS = 3_600_000;
 
 /** What is told to people. */
-export interface BookEvents {
-  /** A crash had cut off the last line of a file: it is gone. */
-  torn(path: string, bytes: number): void;
-  /** Lines of a file say nothing. */
-  odd(path: string, lines: number): void;
+export interface BookEvents extends FileEvents {
   /** Usage cannot be written, or read; it is kept in memory, and tried again. */
   failed(reason: string): void;
   /** It was written again. */
   written(): void;
 }
 
-export interface BookOptions {
-  readonly dataDir: string;
-  readonly memory: UsageMemory;
+export interface BookOptions extends MonthsOptions {
   readonly events: BookEvents;
-  /** In force. */
-  periods(): Periods;
-  /** The wall clock, in milliseconds. */
-  now(): number;
   /** Rows that were taken from the workers, each once. */
   onBooked(booked: readonly Booked[]): void;
-  /** What a file has of a row. */
-  onRead(row: Row, amount: Amount): void;
-}
-
-/** The file of one month, and what of it is in the counters. */
-interface Month {
-  readonly file: UsageFile;
-  known: CounterSums;
 }
 
 export class Book {
-  readonly #months = new Map<string, Month>();
+  readonly #months: Months;
   /** Booked or corrected, and not written, by the text of row or counter. */
   #pending = new Map<string, Amount>();
   readonly #restored = new Set<string>();
@@ -70,16 +41,14 @@ export class Book {
   #flushing: Promise<void> | null = null;
   #summing: Promise<void> | null = null;
   #failing = false;
-  /** Since when the counters of months were needed when that was looked at last. */
-  #neededSince = "";
 
-  constructor(private readonly options: BookOptions) {}
+  constructor(private readonly options: BookOptions) {
+    this.#months = new Months(options);
+  }
 
   /** Takes what this month and the one before say into the counters; cuts off what a crash has left. */
   restore(): Promise<void> {
-    const { periods, now } = this.options;
-    const oldest = monthBefore(monthOf(periods().dayAt(now()).name));
-    return this.#restore(oldest);
+    return this.#restore(monthBefore(this.#thisMonth));
   }
 
   /** Takes what all months say; they matter for budgets without a period alone. */
@@ -134,10 +103,7 @@ export class Book {
 
   /** Forgets what the files say: another book is read. What was not written is kept. */
   leave(): ReadonlyMap<string, Amount> {
-    for (const { known } of this.#months.values()) {
-      this.#change(new CounterSums(this.#since).without(known));
-    }
-    this.#months.clear();
+    this.#months.leave();
     return this.#pending;
   }
 
@@ -150,7 +116,9 @@ export class Book {
   async #restore(oldest: string): Promise<void> {
     try {
       for (const month of await usageMonths(this.options.dataDir)) {
-        if (month >= oldest && !this.#restored.has(month)) await this.#read(month);
+        if (month < oldest || this.#restored.has(month)) continue;
+        await this.#months.read(month);
+        this.#restored.add(month);
       }
       await removeLeftOvers(this.options.dataDir, LEFT_OVER_MS);
       this.#restoreFrom = null;
@@ -162,12 +130,12 @@ export class Book {
 
   async #flush(): Promise<void> {
     this.gather();
-    this.#forgetOld();
+    this.#months.forgetOld();
     if (this.#restoreFrom !== null) await this.#restore(this.#restoreFrom);
     const pending = this.#pending;
     this.#pending = new Map();
     const byMonth = new Map<string, Map<string, Amount>>();
-    const current = monthOf(this.options.periods().dayAt(this.options.now()).name);
+    const current = this.#thisMonth;
     byMonth.set(current, new Map());
     for (const [text, amount] of pending) {
       const month = monthOfText(text) ?? current;
@@ -181,20 +149,9 @@ export class Book {
 
   /** Returns why it could not be written; it is pending again then. */
   async #write(month: string, added: ReadonlyMap<string, Amount>): Promise<unknown> {
-    const own = new CounterSums(this.#since);
-    let text = "";
-    for (const [name, amount] of added) {
-      const line = lineOf(name, amount);
-      own.add(line);
-      text += writeLine(line);
-    }
     try {
-      const { file } = this.#month(month);
-      const { failed } = await this.#takeNews(month, (onLine) => file.exchange(text, onLine));
-      if (failed !== null) throw failed;
-      // In the counters since they were booked.
-      this.#month(month).known.addAll(own);
-      if (file.isLong) this.#summing ??= this.#sumUp(month).finally(() => this.#summing = null);
+      const isLong = await this.#months.append(month, added);
+      if (isLong) this.#summing ??= this.#sumUp(month).finally(() => this.#summing = null);
       return null;
     } catch (error) {
       for (const [name, amount] of added) this.#keep(name, amount);
@@ -204,53 +161,11 @@ export class Book {
 
   async #sumUp(month: string): Promise<void> {
     try {
-      const { file } = this.#month(month);
-      await this.#takeNews(month, (onLine) => file.sumUp(onLine));
+      await this.#months.sumUp(month);
     } catch (error) {
       // It stays as long as it is, and is tried again with the next lines.
       this.#tell(error);
     }
-  }
-
-  async #read(month: string): Promise<void> {
-    const { file } = this.#month(month);
-    await this.#takeNews(month, (onLine) => file.exchange("", onLine));
-    this.#restored.add(month);
-  }
-
-  /** Brings what others have written into the counters. */
-  async #takeNews(
-    name: string,
-    ask: (onLine: (line: Line) => void) => Promise<News>,
-  ): Promise<News> {
-    const month = this.#month(name);
-    const found = new CounterSums(this.#since);
-    const news = await ask((line) => {
-      found.add(line);
-      if (line.kind === "used") this.options.onRead(line.row, line.amount);
-    });
-    const { path } = month.file;
-    if (news.torn > 0) this.options.events.torn(path, news.torn);
-    if (news.odd > 0) this.options.events.odd(path, news.odd);
-    if (news.anew) {
-      this.#change(found.without(month.known));
-      month.known = found;
-    } else if (!found.isEmpty) {
-      this.#change(found);
-      month.known.addAll(found);
-    }
-    return news;
-  }
-
-  #change(sums: CounterSums): void {
-    const { memory, now } = this.options;
-    memory.count(
-      [...sums].filter(([, amount]) => !amount.isNothing).map(([text, amount]) => [
-        counterName(counterOf(text), now()),
-        amount,
-      ]),
-      now(),
-    );
   }
 
   #keep(text: string, amount: Amount): void {
@@ -259,31 +174,9 @@ export class Book {
     else kept.add(amount);
   }
 
-  #month(name: string): Month {
-    let month = this.#months.get(name);
-    if (month === undefined) {
-      const path = usagePath(this.options.dataDir, name);
-      month = { file: new UsageFile(path), known: new CounterSums(this.#since) };
-      this.#months.set(name, month);
-    }
-    return month;
-  }
-
-  /** Counters of what was before are not needed. */
-  get #since(): Since {
+  get #thisMonth(): string {
     const { periods, now } = this.options;
-    return {
-      day: periods().dayAt(now() - DAYS_KEPT * DAY_MS).name,
-      month: monthOf(periods().dayAt(now() - MONTHS_KEPT * DAY_MS).name),
-    };
-  }
-
-  /** Once a day. The months themselves stay: what they add to budgets without a period must not count twice. */
-  #forgetOld(): void {
-    const since = this.#since;
-    if (since.day === this.#neededSince) return;
-    this.#neededSince = since.day;
-    for (const { known } of this.#months.values()) known.forgetBefore(since);
+    return monthOf(periods().dayAt(now()).name);
   }
 
   #tell(failed: unknown): void {
