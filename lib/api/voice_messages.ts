@@ -1,6 +1,7 @@
 // Goes on speaking Anthropic's Messages API as vLLM does: blocks of thinking, text and tool use, one open at
 // a time, then why it ended and what it cost.
 
+import { isJson } from "../json/is_json.ts";
 import { isObject, type Json, textOf } from "../json/json.ts";
 import type { StreamEvent } from "./dialect.ts";
 import type { ToldUsage } from "./usage.ts";
@@ -152,15 +153,5 @@ export class MessagesVoice implements Voice {
       case "message_delta":
         this.#ended = true;
     }
-  }
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    // Cut short.
-    return false;
   }
 }

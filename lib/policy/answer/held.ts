@@ -2,6 +2,7 @@
 // very bytes that came go out.
 
 import type { Text } from "../../api/dialect.ts";
+import { isJson } from "../../json/is_json.ts";
 import { isObject, type Json } from "../../json/json.ts";
 import { readEvent } from "../../sse/framing.ts";
 import { withValues } from "../prompt/json_splice.ts";
@@ -110,14 +111,4 @@ const LISTS = new Set(["annotations", "citations"]);
 /** What stands at the place of a text that has changed. */
 export function valueOf({ form }: Text, text: string): string {
   return form === "json" && isJson(text) ? text : JSON.stringify(text);
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    // Changed so that it is no JSON any more; it stands as a text then.
-    return false;
-  }
 }
