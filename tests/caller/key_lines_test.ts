@@ -5,8 +5,10 @@ import type { Counters, Work } from "../../lib/caller/counters.ts";
 import { KeyLines, type Waited } from "../../lib/caller/key_lines.ts";
 import { MemoryCounters } from "../../lib/caller/memory_counters.ts";
 import { Scope, type ScopeKind } from "../../lib/caller/scope.ts";
+import type { Rates } from "../../lib/config/access.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import { waitFor } from "../support/wait.ts";
+import { rates } from "./rates.ts";
 
 const KEYS = 50;
 
@@ -14,20 +16,8 @@ function oneAtOnce(kind: ScopeKind, name: string): Scope {
   return limited(kind, name, { concurrency: 1 });
 }
 
-function limited(
-  kind: ScopeKind,
-  name: string,
-  rates: { concurrency?: number; tokensPerMinute?: number },
-): Scope {
-  return new Scope(kind, name, {
-    requestsPerMinute: null,
-    tokensPerMinute: null,
-    concurrency: null,
-    maxPromptTokens: null,
-    maxCompletionTokens: null,
-    burstS: 60,
-    ...rates,
-  }, []);
+function limited(kind: ScopeKind, name: string, limits: Partial<Rates>): Scope {
+  return new Scope(kind, name, rates(limits), []);
 }
 
 class Stand {

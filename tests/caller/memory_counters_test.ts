@@ -6,18 +6,10 @@ import { MemoryCounters } from "../../lib/caller/memory_counters.ts";
 import { Scope } from "../../lib/caller/scope.ts";
 import type { Rates } from "../../lib/config/access.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
+import { rates } from "./rates.ts";
 
-const FREE: Rates = {
-  requestsPerMinute: null,
-  tokensPerMinute: null,
-  concurrency: null,
-  maxPromptTokens: null,
-  maxCompletionTokens: null,
-  burstS: 60,
-};
-
-function key(name: string, rates: Partial<Rates>): Scope {
-  return new Scope("key", name, { ...FREE, ...rates }, []);
+function key(name: string, limits: Partial<Rates>): Scope {
+  return new Scope("key", name, rates(limits), []);
 }
 
 class Stand {
@@ -83,7 +75,7 @@ Deno.test("access: burst says how many seconds' worth may be used at once", () =
 Deno.test("all limits of key, group and model are taken in one step or not at all", () => {
   const stand = new Stand();
   const web = key("web", { requestsPerMinute: 10, tokensPerMinute: 1000 });
-  const group = new Scope("group", "g", { ...FREE, tokensPerMinute: 500, concurrency: 1 }, []);
+  const group = new Scope("group", "g", rates({ tokensPerMinute: 500, concurrency: 1 }), []);
   const held = stand.take([web, group], { tokens: 400, slot: true });
   const shortages = stand.short([web, group], { tokens: 400, slot: true });
   assert.deepEqual(shortages.map(({ scope, limit }) => `${scope.id} ${limit}`), [

@@ -10,21 +10,12 @@ import { SharedStore } from "../../lib/caller/shared/store.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import { RedisServer, testWithRedis as test } from "../support/redis_server.ts";
 import { waitFor } from "../support/wait.ts";
+import { rates } from "./rates.ts";
 
 const TIMEOUT_S = 0.5;
 const PATIENT_S = 20;
 /** What a call may take beside its timeout, on a machine that stands still; without one it would take for ever. */
 const SLACK_MS = 5000;
-
-const rates = (more: Partial<Rates>): Rates => ({
-  requestsPerMinute: null,
-  tokensPerMinute: null,
-  concurrency: null,
-  maxPromptTokens: null,
-  maxCompletionTokens: null,
-  burstS: 60,
-  ...more,
-});
 
 const key = (more: Partial<Rates>, name = "web") => new Scope("key", name, rates(more), []);
 
