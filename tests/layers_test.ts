@@ -18,21 +18,21 @@ const BELOW_PROCESS = [
   "record",
 ]
   .concat("requests", "observe", "alert", "api", "sse", "config", "http", "json")
-  .concat("files");
+  .concat("files", "machine");
 
 /** Which folders of lib/ a folder may import from, itself apart. A new folder gets a line here. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   cli: ["process", ...BELOW_PROCESS, "simulate", "dashboard"],
   process: [...BELOW_PROCESS, "dashboard"],
   server: ["caller", "forward", "policy", "pool", "record", "observe", "api", "sse"]
-    .concat("config", "http", "json"),
+    .concat("config", "http", "json", "machine"),
   caller: ["redis", "pool", "observe", "config", "http", "json", "files"],
-  forward: ["policy", "pool", "observe", "api", "sse", "config", "http", "json"],
+  forward: ["policy", "pool", "observe", "api", "sse", "config", "http", "json", "machine"],
   policy: ["api", "sse", "config", "http", "json"],
   pool: ["observe", "config"],
   requests: ["observe"],
   record: ["observe", "api", "sse", "http", "json", "files"],
-  alert: ["observe", "config", "http"],
+  alert: ["observe", "config", "machine"],
   observe: ["api", "config", "http", "files"],
   api: ["sse", "http", "json"],
   sse: ["http", "json"],
@@ -43,6 +43,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   http: [],
   json: [],
   files: [],
+  machine: [],
   // A leaf: a simulated instance knows nothing of the gateway.
   simulate: [],
   // Shows what these hold; a page knows nothing of the request path.

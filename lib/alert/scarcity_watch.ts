@@ -1,6 +1,6 @@
 // The alert that the system gives this process no more connections: what to raise, and when it is over.
 
-import type { Scarce } from "../http/scarcity.ts";
+import type { Scarce } from "../machine/scarcity.ts";
 import type { Bell } from "./bell.ts";
 
 /** It is over when nothing was refused for so long. */

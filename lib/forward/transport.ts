@@ -2,7 +2,7 @@
 // transport/http1.ts. Choosing an instance, retrying and timing an answer are left to the callers.
 
 import type { HeaderList } from "../http/message.ts";
-import { type Scarce, SCARCE_WORDS } from "../http/scarcity.ts";
+import { type Scarce, SCARCE_WORDS } from "../machine/scarcity.ts";
 
 /** A request for an instance, complete in memory. */
 export interface UpstreamRequest {

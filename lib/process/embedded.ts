@@ -6,7 +6,7 @@ import { UsageMemory } from "../caller/usage/usage_memory.ts";
 import { loadConfig } from "../config/load.ts";
 import { formatProblem } from "../config/parse.ts";
 import { environmentProxy } from "../forward/transport/environment_proxy.ts";
-import type { Scarce } from "../http/scarcity.ts";
+import type { Scarce } from "../machine/scarcity.ts";
 import { SlotTable } from "../pool/fleet.ts";
 import { SharedState } from "../pool/shared_state.ts";
 import type { GatewayParts } from "../server/gateway.ts";

@@ -4,7 +4,7 @@
 import type { TlsConfig } from "../config/access.ts";
 import type { ClientReply, ClientRequest } from "../http/client.ts";
 import type { HeaderList } from "../http/message.ts";
-import type { Descriptors } from "../http/descriptors.ts";
+import type { Descriptors } from "../machine/descriptors.ts";
 import type { TurnedAway } from "../pool/memory/turned_away_memory.ts";
 import type { AddressCounts } from "./listener/address_counts.ts";
 

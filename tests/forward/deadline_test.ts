@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Deadline, DeadlineClock } from "../../lib/forward/deadline.ts";
-import { fairTimer } from "../../lib/forward/transport/fair_timer.ts";
+import { fairTimer } from "../../lib/machine/fair_timer.ts";
 import { waitFor } from "../support/wait.ts";
 
 /** Holds the loop up, as a garbage collection or a starved machine does. */

@@ -2,8 +2,8 @@
 // a runtime says it.
 
 import assert from "node:assert/strict";
-import { Descriptors } from "../../lib/http/descriptors.ts";
-import { type Scarce, scarceIn, scarceInText } from "../../lib/http/scarcity.ts";
+import { Descriptors } from "../../lib/machine/descriptors.ts";
+import { type Scarce, scarceIn, scarceInText } from "../../lib/machine/scarcity.ts";
 import { FetchTransport } from "../../lib/forward/transport/fetch.ts";
 import { Http1Transport } from "../../lib/forward/transport/http1.ts";
 import { UpstreamError } from "../../lib/forward/transport.ts";

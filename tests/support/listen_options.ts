@@ -1,6 +1,6 @@
 // What a listener of a test's own is opened with, where the test says nothing else.
 
-import { Descriptors } from "../../lib/http/descriptors.ts";
+import { Descriptors } from "../../lib/machine/descriptors.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import type { ListenOptions } from "../../lib/server/listener.ts";
 import { AddressCounts } from "../../lib/server/listener/address_counts.ts";

@@ -2,7 +2,7 @@
 
 import { isIP } from "node:net";
 import type { Config } from "../../config/config.ts";
-import { scarceIn } from "../../http/scarcity.ts";
+import { scarceIn } from "../../machine/scarcity.ts";
 import { cannotListen } from "../../process/words.ts";
 
 export interface UnfitHost {

@@ -2,7 +2,7 @@
 // no answer has come, a bare connection of our own shows whether the instance can be reached at all.
 
 import { noConnectionWithin, type UpstreamError } from "../transport.ts";
-import { connectTimer, fairTimer } from "./fair_timer.ts";
+import { connectTimer, fairTimer } from "../../machine/fair_timer.ts";
 
 /** An origin that was reached so lately is not tried again. */
 const TRUST_MS = 5000;

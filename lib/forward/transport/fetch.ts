@@ -1,10 +1,10 @@
 // The transport for everything that plain HTTP/1.1 does not cover: TLS, proxies from the environment,
 // HTTP/2. Slower than http1.ts; external fallbacks need it.
 
-import { Descriptors } from "../../http/descriptors.ts";
+import { Descriptors } from "../../machine/descriptors.ts";
 import { joined } from "../../http/joined.ts";
 import { header, type HeaderList } from "../../http/message.ts";
-import { scarceInText } from "../../http/scarcity.ts";
+import { scarceInText } from "../../machine/scarcity.ts";
 import { endToEnd } from "../header_rules.ts";
 import { byOrigin, Roster } from "../../pool/roster.ts";
 import { ConnectWatch } from "./connect_watch.ts";

@@ -13,15 +13,15 @@ import {
   responseFraming,
   type StatusHead,
 } from "../../http/head.ts";
-import { Descriptors } from "../../http/descriptors.ts";
+import { Descriptors } from "../../machine/descriptors.ts";
 import { putLatin1 } from "../../http/latin1.ts";
 import { MESSAGE_BYTES, MessageBuffers } from "../../http/memory.ts";
 import { header } from "../../http/message.ts";
-import { scarceIn } from "../../http/scarcity.ts";
+import { scarceIn } from "../../machine/scarcity.ts";
 import { HttpSyntaxError } from "../../http/syntax_error.ts";
 import { endToEnd } from "../header_rules.ts";
 import { Connection, writeAll } from "./connection.ts";
-import { connectTimer } from "./fair_timer.ts";
+import { connectTimer } from "../../machine/fair_timer.ts";
 import { IdleConnections } from "./idle_connections.ts";
 import { isBroken, isLookup, socketError } from "./socket_fault.ts";
 import {

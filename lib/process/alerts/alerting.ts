@@ -16,7 +16,7 @@ import { kindsEndedBy } from "../../alert/kinds.ts";
 import { PolicyWatch } from "../../alert/policy_watch.ts";
 import { Traffic, UNKNOWN_MODEL } from "../../alert/traffic.ts";
 import type { Config } from "../../config/config.ts";
-import type { Scarce } from "../../http/scarcity.ts";
+import type { Scarce } from "../../machine/scarcity.ts";
 import { logger } from "../../observe/log.ts";
 import { isScarcity, type Report } from "../../observe/report.ts";
 import type { Fleet } from "../../pool/fleet.ts";

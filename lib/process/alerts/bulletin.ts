@@ -3,7 +3,7 @@
 
 import type { AlertKind } from "../../alert/alert.ts";
 import { KINDS } from "../../alert/kinds.ts";
-import type { Scarce } from "../../http/scarcity.ts";
+import type { Scarce } from "../../machine/scarcity.ts";
 import { EventFeed, type EventLevel } from "../../observe/event_feed.ts";
 import type { Report } from "../../observe/report.ts";
 import type { Tally } from "../../observe/tally.ts";

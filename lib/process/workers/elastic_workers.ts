@@ -5,7 +5,7 @@ import type { Config } from "../../config/config.ts";
 import type { Moved } from "../../forward/moving.ts";
 import { guarded } from "../../observe/guarded.ts";
 import { logger } from "../../observe/log.ts";
-import { BusyMeter, threadCpuMs } from "./busy_meter.ts";
+import { BusyMeter, threadCpuMs } from "../../machine/busy_meter.ts";
 import { ElasticRule, type ElasticRules } from "./elastic_rule.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Serving } from "../serving.ts";

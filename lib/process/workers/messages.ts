@@ -3,7 +3,7 @@
 
 import type { Moved } from "../../forward/moving.ts";
 import type { AdminRequest } from "../../http/admin.ts";
-import type { Scarce } from "../../http/scarcity.ts";
+import type { Scarce } from "../../machine/scarcity.ts";
 import type { PoolEvent } from "../../pool/outlier.ts";
 import type { Snapshot } from "../snapshots.ts";
 import type { SentReport } from "./reports.ts";

@@ -5,7 +5,7 @@ import { UsageMemory } from "../../caller/usage/usage_memory.ts";
 import { Tracing } from "../../observe/trace.ts";
 import { SharedState } from "../../pool/shared_state.ts";
 import { AdminRelay } from "./admin_relay.ts";
-import { BusyMeter } from "./busy_meter.ts";
+import { BusyMeter } from "../../machine/busy_meter.ts";
 import { Runtime } from "../runtime.ts";
 import type { Introduction } from "./warden_isolate.ts";
 import type { EndKind, FromWorker, ToWorker } from "./messages.ts";

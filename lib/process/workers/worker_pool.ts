@@ -5,7 +5,7 @@
 import type { UsageMemory } from "../../caller/usage/usage_memory.ts";
 import type { Moved } from "../../forward/moving.ts";
 import type { AdminHandler } from "../../http/admin.ts";
-import type { Scarce } from "../../http/scarcity.ts";
+import type { Scarce } from "../../machine/scarcity.ts";
 import type { Report } from "../../observe/report.ts";
 import { MAX_WORKERS } from "../../pool/memory/worker_counts.ts";
 import type { PoolEvent } from "../../pool/outlier.ts";

@@ -2,7 +2,7 @@
 // http1.ts. It cannot limit slow senders or count connections; those options are left to http1.ts.
 
 import type { TlsConfig } from "../../config/access.ts";
-import { scarceIn } from "../../http/scarcity.ts";
+import { scarceIn } from "../../machine/scarcity.ts";
 import type { Handler, Listener, ListenOptions } from "../listener.ts";
 import { Cut, toFetchHandler } from "./fetch_handler.ts";
 

@@ -5,7 +5,7 @@
 import { setImmediate } from "node:timers";
 import { MessageBuffers, Slab } from "../../http/memory.ts";
 import { Roll } from "../../http/roll.ts";
-import { SCARCE_WORDS, scarceIn } from "../../http/scarcity.ts";
+import { SCARCE_WORDS, scarceIn } from "../../machine/scarcity.ts";
 import type { TlsConfig } from "../../config/access.ts";
 import type { Handler, Listener, ListenOptions } from "../listener.ts";
 import type { ClientConn, Door } from "./client_conn.ts";

@@ -4,7 +4,7 @@
 import { requestHeaders } from "../../forward/header_rules.ts";
 import { targetUrl } from "../../forward/target.ts";
 import { readFrom, type Transport, UpstreamError } from "../../forward/transport.ts";
-import { fairTimer } from "../../forward/transport/fair_timer.ts";
+import { fairTimer } from "../../machine/fair_timer.ts";
 import { joined } from "../../http/joined.ts";
 import type { ModelEntry, ModelsAnswer } from "../../pool/discovery/models.ts";
 import type { HeaderList } from "../../http/message.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { BusyMeter, threadCpuMs } from "../../lib/process/workers/busy_meter.ts";
+import { BusyMeter, threadCpuMs } from "../../lib/machine/busy_meter.ts";
 
 /** A meter whose time, work and timer are the test's. */
 function stand() {

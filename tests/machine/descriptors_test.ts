@@ -2,8 +2,8 @@
 // is raised is noticed.
 
 import assert from "node:assert/strict";
-import { Descriptors } from "../../lib/http/descriptors.ts";
-import type { Scarce } from "../../lib/http/scarcity.ts";
+import { Descriptors } from "../../lib/machine/descriptors.ts";
+import type { Scarce } from "../../lib/machine/scarcity.ts";
 
 /** A table of files with a limit, as the system keeps one for each process. */
 class Table {
