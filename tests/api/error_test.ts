@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { errorInstead, type InstanceError, MAX_MESSAGE, readError } from "../../lib/api/error.ts";
+import { cpuMsOf } from "../support/cpu.ts";
 
 const body = (error: unknown) => JSON.stringify({ error });
 const vllm = (code: number, type: string, message: string, param: string | null = null) =>
@@ -419,16 +420,17 @@ Deno.test("whatever comes, something sensible is said of it, and soon", () => {
     "\ud800",
     "{".repeat(1e6),
   ];
-  const from = performance.now();
-  for (const text of hostile) {
-    for (const status of [null, 200, 404, 429, 503]) {
-      const found = readError(text, status);
-      assert.ok(found.message.length <= MAX_MESSAGE);
-      assert.ok(found.contextLength === null || found.contextLength > 0);
-      assert.equal(readError(new TextEncoder().encode(text), status).status, found.status);
+  const ms = cpuMsOf(() => {
+    for (const text of hostile) {
+      for (const status of [null, 200, 404, 429, 503]) {
+        const found = readError(text, status);
+        assert.ok(found.message.length <= MAX_MESSAGE);
+        assert.ok(found.contextLength === null || found.contextLength > 0);
+        assert.equal(readError(new TextEncoder().encode(text), status).status, found.status);
+      }
     }
-  }
-  assert.ok(performance.now() - from < 5000, `${performance.now() - from} ms`);
+  });
+  assert.ok(ms < 5000, `${ms} ms`);
 });
 
 Deno.test("an error in place of an answer is told from an answer", () => {

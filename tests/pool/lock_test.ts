@@ -1,9 +1,9 @@
 // The lock of the shared memory, between real threads.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import type { Order } from "./lock_worker.ts";
+import { threadCpuMs } from "../support/cpu.ts";
 import { oneOf } from "../support/wait.ts";
 
 class LockWorker implements Disposable {
@@ -45,11 +45,6 @@ Deno.test("what several threads do under the lock is never done at once", async 
   await Promise.all([one, two, three].map((worker) => worker.says("done")));
   assert.equal(new Int32Array(board)[0], 3 * times);
 });
-
-/** The CPU time of this thread alone in milliseconds (Linux): other tests run in other threads. */
-function threadCpuMs(): number {
-  return Number(readFileSync("/proc/thread-self/schedstat", "latin1").split(" ")[0]) / 1e6;
-}
 
 Deno.test({
   name: "whoever waits for the lock leaves its core to others",
