@@ -102,6 +102,7 @@ Deno.test("the key of --instance is named by --api-key-env, lent to it and shown
   const health = await fetch(`${url}/health`).then((response) => response.json());
   assert.equal((await ask(url, health.instances[0].models[0])).status, 200);
   const shown = await fetch(`${url}/dashboard/api/config`).then((response) => response.text());
+  await gateway.stop();
   assert.ok(!(shown + gateway.output()).includes("SECRETKEY123"));
   const unset = await serve(home.path, flags).status;
   assert.equal(unset.code, 1);

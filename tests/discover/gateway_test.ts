@@ -37,7 +37,9 @@ Deno.test("instances that a file lists serve, keep their numbers while others co
   await using simulators = await startSimulators({ count: 2, args: ["--model", "m"] });
   const [first, second] = simulators.ports.map((port) => `127.0.0.1:${port}`);
   await using gateway = await startGateway({ config, args: ["--workers", "2"] });
-  assert.match(gateway.output(), /discovery "file targets\.json": "?the file does not exist/);
+  await gateway.process.waitForOutput(
+    /discovery "file targets\.json": "?the file does not exist/,
+  );
   const none = await gateway.post("/v1/chat/completions", chat());
   assert.equal(none.status, 503, await none.text());
   await list(gateway, [{ targets: [first] }]);
@@ -109,7 +111,10 @@ Deno.test("status and metrics tell what a discovery has found, and why it has no
   );
   assert.match(state.error!, /no JSON/);
   assert.ok(state.since !== null && state.error_since !== null && state.since <= state.error_since);
-  const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
-  assert.match(metrics, /^gateway_discovery_instances\{discovery="file targets\.json"\} 1$/m);
+  let metrics = "";
+  await waitFor(async () => {
+    metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+    return /^gateway_discovery_instances\{discovery="file targets\.json"\} 1$/m.test(metrics);
+  }, () => metrics);
   assert.match(metrics, /^gateway_discovery_up\{discovery="file targets\.json"\} 0$/m);
 });

@@ -75,6 +75,7 @@ Deno.test("an instance that is killed and comes back is told as down and as reco
     await hears(receiver, "instance_recovered", "mortal", "resolved");
     await hears(receiver, "no_instance", "lonely", "resolved");
     assert.ok(!told(receiver).some(({ subject }) => subject === "demo" || subject === "steady"));
+    await gateway.stop();
     assert.ok(!gateway.output().includes("s3cretpath"));
   } finally {
     await mortal.process.kill();
@@ -177,6 +178,8 @@ Deno.test("errors, late first tokens, a refused configuration and a full disk ar
     () => `disk_low in ${gateway.output()}`,
     60_000,
   );
+  // Each channel goes at its own pace; all are through when the gateway ends.
+  await gateway.stop();
   let log = "";
   for await (const { name } of Deno.readDir(`${gateway.dataDir}/errors`)) {
     log += await Deno.readTextFile(`${gateway.dataDir}/errors/${name}`);

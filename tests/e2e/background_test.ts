@@ -23,7 +23,11 @@ Deno.test("a background answer is recorded once, when it is fetched whole", asyn
     { from: "human", value: "Think long" },
     { from: "gpt", value: output.at(-1).content[0].text },
   ]);
-  const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+  let metrics = "";
+  await waitFor(async () => {
+    metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+    return /^gateway_requests_total\{.*outcome="complete"/m.test(metrics);
+  }, () => metrics);
   assert.doesNotMatch(metrics, /outcome="truncated"/);
   await fleet.settled();
 });

@@ -59,5 +59,6 @@ Deno.test("that records and requests are written again is told, and what failed 
     () => /channel "?error_file"? failed/.test(gateway.output()),
     "the channel to fail",
   );
+  await gateway.stop();
   assert.doesNotMatch(gateway.output(), /^\s+at /m, "a stack in the log");
 });

@@ -135,6 +135,7 @@ Deno.test({
             proxy.asked.map((line) => line.split(" ")[0]),
             proxied ? ["CONNECT"] : [],
           );
+          await gateway.stop();
           assert.ok(!gateway.output().includes("external-key"));
         });
       }

@@ -93,5 +93,7 @@ Deno.test("a model's name of eight megabytes is quoted by its begin", async () =
   assert.equal(response.status, 404);
   assert.ok(text.length < 1000, `${text.length} bytes`);
   assert.match(text, /The model `longlong[a-z]+…` does not exist/);
+  await gateway.stop();
+  assert.match(gateway.output(), / status=404 /);
   assert.ok(gateway.output().length < 10_000);
 });

@@ -123,6 +123,7 @@ for (const stream of [false, true]) {
       await assertLeft(fleet, 0);
       await assertNoFailure(fleet.gateway);
       assert.deepEqual(await fleet.counts(), [1, 0], "nobody else is asked");
+      await fleet.gateway.stop();
       assert.equal(await fleet.errorLog(), "");
     });
   }

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { chatText, readSse } from "../support/sse.ts";
 import { waitFor } from "../support/wait.ts";
 import {
+  assertNothingRecorded,
   chatBody,
   errorOf,
   exactRecordsOf,
@@ -312,5 +313,5 @@ Deno.test("keepalive: after comments the client's own mistake is told in the ins
   assert.ok(!answer.done);
   assert.equal(slow.calls.length, 1);
   await settled(gateway);
-  await exactRecordsOf(gateway, 0, 0);
+  await assertNothingRecorded(gateway);
 });

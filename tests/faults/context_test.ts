@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { type Simulators, startSimulators } from "../support/processes.ts";
 import { readSse } from "../support/sse.ts";
-import { contentOf, type Fleet, startFleet } from "./fleet.ts";
+import { assertNothingRecorded, contentOf, type Fleet, startFleet } from "./fleet.ts";
 import { completion, startOddServer, whole } from "./odd_server.ts";
 
 const LONG_PROMPT = { messages: [{ role: "user", content: "a word and ".repeat(100) }] };
@@ -114,7 +114,7 @@ Deno.test("nobody has a longer context: the instance's own error, asked once", a
   const [first, second] = await s.counts();
   assert.equal(first + second, 2);
   await assertNoFailures(s.fleet);
-  await s.fleet.records(0, 0);
+  await assertNothingRecorded(s.fleet.gateway);
 });
 
 Deno.test("too long for all: the client gets the words of the longest that was asked", async () => {

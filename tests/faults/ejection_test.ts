@@ -29,13 +29,14 @@ Deno.test("error_threshold failures in a row eject, and no client sees one of th
   assert.deepEqual(await fleet.counts(), [3, 12], "three failures, made up for elsewhere");
   assert.equal(await stateOf(fleet, 0), "ejected");
   await waitFor(async () => (await ejections(fleet)).length > 0, "the alert");
-  const told = await ejections(fleet);
-  assert.equal(told.length, 1, "told once");
-  assert.match(told[0], /sim-0/);
   const { complete } = await fleet.records(12, 0);
   const errors = complete.flatMap(({ meta }) => meta.attempts ?? []).filter(({ error }) => error);
   assert.deepEqual(errors.map(({ instance }) => instance), ["sim-0", "sim-0", "sim-0"]);
   await fleet.settled();
+  await fleet.gateway.stop();
+  const told = await ejections(fleet);
+  assert.equal(told.length, 1, "told once");
+  assert.match(told[0], /sim-0/);
 });
 
 for (const fault of ["reset", "close", "cut:3", "error-event:2", "empty", "abort:4"]) {

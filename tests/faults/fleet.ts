@@ -179,6 +179,12 @@ export async function exactRecordsOf(
   return found;
 }
 
+/** Ends the gateway, which has written everything then, and looks for records: there is to be none. */
+export async function assertNothingRecorded(gateway: GatewayProcess): Promise<void> {
+  await gateway.stop();
+  await exactRecordsOf(gateway, 0, 0);
+}
+
 async function folderText(folder: string): Promise<string> {
   let text = "";
   try {

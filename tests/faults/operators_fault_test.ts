@@ -175,6 +175,7 @@ for (const [what, status, error] of ERRORS) {
           // Once, and then it is out.
           assert.equal(asked(bad) - before, 1, `${path}, streamed ${streamed}`);
           await waitFor(() => /misconfigured/.test(gateway.output()), () => gateway.output());
+          await gateway.stop();
           assert.ok(!gateway.output().includes(KEY));
         }
       }

@@ -61,7 +61,12 @@ for (const resume of ["continue", "exact", "replay"] as const) {
           },
         );
       }
-      assert.deepEqual(await metricTokens(gateway.url), told);
+      let counted = { prompt: 0, completion: 0 };
+      await waitFor(async () => {
+        counted = await metricTokens(gateway.url);
+        return counted.completion >= told.completion;
+      }, () => `${JSON.stringify(told)} in the metrics, not ${JSON.stringify(counted)}`);
+      assert.deepEqual(counted, told);
       const lines = () => [...gateway.output().matchAll(/ tokens=(-?\d+)\+(-?\d+)/g)];
       await waitFor(() => lines().length === 2, "two lines in the log");
       for (const [, prompt, completion] of lines()) {

@@ -48,7 +48,11 @@ Deno.test("what comes to the door of notes without their token, or is none, is r
   const get = await fetch(`${first.url}/admin/peers`);
   await get.body?.cancel();
   assert.equal(get.status, 405);
-  assert.equal(await metric(first, 'gateway_peer_refused_total{reason="token"}'), 1);
-  assert.equal(await metric(first, 'gateway_peer_refused_total{reason="malformed"}'), 1);
+  const refused = (reason: string) =>
+    metric(first, `gateway_peer_refused_total{reason="${reason}"}`);
+  for (const reason of ["token", "malformed"]) {
+    await waitFor(async () => await refused(reason) > 0, `one refused for ${reason} to be counted`);
+    assert.equal(await refused(reason), 1);
+  }
   await hears(first, 1);
 });

@@ -60,7 +60,13 @@ class Stand implements AsyncDisposable {
     }, "counters at zero");
     const asked = (await this.instances.requests(0)).filter(({ path }) => path.includes(PATH));
     assert.equal(asked.length, forwarded);
+    const said = this.gateway.output().length;
     assert.equal((await this.post(CHAT)).status, 200);
+    // What went wrong before is told by now, as this one is.
+    await waitFor(
+      () => / status=200 /.test(this.gateway.output().slice(said)),
+      () => `its line in the log: ${this.gateway.output()}`,
+    );
     assert.doesNotMatch(this.gateway.output(), /uncaught|internal error|panicked/i);
   }
 

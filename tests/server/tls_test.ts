@@ -172,6 +172,7 @@ Deno.test("HTTP/1.1 is agreed on, and what cannot agree is sent away", async () 
   let count: number | null = 0;
   while (count !== null) count = await conn.read(buffer).catch(() => null);
   assert.equal(await stand.name(), "first");
+  await stand.gateway.stop();
   assert.doesNotMatch(stand.gateway.output(), /internal error/);
 });
 
@@ -267,6 +268,7 @@ Deno.test("with client_ca_file only clients with a certificate of theirs come in
     () => gateway.output(),
   );
   assert.match(await ask(conn, CHAT, /"usage"/), /^HTTP\/1\.1 200/);
+  await gateway.stop();
   assert.doesNotMatch(gateway.output(), /internal error/);
 });
 
@@ -359,6 +361,7 @@ Deno.test("many that begin no handshake have later ones sent away, and clients s
   // The door that can do this takes new certificates as well.
   await stand.put(await stand.authority.sign("second"));
   await waitFor(async () => await stand.name() === "second", () => gateway.output());
+  await gateway.stop();
   assert.doesNotMatch(gateway.output(), /internal error/);
 });
 
@@ -399,6 +402,7 @@ Deno.test({
     await waitFor(async () => await stand.name() === "first", () => gateway.output());
     using conn = await stand.connect();
     assert.match(await ask(conn, CHAT, /"usage"/), /^HTTP\/1\.1 200/);
+    await gateway.stop();
     assert.doesNotMatch(gateway.output(), /panicked|internal error/);
   },
 });

@@ -195,6 +195,7 @@ Deno.test("access 3: a client's key reaches no instance, log, record or error", 
     assert.equal(seen.headers.get("authorization"), null);
     told.push(JSON.stringify([...seen.headers]), seen.text, seen.path);
   }
+  await gateway.stop();
   const all = [...told, metrics, gateway.output(), ...await filesIn(gateway.dataDir)].join("\n");
   assert.ok(!all.includes(web.key), "the key is told");
   assert.ok(!all.includes(web.key.slice(20)), "a part of the key is told");

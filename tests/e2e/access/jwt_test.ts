@@ -58,6 +58,7 @@ Deno.test("access 3: a token's bearer has limits, a name in records, and its tok
   ]);
   assert.ok(upstream.seen.every(({ headers }) => headers.get("authorization") === null));
   const [, , signature] = token.split(".");
+  await gateway.stop();
   assert.ok(!gateway.output().includes(signature));
   assert.ok(!JSON.stringify(found).includes(signature));
 });

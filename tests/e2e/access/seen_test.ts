@@ -24,7 +24,10 @@ Deno.test("access: metrics and log lines name keys, limits that were met, and wh
   assert.equal(await ask(web.key), 429);
   assert.equal(await ask("nobody's key"), 401);
   const metrics = async () => await (await fetch(`${gateway.url}/metrics`)).text();
-  assert.match(await metrics(), /^gateway_key_in_flight\{key="web"\} 1$/m);
+  await waitFor(
+    async () => /^gateway_key_in_flight\{key="web"\} 1$/m.test(await metrics()),
+    "one to be in flight",
+  );
   held[0]();
   assert.equal(await first, 200);
   // What each worker says of its requests comes a moment after their answers.
@@ -105,9 +108,10 @@ Deno.test("access: people are told of a key that expires within a week", async (
     makeKey("late", { expires: late }),
   ]);
   await waitFor(() => /key "soon" expires at/.test(gateway.output()), "the warning");
-  assert.ok(!/"late"/.test(gateway.output()));
   await waitFor(
     async () => (await (await fetch(`${gateway.url}/metrics`)).text()).includes('"key_expiring"'),
     "the alert",
   );
+  await gateway.stop();
+  assert.ok(!/"late"/.test(gateway.output()));
 });

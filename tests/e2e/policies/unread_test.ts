@@ -48,6 +48,7 @@ Deno.test("54: a guard without a verdict is counted, and people are told, withou
     () => "the fault to be counted",
   );
   await waitFor(() => /policy_failing/.test(gateway.output()), () => gateway.output());
+  await gateway.stop();
   assert.ok(!gateway.output().includes("telling word"), "60");
 });
 
