@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { openView, pageTest, seen, signIn, startOpen, text, TOKEN } from "./page_stand.ts";
+import { waitFor } from "../support/wait.ts";
 
 pageTest("the playground streams through the gateway, and stops it", async (browser) => {
   await using fleet = await startOpen({
@@ -18,8 +19,9 @@ pageTest("the playground streams through the gateway, and stops it", async (brow
   await page.getByRole("button", { name: "Stop" }).click();
   await seen(page, ".facts", /stopped/);
   await fleet.settled();
-  const [asked] = [...await fleet.asked(0), ...await fleet.asked(1)];
-  assert.ok(asked.aborted, "the instance stops generating");
+  const everything = async () => [...await fleet.asked(0), ...await fleet.asked(1)];
+  await waitFor(async () => (await everything())[0].aborted, "the instance to stop generating");
+  const [asked] = await everything();
   assert.doesNotMatch(JSON.stringify(asked.headers), /horse/, "the dashboard's token stays here");
   await page.locator(".chat textarea").fill("");
   await fleet.simulators.fail(0, "400", {});

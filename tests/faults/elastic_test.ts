@@ -194,6 +194,7 @@ Deno.test({
     );
     // Connections that nobody uses any more go with the isolate, too.
     await waitFor(() => leftOf(fleet) === 3, "those that left to end");
+    await fleet.gateway.stop();
     assert.doesNotMatch(fleet.gateway.output(), /internal error|isolate died/);
   },
 });

@@ -125,7 +125,10 @@ testWithRedis(
       const held = await Promise.all(names.map((name) => redis.ask("ZCARD", name)));
       return held.every((count) => count === 0);
     }, "all slots to be free");
-    for (const gateway of gateways) assert.doesNotMatch(gateway.output(), /internal error/);
+    for (const gateway of gateways) {
+      await gateway.stop();
+      assert.doesNotMatch(gateway.output(), /internal error/);
+    }
   },
 );
 
