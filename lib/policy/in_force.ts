@@ -14,11 +14,13 @@ export class PoliciesInForce {
   /** What is to be in force, once it is ready. */
   #next: Policies;
   #ready: Promise<void> = Promise.resolve();
+  #reading = 0;
 
   /** `onTaken` is called just before policies are in force: what they need of others must be there then. */
   constructor(
     private readonly services: PolicyServices,
-    private readonly onTaken: (configs: readonly PolicyConfig[]) => void = () => {},
+    private readonly onTaken: (configs: readonly PolicyConfig[], reading: number) => void =
+      () => {},
   ) {
     this.#policies = this.#next = new Policies([], services);
   }
@@ -26,11 +28,13 @@ export class PoliciesInForce {
   /**
    * Takes the policies of a snapshot. Where some are in force already these stay until all that is asked
    * for is compiled; the first ones are in force at once, and requests wait for what they need of them.
+   * `reading` is the snapshot's.
    */
-  apply(configs: readonly PolicyConfig[]): void {
+  apply(configs: readonly PolicyConfig[], reading = 0): void {
+    this.#reading = reading;
     if (isSame(configs, this.#next.configs)) {
       // A guard that did not work then may do so now.
-      if (this.#policies === this.#next) this.onTaken(configs);
+      if (this.#policies === this.#next) this.onTaken(configs, reading);
       return;
     }
     // Of none nothing can be taken over, and none keep what was.
@@ -54,7 +58,7 @@ export class PoliciesInForce {
   }
 
   #take(next: Policies): void {
-    this.onTaken(next.configs);
+    this.onTaken(next.configs, this.#reading);
     this.#policies = next;
   }
 

@@ -15,6 +15,7 @@ export interface PolicingParts extends ModelAsker {
   /** How long a count of tokens is waited for. */
   countTimeoutMs(): number;
   onError(error: unknown): void;
+  onNotice?(message: string): void;
 }
 
 export class Policing {
@@ -23,8 +24,10 @@ export class Policing {
 
   constructor(parts: PolicingParts) {
     const { module, fleet, onError } = parts;
+    const onWorks = (policy: string) =>
+      parts.onNotice?.(`plugin of policy \`${policy}\` is in force`);
     const ask: PolicyServices["askModel"] = (model, body, ms) => askModel(parts, model, body, ms);
-    const guards = this.#guards = new Guards({ module, askModel: ask, onError });
+    const guards = this.#guards = new Guards({ module, askModel: ask, onError, onWorks });
     const counters = new PromptCounters((model, prompt) =>
       askTokens(parts, model, prompt, parts.countTimeoutMs())
     );
@@ -34,12 +37,12 @@ export class Policing {
       askModel: ask,
       guardOf: (policy) => guards.get(policy),
       now: () => new Date(),
-    }, (configs) => guards.apply(configs));
+    }, (configs, reading) => guards.apply(configs, reading));
   }
 
   /** The next configuration's. */
-  apply(policies: readonly PolicyConfig[]): void {
-    this.inForce.apply(policies);
+  apply(policies: readonly PolicyConfig[], reading: number): void {
+    this.inForce.apply(policies, reading);
   }
 
   close(): void {

@@ -67,6 +67,8 @@ export interface RuntimeParts {
   /** The instance of this id refuses one of its data-parallel ranks, which are so many. */
   onRankRefused(id: string, ranks: number): void;
   onError(error: unknown): void;
+  /** Something that people may want to know, and that is no fault. */
+  onNotice?(message: string): void;
 }
 
 export class Runtime implements Reloadable {
@@ -91,7 +93,7 @@ export class Runtime implements Reloadable {
   #closed: Promise<void> | null = null;
 
   constructor(snapshot: Snapshot, parts: RuntimeParts) {
-    const { shared, now, onError } = parts;
+    const { shared, now, onError, onNotice } = parts;
     this.#parts = parts;
     this.#config = snapshot.config;
     const descriptors = this.#descriptors = descriptorsFor(snapshot.config, parts);
@@ -106,7 +108,9 @@ export class Runtime implements Reloadable {
     const transportFor = (instance: Instance) => this.transportFor(instance);
     const { module } = parts;
     const countTimeoutMs = () => this.#config.healthCheck.timeoutS * 1000;
-    this.#policing = new Policing({ module, fleet, transportFor, countTimeoutMs, onError });
+    this.#policing = new Policing({
+      ...{ module, fleet, transportFor, countTimeoutMs, onError, onNotice },
+    });
     this.apply(snapshot);
     const stored = this.#storedResponses();
     this.#catalog = new ModelCatalog(
@@ -221,14 +225,14 @@ export class Runtime implements Reloadable {
   }
 
   /** The next snapshot; requests under way keep theirs. */
-  apply({ config, slots, proxied }: Snapshot): void {
+  apply({ config, slots, proxied, reading }: Snapshot): void {
     this.#config = config;
     if (config.tls !== null) this.#renew(config.tls);
     for (const origin of proxied) this.#proxied.set(origin, true);
     this.#roster.apply({ config });
     this.fleet.apply(config, slots);
     this.reception.apply(config.callers);
-    this.#policing.apply(config.policies);
+    this.#policing.apply(config.policies, reading);
     this.reception.share(config.sharedState);
   }
 

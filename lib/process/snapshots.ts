@@ -24,6 +24,8 @@ export interface Snapshot {
   readonly slots: Readonly<Record<string, number>>;
   /** Origins of the configuration that the environment sends through a proxy. */
   readonly proxied: readonly string[];
+  /** How often the file was read before: what somebody has read again is tried again. */
+  readonly reading: number;
 }
 
 /** Something that goes on by another configuration while it runs. */
@@ -46,6 +48,7 @@ export class Snapshots {
   #file: Config;
   #current: Snapshot;
   #leftOut: readonly string[] = [];
+  #reading = 0;
 
   constructor(
     config: Config,
@@ -108,7 +111,8 @@ export class Snapshots {
    * where it names too much beside what still has requests, and what was in force stays so.
    */
   load(config: Config): void {
-    const next = this.#madeOf(config);
+    const next = { ...this.#madeOf(config), reading: this.#reading + 1 };
+    this.#reading++;
     this.#file = config;
     const asked = new Set(config.discovery.map(placeId));
     for (const id of this.#found.keys()) if (!asked.has(id)) this.#found.delete(id);
@@ -220,6 +224,7 @@ export class Snapshots {
       config,
       slots: this.slots.assign(config),
       proxied: config.instances.map(({ origin }) => origin).filter(this.isProxied),
+      reading: this.#reading,
     };
   }
 }

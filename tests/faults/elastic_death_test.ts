@@ -32,7 +32,7 @@ async function stand() {
   const { config } = loaded;
   const shared = SharedState.create();
   const slots = new SlotTable(shared).assign(config);
-  const healthy: Snapshot = { config, slots, proxied: [] };
+  const healthy: Snapshot = { config, slots, proxied: [], reading: 0 };
   const deadly = (worker: number): Snapshot => ({
     ...healthy,
     config: { ...config, dataDir: deathOf(`worker-${worker}`) },

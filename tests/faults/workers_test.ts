@@ -241,7 +241,7 @@ Deno.test("a worker that dies is replaced, its leases are released, the others a
     make: madeHere,
     count: 2,
     shared,
-    snapshot: () => ({ config, slots, proxied: [] }),
+    snapshot: () => ({ config, slots, proxied: [], reading: 0 }),
     onError: (message) => errors.push(message),
     onDied: (worker, message) => died.push(`${worker}: ${message}`),
   }));
@@ -263,7 +263,12 @@ Deno.test("a worker that dies is replaced, its leases are released, the others a
     const [lost, kept] = [inFlight(1), inFlight(2)];
     assert.equal(lost + kept, answers.length);
 
-    pool.apply({ config: { ...config, dataDir: deathOf("worker-1") }, slots, proxied: [] });
+    pool.apply({
+      config: { ...config, dataDir: deathOf("worker-1") },
+      slots,
+      proxied: [],
+      reading: 0,
+    });
     await waitFor(() => died.length === 1, "the death to be noticed");
     assert.match(died[0], /^1: .*dies on purpose/);
     assert.equal(inFlight(1), 0, "its leases are released with it");

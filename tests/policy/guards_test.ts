@@ -24,17 +24,19 @@ const QUESTION = {
 
 function begun(now = () => 0) {
   const errors: string[] = [];
+  const works: string[] = [];
   const guards = new Guards({
     module: MODULE,
     askModel: () => Promise.reject(new Error("nobody asks")),
     onError: ({ message }) => void errors.push(message),
+    onWorks: (policy) => void works.push(policy),
     now,
   });
   const word = async (name = "own") => {
     const verdict = await guards.get(name)!.judge(QUESTION);
     return verdict.action === "pass" ? "" : verdict.message;
   };
-  return { guards, errors, word, [Symbol.dispose]: () => guards.close() };
+  return { guards, errors, works, word, [Symbol.dispose]: () => guards.close() };
 }
 
 Deno.test("of plugins that are probed at a time the last that was wanted is kept", async () => {
@@ -119,4 +121,39 @@ Deno.test("a plugin that was refused is not probed by every snapshot, and is a m
   guards.apply([policy("two")]);
   await waitFor(async () => await word() === "two", "the new plugin", 10_000);
   assert.equal(errors.length, 2);
+});
+
+Deno.test("a plugin that was refused is tried by every reload that somebody asked for, and what came of it is said", async () => {
+  using stand = begun();
+  const { guards, errors, works, word } = stand;
+  guards.apply([policy("one")], 1);
+  assert.equal(await word(), "one");
+  const broken = `throw new Error("at the top"); ${policy("no").files.file}`;
+  const wrong: PolicyConfig = { ...policy("no"), files: { file: broken } };
+  guards.apply([wrong], 2);
+  await waitFor(() => errors.length === 1, "it to be refused", 10_000);
+  guards.apply([wrong], 3);
+  await waitFor(() => errors.length === 2, "it to be refused again", 10_000);
+  // The fleet changes.
+  for (let snapshot = 0; snapshot < 3; snapshot++) guards.apply([wrong], 3);
+  guards.apply([wrong, policy("x", "other")], 3);
+  assert.equal(await word("other"), "x");
+  assert.equal(errors.length, 2);
+  assert.deepEqual(works, []);
+  guards.apply([policy("two"), policy("x", "other")], 4);
+  await waitFor(() => works.length === 1, "the new one to be told", 10_000);
+  assert.equal(await word(), "two");
+});
+
+Deno.test("a first plugin that does not work says so again at every reload", async () => {
+  using stand = begun();
+  const { guards, errors, works } = stand;
+  const broken = `throw new Error("at the top"); ${policy("no").files.file}`;
+  const wrong: PolicyConfig = { ...policy("no"), files: { file: broken } };
+  for (let reading = 1; reading <= 3; reading++) {
+    for (let snapshot = 0; snapshot < 3; snapshot++) guards.apply([wrong], reading);
+    await waitFor(() => errors.length === reading, `${reading} refusals`, 10_000);
+  }
+  assert.match(errors[2], /^plugin of policy `own` does not work: .*at the top/);
+  assert.deepEqual(works, []);
 });

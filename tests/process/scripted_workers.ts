@@ -6,7 +6,7 @@ import type { ToWorker } from "../../lib/process/workers/messages.ts";
 import { WorkerPool, type WorkerPoolParts } from "../../lib/process/workers/worker_pool.ts";
 import { poolParts } from "../support/pool_parts.ts";
 
-export const SNAPSHOT = { config: {}, slots: {}, proxied: [] } as unknown as Snapshot;
+export const SNAPSHOT = { config: {}, slots: {}, proxied: [], reading: 0 } as unknown as Snapshot;
 
 /** Isolates that are at once ready, and answer what they are asked when the test says so. */
 export class Isolates {

@@ -22,6 +22,8 @@ export interface GuardParts {
   askModel(model: string, body: Json, timeoutMs: number): Promise<unknown>;
   /** A plugin was not taken, or has failed. */
   onError(error: Error): void;
+  /** The plugin of this policy has taken the place of one before, or works where it did not. */
+  onWorks?(policy: string): void;
   /** Milliseconds of a clock that never goes back. */
   now?(): number;
 }
@@ -35,11 +37,13 @@ interface Kept {
 interface Refused {
   readonly identity: string;
   readonly at: number;
+  /** The reading of the configuration that asked for it. */
+  readonly reading: number;
 }
 
 /**
- * What did not work is not tried again before this with the same code. Each snapshot asks for it, and an
- * instance that comes or goes makes one.
+ * What did not work is not tried again before this with the same code, unless the configuration was read
+ * anew. Each snapshot asks for it, and an instance that comes or goes makes one.
  */
 const TRY_AGAIN_MS = 60_000;
 
@@ -60,11 +64,13 @@ export class Guards {
   readonly #refused = new Map<string, Refused>();
   /** By whom is asked, and how: what one policy finds out spares the others that fail as it does. */
   #breakers = new Map<string, Breaker>();
+  #reading = 0;
 
   constructor(private readonly parts: GuardParts) {}
 
-  /** The next configuration. */
-  apply(policies: readonly PolicyConfig[]): void {
+  /** The next configuration. `reading`: another number where somebody had it read, the same where the fleet changed. */
+  apply(policies: readonly PolicyConfig[], reading = this.#reading): void {
+    this.#reading = reading;
     const names = new Set<string>();
     this.#breakers = new Map(
       policies.flatMap(({ options }): [string, Breaker][] =>
@@ -77,10 +83,15 @@ export class Guards {
       if (!isGuard(options)) continue;
       names.add(options.name);
       const identity = JSON.stringify([options, files]);
-      if (this.#wanted.get(options.name)?.identity === identity) continue;
+      const wanted = this.#wanted.get(options.name);
+      if (wanted?.identity === identity) {
+        this.#askAgain(options.name, wanted);
+        continue;
+      }
       const before = this.#kept.get(options.name);
       if (before?.identity === identity) {
         this.#wanted.set(options.name, before);
+        this.#askAgain(options.name, before);
         continue;
       }
       if (this.#wasRefused(options.name, identity)) {
@@ -163,7 +174,16 @@ export class Guards {
 
   #wasRefused(name: string, identity: string): boolean {
     const refused = this.#refused.get(name);
-    return refused?.identity === identity && this.#now() - refused.at < TRY_AGAIN_MS;
+    return refused?.identity === identity && refused.reading === this.#reading &&
+      this.#now() - refused.at < TRY_AGAIN_MS;
+  }
+
+  /** One that is in force without working, for want of another: each call tries it, and a reload says how it is. */
+  #askAgain(name: string, one: Kept): void {
+    const refused = this.#refused.get(name);
+    if (refused?.identity !== one.identity || refused.reading === this.#reading) return;
+    const { guard } = one;
+    if (guard instanceof PluginGuard) this.#keepOnceProbed(name, one, guard.probe());
   }
 
   #now(): number {
@@ -172,28 +192,38 @@ export class Guards {
 
   /** Where none is in force, it is so at once: its policy says what a fault means. */
   #keepOnceProbed(name: string, next: Kept, probed: Promise<unknown>): void {
-    const isFirst = !this.#kept.has(name);
-    if (isFirst) this.#kept.set(name, next);
+    const { identity, guard } = next;
+    if (!this.#kept.has(name)) this.#kept.set(name, next);
+    const isAlone = this.#kept.get(name) === next;
+    // Snapshots that come meanwhile do not ask once more.
+    const wasRefused = this.#refused.get(name)?.identity === identity;
+    if (wasRefused) this.#refuse(name, identity);
     probed.then(
       () => {
-        if (isFirst) return;
-        if (this.#wanted.get(name) === next) this.#keep(name, next);
-        else next.guard.close();
+        if (this.#wanted.get(name) !== next) {
+          if (!isAlone) guard.close();
+          return;
+        }
+        this.#refused.delete(name);
+        if (!isAlone) this.#keep(name, next);
+        if (!isAlone || wasRefused) this.parts.onWorks?.(name);
       },
       (error) => {
-        if (!isFirst) next.guard.close();
+        if (!isAlone) guard.close();
         // Something else is wanted by now.
         if (this.#wanted.get(name) !== next) return;
         const before = this.#kept.get(name);
-        if (!isFirst && before !== undefined) {
-          this.#wanted.set(name, before);
-          this.#refused.set(name, { identity: next.identity, at: this.#now() });
-        }
+        if (before !== undefined) this.#wanted.set(name, before);
+        this.#refuse(name, identity);
         const words = error instanceof Error ? error.message : String(error);
-        const what = isFirst ? "does not work" : "does not work; the one before stays";
+        const what = isAlone ? "does not work" : "does not work; the one before stays";
         this.parts.onError(new Error(`plugin of policy \`${name}\` ${what}: ${words}`));
       },
     );
+  }
+
+  #refuse(name: string, identity: string): void {
+    this.#refused.set(name, { identity, at: this.#now(), reading: this.#reading });
   }
 
   /** Calls that the old one is at are let end. */

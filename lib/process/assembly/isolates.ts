@@ -25,6 +25,7 @@ export function isolates(on: Foundations, listeners: Listeners, traces: boolean)
     now: () => performance.now(),
     tracing: traces ? Tracing.open() : null,
     onError: (error) => logger.error("internal error: {error}", { error }),
+    onNotice: (message) => logger.info("{message}", { message }),
   });
   snapshots.join(runtime);
   return { runtime, serving: serving(on, runtime, listeners, traces) };
@@ -68,6 +69,7 @@ function workerPool(
     now: () => performance.now(),
     snapshot: () => snapshots.current,
     onError: (message) => logger.error("internal error in a worker: {message}", { message }),
+    onNotice: (message) => logger.info("{message}", { message }),
     onDied: (worker, message) =>
       bulletin.raise(
         "worker_died",

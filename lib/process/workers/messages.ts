@@ -60,6 +60,8 @@ export type FromWorker =
   /** The share of its time, 0 to 1, that it was at work since the last look; requests under way. */
   | { kind: "busy"; share: number; running: number }
   | { kind: "error"; message: string }
+  /** No fault. */
+  | { kind: "notice"; message: string }
   /** What it was told to do has ended: a drain that a close has cut may come to its end after that. */
   | { kind: "drained"; by: EndKind }
   /** The last that is heard of it. */

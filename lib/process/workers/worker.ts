@@ -57,6 +57,7 @@ class ServingWorker {
       onModelMissing: (instance) => scope.postMessage({ kind: "model_missing", instance }),
       onRankRefused: (instance, ranks) =>
         scope.postMessage({ kind: "rank_refused", instance, ranks }),
+      onNotice: (message) => scope.postMessage({ kind: "notice", message }),
       onError: (error) =>
         scope.postMessage({
           kind: "error",

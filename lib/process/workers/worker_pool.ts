@@ -45,6 +45,7 @@ export interface WorkerPoolParts {
   onRankRefused(id: string, ranks: number): void;
   admin: AdminHandler;
   onError(message: string): void;
+  onNotice?(message: string): void;
   onDied(worker: number, message: string): void;
   /** It was to leave, and its last answer is out. */
   onLeft(worker: number): void;
@@ -238,6 +239,8 @@ export class WorkerPool implements Serving, Reloadable {
         return this.parts.onRankRefused(message.instance, message.ranks);
       case "error":
         return this.parts.onError(message.message);
+      case "notice":
+        return this.parts.onNotice?.(message.message);
       case "caught_up":
         return member.answered("catch_up", null);
       case "moved":
