@@ -74,7 +74,7 @@ function eventIn(line: string): { name: string; event: KeptEvent } | null {
   if (
     known === undefined || typeof since !== "string" || typeof time !== "string" ||
     typeof kind !== "string" || typeof subject !== "string" || typeof message !== "string" ||
-    typeof count !== "number" || Number.isNaN(Date.parse(time))
+    typeof count !== "number" || !Number.isFinite(count) || Number.isNaN(Date.parse(time))
   ) return null;
   return {
     name: `${run}:${id}`,

@@ -138,7 +138,9 @@ async function* linesIn(path: string): AsyncGenerator<MinuteLine> {
 function lineIn(text: string): MinuteLine | null {
   try {
     const value = JSON.parse(text);
-    return typeof value?.t === "number" && typeof value.s === "object" ? value : null;
+    return Number.isFinite(value?.t) && typeof value.s === "object" && value.s !== null
+      ? value
+      : null;
   } catch {
     // Half a line that a crash left.
     return null;

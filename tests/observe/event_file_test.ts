@@ -31,6 +31,8 @@ Deno.test("where nothing was written there is nothing, and what a crash cut off 
   await Deno.writeTextFile(`${folder.path}/events.jsonl`, `{"run":1,"id":1,"kind":"insta`);
   await writeEvents(folder.path, 2, [event(1)]);
   await Deno.writeTextFile(`${folder.path}/events.jsonl`, "null\n[]\n7\n", { append: true });
+  const endless = JSON.stringify({ run: 3, ...event(9) }).replace('"count":1', '"count":1e400');
+  await Deno.writeTextFile(`${folder.path}/events.jsonl`, `${endless}\n`, { append: true });
   assert.deepEqual((await readEvents(folder.path, 10)).map(({ subject }) => subject), ["gpu-1"]);
 });
 

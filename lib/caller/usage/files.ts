@@ -15,6 +15,15 @@ export function usagePath(dataDir: string, month: string): string {
   return join(usageFolder(dataDir), `${month.replace("-", "")}.jsonl`);
 }
 
+/** The file of a month for reading, and its size. Throws Error with its path where it is none. */
+export async function openToRead(path: string): Promise<[file: Deno.FsFile, size: number]> {
+  const file = await Deno.open(path);
+  const { size, isFile } = await file.stat();
+  if (isFile) return [file, size];
+  file.close();
+  throw new Error(`${path}: expected a file of usage, got a folder`);
+}
+
 /** Months that there are files of, in order. */
 export async function usageMonths(dataDir: string): Promise<string[]> {
   const months: string[] = [];

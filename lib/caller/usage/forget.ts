@@ -1,7 +1,7 @@
 // Takes a client's address out of the files of usage: what it used is told with that of the others.
 
 import { OTHER_CLIENTS } from "./clients.ts";
-import { usageMonths, usagePath } from "./files.ts";
+import { openToRead, usageMonths, usagePath } from "./files.ts";
 import { readLines } from "./lines.ts";
 import type { Row } from "./row.ts";
 import { UsageFile } from "./usage_file.ts";
@@ -44,8 +44,8 @@ export async function forgetClient(
 }
 
 async function count(path: string, isMeant: (row: Row) => boolean): Promise<number> {
-  using file = await Deno.open(path);
-  const { size } = await file.stat();
+  const [opened, size] = await openToRead(path);
+  using file = opened;
   let found = 0;
   await readLines(file, 0, size, (line) => {
     if (line.kind === "used" && isMeant(line.row)) found++;

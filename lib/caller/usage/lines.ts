@@ -12,6 +12,8 @@ export interface Found {
   readonly end: number;
   /** Whole lines that say nothing. */
   readonly odd: number;
+  /** The number of the first of them in the file, from 1; null without any. */
+  readonly firstOdd: number | null;
 }
 
 /** Tells `onLine` of every line of `file` between two positions, the first a line's begin. */
@@ -26,10 +28,12 @@ export async function readLines(
   await file.seek(from, Deno.SeekMode.Start);
   let open: Uint8Array[] = [];
   let [at, end, odd] = [from, from, 0];
+  let oddAt: number | null = null;
   const take = (bytes: Uint8Array) => {
     const line = readLine(decoder.decode(bytes));
-    if (line === null) odd++;
-    else onLine(line);
+    if (line !== null) return onLine(line);
+    odd++;
+    oddAt ??= end;
   };
   while (at < to) {
     const count = await file.read(piece.subarray(0, Math.min(PIECE, to - at)));
@@ -47,5 +51,20 @@ export async function readLines(
     if (start < count) open.push(piece.slice(start, count));
     at += count;
   }
-  return { end, odd };
+  const firstOdd = oddAt === null ? null : await lineAt(file, oddAt);
+  return { end, odd, firstOdd };
+}
+
+/** The number of the line that begins at a position. */
+async function lineAt(file: Deno.FsFile, position: number): Promise<number> {
+  const piece = new Uint8Array(PIECE);
+  await file.seek(0, Deno.SeekMode.Start);
+  let line = 1;
+  for (let at = 0; at < position;) {
+    const count = await file.read(piece.subarray(0, Math.min(PIECE, position - at)));
+    if (count === null) break;
+    for (let k = 0; k < count; k++) if (piece[k] === LF) line++;
+    at += count;
+  }
+  return line;
 }

@@ -16,8 +16,8 @@ const DAY_MS = 86_400_000;
 export interface FileEvents {
   /** A crash had cut off the last line of a file: it is gone. */
   torn(path: string, bytes: number): void;
-  /** Lines of a file say nothing. */
-  odd(path: string, lines: number): void;
+  /** Lines of a file say nothing, the first of them being the one of this number. */
+  odd(path: string, lines: number, first: number): void;
 }
 
 export interface MonthsOptions {
@@ -105,7 +105,7 @@ export class Months {
     });
     const { path } = month.file;
     if (news.torn > 0) this.options.events.torn(path, news.torn);
-    if (news.odd > 0) this.options.events.odd(path, news.odd);
+    if (news.firstOdd !== null) this.options.events.odd(path, news.odd, news.firstOdd);
     if (news.anew) {
       this.#count(found.without(month.known));
       month.known = found;

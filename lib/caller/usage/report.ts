@@ -1,7 +1,7 @@
 // What was used, from the files alone: summed up by what one asks for. Works while gateways write them.
 
 import { Amount } from "./amount.ts";
-import { usageMonths, usagePath } from "./files.ts";
+import { openToRead, usageMonths, usagePath } from "./files.ts";
 import { readLines } from "./lines.ts";
 import { monthOf } from "./period.ts";
 import type { Row } from "./row.ts";
@@ -32,6 +32,8 @@ export interface UsageReport {
   readonly total: Amount;
   /** Lines that say nothing, and are left out. */
   readonly odd: number;
+  /** Path and line of the first one in each file that has some. */
+  readonly oddAt: readonly string[];
 }
 
 /** Sums of whatever the usage files say; of nothing where there are none. Throws where one cannot be read. */
@@ -40,10 +42,12 @@ export async function reportUsage(options: ReportOptions): Promise<UsageReport> 
   const sums = new Map<string, ReportRow>();
   const total = new Amount();
   let odd = 0;
+  const oddAt: string[] = [];
   for (const month of await usageMonths(dataDir)) {
     if (month < monthOf(from) || month > monthOf(to)) continue;
-    using file = await Deno.open(usagePath(dataDir, month));
-    const { size } = await file.stat();
+    const path = usagePath(dataDir, month);
+    const [opened, size] = await openToRead(path);
+    using file = opened;
     const found = await readLines(file, 0, size, (line) => {
       if (line.kind !== "used") return;
       const { row, amount } = line;
@@ -56,8 +60,9 @@ export async function reportUsage(options: ReportOptions): Promise<UsageReport> 
       else sum.amount.add(amount);
     });
     odd += found.odd;
+    if (found.firstOdd !== null) oddAt.push(`${path}:${found.firstOdd}`);
   }
-  return { rows: sorted([...sums.values()], by), total, odd };
+  return { rows: sorted([...sums.values()], by), total, odd, oddAt };
 }
 
 function sorted(rows: ReportRow[], by: readonly Dimension[]): ReportRow[] {

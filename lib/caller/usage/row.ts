@@ -105,19 +105,21 @@ export function readLine(text: string): Line | null {
   const { day, key, group, client = "", model, outcome, scope, name, period } = fields;
   if (typeof scope === "string") {
     const isCounter = (scope === "key" || scope === "group") && typeof name === "string" &&
-      typeof period === "string";
+      isPeriod(period);
     return isCounter ? { kind: "corrected", counter: { scope, name, period }, amount } : null;
   }
   const isRow = isDay(day) && typeof key === "string" && typeof group === "string" &&
     typeof client === "string" && typeof model === "string" && typeof outcome === "string";
-  return isRow ? { kind: "used", row: { day, key, group, client, model, outcome }, amount } : null;
+  return isRow && isUse(amount)
+    ? { kind: "used", row: { day, key, group, client, model, outcome }, amount }
+    : null;
 }
 
 function readAmount(fields: Record<string, unknown>): Amount | null {
   const { requests, prompt, cached, completion, estimated, cost } = fields;
   if (
-    typeof requests !== "number" || typeof prompt !== "number" || typeof cached !== "number" ||
-    typeof completion !== "number" || typeof estimated !== "number" || typeof cost !== "number"
+    !isFigure(requests) || !isFigure(prompt) || !isFigure(cached) || !isFigure(completion) ||
+    !isFigure(estimated) || !isFigure(cost)
   ) return null;
   const amount = new Amount();
   amount.requests = requests;
@@ -128,8 +130,26 @@ function readAmount(fields: Record<string, unknown>): Amount | null {
   return amount.pay(cost);
 }
 
+/** One that can be added up: JSON has `1e400`, which is read as infinite, and all sums would be. */
+function isFigure(value: unknown): value is number {
+  return typeof value === "number" && Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+}
+
+/** Nobody uses less than nothing; corrections alone take away. */
+function isUse({ requests, prompt, cached, completion, estimated, units }: Amount): boolean {
+  return Math.min(requests, prompt, cached, completion, estimated, units) >= 0;
+}
+
+const MONTH = "\\d{4}-(0[1-9]|1[0-2])";
+const DAY = new RegExp(`^${MONTH}-(0[1-9]|[12]\\d|3[01])$`);
+const PERIOD = new RegExp(`^${MONTH}(-(0[1-9]|[12]\\d|3[01]))?$`);
+
 function isDay(value: unknown): value is string {
-  return typeof value === "string" && /^\d{4}-\d\d-\d\d$/.test(value);
+  return typeof value === "string" && DAY.test(value);
+}
+
+function isPeriod(value: unknown): value is string {
+  return typeof value === "string" && (value === TOTAL || PERIOD.test(value));
 }
 
 /** A sum of units and billionths as the shortest number that is read as the same. */

@@ -27,11 +27,13 @@ export interface News {
   readonly torn: number;
   /** Lines that say nothing. */
   readonly odd: number;
+  /** The first of them, from 1; null without any. */
+  readonly firstOdd: number | null;
   /** Why the own lines could not be appended; nothing of them is in the file then. */
   readonly failed: unknown;
 }
 
-const NOTHING: News = { anew: false, torn: 0, odd: 0, failed: null };
+const NOTHING: News = { anew: false, torn: 0, odd: 0, firstOdd: null, failed: null };
 
 export class UsageFile {
   #known: Place | null = null;
@@ -86,11 +88,11 @@ export class UsageFile {
     const before = this.#known;
     const isSame = before !== null && before.ino === ino && before.size <= size;
     const from = isSame ? before.size : 0;
-    const { end, odd } = await readLines(file, from, size, onLine);
+    const { end, odd, firstOdd } = await readLines(file, from, size, onLine);
     // Whoever writes has the lock: half a line is what a crash has left.
     if (end < size) await Deno.truncate(this.path, end);
     this.#known = { ino, size: end };
-    const told = { anew: !isSame, torn: size - end, odd };
+    const told = { anew: !isSame, torn: size - end, odd, firstOdd };
     try {
       this.#known = { ino, size: end + await append(file, this.path, text, end) };
     } catch (failed) {

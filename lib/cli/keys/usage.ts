@@ -102,7 +102,10 @@ of a day have lines of their own, and later ones that used 1 % of its tokens; th
   const hasKeys = report.rows.some(({ values: [name] }) => name !== "");
   if (values.by.length === 0 && !hasKeys) report = await reportBy(by = ["client"]);
   console.log(writeReport(report, by, values.format));
-  if (report.odd > 0) console.error(`left out, since they are no usage: ${report.odd} lines`);
+  if (report.odd > 0) {
+    const first = report.oddAt.join(", ");
+    console.error(`left out, since they are no usage: ${report.odd} lines (first: ${first})`);
+  }
   return 0;
 });
 

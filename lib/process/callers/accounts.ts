@@ -43,8 +43,15 @@ export class Accounts implements ReportReader, Reloadable {
           path,
           bytes,
         }),
-      odd: (path, lines) =>
-        logger.warning("{path}: {lines} lines that are no usage are left out", { path, lines }),
+      odd: (path, lines, first) =>
+        logger.warning(
+          "{path}:{first}: {lines} lines that are no usage are left out, from here on",
+          {
+            path,
+            first,
+            lines,
+          },
+        ),
       failed: (reason) => bulletin.raise("usage_failed", WRITING, reason),
       written: () => bulletin.end("usage_failed", WRITING, "usage is written again"),
       booked: (rows) => this.#watchBudgets(rows),

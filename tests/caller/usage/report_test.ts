@@ -92,6 +92,55 @@ Deno.test("money adds up exactly, and half a line at the end of a file is nobody
   assert.equal(odd, 0);
 });
 
+Deno.test("a line whose figures cannot be true is left out, and told with its place", async () => {
+  const dataDir = await Deno.makeTempDir();
+  try {
+    const path = join(dataDir, "usage", "202611.jsonl");
+    await Deno.mkdir(join(dataDir, "usage"));
+    const true_ = line({}, 1, 0.1);
+    const figures = [
+      '"requests":1e400',
+      '"requests":-1',
+      '"requests":"1"',
+      '"requests":"NaN"',
+      '"requests":null',
+      '"requests":10000000000000000000000',
+    ].map((one) => true_.replace('"requests":1', one));
+    const odd = [
+      ...figures,
+      true_.replace('"cost":0.1', '"cost":-1e400'),
+      true_.replace('"cost":0.1', '"cost":-0.1'),
+      true_.replace("2026-11-26", "2026-13-26"),
+      '{"scope":"key","name":"web","period":"total","requests":0,"prompt":-1e400,"cached":0,' +
+      '"completion":0,"estimated":0,"cost":0}\n',
+    ];
+    await Deno.writeTextFile(path, true_ + odd.join("") + true_);
+    const { rows, total, ...found } = await reportUsage({
+      dataDir,
+      by: ["key"],
+      where: () => true,
+    });
+    assert.deepEqual(found, { odd: odd.length, oddAt: [`${path}:2`] });
+    assert.deepEqual([rows.length, total.requests, total.prompt, total.cost], [1, 2, 20, 0.2]);
+  } finally {
+    await Deno.remove(dataDir, { recursive: true });
+  }
+});
+
+Deno.test("a folder that is named like a month's file is told with its path", async () => {
+  const dataDir = await Deno.makeTempDir();
+  try {
+    const path = join(dataDir, "usage", "202611.jsonl");
+    await Deno.mkdir(path, { recursive: true });
+    await assert.rejects(
+      reportUsage({ dataDir, by: ["key"], where: () => true }),
+      ({ message }: Error) => message.startsWith(`${path}: `),
+    );
+  } finally {
+    await Deno.remove(dataDir, { recursive: true });
+  }
+});
+
 Deno.test("a folder in which nothing was ever used gives an empty report", async () => {
   const dataDir = await Deno.makeTempDir();
   const { rows } = await reportUsage({ dataDir, by: ["key"], where: () => true });
@@ -131,7 +180,7 @@ Deno.test("a table has a line for each sum and one for all, CSV and JSON say the
 
 Deno.test("a model's name neither steers a terminal nor calculates in a spreadsheet", () => {
   const rows = [{ values: ['=1+1,"x"\x1b[2J'], amount: new Amount() }];
-  const found = { rows, total: new Amount(), odd: 0 };
+  const found = { rows, total: new Amount(), odd: 0, oddAt: [] };
   assert.ok(!writeReport(found, ["model"], "table").includes("\x1b"));
   assert.match(writeReport(found, ["model"], "csv").split("\r\n")[1], /^"'=1\+1,""x""/);
   const cell = (name: string) => {

@@ -112,6 +112,21 @@ Deno.test("a line that says nothing is counted, and left out when the file is su
   });
 });
 
+Deno.test("the first line that says nothing is told by its number, however much was read before", async () => {
+  await withFile(async (path) => {
+    const [one, other] = [new Writer(path), new Writer(path)];
+    await one.write(line("a", 1) + line("a", 2));
+    await other.write("");
+    const endless = line("b", 1).replace('"requests":1', '"requests":1e400');
+    await Deno.writeTextFile(path, line("b", 4) + endless + "7\n", { append: true });
+    const { odd, firstOdd } = await other.write("");
+    assert.deepEqual([odd, firstOdd, other.requests], [2, 4, 7]);
+    assert.equal((await one.write(line("a", 8))).firstOdd, 4);
+    assert.equal((await other.write("")).firstOdd, null);
+    assert.equal(other.requests, 15);
+  });
+});
+
 Deno.test("a name with quotes, line ends or half a surrogate pair stays on its line", async () => {
   await withFile(async (path) => {
     const one = new Writer(path);
