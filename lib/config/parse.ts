@@ -3,6 +3,7 @@
 
 import { parse as parseJson5 } from "@humanwhocodes/momoa";
 import { inOnePiece } from "../json/one_piece.ts";
+import { plainValue } from "./plain_json.ts";
 import { explainSyntaxError, type Position } from "./syntax_error.ts";
 
 /** Something wrong in a config file. Line and column count from 1. */
@@ -70,11 +71,17 @@ export function parseText(file: string, text: string): Parsed | Problem[] {
       message: EMPTY,
     }];
   }
+  const plain = plainValue(source, MAX_DEPTH);
+  if (plain !== undefined) {
+    let body: Node | null = null;
+    return {
+      value: plain,
+      at: (path, part) => placeOf(body ??= bodyOf(source), path, part),
+    };
+  }
   let body: Node;
   try {
-    // The line end keeps momoa 3.3 from looping for ever on a text whose last character is a
-    // backslash within a string, as a half-written file may be.
-    body = parseJson5(`${source}\n`, { mode: "json5" }).body as unknown as Node;
+    body = bodyOf(source);
   } catch (error) {
     const { line, column, message } = explainSyntaxError(source, error);
     const text = source.split("\n")[line - 1];
@@ -91,6 +98,13 @@ export function parseText(file: string, text: string): Parsed | Problem[] {
   const value = read(body, [], problems, file);
   if (problems.length > 0) return problems;
   return { value, at: (path, part) => placeOf(body, path, part) };
+}
+
+/** With positions; slow. Throws what momoa throws where it is no JSON5. */
+function bodyOf(source: string): Node {
+  // The line end keeps momoa 3.3 from looping for ever on a text whose last character is a
+  // backslash within a string, as a half-written file may be.
+  return parseJson5(`${source}\n`, { mode: "json5" }).body as unknown as Node;
 }
 
 /** Looked for when somebody asks: most texts have no fault, and some have ten thousand keys. */
