@@ -24,6 +24,7 @@ export const chat: Dialect = {
   path: "/v1/chat/completions",
   choiceFields: ["n"],
   promptFields: ["tools", "messages"],
+  answerLengthFields: ["max_completion_tokens", "max_tokens"],
   choicesOf: choicesAsked,
   asked: askedByChat,
   prompt: promptOfChat,

@@ -21,6 +21,7 @@ export const completions: Dialect = {
   path: "/v1/completions",
   choiceFields: ["n", "prompt"],
   promptFields: ["prompt"],
+  answerLengthFields: ["max_tokens"],
   choicesOf: (fields) => choicesAsked(fields) * promptCount(fields),
   asked: askedByCompletions,
   assembler: () => new CompletionsAssembler(),

@@ -20,6 +20,8 @@ export interface Dialect {
   readonly choiceFields: readonly string[];
   /** Top-level fields of a request that the prompt is made of, in the order in which the model reads them. */
   readonly promptFields: readonly string[];
+  /** What the most tokens that an answer may have are called; the first that a request has counts. */
+  readonly answerLengthFields: readonly string[];
   /** How many answers the request asks for at once. */
   choicesOf(fields: BodyFields): number;
   /** The conversation that a request is about. `choice` matters where each answer has a prompt of its own. */

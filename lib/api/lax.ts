@@ -4,8 +4,8 @@
 /** A whole number, also one that is written as a text or with a fraction of nothing; null for others. */
 export function laxInteger(value: unknown): number | null {
   if (value === true) return 1;
-  const number = typeof value === "string" && /^\s*[+-]?\d+(\.0*)?\s*$/.test(value)
-    ? Number(value)
+  const number = typeof value === "string" && /^\s*[+-]?\d+(_\d+)*(\.0*)?\s*$/.test(value)
+    ? Number(value.replaceAll("_", ""))
     : value;
   return typeof number === "number" && Number.isSafeInteger(number) ? number : null;
 }

@@ -17,6 +17,7 @@ export const messages: Dialect = {
   path: "/v1/messages",
   choiceFields: [],
   promptFields: ["tools", "system", "messages"],
+  answerLengthFields: ["max_tokens"],
   choicesOf: () => 1,
   asked: askedByMessages,
   prompt: promptOfMessages,

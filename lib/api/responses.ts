@@ -18,6 +18,7 @@ export const responses: Dialect = {
   path: "/v1/responses",
   choiceFields: [],
   promptFields: ["instructions", "tools", "input"],
+  answerLengthFields: ["max_output_tokens"],
   choicesOf: () => 1,
   asked: askedByResponses,
   prompt: promptOfResponses,

@@ -2,6 +2,7 @@
 // but for a list of several prompts.
 
 import type { BodyFields, Dialect } from "../api/dialect.ts";
+import { laxInteger } from "../api/lax.ts";
 import { stringEnd } from "../json/json_string.ts";
 import { emptyList } from "../http/memory.ts";
 import type { Part, Prompt } from "../pool/prefix/chain.ts";
@@ -11,19 +12,17 @@ const QUOTE = 34;
 const OPEN_ARRAY = 91;
 const CLOSE_ARRAY = 93;
 
-/** How the APIs call the most tokens that an answer may have. */
-const ANSWER_FIELDS = ["max_completion_tokens", "max_tokens", "max_output_tokens"];
 const SALT = "cache_salt";
 
-/** Top-level fields of requests that `promptOf` reads, beside those of the prompt itself. */
-export const PROMPT_FIELDS: readonly string[] = [...ANSWER_FIELDS, SALT];
+/** Top-level fields of requests that `promptOf` reads, beside those that are named by the API. */
+export const PROMPT_FIELDS: readonly string[] = [SALT];
 
 /** What is known of the prompt of a request in this dialect. */
 export function promptOf(
   body: Uint8Array,
   fields: Fields,
   { value }: BodyFields,
-  { promptFields }: Dialect,
+  { promptFields, answerLengthFields }: Dialect,
 ): Prompt {
   // Without lists in between: it is on the way of every request.
   const found: Field[] = emptyList();
@@ -34,7 +33,7 @@ export function promptOf(
   const isCompletion = promptFields[0] === "prompt" && found.length === 1;
   const { parts, moreBytes, ids } = isCompletion ? firstPrompt(body, found[0]) : whole(found);
   const salt = value(SALT);
-  const answerTokens = answerTokensIn(value);
+  const answerTokens = answerTokensIn(fields, value, answerLengthFields);
   return { parts, moreBytes, ids, salt: typeof salt === "string" ? salt : "", answerTokens };
 }
 
@@ -42,13 +41,24 @@ function whole(parts: readonly Part[]): Pick<Prompt, "parts" | "moreBytes" | "id
   return { parts, moreBytes: 0, ids: null };
 }
 
-/** The first field that is a number counts. */
-function answerTokensIn(value: BodyFields["value"]): number {
-  for (const name of ANSWER_FIELDS) {
-    const tokens = value(name);
-    if (typeof tokens === "number") return Number.isFinite(tokens) && tokens > 0 ? tokens : 0;
+/** The first field that a server takes for a number counts. */
+function answerTokensIn(
+  fields: Fields,
+  value: BodyFields["value"],
+  names: readonly string[],
+): number {
+  for (const name of names) {
+    const said = value(name);
+    const tokens = typeof said === "number" ? said : laxInteger(said);
+    if (tokens !== null) return Number.isFinite(tokens) && tokens > 0 ? tokens : 0;
+    // Nobody reads a number in so many bytes here, and a server may.
+    if (said === null && !isNull(fields.get(name)!.at(-1)!)) return Number.MAX_SAFE_INTEGER;
   }
   return 0;
+}
+
+function isNull({ start, end }: Field): boolean {
+  return end - start === "null".length;
 }
 
 /** A prompt is a text or a list of token ids; a list of these is several prompts. */

@@ -45,6 +45,7 @@ const WANTED = new Set([
   ...Object.values(dialects).flatMap((dialect) => [
     ...dialect.choiceFields,
     ...dialect.promptFields,
+    ...dialect.answerLengthFields,
   ]),
 ]);
 

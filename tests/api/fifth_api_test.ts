@@ -47,6 +47,7 @@ const toy: Dialect = {
   name: "toy",
   path: "/v1/toys",
   choiceFields: [],
+  answerLengthFields: [],
   promptFields: [],
   choicesOf: () => 1,
   asked: (body) => ({

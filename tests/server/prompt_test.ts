@@ -100,5 +100,15 @@ Deno.test("29: the most tokens of an answer are read by each API's own name", as
   assert.equal((await promptIn('{"max_completion_tokens":40,"max_tokens":3}')).answerTokens, 40);
   assert.equal((await promptIn('{"max_output_tokens":50}', "responses")).answerTokens, 50);
   assert.equal((await promptIn('{"max_tokens":-1}')).answerTokens, 0);
+  for (const said of ['"30"', '"3_0"', '" +30.0 "', "3e1"]) {
+    assert.equal((await promptIn(`{"max_tokens":${said}}`)).answerTokens, 30, said);
+  }
+  // Names that an API does not read say nothing in it.
+  const both = '{"max_completion_tokens":40,"max_output_tokens":50,"max_tokens":30}';
+  for (const [api, length] of [["completions", 30], ["messages", 30], ["responses", 50]] as const) {
+    assert.equal((await promptIn(both, api)).answerTokens, length, api);
+  }
+  const long = `{"max_tokens":"${" ".repeat(5000)}30"}`;
+  assert.equal((await promptIn(long)).answerTokens, Number.MAX_SAFE_INTEGER);
   assert.equal((await promptIn('{"max_tokens":null}')).answerTokens, 0);
 });

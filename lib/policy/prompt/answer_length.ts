@@ -1,26 +1,17 @@
 // How the APIs call the most tokens that an answer may have, and what a request says of it.
 
-import type { Api } from "../../api/dialects.ts";
+import { type Api, dialectOf, dialects } from "../../api/dialects.ts";
 import { laxInteger } from "../../api/lax.ts";
 import type { Json } from "../../json/json.ts";
 
 /** Every name, in any API. */
 export const ANSWER_LENGTHS: readonly string[] = [
-  "max_tokens",
-  "max_completion_tokens",
-  "max_output_tokens",
+  ...new Set(Object.values(dialects).flatMap(({ answerLengthFields }) => answerLengthFields)),
 ];
-
-const NAMES: Readonly<Record<Api, readonly string[]>> = {
-  chat: ["max_completion_tokens", "max_tokens"],
-  completions: ["max_tokens"],
-  responses: ["max_output_tokens"],
-  messages: ["max_tokens"],
-};
 
 /** The names that `api` reads. */
 export function answerLengthNames(api: Api): readonly string[] {
-  return NAMES[api];
+  return dialectOf(api).answerLengthFields;
 }
 
 /** The name to write where the request has none. */
@@ -30,7 +21,7 @@ export function answerLengthName(api: Api): string {
 
 /** The longest answer that the request allows; null where it does not say. */
 export function answerLengthOf(api: Api, json: Json): number | null {
-  for (const name of NAMES[api]) {
+  for (const name of answerLengthNames(api)) {
     const tokens = laxInteger(json[name]);
     if (tokens !== null) return tokens;
   }

@@ -264,6 +264,21 @@ Deno.test("access: prompts and answers have a longest size where a key says so",
   const long = await ask(gateway, web, { max_tokens: 51 });
   assert.equal(long.status, 400);
   assert.equal((await errorOf(long)).reason, "max_completion_tokens");
+  // As servers read it, which take texts for numbers and pass over the names of other APIs.
+  const evasions: [string, object][] = [
+    ["chat/completions", { max_tokens: "51" }],
+    ["chat/completions", { max_tokens: "5_1" }],
+    ["chat/completions", { max_tokens: `${" ".repeat(5000)}51` }],
+    ["completions", { prompt: "hi", max_completion_tokens: 1, max_tokens: 51 }],
+    ["messages", { max_completion_tokens: 1, max_tokens: 51 }],
+    ["responses", { input: "hi", max_tokens: 1, max_output_tokens: 51 }],
+  ];
+  for (const [path, more] of evasions) {
+    const body = { ...ASK, ...more };
+    const answer = await gateway.post(`/v1/${path}`, body, bearer(web.key));
+    assert.equal(answer.status, 400, `${path} ${JSON.stringify(more).slice(0, 80)}`);
+    await answer.body?.cancel();
+  }
   const content = "word ".repeat(1000);
   const prompt = await ask(gateway, web, { messages: [{ role: "user", content }] });
   assert.equal(prompt.status, 400);
