@@ -1,4 +1,5 @@
-// Finds small text fields of a multipart/form-data body in its bytes (RFC 7578); files are skipped.
+// Finds small text fields of a multipart/form-data body in its bytes (RFC 7578); files are skipped. What
+// servers read in different ways is refused: a client must not name one model here and another one there.
 
 import type { Span } from "../forward/target.ts";
 import { find } from "../sse/scan.ts";
@@ -7,17 +8,29 @@ const encoder = new TextEncoder();
 const latin1 = new TextDecoder("latin1");
 /** A text field that names a model or a switch is short. */
 const MAX_FIELD_BYTES = 4096;
+const MAX_HEAD_BYTES = 4096;
 const MAX_PARTS = 1000;
 
-/** The boundary of a multipart content type, or null when it is none. */
-export function boundaryOf(contentType: string): string | null {
-  if (!/^m/i.test(contentType)) return null;
-  const match = /^multipart\/form-data\s*;(?:.*;)?\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i
-    .exec(contentType);
-  return match === null ? null : match[1] ?? match[2];
+/** Whether a content type is that of a form. */
+export function isForm(contentType: string): boolean {
+  return /^multipart\/form-data[ \t]*(;|$)/i.test(contentType);
 }
 
-/** Value spans of the wanted fields; null when the body is not framed by the boundary to its end. */
+/** The boundary of a form's content type; null where it says none that everybody reads alike. */
+export function boundaryOf(contentType: string): string | null {
+  if (!isForm(contentType)) return null;
+  const parameters = parametersIn(contentType);
+  if (parameters === null || [...parameters.keys()].some((name) => name.includes("*"))) return null;
+  const charset = parameters.get("charset");
+  if (charset !== undefined && !/^(utf-?8|us-ascii)$/i.test(charset)) return null;
+  const boundary = parameters.get("boundary") ?? "";
+  return /^[^\\]{1,70}$/.test(boundary) ? boundary : null;
+}
+
+/**
+ * Value spans of the wanted fields; null when the body is not framed by the boundary to its end, or a part's
+ * head is none that everybody reads alike.
+ */
 export function formFields(
   body: Uint8Array,
   boundary: string,
@@ -33,12 +46,15 @@ export function formFields(
     if (body[at] !== 13 || body[at + 1] !== 10) return null;
     const headEnd = find(body, encoder.encode("\r\n\r\n"), at, body.length);
     if (headEnd < 0) return null;
-    const head = latin1.decode(body.subarray(at, Math.min(headEnd, at + MAX_FIELD_BYTES)));
+    if (headEnd - at > MAX_HEAD_BYTES) return null;
+    const disposition = dispositionIn(latin1.decode(body.subarray(at, headEnd)));
+    if (disposition === null) return null;
     const next = nextDelimiter(body, delimiter, headEnd + 2);
-    if (next < 0) return null;
-    const { name, isFile } = dispositionIn(head);
     const span = { start: headEnd + 4, end: next - 2 };
-    if (name !== undefined && !isFile && wanted.has(name) && span.end >= span.start) {
+    // To some, a delimiter right behind the head is the begin of what is in the part.
+    if (next < 0 || span.end < span.start) return null;
+    const { name, isFile } = disposition;
+    if (name !== undefined && !isFile && wanted.has(name)) {
       if (span.end - span.start > MAX_FIELD_BYTES) return null;
       found.set(name, [...found.get(name) ?? [], span]);
     }
@@ -47,13 +63,37 @@ export function formFields(
   return null;
 }
 
-/** What a part's head says of it. In two steps, each of which passes over the head once, whatever stands there. */
-function dispositionIn(head: string): { name: string | undefined; isFile: boolean } {
-  const line = /^content-disposition:(.*)/im.exec(head)?.[1] ?? "";
-  return {
-    name: /[;\s]name="?([^";]*)"?/i.exec(line)?.[1],
-    isFile: /;\s*filename\*?=/i.test(line),
-  };
+/** What a part's head says of it; null where it says more than one thing, or nothing that can be read. */
+function dispositionIn(head: string): { name: string | undefined; isFile: boolean } | null {
+  const lines = head.split("\r\n").filter((line) => /^content-disposition:/i.test(line));
+  if (lines.length > 1) return null;
+  const parameters = parametersIn(lines[0] ?? "");
+  if (parameters === null) return null;
+  const isFile = parameters.has("filename");
+  for (const name of parameters.keys()) {
+    // Forms have no such names (RFC 7578, section 4.2), and what is made of one differs.
+    if (name.includes("*") && !(isFile && name.startsWith("filename*"))) return null;
+  }
+  return { name: parameters.get("name"), isFile };
+}
+
+/** A semicolon with the parameter behind it, if there is one; escapes in it stay what they are. */
+const PARAMETER =
+  /[ \t]*;[ \t]*(?:([^\s"=;]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^";]*)))?[ \t]*/gy;
+
+/** The parameters of a header field; null where one stands there twice, or something that is none. */
+function parametersIn(field: string): Map<string, string> | null {
+  const found = new Map<string, string>();
+  const semicolon = field.indexOf(";");
+  if (semicolon < 0) return found;
+  let end = semicolon;
+  for (const [whole, name, quoted, plain = ""] of field.slice(semicolon).matchAll(PARAMETER)) {
+    end += whole.length;
+    if (name === undefined) continue;
+    if (found.has(name.toLowerCase())) return null;
+    found.set(name.toLowerCase(), quoted ?? plain.trim());
+  }
+  return end === field.length && !/[\r\n]/.test(field) ? found : null;
 }
 
 /** The delimiter at the start of a line, from `from` on. */

@@ -19,7 +19,7 @@ import { answerFormOf, FORM_FIELDS } from "./answer_form.ts";
 import { PROMPT_FIELDS, promptOf } from "./prompt.ts";
 import { NO_FIELDS, NO_SPANS, type RequestFields } from "./request_fields.ts";
 import { sessionInBody } from "./session.ts";
-import { boundaryOf, formFields } from "./multipart.ts";
+import { boundaryOf, formFields, isForm } from "./multipart.ts";
 
 const decoder = new TextDecoder();
 const OPEN_LIST = 91;
@@ -64,8 +64,7 @@ export function readFields(
     throw new RequestError(400, "The request has no body");
   }
   const type = header(request.headers, "content-type") ?? "";
-  const boundary = boundaryOf(type);
-  if (boundary !== null) return readForm(body, boundary);
+  if (isForm(type)) return readForm(body, boundaryOf(type));
   const wanted = wantedFor(session);
   if (body.length > SLICE_BYTES) return readLongJson(body, api, session, wanted);
   try {
@@ -206,7 +205,10 @@ function isText(bytes: Uint8Array, start: number, text: string): boolean {
   return true;
 }
 
-function readForm(body: Uint8Array, boundary: string): RequestFields {
+function readForm(body: Uint8Array, boundary: string | null): RequestFields {
+  if (boundary === null) {
+    throw new RequestError(400, "The Content-Type of the form must name one `boundary`, and UTF-8");
+  }
   const fields = formFields(body, boundary, WANTED);
   if (fields === null) throw new RequestError(400, "The multipart body is malformed");
   const text = (name: string) => {

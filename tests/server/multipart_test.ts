@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { boundaryOf, formFields } from "../../lib/server/multipart.ts";
 
+const encoder = new TextEncoder();
 const wanted = new Set(["model", "stream"]);
 
 async function encode(form: FormData): Promise<{ body: Uint8Array; boundary: string }> {
@@ -65,7 +66,7 @@ Deno.test("a body that was cut anywhere is refused", async () => {
 
 Deno.test("boundaries are read from content types, quoted or not", () => {
   assert.equal(boundaryOf("multipart/form-data; boundary=abc"), "abc");
-  assert.equal(boundaryOf('multipart/form-data; charset=x; boundary="a b"'), "a b");
+  assert.equal(boundaryOf('multipart/form-data; charset=UTF-8; boundary="a b";'), "a b");
   assert.equal(boundaryOf("application/json"), null);
   assert.equal(boundaryOf("multipart/form-data"), null);
 });
@@ -81,7 +82,44 @@ Deno.test("a part's name is the first that its head says, in its own line", () =
     named(`content-type: text/plain\r\nContent-Disposition: form-data; name=model`),
     { model: ["m"] },
   );
+  for (const more of ['note="; filename=x"', 'note="\\"; name=b; x="', ""]) {
+    const found = named(`content-disposition: form-data; Name = model ; ${more}`);
+    assert.deepEqual(found, { model: ["m"] }, more);
+  }
   const repeated = "content-disposition:".repeat(200);
   assert.deepEqual(named(repeated), {});
   assert.deepEqual(named(`x: ${repeated} form-data; name="model"`), {});
+});
+
+Deno.test("a form that servers read in different ways is refused", () => {
+  for (
+    const type of [
+      'multipart/form-data; boundary=a; x="; boundary=b"; boundary=c',
+      "multipart/form-data; boundary=a; boundary*=utf-8''b",
+      "multipart/form-data; charset=utf-7; boundary=a",
+      'multipart/form-data; x="; boundary=a',
+      'multipart/form-data; boundary="a\\b"',
+    ]
+  ) assert.equal(boundaryOf(type), null, type);
+  assert.equal(boundaryOf('multipart/form-data; boundary=a; x="; boundary=b"'), "a");
+  const field = "content-disposition: form-data; name=model";
+  const other = "content-disposition: form-data; name=other";
+  for (
+    const head of [
+      `${other}\r\n${field}`,
+      `${field}\r\n${other}`,
+      `${field}; name=other`,
+      `${other}; name=model`,
+      `${field}; filename*=utf-8''x`,
+      "content-disposition: form-data; name*=utf-8''model",
+      `${field}; x="`,
+      `x: ${"y".repeat(5000)}\r\n${field}`,
+    ]
+  ) {
+    const body = encoder.encode(`--b\r\n${head}\r\n\r\nm\r\n--b--`);
+    assert.equal(values(body, "b"), null, head.slice(0, 200));
+  }
+  // The delimiter of the second part is what the first holds, to some.
+  const inside = encoder.encode(`--b\r\n${other}\r\n\r\n--b\r\n${field}\r\n\r\nm\r\n--b--`);
+  assert.equal(values(inside, "b"), null);
 });
