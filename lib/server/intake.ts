@@ -71,9 +71,11 @@ export class Intake {
     const found = readFields(client, body, api, session);
     let fields = found instanceof Promise ? await found : found;
     const caller = visit === null ? null : visit.caller;
-    const named = fields.model ?? this.#onlyModel(caller);
+    const named = fields.model ?? this.#onlyModel(caller, fields);
     const model = this.#modelFor(caller, named, path);
-    if (model !== named) ({ body, fields } = withModel({ body, fields }, model));
+    // What the instance takes a nameless request for may be another one that it has.
+    const isMeant = fields.model === null && this.parts.fleet.models.length > 1;
+    if (model !== named || isMeant) ({ body, fields } = withModel({ body, fields }, model));
     const pool = this.#poolOf(model, caller);
     const lent = isInference(client.method, path);
     if (!lent) refuseUnlent(client, path, pool);
@@ -92,7 +94,8 @@ export class Intake {
       ? null
       : await this.#keeperOf(previousResponseId, coming, pool.instances);
     const answered = client.method === "POST" ? api : null;
-    const salt = answered === null || caller === null ? null : caller.group?.cacheSalt ?? null;
+    const isSalted = answered !== null && caller !== null && fields.jsonBody;
+    const salt = isSalted ? caller.group?.cacheSalt ?? null : null;
     return this.#admitted(coming, {
       path,
       api: answered,
@@ -210,9 +213,11 @@ export class Intake {
   }
 
   /** A request that names no model can only mean the one there is. */
-  #onlyModel(caller: Caller | null): string {
+  #onlyModel(caller: Caller | null, { jsonBody }: RequestFields): string {
     const models = this.#modelsOf(caller);
-    if (models.length === 1) return models[0];
+    // Into a form, nobody can write it here.
+    const isClear = jsonBody || this.parts.fleet.models.length === 1;
+    if (models.length === 1 && isClear) return models[0];
     throw new RequestError(
       400,
       `The request must name a \`model\`, one of: ${models.join(", ")}`,

@@ -4,6 +4,7 @@ import { bodyWith, Span } from "../forward/target.ts";
 import { joined } from "../http/joined.ts";
 import type { AnswerForm } from "../policy/answer/rules.ts";
 import { type Prompt, UNKNOWN_PROMPT } from "../pool/prefix/chain.ts";
+import { withLastField } from "./last_field.ts";
 
 const encoder = new TextEncoder();
 
@@ -63,9 +64,16 @@ export interface ReadBody {
   readonly fields: RequestFields;
 }
 
-/** The body with another name for its model. What stands behind that has moved, and need not be read again. */
+/**
+ * The body with another name for its model, or with one where it has none. What stands behind that has moved,
+ * and need not be read again.
+ */
 export function withModel({ body, fields }: ReadBody, model: string): ReadBody {
   const { modelSpans, jsonBody, streamOptions, prompt } = fields;
+  if (jsonBody && modelSpans.length === 0 && body.length > 0) {
+    const added = withLastField(body, "model", model);
+    return { body: added.body, fields: { ...fields, model, modelSpans: [added.span] } };
+  }
   const bytes = encoder.encode(jsonBody ? JSON.stringify(model) : model);
   /** Where `place` is then; `names` are those before it. */
   const placeOf = (place: number, names: readonly Span[]) =>

@@ -292,6 +292,34 @@ Deno.test("access 6: a model that a key may not use is as one that nobody has", 
   assert.match(String((await errorOf(nameless)).message), /one of: m, prefixed$/);
 });
 
+Deno.test("access: a key that may use one model of an instance cannot get another by naming none", async () => {
+  await using upstream = startUpstream(() => completion("hi"));
+  const web = makeKey("web", { models: ["other"] });
+  await using gateway = await keyedGateway(upstream, [web]);
+  const { messages } = ASK;
+  for (const body of [{ messages }, { messages, model: null }, {}]) {
+    const answer = await gateway.post("/v1/chat/completions", body, bearer(web.key));
+    assert.equal(answer.status, 200);
+    await answer.body?.cancel();
+    assert.deepEqual(JSON.parse(upstream.seen.at(-1)!.text), { ...body, model: "other" });
+  }
+  const asked = upstream.seen.length;
+  const ask = async (heads: readonly string[]) => {
+    const parts = heads.map((head) => `--b\r\n${head}\r\n\r\nm\r\n`);
+    const answer = await gateway.post("/v1/audio/transcriptions", `${parts.join("")}--b--`, {
+      headers: { ...bearer(web.key).headers, "content-type": "multipart/form-data; boundary=b" },
+    });
+    await answer.body?.cancel();
+    return answer.status;
+  };
+  assert.equal(await ask(['content-disposition: form-data; name="file"; filename="f"']), 400);
+  assert.equal(await ask(['content-disposition: form-data; name="model"']), 404);
+  assert.equal(await ask(['content-disposition: form-data; name="model"; x="; filename=y"']), 404);
+  const field = "content-disposition: form-data; name=";
+  assert.equal(await ask([`${field}file\r\n${field}model`]), 400);
+  assert.equal(upstream.seen.length, asked);
+});
+
 Deno.test("access 7: a stored response is there for the key that it was made for", async () => {
   await using upstream = startUpstream(() => Response.json(storedResponse("resp_mine")));
   const [web, other] = [makeKey("web"), makeKey("other")];
