@@ -1,6 +1,7 @@
 // Budgets that several gateways share, by a real redis-server.
 
 import assert from "node:assert/strict";
+import { KeptSums } from "../../lib/caller/shared/kept_sums.ts";
 import { SharedBudgets } from "../../lib/caller/shared/shared_budgets.ts";
 import { SharedStore } from "../../lib/caller/shared/store.ts";
 import { Ledger } from "../../lib/caller/usage/ledger.ts";
@@ -14,12 +15,18 @@ class Books implements AsyncDisposable {
   readonly ledger: Ledger;
   readonly budgets: SharedBudgets;
 
-  constructor(url: string, host: string) {
+  readonly #memory: UsageMemory;
+  readonly #others: KeptSums;
+
+  /** `before`: by the configuration before a reload of the same process. */
+  constructor(url: string, host: string, before: Books | null = null, isOfHost = () => true) {
     const config = { url, prefix: "sag", timeoutS: 0.5, whenDown: "local" as const };
     this.store = new SharedStore(config, { onChange() {} });
-    const memory = UsageMemory.create();
+    const memory = this.#memory = before === null ? UsageMemory.create() : before.#memory;
+    const others = this.#others = before === null ? new KeptSums() : before.#others;
     this.ledger = new Ledger(memory, "UTC");
-    this.budgets = new SharedBudgets({ store: this.store, memory, host, now: Date.now });
+    const { store } = this;
+    this.budgets = new SharedBudgets({ store, memory, others, host, isOfHost, now: Date.now });
     this.budgets.apply({
       keys: [{ name: "web", budgets: [{ period: "month", tokens: 1000, cost: null }] }],
       groups: {},
@@ -112,4 +119,34 @@ test("access 24: a host that comes back with its files counts nothing twice", as
   await one.synced();
   await other.synced();
   assert.deepEqual([one.used, other.used], [101, 101]);
+});
+
+test("access: a reload of how gateways share says nothing of others' as one's own", async () => {
+  await using redis = await RedisServer.start();
+  await using other = new Books(redis.url, "other");
+  await using one = new Books(redis.url, "one");
+  one.charge(100);
+  other.charge(30);
+  await one.synced();
+  await other.synced();
+  await one.synced();
+  assert.deepEqual([one.used, other.used], [130, 130]);
+  let last = one;
+  for (let reload = 0; reload < 3; reload++) {
+    await last.budgets.close();
+    last = new Books(redis.url, "one", last);
+    await last.synced();
+    await other.synced();
+  }
+  assert.deepEqual([last.used, other.used], [130, 130]);
+  // The folder before is still being written: its sums are not those of the new one.
+  await last.budgets.close();
+  let isOfHost = false;
+  await using moved = new Books(redis.url, "moved", last, () => isOfHost);
+  await moved.synced();
+  await other.synced();
+  assert.equal(other.used, 130);
+  isOfHost = true;
+  await moved.synced();
+  await last.store.close();
 });

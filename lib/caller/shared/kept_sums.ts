@@ -4,7 +4,7 @@ import { Amount } from "../usage/amount.ts";
 import type { CounterName } from "../usage/counter_name.ts";
 
 export class KeptSums {
-  readonly #sums = new Map<string, { amount: Amount; keptUntil: number }>();
+  readonly #sums = new Map<string, { counter: CounterName; amount: Amount }>();
   /** Up to where it was looked through. */
   #before = -Infinity;
 
@@ -13,15 +13,24 @@ export class KeptSums {
     return this.#sums.get(name)?.amount ?? new Amount();
   }
 
-  set({ name, keptUntil }: CounterName, amount: Amount): void {
-    this.#sums.set(name, { amount, keptUntil });
+  set(counter: CounterName, amount: Amount): void {
+    this.#sums.set(counter.name, { counter, amount });
+  }
+
+  /** All of them; none is kept from then on. */
+  takeAll(): [CounterName, Amount][] {
+    const all = [...this.#sums.values()];
+    this.#sums.clear();
+    return all.map(({ counter, amount }) => [counter, amount]);
   }
 
   /** Those that are kept no longer than until `ms` go. Costs nothing where it was looked through up to there. */
   forgetBefore(ms: number): void {
     if (ms === this.#before) return;
     this.#before = ms;
-    for (const [name, { keptUntil }] of this.#sums) if (keptUntil <= ms) this.#sums.delete(name);
+    for (const [name, { counter }] of this.#sums) {
+      if (counter.keptUntil <= ms) this.#sums.delete(name);
+    }
   }
 
   get size(): number {

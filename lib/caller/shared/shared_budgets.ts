@@ -4,7 +4,7 @@
 
 import type { Budget, Period } from "../../config/access.ts";
 import { Amount, NUMBERS } from "../usage/amount.ts";
-import { KeptSums } from "./kept_sums.ts";
+import type { KeptSums } from "./kept_sums.ts";
 import { type CounterName, counterName } from "../usage/counter_name.ts";
 import type { BudgetScope } from "../usage/charge.ts";
 import { Periods } from "../usage/period.ts";
@@ -32,8 +32,12 @@ interface Budgeted {
 export interface SharedBudgetsParts {
   readonly store: SharedStore;
   readonly memory: UsageMemory;
+  /** What of the sums in memory others have booked: it outlives this object, as they do. */
+  readonly others: KeptSums;
   /** Of the folder that the sums are kept in. */
   readonly host: string;
+  /** Whether the sums in memory are those of that folder. */
+  isOfHost(): boolean;
   /** Milliseconds since 1970. */
   now(): number;
 }
@@ -41,8 +45,7 @@ export interface SharedBudgetsParts {
 export class SharedBudgets {
   #callers: BudgetRules | null = null;
   #periods = new Periods("UTC");
-  /** What others have booked, as far as it is in memory. */
-  readonly #others = new KeptSums();
+  #isClosed = false;
   #syncing: Promise<void> | null = null;
   readonly #timer: ReturnType<typeof setInterval>;
 
@@ -68,6 +71,7 @@ export class SharedBudgets {
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    this.#isClosed = true;
     await this.sync();
   }
 
@@ -82,24 +86,26 @@ export class SharedBudgets {
   }
 
   async #syncSome(counters: readonly CounterName[]): Promise<void> {
-    const { store, memory, host, now } = this.parts;
+    const { store, memory, others, host, isOfHost, now } = this.parts;
+    const isOwn = isOfHost();
     const keys = counters.map(({ name }) => store.name("used", name));
     const args = counters.flatMap(({ name, keptUntil }) => [
-      written(memory.read(name).subtract(this.#others.of(name))),
+      isOwn ? written(memory.read(name).subtract(others.of(name))) : "",
       Number.isFinite(keptUntil) ? Math.ceil(keptUntil) : 0,
     ]);
     const told = await store.run("book", keys, [host, ...args]);
-    if (!Array.isArray(told)) return;
+    // What another one hears by now, with other eyes, is not heard here any more.
+    if (!Array.isArray(told) || this.#isClosed) return;
     const changes: [CounterName, Amount][] = [];
     for (const [index, counter] of counters.entries()) {
       const sums: unknown = told[index];
       if (!Array.isArray(sums)) continue;
       const all = sums.reduce<Amount>((sum, text) => sum.add(read(String(text))), new Amount());
-      const before = this.#others.of(counter.name);
+      const before = others.of(counter.name);
       const more = all.copy().subtract(before);
       // A server that has forgotten does not make spent money come back.
       if (more.tokens <= 0 && more.cost <= 0) continue;
-      this.#others.set(counter, all);
+      others.set(counter, all);
       changes.push([counter, more]);
     }
     if (changes.length > 0) memory.count(changes, now());
@@ -110,7 +116,7 @@ export class SharedBudgets {
     const callers = this.#callers;
     if (callers === null) return [];
     const now = this.parts.now();
-    this.#others.forgetBefore(this.#periods.dayAt(now).start);
+    this.parts.others.forgetBefore(this.#periods.dayAt(now).start);
     const found = new Map<string, CounterName>();
     const take = (scope: BudgetScope, name: string, periods: readonly Period[]) => {
       for (const period of periods) {

@@ -50,8 +50,11 @@ export class UsageKeeper {
   #book: Book | null = null;
   #rules: KeeperRules | null = null;
   #timer: ReturnType<typeof setInterval> | null = null;
-  /** Books of earlier folders that still write. */
+  /** Books of earlier folders that still write, and how many they are. */
   #leaving: Promise<void> = Promise.resolve();
+  #leavingBooks = 0;
+  /** The folder whose sums are in memory; "" while it is none's. */
+  #folder = "";
 
   constructor(
     private readonly memory: UsageMemory,
@@ -68,6 +71,7 @@ export class UsageKeeper {
     this.ledger.apply(rules.timeZone);
     if (this.#book !== null && before?.dataDir === rules.dataDir) return;
     this.#stop();
+    if (before === null) this.#folder = rules.dataDir;
     this.#open(rules);
   }
 
@@ -79,6 +83,7 @@ export class UsageKeeper {
     const [book, rules] = [this.#book, this.#rules];
     if (book === null || rules === null) return;
     await this.#leaving;
+    if (this.#book !== book) return;
     if (rules.hasKeys) {
       await book.restore();
       const all = book.restoreAll();
@@ -131,6 +136,11 @@ export class UsageKeeper {
     await this.#book.written();
   }
 
+  /** Whether the sums in memory are those of this folder, as far as they were read. */
+  areOf(dataDir: string): boolean {
+    return this.#folder === dataDir;
+  }
+
   /** Takes what was booked by now, so that `seen` has it. */
   gather(): void {
     this.#book?.gather();
@@ -163,9 +173,11 @@ export class UsageKeeper {
     const book = this.#book;
     this.#book = null;
     if (book === null) return;
+    if (this.#leavingBooks++ > 0) this.#folder = "";
     this.#leaving = this.#leaving.then(() => book.close(CLOSE_MS)).then(() => {
       const pending = book.leave();
       this.#book?.takeOver(pending);
+      this.#folder = --this.#leavingBooks === 0 ? this.#rules!.dataDir : "";
     });
   }
 }

@@ -42,6 +42,7 @@ export class Months {
   readonly #months = new Map<string, Month>();
   /** Since when the counters were needed when that was looked at last. */
   #neededSince = "";
+  #isLeft = false;
 
   constructor(private readonly options: MonthsOptions) {}
 
@@ -83,6 +84,7 @@ export class Months {
       this.#count(new CounterSums(this.#since).without(known));
     }
     this.#months.clear();
+    this.#isLeft = true;
   }
 
   /** Once a day. The months themselves stay: what they add to budgets without a period must not count twice. */
@@ -117,6 +119,8 @@ export class Months {
   }
 
   #count(sums: CounterSums): void {
+    // What is still being read when it is left would stay.
+    if (this.#isLeft) return;
     const { memory, now } = this.options;
     memory.count(
       [...sums].filter(([, amount]) => !amount.isNothing).map(([text, amount]) => [

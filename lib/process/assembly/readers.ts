@@ -63,7 +63,7 @@ export function readers(
     accounts,
     bulletin,
   ]);
-  const sharedLimits = new SharedLimits(usage, snapshots, bulletin);
+  const sharedLimits = new SharedLimits(usage, snapshots, bulletin, accounts);
   return {
     ...{ recording, requests, housekeeping, accounts, storedFile, keyWatch, sharedLimits },
     ...{ decisions, failing, policies, felt, firstTokens, minutes, finished },

@@ -119,6 +119,11 @@ export class Accounts implements ReportReader, Reloadable {
     return true;
   }
 
+  /** Whether the sums in memory are those of this folder, as far as they were read. */
+  areOf(dataDir: string): boolean {
+    return this.#keeper.areOf(dataDir);
+  }
+
   /** Writes the rest. */
   close(): Promise<void> {
     return this.#keeper.close();

@@ -3,14 +3,17 @@
 // in the isolates that serve (lib/caller/shared).
 
 import { join } from "node:path";
+import { KeptSums } from "../../caller/shared/kept_sums.ts";
 import { SharedBudgets } from "../../caller/shared/shared_budgets.ts";
 import { SharedStore } from "../../caller/shared/store.ts";
+import { Amount } from "../../caller/usage/amount.ts";
 import type { UsageMemory } from "../../caller/usage/usage_memory.ts";
 import { logger } from "../../observe/log.ts";
 import { Histogram } from "../../observe/histogram.ts";
 import type { SharedStateLook } from "../../observe/metrics/shared_state_look.ts";
 import type { Bulletin } from "../alerts/bulletin.ts";
 import type { Reloadable, Snapshot, Snapshots } from "../snapshots.ts";
+import type { Accounts } from "./accounts.ts";
 
 const SUBJECT = "shared_state";
 /** Seconds of one call. */
@@ -25,6 +28,9 @@ interface Connection {
 
 export class SharedLimits implements Reloadable {
   #connection: Connection | null = null;
+  /** What other gateways have booked, as far as it is in memory. */
+  readonly #others = new KeptSums();
+  #dataDir: string | null = null;
   readonly #durations = new Histogram(BOUNDS);
   #errors = 0;
 
@@ -32,6 +38,7 @@ export class SharedLimits implements Reloadable {
     private readonly usage: UsageMemory,
     snapshots: Snapshots,
     private readonly bulletin: Bulletin,
+    private readonly accounts: Pick<Accounts, "areOf">,
   ) {
     this.apply(snapshots.current);
     snapshots.join(this);
@@ -51,12 +58,19 @@ export class SharedLimits implements Reloadable {
             if (failed) this.#errors++;
           },
         });
-        const host = hostOf(dataDir);
-        const memory = this.usage;
-        const budgets = new SharedBudgets({ store, memory, host, now: Date.now });
+        const budgets = new SharedBudgets({
+          store,
+          memory: this.usage,
+          others: this.#others,
+          host: hostOf(dataDir),
+          isOfHost: () => this.accounts.areOf(dataDir),
+          now: Date.now,
+        });
         this.#connection = { store, budgets, rules };
       }
     }
+    if (dataDir !== this.#dataDir) this.#forgetOthers();
+    this.#dataDir = dataDir;
     this.#connection?.budgets.apply(callers);
   }
 
@@ -69,6 +83,15 @@ export class SharedLimits implements Reloadable {
 
   async close(): Promise<void> {
     if (this.#connection !== null) await closed(this.#connection);
+  }
+
+  /** Who the others are depends on the folder: of two of this gateway's, each is another to the other. */
+  #forgetOthers(): void {
+    const changes = this.#others.takeAll();
+    this.usage.count(
+      changes.map(([counter, amount]) => [counter, new Amount().subtract(amount)]),
+      Date.now(),
+    );
   }
 
   #tell(isUp: boolean, why: string, whenDown: string): void {

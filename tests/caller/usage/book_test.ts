@@ -75,3 +75,35 @@ Deno.test("what a file says of days that nobody asks for any more is not kept, n
   assert.ok(!counted.some((name) => name.includes("2026-11-01")), `${counted}`);
   await book.close(1000);
 });
+
+Deno.test("what is read of a folder that is left meanwhile does not count", async () => {
+  await using folder = await temporaryFolder();
+  const now = Date.UTC(2026, 10, 26, 12);
+  const periods = new Periods("UTC");
+  const memory = UsageMemory.create();
+  const options = {
+    dataDir: folder.path,
+    memory,
+    events: { torn() {}, odd() {}, failed: assert.fail, written() {} },
+    periods: () => periods,
+    now: () => now,
+    onBooked: () => {},
+    onRead: () => {},
+  };
+  const amount = new Amount();
+  amount.prompt = 5;
+  const written = new Book(options);
+  written.correct({ scope: "key", name: "web", period: "2026-11" }, amount);
+  await written.close(1000);
+  written.leave();
+  const sum = () => memory.read("key 2026-11 web").prompt;
+  assert.equal(sum(), 0);
+  const left = new Book(options);
+  const reading = left.restore();
+  left.leave();
+  await reading;
+  assert.equal(sum(), 0);
+  const read = new Book(options);
+  await read.restore();
+  assert.equal(sum(), 5);
+});

@@ -139,3 +139,51 @@ test("access 21: a reload of shared_state leaves nothing held of what ran before
   held[1]();
   assert.equal(await statusOf(next), 200);
 });
+
+test("access: a reload of shared_state books nothing that other gateways have used once more", async () => {
+  await using redis = await RedisServer.start();
+  await using upstream = startUpstream(() => completion("hi"));
+  const web = makeKey("web", { budget: { period: "month", tokens: 1000 } });
+  const by = (timeout: number) => ({
+    instances: [{ url: upstream.url, model_name: "m" }],
+    health_check: false,
+    keys: [web.line],
+    shared_state: { url: redis.url, timeout },
+  });
+  await using one = await startGateway({ config: by(1) });
+  await using other = await startGateway({ config: by(1) });
+  const used = async ({ url }: typeof one) => {
+    const page = await (await fetch(`${url}/v1/key`, bearer(web.key))).json();
+    return 1000 - page.budgets[0].tokens_left;
+  };
+  let asked = 0;
+  const askAll = async () => {
+    for (const gateway of [one, other]) {
+      assert.equal(await statusOf(ask(gateway, web)), 200);
+      asked++;
+    }
+  };
+  await askAll();
+  const each = await used(one);
+  assert.ok(each > 0 && each < 20, String(each));
+  /** Both know of all that was used, and of no more. */
+  const agree = async () => {
+    const sums: number[] = [];
+    await waitFor(
+      async () => {
+        sums.splice(0, 2, await used(one), await used(other));
+        return sums.every((sum) => sum === asked * each);
+      },
+      () => `${sums} to be ${asked} times ${each}`,
+      10_000,
+    );
+  };
+  await agree();
+  for (const timeout of [2, 3]) {
+    await one.writeConfig(by(timeout));
+    const reloads = () => one.output().match(/configuration reloaded/g)?.length ?? 0;
+    await waitFor(() => reloads() === timeout - 1, () => one.output());
+    await askAll();
+    await agree();
+  }
+});
