@@ -112,19 +112,30 @@ export class Book {
     for (const [row, amount] of pending) this.#keep(row, amount);
   }
 
-  /** Never rejects: what cannot be read is told, and tried again with the next write. */
+  /** Never rejects: a month that cannot be read is told, holds up no other, and is tried again with the next write. */
   async #restore(oldest: string): Promise<void> {
+    let failed: unknown = null;
     try {
       for (const month of await usageMonths(this.options.dataDir)) {
         if (month < oldest || this.#restored.has(month)) continue;
-        await this.#months.read(month);
-        this.#restored.add(month);
+        failed = await this.#read(month) ?? failed;
       }
       await removeLeftOvers(this.options.dataDir, LEFT_OVER_MS);
-      this.#restoreFrom = null;
     } catch (error) {
-      this.#restoreFrom = oldest;
-      this.#tell(error);
+      failed = error;
+    }
+    this.#restoreFrom = failed === null ? null : oldest;
+    if (failed !== null) this.#tell(failed);
+  }
+
+  /** Returns why it could not be read. */
+  async #read(month: string): Promise<unknown> {
+    try {
+      await this.#months.read(month);
+      this.#restored.add(month);
+      return null;
+    } catch (error) {
+      return error;
     }
   }
 

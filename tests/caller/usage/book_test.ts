@@ -3,6 +3,7 @@ import { Amount } from "../../../lib/caller/usage/amount.ts";
 import { Book } from "../../../lib/caller/usage/book.ts";
 import { usagePath } from "../../../lib/caller/usage/files.ts";
 import { Periods } from "../../../lib/caller/usage/period.ts";
+import { writeLine } from "../../../lib/caller/usage/row.ts";
 import { UsageMemory } from "../../../lib/caller/usage/usage_memory.ts";
 import { temporaryFolder } from "../../support/processes.ts";
 
@@ -106,4 +107,42 @@ Deno.test("what is read of a folder that is left meanwhile does not count", asyn
   const read = new Book(options);
   await read.restore();
   assert.equal(sum(), 5);
+});
+
+Deno.test("a month that cannot be read holds up no other, and is read once it can be", async () => {
+  await using folder = await temporaryFolder();
+  const now = Date.UTC(2026, 10, 26, 12);
+  const periods = new Periods("UTC");
+  const memory = UsageMemory.create();
+  const failures: string[] = [];
+  let written = 0;
+  const book = new Book({
+    dataDir: folder.path,
+    memory,
+    events: { torn() {}, odd() {}, failed: (why) => failures.push(why), written: () => written++ },
+    periods: () => periods,
+    now: () => now,
+    onBooked: () => {},
+    onRead: () => {},
+  });
+  const line = (day: string, prompt: number) => {
+    const amount = new Amount();
+    amount.prompt = prompt;
+    const row = { day, key: "web", group: "", client: "", model: "m", outcome: "complete" };
+    return writeLine({ kind: "used", row, amount });
+  };
+  await Deno.mkdir(usagePath(folder.path, "2026-09"), { recursive: true });
+  await Deno.writeTextFile(usagePath(folder.path, "2026-08"), line("2026-08-02", 1));
+  await Deno.writeTextFile(usagePath(folder.path, "2026-10"), line("2026-10-02", 100));
+  const used = () => memory.read("key total web").prompt;
+  await book.restoreAll();
+  assert.equal(used(), 101);
+  assert.equal(failures.length, 1);
+  assert.match(failures[0], /202609\.jsonl/);
+  await Deno.remove(usagePath(folder.path, "2026-09"));
+  await Deno.writeTextFile(usagePath(folder.path, "2026-09"), line("2026-09-02", 10));
+  await book.written();
+  assert.equal(used(), 111);
+  assert.deepEqual([failures.length, written], [1, 1]);
+  await book.close(1000);
 });
