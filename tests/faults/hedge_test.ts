@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { type GatewayConfig, type GatewayProcess, startGateway } from "../support/processes.ts";
 import { recordsOf } from "../support/records.ts";
 import { oneOf, waitFor, within } from "../support/wait.ts";
+import { startBlackHole } from "./black_hole.ts";
 import {
   chunk,
   completion,
@@ -392,4 +393,41 @@ Deno.test("a second one that finds nobody takes none from others", async () => {
   leaving.abort();
   await Promise.all(silent);
   await settled(s.gateway);
+});
+
+Deno.test({
+  name: "a second one that is outrun while it connects takes none from others",
+  // Over fetch nobody can tell whether the request has left.
+  ignore: Deno.env.get("TEST_TRANSPORT") === "fetch",
+  async fn() {
+    await using a = await talker("a");
+    using b = await startBlackHole();
+    await using gateway = await startGateway({
+      config: {
+        instances: [
+          { url: a.server.url, model_name: "m", name: "a", weight: 1000 },
+          { url: b.url, model_name: "m", name: "b", weight: 1 },
+        ],
+        load_balancing_strategy: "round_robin",
+        health_check: false,
+        workers: 1,
+        timeouts: { connect: 600 },
+      },
+    });
+    const held: OddCall[] = [];
+    // Of seven at a time four are asked for twice: as many as may be by the first time, and less than that twice.
+    for (let round = 1; round <= 2; round++) {
+      a.answer = (call) => stream(call, "a");
+      for (let n = 0; n < QUICK; n++) assert.equal((await ask(gateway)).name, "a");
+      a.answer = (call) => void held.push(call);
+      const answers = Array.from({ length: 7 }, () => ask(gateway));
+      const beside = async () => (await gateway.health()).inFlight[1];
+      await waitFor(async () => await beside() === 4, `round ${round}: four second ones`);
+      for (const call of held.splice(0)) stream(call, "late");
+      for (const { status, name, text } of await Promise.all(answers)) {
+        assert.deepEqual([status, name], [200, "a"], text);
+      }
+    }
+    await settled(gateway);
+  },
 });
