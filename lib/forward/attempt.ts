@@ -18,7 +18,8 @@ import type { Usage } from "../sse/usage.ts";
 import type { AttemptLog } from "./account.ts";
 import type { Ask } from "./ask.ts";
 import { BeginningReader } from "./attempt/beginning.ts";
-import { AnswerBody, DONE_MS } from "./attempt/body.ts";
+import { AnswerBody } from "./attempt/body.ts";
+import { EventRelay } from "./attempt/event_relay.ts";
 import { askingForLoad, asksForLoad, takeLoad } from "./attempt/load_in_answer.ts";
 import { TimeLimits } from "./attempt/limits.ts";
 import type { Proof } from "./attempt/proof.ts";
@@ -30,17 +31,12 @@ import { facingClients, forRank, requestHeaders } from "./header_rules.ts";
 import type { Pace } from "./pace.ts";
 import type { ForwardRequest } from "./request.ts";
 import { Secret } from "./secret.ts";
-import { isOver, type Stage, through } from "./stage.ts";
-import { isClosed } from "./stream_end.ts";
+import type { Stage } from "./stage.ts";
 import { targetUrl } from "./target.ts";
 import { type Transport, type UpstreamCall, UpstreamError } from "./transport.ts";
 import { decoded } from "./transport/decoded.ts";
 
 const encoder = new TextEncoder();
-/** What may follow the last finish reason. */
-const FINISHED_MS = 5000;
-/** How often the pool hears of a long stream that it gets on. */
-const TELL_MS = 1000;
 /** How often it is asked whether a late connection is still worth waiting for. */
 const MORE_TO_CONNECT_S = 0.5;
 
@@ -80,12 +76,10 @@ export class Attempt {
   #ended = false;
   /** It was told to end, whatever the connection makes of that. */
   isLeft = false;
-  /** Clock of the last event that took the answer further. */
-  #progressAt = 0;
-  /** Clock by which an answer that has ended is at its end, whether the instance closes or not. */
-  #overBy = Infinity;
-  /** Clock at which the pool heard of progress last. */
-  #toldAt = 0;
+  /** Clock of when the request went out. */
+  #sentAt = 0;
+  /** How its events go to the client; null before they do. */
+  #relay: EventRelay | null = null;
   /** Nothing came of the request, and the wait for it is over. */
   #isSwallowed = false;
   /** The instance answers nobody, as others' requests or its health check tell. */
@@ -178,7 +172,7 @@ export class Attempt {
 
   /** How long nothing has come that takes the answer further. */
   get silentMs(): number {
-    return this.parts.clock.now - this.#progressAt;
+    return this.parts.clock.now - (this.#relay?.progressAt ?? this.#sentAt);
   }
 
   /** The engine works; it has computed the prompt, unless it refused the request. */
@@ -191,77 +185,25 @@ export class Attempt {
   }
 
   /**
-   * Passes the events on until the body ends, `reader` finds a fault or a stage objects (then false).
-   * What a chunk of a stream costs is here: nothing may be added to it lightly. Throws UpstreamError.
+   * Passes the events on until the body ends, `reader` finds a fault or a stage objects (then false). Throws
+   * UpstreamError.
    */
-  async relay(
-    { reader, first, ended }: Proof & { kind: "events" },
+  relay(
+    proof: Proof & { kind: "events" },
     stages: readonly Stage[],
     client: ClientStream,
   ): Promise<boolean> {
-    const begun = staged(first, stages, client);
-    if (begun === null) return false;
-    if (begun.length > 0) {
-      if (reader.isOver || isOver(stages)) tellEnding(stages, client);
-      await client.write(begun);
-    }
-    client.taken();
-    if (ended || client.isCut || isOver(stages)) return true;
-    const { pace } = this.parts;
-    pace.begin();
-    try {
-      return await this.#relayRest(reader, stages, client);
-    } finally {
-      pace.end();
-    }
-  }
-
-  async #relayRest(
-    reader: SseObserver,
-    stages: readonly Stage[],
-    client: ClientStream,
-  ): Promise<boolean> {
-    const call = this.#call!;
-    const { pace } = this.parts;
-    let { progress } = reader;
-    let count: number | null = 0;
-    this.#progressAt = this.#toldAt = this.parts.clock.now;
-    while (reader.fault === null) {
-      const piece = call.take();
-      if (piece === null || piece.length > 0) {
-        let events = piece === null ? reader.end() : reader.take(piece);
-        if (stages.length > 0) {
-          const passed = staged(events, stages, client);
-          if (passed === null) return false;
-          events = passed;
-        }
-        if (events.length > 0) {
-          const isLast = stages.length > 0 && isOver(stages);
-          if (reader.isOver || isLast) tellEnding(stages, client);
-          const written = client.write(events);
-          if (written !== null) await written;
-          client.taken();
-          if (client.isCut || isLast) return true;
-        }
-        if (piece === null) return true;
-        if (reader.progress !== progress) {
-          progress = reader.progress;
-          this.#progressed();
-        }
-        continue;
-      }
-      const rest = pace.rest(count ?? 0);
-      if (rest !== null) await rest;
-      this.#waitsForProgress(reader);
-      try {
-        count = await call.wait();
-      } catch (error) {
-        throw call.explain(error);
-      }
-      call.arrived(count);
-      this.#limits.rest();
-    }
-    return true;
+    const { clock, pace } = this.parts;
+    const { lease, ask: { api } } = this;
+    this.#relay = new EventRelay({
+      call: this.#call!,
+      lease,
+      limits: this.#limits,
+      clock,
+      pace,
+      api,
+    });
+    return this.#relay.run(proof, stages, client);
   }
 
   /** Why the attempt failed. Rethrows what is no UpstreamError. */
@@ -359,7 +301,7 @@ export class Attempt {
     const instance = this.instance.config;
     const { timeouts } = instance;
     const transport = this.parts.transportFor(this.instance);
-    const startedAt = this.#progressAt = this.parts.clock.now;
+    const sentAt = this.#sentAt = this.parts.clock.now;
     const { rank } = this.lease;
     const given = requestHeaders(request.client.headers, instance.apiKey, this.#id);
     const fields = rank === null ? given : forRank(given, rank.index);
@@ -373,7 +315,7 @@ export class Attempt {
       body: ask.body(instance, instance.upstreamModels[request.model]),
       connectTimeoutS: timeouts.connectS,
       moreToConnectS: () => {
-        const leftS = timeouts.firstByteS - (this.parts.clock.now - startedAt) / 1000;
+        const leftS = timeouts.firstByteS - (this.parts.clock.now - sentAt) / 1000;
         return this.#isWorthConnecting ? Math.min(leftS, MORE_TO_CONNECT_S) : 0;
       },
       // What has failed once is not given to an instance twice in one attempt.
@@ -415,47 +357,6 @@ export class Attempt {
     const call = this.#call = this.parts.transportFor(this.instance).start(question);
     return await answerTo(call, this.#body(call), path, until);
   }
-
-  /** The answer got on; the pool hears of it now and then. */
-  #progressed(): void {
-    const { now } = this.parts.clock;
-    if (now - this.#toldAt > TELL_MS) {
-      this.#toldAt = now;
-      this.lease.progressed();
-    }
-    this.#progressAt = now;
-  }
-
-  /** Comments, empty deltas and dribbled bytes are no progress; behind the end nothing is waited for. */
-  #waitsForProgress(reader: SseObserver): void {
-    const { now } = this.parts.clock;
-    const { api } = this.ask;
-    if (!reader.done && (!reader.finished || api === null)) {
-      this.#limits.idle(this.#progressAt);
-      return;
-    }
-    // Whatever still comes does not put it off.
-    const leftMs = isClosed(reader, api) ? DONE_MS : FINISHED_MS;
-    this.#overBy = Math.min(this.#overBy, now + leftMs);
-    this.#limits.idleUntil(this.#overBy);
-  }
-}
-
-/** What of `events` goes to the client now, noted as part of its answer; null where a stage objects. */
-function staged(
-  events: Uint8Array,
-  stages: readonly Stage[],
-  client: ClientStream,
-): Uint8Array | null {
-  if (stages.length === 0) return events;
-  const passed = through(stages, events);
-  if (passed !== null) client.keep(passed);
-  return passed;
-}
-
-/** Not where a stage holds something back: the answer may still go on elsewhere. */
-function tellEnding(stages: readonly Stage[], client: ClientStream): void {
-  if (stages.every((stage) => stage.caughtUp)) client.onEnding?.();
 }
 
 function isConnecting(error: unknown): boolean {
