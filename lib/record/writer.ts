@@ -116,7 +116,7 @@ export class RecordWriter {
       this.#drop(1);
       return;
     }
-    // Behind others it waits as they do: lines stand in the order in which requests ended.
+    // Behind others it waits as they do: but for heavy ones, lines stand in the order in which requests ended.
     const isNext = this.#queue.length === 0 && this.#lineBytes() < BATCH_BYTES;
     if (isNext && isSmall(capture)) {
       this.#underway++;
