@@ -95,7 +95,9 @@ export class ModelCatalog {
     const { id } = instance.config;
     const entries = answer.kind === "list" ? answer.entries : this.#known.get(id)?.entries ?? [];
     this.#known.set(id, { at: this.fleet.now(), entries });
-    const longest = Math.max(0, ...entries.map((entry) => Number(entry.max_model_len) || 0));
+    // Not all of them as arguments of one call: a list may have more than the stack holds.
+    let longest = 0;
+    for (const entry of entries) longest = Math.max(longest, Number(entry.max_model_len) || 0);
     if (longest > 0) instance.learnContextLength(longest);
     return answer;
   }
