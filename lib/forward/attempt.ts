@@ -3,6 +3,7 @@
 // worth is told by verdict.ts, where it goes by delivery.ts.
 
 import type { Config } from "../config/config.ts";
+import { under } from "../config/names.ts";
 import type { Slab } from "../http/memory.ts";
 import type { TryOutcome } from "../observe/tally.ts";
 import type { AttemptTrace } from "../observe/trace.ts";
@@ -312,7 +313,7 @@ export class Attempt {
       method: request.client.method,
       url: targetUrl(instance, ask.target),
       headers: trace?.headers(headers, transport.tracesItself) ?? headers,
-      body: ask.body(instance, instance.upstreamModels[request.model]),
+      body: ask.body(instance, under(instance.upstreamModels, request.model)),
       connectTimeoutS: timeouts.connectS,
       moreToConnectS: () => {
         const leftS = timeouts.firstByteS - (this.parts.clock.now - sentAt) / 1000;

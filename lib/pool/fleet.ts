@@ -3,6 +3,7 @@
 // long as its url and models stay the same.
 
 import type { Config, InstanceConfig } from "../config/config.ts";
+import { under, upstreamName } from "../config/names.ts";
 import { MAX_PLACES } from "../config/room.ts";
 import type { RoutingWeights } from "../config/routing.ts";
 import type { RoutingLook } from "../observe/metrics/routing_look.ts";
@@ -204,7 +205,7 @@ export class Fleet implements LeaseOwner {
     const tellsAll = config.routing.header === "full";
     for (const model of modelsOf(config)) {
       const serving = this.#instances.filter((instance) => instance.config.models.includes(model));
-      const weights = config.routing.models[model] ?? config.routing.weights;
+      const weights = under(config.routing.models, model) ?? config.routing.weights;
       const router = this.#router(model, serving[0], slots[lineKey(model)], weights, pins);
       pools.set(
         model,
@@ -261,7 +262,7 @@ export class Fleet implements LeaseOwner {
     weights: RoutingWeights,
     pins: boolean,
   ): Router {
-    const name = hashOf(config.upstreamModels[model] ?? model);
+    const name = hashOf(upstreamName(config, model));
     const seed = { first: name | 0, second: (name / 2 ** 32) | 0 };
     return new Router(
       this.shared.routing,

@@ -2,6 +2,7 @@
 
 import { apiAt } from "../api/dialects.ts";
 import type { Config } from "../config/config.ts";
+import { upstreamName } from "../config/names.ts";
 import { rankIn } from "../forward/header_rules.ts";
 import { RequestError } from "../http/client.ts";
 import type { HeaderList } from "../http/message.ts";
@@ -87,7 +88,7 @@ export async function explainRequest(
   );
   return {
     model,
-    upstream_model: pool.instances[0].config.upstreamModels[model] ?? model,
+    upstream_model: upstreamName(pool.instances[0].config, model),
     strategy: config.strategy,
     instance: told.instance,
     by: told.by,

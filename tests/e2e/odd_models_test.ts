@@ -29,3 +29,34 @@ Deno.test("a list of more entries than a call takes arguments stops nobody", asy
   const response = await gateway.post("/v1/chat/completions", ask("m"));
   assert.equal(response.status, 200, await response.text());
 });
+
+Deno.test("models that are called as parts of any object are models like others", async () => {
+  const names = ["__proto__", "constructor", "toString", "hasOwnProperty", "plain"];
+  await using instance = await listing(names.map((id) => JSON.stringify({ id })).join(","));
+  await using gateway = await gatewayFor({ url: instance.url, model_name: "*" }, looks);
+  await waitFor(async () => {
+    const { data } = await (await fetch(`${gateway.url}/v1/models`)).json();
+    return data.length === names.length;
+  }, () => `all of them:\n${gateway.output()}`);
+  for (const name of names) {
+    const response = await gateway.post("/v1/chat/completions", ask(name));
+    assert.equal(response.status, 200, `${name}: ${await response.text()}`);
+    assert.match(instance.calls.findLast(({ path }) => path.includes("chat"))!.text, RegExp(name));
+  }
+  assert.doesNotMatch(gateway.output(), /internal error/);
+});
+
+Deno.test("so are those in the file, under the names that it gives them", async () => {
+  await using instance = await listing("");
+  await using gateway = await gatewayFor({
+    url: instance.url,
+    model_name: ["constructor", "valueOf"],
+    upstream_model: { valueOf: "real" },
+  });
+  for (const [model, sent] of [["constructor", "constructor"], ["valueOf", "real"]]) {
+    const response = await gateway.post("/v1/chat/completions", ask(model));
+    assert.equal(response.status, 200, await response.text());
+    const { text } = instance.calls.findLast(({ path }) => path.includes("chat"))!;
+    assert.equal(JSON.parse(text.slice(text.indexOf("\r\n\r\n"))).model, sent);
+  }
+});

@@ -3,6 +3,7 @@
 
 import { withoutSecrets } from "../../alert/delivery.ts";
 import type { InstanceConfig } from "../../config/config.ts";
+import { upstreamName } from "../../config/names.ts";
 import { probe, type Probed } from "../probe.ts";
 
 export interface Found {
@@ -34,7 +35,7 @@ function judge(instance: InstanceConfig, { models, server, problem, status }: Pr
   }
   if (problem !== null) return { ok: false, line: problem };
   const served = models.map(({ name }) => name);
-  const missing = instance.models.map((model) => instance.upstreamModels[model] ?? model)
+  const missing = instance.models.map((model) => upstreamName(instance, model))
     .filter((model) => !served.includes(model));
   const serves = `serves ${served.map((name) => `\`${name}\``).join(", ")}`;
   if (missing.length > 0) {

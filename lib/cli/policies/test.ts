@@ -2,6 +2,7 @@
 // what it saves.
 
 import type { Config } from "../../config/config.ts";
+import { upstreamName } from "../../config/names.ts";
 import { lengthNow } from "../../observe/packed_file.ts";
 import { within } from "../../http/within.ts";
 import { filteredBody } from "../../policy/answer/whole.ts";
@@ -267,11 +268,11 @@ function contextIn({ instances }: Config, model: string): number | null {
 async function askDirectly({ instances }: Config, model: string, body: Json, timeoutMs: number) {
   const instance = instances.find(({ models }) => models.includes(model));
   if (instance === undefined) throw new GuardFault("error", `no instance of \`${model}\``);
-  const { origin, pathPrefix, apiKey, upstreamModels } = instance;
+  const { origin, pathPrefix, apiKey } = instance;
   const headers: Record<string, string> = apiKey === null
     ? {}
     : { authorization: `Bearer ${apiKey}` };
-  const asked = JSON.stringify({ ...body, model: upstreamModels[model] ?? model });
+  const asked = JSON.stringify({ ...body, model: upstreamName(instance, model) });
   return await postJson(`${origin}${pathPrefix}${ROUTE}`, headers, asked, timeoutMs);
 }
 

@@ -1,5 +1,6 @@
 // How a question is put to an instance (see question.ts), and what counts as its answer.
 
+import { upstreamName } from "../../config/names.ts";
 import { joined } from "../../http/joined.ts";
 import { isObject, type Json } from "../../json/json.ts";
 import { credentialsOf, requestHeaders } from "../header_rules.ts";
@@ -25,7 +26,7 @@ export function questionTo(
   request: ForwardRequest,
   id: string,
 ): UpstreamRequest {
-  const model = instance.upstreamModels[request.model] ?? request.model;
+  const model = upstreamName(instance, request.model);
   const headers = requestHeaders(JSON_TYPE, instance.apiKey, id);
   return {
     method: body === null ? "GET" : "POST",

@@ -1,6 +1,7 @@
 // What the configuration says of resuming the answers of one model.
 
 import type { Config, ResumeMode } from "../../config/config.ts";
+import { under } from "../../config/names.ts";
 import type { Pool } from "../../pool/pool.ts";
 
 export interface ResumeRules {
@@ -16,7 +17,7 @@ export interface ResumeRules {
 export function resumeRules({ resume }: Config, pool: Pool): ResumeRules {
   const lengths = pool.privateInstances.map((instance) => instance.contextLength)
     .filter((length) => length !== null);
-  const marks = resume.thinking[pool.model];
+  const marks = under(resume.thinking, pool.model);
   return {
     mode: resumeModeOf(resume, pool.model),
     patienceS: resume.patienceS,
@@ -26,5 +27,5 @@ export function resumeRules({ resume }: Config, pool: Pool): ResumeRules {
 }
 
 export function resumeModeOf(resume: Config["resume"], model: string): ResumeMode {
-  return resume.models[model] ?? resume.default;
+  return under(resume.models, model) ?? resume.default;
 }

@@ -2,6 +2,7 @@
 // short while. How an instance is asked is left to the caller.
 
 import type { Config } from "../../config/config.ts";
+import { upstreamName } from "../../config/names.ts";
 import type { Fleet } from "../fleet.ts";
 import type { HealthVerdict } from "../health_check.ts";
 import type { Instance } from "../instance.ts";
@@ -38,8 +39,8 @@ export class ModelCatalog {
   #entry(model: string): ModelEntry {
     for (const instance of this.fleet.instances) {
       if (!instance.config.models.includes(model)) continue;
-      const upstreamName = instance.config.upstreamModels[model] ?? model;
-      const entry = this.#known.get(instance.config.id)?.entries.find((e) => e.id === upstreamName);
+      const name = upstreamName(instance.config, model);
+      const entry = this.#known.get(instance.config.id)?.entries.find(({ id }) => id === name);
       if (entry !== undefined) return { ...entry, id: model };
     }
     return { id: model, object: "model", created: this.startedAtS, owned_by: "vllm" };
@@ -71,9 +72,7 @@ export class ModelCatalog {
     // One that says itself what it serves is never wrong.
     if (answer.kind !== "list" || instance.config.listsModels) return { kind: "unknown" };
     const listed = answer.entries.map(({ id }) => id);
-    const wanted = instance.config.models.map((model) =>
-      instance.config.upstreamModels[model] ?? model
-    );
+    const wanted = instance.config.models.map((model) => upstreamName(instance.config, model));
     const missing = wanted.filter((model) => !listed.includes(model));
     if (missing.length === 0) return { kind: "right" };
     const isVllm = answer.entries.some((entry) => entry.owned_by === "vllm");

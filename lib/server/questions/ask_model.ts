@@ -1,6 +1,7 @@
 // Questions that the gateway itself puts to the models of its pools: a guard's verdict, a summary, the length
 // of a prompt. They pass no policies, are nobody's to pay for, and are not recorded.
 
+import { upstreamName } from "../../config/names.ts";
 import type { Transport } from "../../forward/transport.ts";
 import { UpstreamError } from "../../forward/transport.ts";
 import { targetUrl } from "../../forward/target.ts";
@@ -35,7 +36,7 @@ export async function askModel(
       transportFor(instance),
       instance,
       "/v1/chat/completions",
-      { ...body, model: upstreamName(instance, model) },
+      { ...body, model: upstreamName(instance.config, model) },
       timeoutMs,
     );
   } finally {
@@ -56,7 +57,7 @@ export async function askTokens(
   );
   if (instance === undefined) return null;
   try {
-    const body = { ...prompt, model: upstreamName(instance, model) };
+    const body = { ...prompt, model: upstreamName(instance.config, model) };
     const answer = await post(transportFor(instance), instance, "/tokenize", body, timeoutMs);
     const count = (answer as { count?: unknown } | null)?.count;
     return typeof count === "number" && Number.isInteger(count) ? count : null;
@@ -84,8 +85,4 @@ async function post(
     if (!(error instanceof UpstreamError)) throw error;
     throw new GuardFault(error.fault === "timeout" ? "timeout" : "error", error.message);
   }
-}
-
-function upstreamName({ config }: Instance, model: string): string {
-  return config.upstreamModels[model] ?? model;
 }

@@ -4,6 +4,7 @@
 
 import { readError, tamed } from "../../api/error.ts";
 import type { HealthCheckConfig } from "../../config/config.ts";
+import { upstreamName } from "../../config/names.ts";
 import { Secret } from "../../forward/secret.ts";
 import { targetUrl } from "../../forward/target.ts";
 import { type Transport, UpstreamError } from "../../forward/transport.ts";
@@ -61,7 +62,7 @@ export async function probeInstance(
       path: "/v1/chat/completions",
       timeoutS: Math.min(TOKEN_TIMEOUT_S, instance.config.timeouts.firstByteS),
       body: {
-        model: instance.config.upstreamModels[models[0]] ?? models[0],
+        model: upstreamName(instance.config, models[0]),
         messages: [{ role: "user", content: "Say ok." }],
         max_tokens: 1,
       },
@@ -96,9 +97,9 @@ export async function tryInstance(
   now: () => number,
 ): Promise<TriedAnswer> {
   const { stream: _, stream_options: __, ...rest } = body;
-  const { upstreamModels, apiKey } = instance.config;
+  const { apiKey } = instance.config;
   const model = String(rest.model ?? "");
-  const sent = JSON.stringify({ ...rest, model: upstreamModels[model] ?? model });
+  const sent = JSON.stringify({ ...rest, model: upstreamName(instance.config, model) });
   const secret = new Secret(apiKey);
   const begun = now();
   try {
@@ -163,7 +164,7 @@ function judgeModels({ status, body }: OwnAnswer, { config }: Instance): Judged 
   const listed = idsIn(body);
   if (listed === null) return { outcome: "no_list", detail: "" };
   const names = listed.slice(0, NAMED).join(", ");
-  const missing = config.models.map((model) => config.upstreamModels[model] ?? model)
+  const missing = config.models.map((model) => upstreamName(config, model))
     .filter((model) => !listed.includes(model));
   return missing.length === 0 || config.listsModels
     ? { outcome: "fine", detail: names }
