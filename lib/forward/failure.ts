@@ -10,13 +10,13 @@ export interface Failure {
   /** Fit for a client: what the instance did, without address or key. */
   message: string;
   /** Final status if no other attempt succeeds. */
-  status: 404 | 429 | 502 | 503 | 504;
+  status: 404 | 429 | 502 | 503 | 504 | 508;
   /**
    * busy: it said so itself and is no failure. passing: worth asking again soon. late: it has had all the
    * time that a whole answer may take; that is not held against it, nor asked of another. shutting_down:
    * it takes nothing new until it is gone and back. misconfigured: it refuses what it is listed for. lacks:
-   * it does not know the path, which others may. scarce: the gateway itself lacked what a connection takes.
-   * moved: somebody wants the instance free; it has done nothing wrong.
+   * it does not know the path, or leads back to here; others may serve. scarce: the gateway itself lacked
+   * what a connection takes. moved: somebody wants the instance free; it has done nothing wrong.
    */
   kind:
     | "busy"

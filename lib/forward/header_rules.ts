@@ -22,6 +22,11 @@ const HOP_BY_HOP = new Set([
 
 const UNCOMPRESSED = ["accept-encoding", "identity"] as const;
 
+/** What each gateway adds to the way that a request has come (RFC 9110, section 7.6.3). */
+const VIA = ["via", "1.1 simple-ai-gateway"] as const;
+/** A request that has come by way of so many gateways goes round among them: none stand so many deep. */
+export const MOST_GATEWAYS = 4;
+
 /** Fields of a request that the gateway or the transport sets itself. */
 const OWN_REQUEST_FIELDS = new Set([
   "accept-encoding",
@@ -70,8 +75,17 @@ export function requestHeaders(
   else if (!authorized && anthropicKey !== undefined) {
     headers.push(["authorization", `Bearer ${anthropicKey}`]);
   }
-  headers.push(UNCOMPRESSED, ["x-request-id", requestId]);
+  headers.push(UNCOMPRESSED, ["x-request-id", requestId], VIA);
   return headers;
+}
+
+/** By way of how many gateways a request has come. */
+export function gatewaysBefore(client: HeaderList): number {
+  let count = 0;
+  for (const [name, value] of client) {
+    if (name === VIA[0]) count += value.split(",").filter((one) => one.trim() === VIA[1]).length;
+  }
+  return count;
 }
 
 /** Of a server of several data-parallel ranks, the one that is to answer (vLLM's name for it). */

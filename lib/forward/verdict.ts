@@ -56,6 +56,15 @@ export function readingOf(
  */
 export function refusalOf(head: ResponseHead): Failure {
   const { status } = head;
+  if (status === 508) {
+    return {
+      message: "answered 508",
+      status,
+      kind: "lacks",
+      upstreamStatus: 508,
+      retryAfterS: null,
+    };
+  }
   const retryAfterS = parseRetryAfter(header(head.headers, "retry-after"));
   const busy = status === 429 || (status === 503 && retryAfterS !== null);
   return {

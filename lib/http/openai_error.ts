@@ -15,6 +15,7 @@ const TYPES: Readonly<Record<number, string>> = {
   502: "BadGatewayError",
   503: "ServiceUnavailableError",
   504: "GatewayTimeoutError",
+  508: "LoopDetectedError",
 };
 
 const encoder = new TextEncoder();

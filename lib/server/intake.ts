@@ -5,6 +5,7 @@ import type { Api } from "../api/dialects.ts";
 import type { Caller } from "../caller/caller.ts";
 import type { Admitted, Visit } from "../caller/visit.ts";
 import type { Config } from "../config/config.ts";
+import { gatewaysBefore, MOST_GATEWAYS } from "../forward/header_rules.ts";
 import { isInference, lends } from "../forward/lending.ts";
 import type { ForwardRequest, RouteTold } from "../forward/request.ts";
 import { type ClientRequest, RequestError } from "../http/client.ts";
@@ -61,6 +62,7 @@ export class Intake {
     const { client, visit, trail } = coming;
     const config = this.parts.config();
     this.#refuseWhileDraining();
+    refuseLoop(client);
     if (!METHODS.has(client.method)) throw new RequestError(405, "Method Not Allowed");
     const { session } = config.routing;
     const { maxBodyBytes } = config.http;
@@ -115,6 +117,7 @@ export class Intake {
   async stored(coming: Incoming, responseId: string): Promise<ForwardRequest> {
     const { client, visit, trail } = coming;
     this.#refuseWhileDraining();
+    refuseLoop(client);
     await this.#refuseForeign(responseId, visit);
     const body = await readPlainBody(client, this.parts.config().http.maxBodyBytes);
     const { fleet, stored, policies } = this.parts;
@@ -230,6 +233,15 @@ function fetchesAnswer({ method, target }: ClientRequest, responseId: string): b
   const [path, query = ""] = target.split("?", 2);
   return method === "GET" && path === `/v1/responses/${responseId}` &&
     !new URLSearchParams(query).has("stream");
+}
+
+/** Instances that are gateways may lead back here, where nothing but a limit would end it. */
+function refuseLoop({ headers }: ClientRequest): void {
+  if (gatewaysBefore(headers) < MOST_GATEWAYS) return;
+  throw new RequestError(
+    508,
+    `The request has come by way of ${MOST_GATEWAYS} gateways: one of them is its own instance`,
+  );
 }
 
 /** Throws RequestError where no instance of `pool` lets its key be used for it. */

@@ -31,6 +31,7 @@ Deno.test("fields of one connection stop here, those that Connection names too",
     ["content-type", "application/json"],
     ["accept-encoding", "identity"],
     ["x-request-id", "id-1"],
+    ["via", "1.1 simple-ai-gateway"],
   ]);
 });
 
