@@ -4,6 +4,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { exportRecords } from "../../lib/cli/export.ts";
 import { pack } from "../../lib/observe/packed_file.ts";
+import { ROOT, startProcess } from "../support/processes.ts";
+import { noDisk, smallDisk } from "../support/small_disk.ts";
+import { waitFor } from "../support/wait.ts";
 
 interface Stand extends AsyncDisposable {
   dir: string;
@@ -348,6 +351,58 @@ Deno.test({
     ]);
     assert.equal(new TextDecoder().decode(stdout), text);
     assert.ok((await Deno.stat(output)).isFifo);
+  },
+});
+
+Deno.test("exports to one name at one time leave one of them whole, and nothing beside it", async () => {
+  await using there = await stand({
+    "a.jsonl": lines(...Array.from({ length: 2000 }, (_, at) => record(`a${at}`, ["hi", "hello"]))),
+    "b.jsonl": lines(...Array.from({ length: 500 }, (_, at) => record(`b${at}`, ["hi", "hello"]))),
+  });
+  const output = join(there.dir, "out");
+  const codes = await Promise.all(
+    ["a", "b"].map((name) =>
+      exportRecords.run([join(there.dir, `${name}.jsonl`), "--output", output])
+    ),
+  );
+  assert.deepEqual(codes, [0, 0]);
+  const written: { id: string }[] = JSON.parse(await Deno.readTextFile(output));
+  assert.equal(new Set(written.map(({ id }) => id[0])).size, 1);
+  const names = await Array.fromAsync(Deno.readDir(there.dir), ({ name }) => name);
+  assert.deepEqual(names.sort(), ["a.jsonl", "b.jsonl", "out"]);
+});
+
+Deno.test({
+  name: "an export whose last piece finds no room leaves nothing",
+  ignore: noDisk,
+  async fn() {
+    await using there = await stand({ [day]: lines(record("a", ["hi", "hello".repeat(20_000)])) });
+    await using disk = (await smallDisk(64))!;
+    const output = join(disk.path, "out");
+    await Deno.writeTextFile(join(disk.path, "other"), "");
+    assert.equal(await exportRecords.run(["--data-dir", there.dir, "--output", output]), 1);
+    const names = await Array.fromAsync(Deno.readDir(disk.path), ({ name }) => name);
+    assert.deepEqual(names, ["other"]);
+  },
+});
+
+Deno.test({
+  name: "an export that a signal ends leaves nothing of its output",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using there = await stand({
+      "a.jsonl": lines(record("a", ["hi", "x".repeat(20_000)])).repeat(4000),
+    });
+    for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+      await using child = startProcess(Deno.execPath(), {
+        args: ["run", "-A", join(ROOT, "main.ts"), "export", "a.jsonl", "--output", "out"],
+        cwd: there.dir,
+      });
+      const names = () => Array.from(Deno.readDirSync(there.dir), ({ name }) => name).sort();
+      await waitFor(() => names().length > 1, "the output's beginning");
+      child.signal(signal);
+      assert.deepEqual([(await child.status).code, names()], [code, ["a.jsonl"]]);
+    }
   },
 });
 

@@ -26,6 +26,14 @@ export async function openSink(output: string | undefined): Promise<Sink> {
     chars = 0;
     await writeAll(file, bytes);
   };
+  const close = () => {
+    if (file !== Deno.stdout) file.close();
+  };
+  const forget = async () => {
+    if (place === null) return;
+    await removeIfThere(place.partial);
+    place.interruption[Symbol.dispose]();
+  };
   return {
     async write(piece) {
       if (typeof piece !== "string") {
@@ -37,19 +45,16 @@ export async function openSink(output: string | undefined): Promise<Sink> {
       if (chars > SINK_CHARS) await flush();
     },
     async close() {
-      await flush();
-      if (file !== Deno.stdout) file.close();
-      if (place === null) return;
       try {
-        await putInPlace(place.partial, place.target);
-      } catch (error) {
-        await removeIfThere(place.partial);
-        throw error;
+        await flush().finally(close);
+        if (place !== null) await putInPlace(place.partial, place.target);
+      } finally {
+        await forget();
       }
     },
     async abandon() {
-      if (file !== Deno.stdout) file.close();
-      if (place !== null) await removeIfThere(place.partial);
+      close();
+      await forget();
     },
   };
 }
@@ -57,7 +62,11 @@ export async function openSink(output: string | undefined): Promise<Sink> {
 /** What is written, and the name that it is to have at the end; null where it has its name. */
 interface Opened {
   readonly file: Deno.FsFile | typeof Deno.stdout;
-  readonly place: { readonly partial: string; readonly target: string } | null;
+  readonly place: {
+    readonly partial: string;
+    readonly target: string;
+    readonly interruption: Interruption;
+  } | null;
 }
 
 async function openedFor(output: string | undefined): Promise<Opened> {
@@ -68,9 +77,46 @@ async function openedFor(output: string | undefined): Promise<Opened> {
   if (before !== null && !before.isFile) {
     return { file: await Deno.open(target, { write: true }), place: null };
   }
-  const partial = `${target}.partial`;
-  const file = await Deno.open(partial, { write: true, create: true, truncate: true });
-  // It may be for few eyes: before the first word is in it.
-  if (before !== null) await giveRights(partial, before);
-  return { file, place: { partial, target } };
+  // Its own: another export to the same name would write into the middle of it.
+  const partial = `${target}.${crypto.randomUUID().slice(0, 8)}.partial`;
+  const interruption = new Interruption(partial);
+  try {
+    const file = await Deno.open(partial, { write: true, createNew: true });
+    // It may be for few eyes: before the first word is in it.
+    if (before !== null) await giveRights(partial, before);
+    return { file, place: { partial, target, interruption } };
+  } catch (error) {
+    await removeIfThere(partial);
+    interruption[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Exit codes are those of a process that the signal ended. */
+const SIGNALS: readonly (readonly [Deno.Signal, code: number])[] = Deno.build.os === "windows"
+  ? [["SIGINT", 130]]
+  : [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]];
+
+/** Until it is disposed of, a signal that ends the process takes `partial` away before. */
+class Interruption implements Disposable {
+  readonly #listeners: readonly (readonly [Deno.Signal, () => void])[];
+
+  constructor(partial: string) {
+    this.#listeners = SIGNALS.map(([signal, code]) => {
+      const end = () => {
+        try {
+          Deno.removeSync(partial);
+        } catch {
+          // It has got its name, or stays: the process ends all the same.
+        }
+        Deno.exit(code);
+      };
+      Deno.addSignalListener(signal, end);
+      return [signal, end] as const;
+    });
+  }
+
+  [Symbol.dispose](): void {
+    for (const [signal, end] of this.#listeners) Deno.removeSignalListener(signal, end);
+  }
 }
