@@ -56,7 +56,7 @@ export async function writeMinute(dataDir: string, line: MinuteLine): Promise<vo
   await appendPrivately(dayFile(dataDir, line.t * MINUTE_MS), bytes);
 }
 
-/** Takes away the days that are too old at `minute`, which was written. */
+/** Takes away the days that are too old at `minute`: of the time that ages are told by (age_clock.ts). */
 export async function forgetDays(dataDir: string, minute: number): Promise<void> {
   const folder = join(dataDir, HISTORY_FOLDER);
   const oldest = `${dayName((minute - KEPT_DAYS * 1440) * MINUTE_MS)}.jsonl`;

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { loadConfig } from "../../lib/config/load.ts";
+import { AgeClock } from "../../lib/observe/age_clock.ts";
 import { EventFeed } from "../../lib/observe/event_feed.ts";
 import { readEvents } from "../../lib/observe/event_file.ts";
 import { SlotTable } from "../../lib/pool/fleet.ts";
@@ -67,7 +68,8 @@ Deno.test("a minute that was refused is written with the next one, once", async 
   const noon = Date.UTC(2026, 0, 31, 12, 0, 30);
   const fleet = NOBODY as unknown as Fleet;
   const feed = new EventFeed();
-  const log = new MinuteLog(snapshotsIn(folder.path), feed, () => fleet, () => noon);
+  const ages = new AgeClock(() => new Date(noon), () => 0);
+  const log = new MinuteLog(snapshotsIn(folder.path), feed, () => fleet, () => noon, ages);
   // Where the folder should be, is a file.
   await Deno.writeTextFile(`${folder.path}/history`, "");
   feed.add("reload", "info", "config", "");
@@ -79,4 +81,30 @@ Deno.test("a minute that was refused is written with the next one, once", async 
     .split("\n").map((line) => JSON.parse(line));
   assert.equal(lines.length, 3);
   assert.deepEqual(lines.map(({ e }) => e), [["reload config"], undefined, undefined]);
+});
+
+Deno.test("a clock that is set far ahead takes no day of the history away", async () => {
+  await using folder = await temporaryFolder();
+  const at = { wall: Date.UTC(2026, 0, 31, 12), steady: 0 };
+  const ages = new AgeClock(() => new Date(at.wall), () => at.steady);
+  const fleet = NOBODY as unknown as Fleet;
+  const log = () =>
+    new MinuteLog(snapshotsIn(folder.path), new EventFeed(), () => fleet, () => at.wall, ages);
+  await Deno.mkdir(`${folder.path}/history`);
+  for (const day of ["20260110", "20260129"]) {
+    await Deno.writeTextFile(`${folder.path}/history/${day}.jsonl`, "");
+  }
+  const days = async () => {
+    await log().close();
+    const names = await Array.fromAsync(Deno.readDir(`${folder.path}/history`));
+    return names.map(({ name }) => name.slice(0, 8)).sort();
+  };
+  assert.deepEqual(await days(), ["20260129", "20260131"]);
+  at.wall = Date.UTC(2030, 0, 31, 12);
+  at.steady += 60_000;
+  assert.deepEqual(await days(), ["20260129", "20260131", "20300131"]);
+  // It goes on to say so.
+  at.wall += 2 * 86_400_000;
+  at.steady += 2 * 86_400_000;
+  assert.deepEqual(await days(), ["20300131", "20300202"]);
 });

@@ -48,6 +48,7 @@ export function readers(
     bulletin.feed,
     () => runtime().fleet,
     () => Date.now(),
+    ages,
   );
   const finished = new FinishedRequests([
     logs,

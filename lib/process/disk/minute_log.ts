@@ -1,5 +1,6 @@
 // The minutes of the process: gathers them, looks at the fleet when one is over, and keeps them on the disk.
 
+import type { AgeClock } from "../../observe/age_clock.ts";
 import type { EventFeed, FeedEvent } from "../../observe/event_feed.ts";
 import { logger } from "../../observe/log.ts";
 import {
@@ -38,6 +39,7 @@ export class MinuteLog implements ReportReader {
     feed: EventFeed,
     private readonly fleet: () => Fleet,
     private readonly now: () => number,
+    private readonly ages: AgeClock,
   ) {
     this.#minute = Math.floor(now() / MINUTE_MS);
     this.#timer = setInterval(() => this.#tick(), 1000);
@@ -84,11 +86,11 @@ export class MinuteLog implements ReportReader {
   /** What is refused is tried again when the next minute is over. Never rejects. */
   async #write(): Promise<void> {
     const { dataDir } = this.snapshots.config;
-    let newest: number | null = null;
+    let written = false;
     for (let line = this.#waiting.shift(); line !== undefined; line = this.#waiting.shift()) {
       try {
         await writeMinute(dataDir, line);
-        newest = line.t;
+        written = true;
       } catch (error) {
         this.#waiting.unshift(line);
         const given = this.#waiting.splice(0, this.#waiting.length - MAX_WAITING);
@@ -97,9 +99,9 @@ export class MinuteLog implements ReportReader {
         return;
       }
     }
-    if (newest === null) return;
+    if (!written) return;
     try {
-      await forgetDays(dataDir, newest);
+      await forgetDays(dataDir, Math.floor(this.ages.now().getTime() / MINUTE_MS));
     } catch (error) {
       logger.warning("old days of the history stay: {error}", { error: String(error) });
     }
