@@ -1,7 +1,7 @@
 // The months of a book: the file of each, and what of it is in the counters. What others have written to a file
 // comes into the counters with every look at it; when one is looked at is left to the book.
 
-import type { Amount } from "./amount.ts";
+import { Amount } from "./amount.ts";
 import { counterName, DAYS_KEPT, MONTHS_KEPT } from "./counter_name.ts";
 import { usagePath } from "./files.ts";
 import { monthOf, type Periods } from "./period.ts";
@@ -11,6 +11,7 @@ import { type News, UsageFile } from "./usage_file.ts";
 import type { UsageMemory } from "./usage_memory.ts";
 
 const DAY_MS = 86_400_000;
+const ALWAYS: Since = { day: "", month: "" };
 
 /** What is told to people of a file. */
 export interface FileEvents {
@@ -40,8 +41,6 @@ interface Month {
 
 export class Months {
   readonly #months = new Map<string, Month>();
-  /** Since when the counters were needed when that was looked at last. */
-  #neededSince = "";
   #isLeft = false;
 
   constructor(private readonly options: MonthsOptions) {}
@@ -58,7 +57,7 @@ export class Months {
    * enough to be summed up.
    */
   async append(name: string, added: ReadonlyMap<string, Amount>): Promise<boolean> {
-    const own = new CounterSums(this.#since);
+    const own = new CounterSums(ALWAYS);
     let text = "";
     for (const [of, amount] of added) {
       const line = lineOf(of, amount);
@@ -87,12 +86,27 @@ export class Months {
     this.#isLeft = true;
   }
 
-  /** Once a day. The months themselves stay: what they add to budgets without a period must not count twice. */
+  /**
+   * Follows the clock: counters that are too old go, here and in memory, and with a clock that was set back files are
+   * read again for those that were left out. The months themselves stay: what they add to budgets without a period
+   * must not count twice.
+   */
   forgetOld(): void {
     const since = this.#since;
-    if (since.day === this.#neededSince) return;
-    this.#neededSince = since.day;
-    for (const { known } of this.#months.values()) known.forgetBefore(since);
+    const now = this.options.now();
+    for (const { file, known } of this.#months.values()) {
+      const { day } = known.begin;
+      if (day === since.day) continue;
+      if (since.day < day) file.readAnew();
+      const forgotten = known.forgetBefore(since).map(([text, amount]) =>
+        [
+          // Nobody asks for it: it may give way at once.
+          { ...counterName(counterOf(text), now), keptUntil: now },
+          new Amount().subtract(amount),
+        ] as const
+      );
+      if (forgotten.length > 0) this.options.memory.count(forgotten, now);
+    }
   }
 
   async #takeNews(

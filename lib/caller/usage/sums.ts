@@ -25,6 +25,11 @@ export class CounterSums {
 
   constructor(private since: Since) {}
 
+  /** Since when it has counters of days and months. */
+  get begin(): Since {
+    return this.since;
+  }
+
   get isEmpty(): boolean {
     return this.#sums.size === 0 && this.#open.size === 0;
   }
@@ -38,12 +43,12 @@ export class CounterSums {
     else open.amount.add(amount);
   }
 
-  /** Counters of what was before are not needed any more. */
-  forgetBefore(since: Since): void {
+  /** Counters of what was before are not needed any more; returns them. */
+  forgetBefore(since: Since): [string, Amount][] {
     this.since = since;
-    for (const name of this.#sums.keys()) {
-      if (isBefore(counterOf(name), since)) this.#sums.delete(name);
-    }
+    const forgotten = [...this].filter(([name]) => isBefore(counterOf(name), since));
+    for (const [name] of forgotten) this.#sums.delete(name);
+    return forgotten;
   }
 
   addAll(others: CounterSums): void {

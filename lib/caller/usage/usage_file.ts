@@ -60,6 +60,14 @@ export class UsageFile {
     });
   }
 
+  /** All lines of it are told with the next exchange. */
+  readAnew(): void {
+    void this.#alone(() => {
+      this.#known = null;
+      return Promise.resolve();
+    });
+  }
+
   /**
    * Puts one line in the place of all that say the same thing, rows as `changed` has them. What is appended
    * meanwhile stays.

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import { Amount } from "../../../lib/caller/usage/amount.ts";
 import { Book } from "../../../lib/caller/usage/book.ts";
 import { usagePath } from "../../../lib/caller/usage/files.ts";
@@ -144,5 +145,48 @@ Deno.test("a month that cannot be read holds up no other, and is read once it ca
   await book.written();
   assert.equal(used(), 111);
   assert.deepEqual([failures.length, written], [1, 1]);
+  await book.close(1000);
+});
+
+Deno.test("what was used is known again once a clock that was years ahead is set right", async () => {
+  await using folder = await temporaryFolder();
+  const today = Date.UTC(2026, 10, 26, 12);
+  const amount = new Amount();
+  amount.prompt = 5;
+  const row = {
+    ...{ day: "2026-11-26", key: "web", group: "", client: "", model: "m", outcome: "complete" },
+  };
+  const path = usagePath(folder.path, "2026-11");
+  await Deno.mkdir(dirname(path), { recursive: true });
+  await Deno.writeTextFile(path, writeLine({ kind: "used", row, amount }));
+  let now = Date.UTC(2030, 0, 1);
+  const periods = new Periods("UTC");
+  const memory = UsageMemory.create();
+  const book = new Book({
+    dataDir: folder.path,
+    memory,
+    events: { torn() {}, odd() {}, failed: assert.fail, written() {} },
+    periods: () => periods,
+    now: () => now,
+    onBooked: () => {},
+    onRead: () => {},
+  });
+  const used = () =>
+    ["2026-11-26", "2026-11", "total"].map((period) => memory.read(`key ${period} web`).tokens);
+  await book.restore();
+  await book.restoreAll();
+  now = today;
+  await book.written();
+  assert.deepEqual(used(), [5, 5, 5]);
+  // Ahead and back again, while another process writes the file anew.
+  for (const ms of [Date.UTC(2030, 0, 1), today]) {
+    now = ms;
+    await book.written();
+    await Deno.copyFile(path, `${path}.other`);
+    await Deno.rename(`${path}.other`, path);
+    await book.written();
+    assert.deepEqual(used()[2], 5);
+  }
+  assert.deepEqual(used(), [5, 5, 5]);
   await book.close(1000);
 });
