@@ -3,6 +3,7 @@
 // plain one is whole.
 
 import { dirname } from "node:path";
+import { putInPlace, removeIfThere } from "../files/replace.ts";
 import { writeAll } from "../files/write_all.ts";
 
 export const PACKED = ".gz";
@@ -89,6 +90,54 @@ export async function pack(path: string): Promise<void> {
   }
   await Deno.rename(unfinished, `${path}${PACKED}`);
   await Deno.remove(path);
+}
+
+/**
+ * Puts what is packed of `path` before its plain lines, where these do not begin with it: they were written after
+ * the packing, by a clock that had been ahead or was set back. Of a packed file that is damaged the plain one is
+ * the whole.
+ */
+export async function joinPacked(path: string): Promise<void> {
+  const name = await Deno.makeTempFile({ dir: dirname(path), prefix: ".joining-" });
+  try {
+    using joined = await Deno.open(name, { write: true });
+    using plain = await Deno.open(path);
+    let isSame = true;
+    try {
+      const [packed] = await openEither(path + PACKED);
+      for await (const bytes of unpacked(packed.readable, path)) {
+        isSame &&= isSameBytes(bytes, await readUpTo(plain, bytes.length));
+        await writeAll(joined, bytes);
+      }
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound || error instanceof DamagedFile) return;
+      throw error;
+    }
+    if (isSame) return;
+    await plain.seek(0, Deno.SeekMode.Start);
+    for await (const bytes of plain.readable) await writeAll(joined, bytes);
+    if (Deno.build.os !== "windows") {
+      await Deno.chmod(name, ((await Deno.stat(path)).mode ?? 0o640) & 0o777);
+    }
+    await putInPlace(name, path);
+  } finally {
+    await removeIfThere(name);
+  }
+}
+
+function isSameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}
+
+async function readUpTo(file: Deno.FsFile, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  let filled = 0;
+  while (filled < length) {
+    const count = await file.read(bytes.subarray(filled));
+    if (count === null) break;
+    filled += count;
+  }
+  return bytes.subarray(0, filled);
 }
 
 /** How far the lines of `path` go at this moment; Infinity for a packed file, which grows no more. */

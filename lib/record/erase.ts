@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { hourFile, hoursOf } from "../observe/hour_files.ts";
 import { hourName } from "../observe/hour_name.ts";
 import { FLAGGED_FOLDER } from "./record_file.ts";
-import { pack, PACKED, readLines } from "../observe/packed_file.ts";
+import { DamagedFile, pack, PACKED, readLines } from "../observe/packed_file.ts";
 import { putInPlace } from "../files/replace.ts";
 import { writeAll } from "../files/write_all.ts";
 
@@ -46,10 +46,15 @@ export async function eraseFrom(
     // Lines stand in the hour in which their requests ended.
     if (last !== null && hour > last) continue;
     const isCurrent = hour >= hourName(now);
-    const gone = await eraseInFile(hourFile(folder, hour), isCurrent, isTrial, (line) => {
+    const path = hourFile(folder, hour);
+    const stays = (line: string) => {
       const facts = factsOf(line);
       return facts === null || !isMeant(erasure, facts);
-    });
+    };
+    const hidden = await exists(path) && await exists(path + PACKED)
+      ? await eraseBehind(path + PACKED, isTrial, stays)
+      : 0;
+    const gone = hidden + await eraseInFile(path, isCurrent, isTrial, stays);
     lines += gone;
     if (gone > 0) files++;
   }
@@ -89,6 +94,31 @@ async function eraseInFile(
     await putInPlace(name, path);
     if (isPacked) await pack(path);
     return gone;
+  } finally {
+    await Deno.remove(name).catch(mustBeGone);
+  }
+}
+
+/** In a packed file that has a plain one beside it, which is what readers get. */
+async function eraseBehind(
+  packed: string,
+  isTrial: boolean,
+  stays: (line: string) => boolean,
+): Promise<number> {
+  const name = await Deno.makeTempFile({ dir: dirname(packed), prefix: ".erasing-" });
+  try {
+    const gone = await filtered(packed, name, stays);
+    if (gone === 0 || isTrial) return gone;
+    const { mode } = await Deno.stat(packed);
+    if (Deno.build.os !== "windows") await Deno.chmod(name, (mode ?? 0o640) & 0o777);
+    await pack(name);
+    await Deno.rename(name + PACKED, packed);
+    return gone;
+  } catch (error) {
+    if (!(error instanceof DamagedFile)) throw error;
+    // The plain one is the whole; what this one has of it is nobody's to read.
+    if (!isTrial) await Deno.remove(packed);
+    return 0;
   } finally {
     await Deno.remove(name).catch(mustBeGone);
   }

@@ -47,7 +47,11 @@ async function linesOf(path: string): Promise<string[]> {
 
 const namesIn = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
 
-function housekeepingOf(dataDir: string, options: Record<string, unknown>): Housekeeping {
+function housekeepingOf(
+  dataDir: string,
+  options: Record<string, unknown>,
+  now = NOW,
+): Housekeeping {
   const text = JSON.stringify({
     instances: [{ url: "http://127.0.0.1:8001", model_name: "m" }],
     data_dir: dataDir,
@@ -60,7 +64,7 @@ function housekeepingOf(dataDir: string, options: Record<string, unknown>): Hous
     new SlotTable(SharedState.create()),
     () => false,
   );
-  return new Housekeeping(snapshots, () => NOW, () => NOW);
+  return new Housekeeping(snapshots, () => now, () => NOW);
 }
 
 Deno.test("records are deleted by age, what is incomplete by its own, and the rest stays", async () => {
@@ -118,6 +122,30 @@ Deno.test("a packing that was cut off costs nothing", async () => {
   assert.equal((await linesOf(path)).length, 1);
 });
 
+Deno.test("what was packed by a wrong clock stays when its hour is written to again", async () => {
+  await using folder = await temporaryFolder();
+  const complete = join(folder.path, "requests_responses");
+  const path = await put(complete, "20260129_10", [record("a"), record("b")]);
+  const look = async (now?: Date) => {
+    const keeping = housekeepingOf(folder.path, { record: { compress: "gzip" } }, now);
+    await keeping.look();
+    await keeping.close();
+  };
+  await look();
+  await put(complete, "20260129_10", [record("c")]);
+  await look();
+  assert.deepEqual(await linesOf(path), [record("a"), record("b"), record("c")]);
+  assert.deepEqual(namesIn(complete), ["20260129_10.jsonl.gz"]);
+  // A packing that ended before the plain file was removed: each line once.
+  await put(complete, "20260129_10", [record("a"), record("b"), record("c"), record("d")]);
+  await look();
+  assert.equal((await linesOf(path)).length, 4);
+  // An hour is not over since a clock is far ahead.
+  await put(complete, "20260131_12", [record("e")]);
+  await look(new Date(2030, 0, 1));
+  assert.deepEqual(namesIn(complete), ["20260129_10.jsonl.gz", "20260131_12.jsonl"]);
+});
+
 Deno.test("what is recorded of a client is taken out, of packed files and of the one being written", async () => {
   await using folder = await temporaryFolder();
   const lines = [
@@ -154,6 +182,21 @@ Deno.test("what is recorded of a client is taken out, of packed files and of the
     isTrial: false,
   });
   assert.equal(none.lines, 0, "all conditions must hold");
+});
+
+Deno.test("what is recorded of a client is taken out of a packed file with a plain one beside it", async () => {
+  await using folder = await temporaryFolder();
+  const one = record("a", { client: "10.0.0.8" });
+  const path = await put(folder.path, "20260129_10", [one, record("b")]);
+  await pack(path);
+  await put(folder.path, "20260129_10", [record("c", { client: "10.0.0.8" })]);
+  const erasure = { client: "10.0.0.8" };
+  for (const isTrial of [true, false]) {
+    const gone = await eraseFrom(folder.path, erasure, recordFacts, { now: NOW, isTrial });
+    assert.deepEqual(gone, { lines: 2, files: 1 });
+  }
+  assert.deepEqual(await linesOf(path), [record("b")]);
+  assert.deepEqual(namesIn(folder.path), ["20260129_10.jsonl.gz"]);
 });
 
 Deno.test("what came before a time is taken out, to the very request", async () => {

@@ -7,7 +7,7 @@ import { hourFile, hoursOf } from "../../observe/hour_files.ts";
 import { hourName } from "../../observe/hour_name.ts";
 import { keepWithin } from "../../observe/keep.ts";
 import { logger } from "../../observe/log.ts";
-import { pack } from "../../observe/packed_file.ts";
+import { joinPacked, pack, PACKED } from "../../observe/packed_file.ts";
 import { REQUESTS_FOLDER } from "../../requests/writer.ts";
 import type { Reloadable, Snapshot, Snapshots } from "../snapshots.ts";
 
@@ -83,11 +83,14 @@ export class Housekeeping implements Reloadable {
   }
 
   async #packOld(folder: string): Promise<void> {
-    const newest = hourName(new Date(this.now().getTime() - PACK_AFTER_MS));
+    const now = Math.min(this.now().getTime(), this.ageNow().getTime());
+    const newest = hourName(new Date(now - PACK_AFTER_MS));
     for (const hour of await hoursOf(folder)) {
       if (this.#isClosed) return;
       const path = hourFile(folder, hour);
-      if (hour < newest && await isThere(path)) await pack(path);
+      if (hour >= newest || !await isThere(path)) continue;
+      if (await isThere(path + PACKED)) await joinPacked(path);
+      await pack(path);
     }
   }
 }
@@ -96,7 +99,7 @@ async function isThere(path: string): Promise<boolean> {
   try {
     return (await Deno.stat(path)).isFile;
   } catch (error) {
-    // Packed already.
+    // Packed already, or not yet.
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
