@@ -269,3 +269,12 @@ Deno.test("keys: a change that the configuration could not be read with is none"
   assert.equal((await stand.run(["revoke", "odd"])).code, 0);
   assert.deepEqual(await stand.names(), ["guest"]);
 });
+
+Deno.test("keys: a file that cannot be read is told without the words of the system", async () => {
+  await using stand = await startStand({ keys_file: "." });
+  const { code, err } = await stand.run(["create", "web"]);
+  assert.deepEqual([code, err.trim()], [
+    1,
+    `${await Deno.realPath(stand.folder)} cannot be read: Is a directory`,
+  ]);
+});

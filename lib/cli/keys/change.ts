@@ -6,6 +6,7 @@ import { type Command, command } from "../command/command.ts";
 import { toggle, withDefault } from "../command/flag.ts";
 import { UsageError } from "../command/read.ts";
 import { CONFIG_FILE, configFlag } from "../config_file.ts";
+import { fileWords } from "../file_words.ts";
 import { LIMITS_FLAGS, optionsOf, SPAN } from "./limits_flags.ts";
 import { changeKeys, keysFileOf } from "./store.ts";
 
@@ -27,7 +28,7 @@ async function saying(work: () => Promise<void>): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof UsageError || !(error instanceof Error)) throw error;
-    console.error(error.message);
+    console.error(fileWords(error));
     return 1;
   }
 }
