@@ -1,8 +1,12 @@
 // Asks a running gateway by the API of its dashboard.
 
+import { isObject } from "../json/json.ts";
+import { printable } from "./printable.ts";
 import { reasonOf } from "./probe.ts";
 
 const TIMEOUT_MS = 10_000;
+/** Of an error's words. */
+const MAX_CHARS = 1000;
 
 export interface GatewayPlace {
   /** With or without /v1. */
@@ -32,7 +36,7 @@ export async function askGateway(
     throw new Error(`no gateway answers at ${base}: ${reasonOf(error)}; --url names another`);
   }
   const text = await response.text();
-  if (response.ok) return JSON.parse(text);
+  if (response.ok) return answerIn(text, base);
   const next = response.status === 401 || response.status === 403 ? nextStep(token) : "";
   throw new Error(`${base} answered ${response.status}: ${messageIn(text)}${next}`);
 }
@@ -43,11 +47,26 @@ function nextStep(token: string | undefined): string {
     : "; the one that was sent (--token, else ADMIN_TOKEN) is not the gateway's";
 }
 
-function messageIn(text: string): string {
+/** What a gateway answered, an object. Throws an Error that says so where it is none. */
+// deno-lint-ignore no-explicit-any -- each path has a shape of its own
+export function answerIn(text: string, base: string): any {
+  let answer: unknown = null;
   try {
-    return JSON.parse(text).error.message;
+    answer = JSON.parse(text);
+  } catch {
+    // As wrong as any other value.
+  }
+  if (isObject(answer)) return answer;
+  throw new Error(`${base} answered as no gateway does; --url names another`);
+}
+
+/** What an error says: whoever has sent it shall not steer the terminal. */
+export function messageIn(text: string): string {
+  let message: unknown;
+  try {
+    message = JSON.parse(text).error.message;
   } catch {
     // Some other server's error.
-    return text.slice(0, 200);
   }
+  return printable((typeof message === "string" ? message : text).slice(0, MAX_CHARS), " ");
 }

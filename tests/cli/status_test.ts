@@ -91,6 +91,31 @@ Deno.test("status sends the token, and says what a refusal said", async () => {
   assert.match(usage.err, /--url: expected one such as/);
 });
 
+Deno.test("what is no gateway is told in one line, and steers no terminal", async () => {
+  const answers = [
+    new Response("\x1b[2J", { status: 200 }),
+    new Response("null", { status: 200 }),
+    Response.json({ error: { message: "\x1b[2J\nlook" } }, { status: 500 }),
+  ];
+  let answer = answers[0];
+  await using server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen() {} },
+    () => answer.clone(),
+  );
+  const url = `http://127.0.0.1:${server.addr.port}`;
+  const no = `${url} answered as no gateway does; --url names another`;
+  const said = [no, no, `${url} answered 500:  [2J look`];
+  for (const [at, one] of answers.entries()) {
+    answer = one;
+    for (
+      const args of [["status"], ["ask", "gpu-1"], ["drain", "gpu-1"], ["explain", "--trace", "1"]]
+    ) {
+      const { code, out, err } = await ran(...args, "--url", url);
+      assert.deepEqual([code, out, err], [1, "", `${said[at]}\n`], args[0]);
+    }
+  }
+});
+
 Deno.test("status --watch goes on until Ctrl-C", async () => {
   await using fleet = await startFleet();
   await using child = command("status", "--watch", "--url", fleet.gateway.url);

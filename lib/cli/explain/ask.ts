@@ -1,5 +1,6 @@
 // Asks a running gateway about its choices.
 
+import { answerIn, messageIn } from "../ask_gateway.ts";
 import { reasonOf } from "../probe.ts";
 
 const TIMEOUT_MS = 5000;
@@ -34,14 +35,5 @@ export async function askGateway<T>(
   }
   const text = await response.text();
   if (!response.ok) throw new Error(`${base} answered ${response.status}: ${messageIn(text)}`);
-  return JSON.parse(text);
-}
-
-function messageIn(text: string): string {
-  try {
-    return JSON.parse(text).error.message;
-  } catch {
-    // Some other server's error.
-    return text.slice(0, 200);
-  }
+  return answerIn(text, base);
 }
