@@ -4,7 +4,7 @@
 import { DamagedFile } from "../observe/packed_file.ts";
 
 /** What the runtime calls the ways of reading. */
-const READING = new Set(["open", "readfile", "readdir", "stat", "lstat", "realpath"]);
+const READING = new Set(["readfile", "readdir", "stat", "lstat", "realpath"]);
 
 /** "nofile.jsonl does not exist", "a.json cannot be read: Permission denied"; other errors as they are. */
 export function fileWords(error: unknown): string {
@@ -14,7 +14,9 @@ export function fileWords(error: unknown): string {
   const [, reason, call = "open", path] = found;
   if (path === undefined) return reason;
   if (error instanceof Deno.errors.NotFound) return `${path} does not exist`;
-  return `${path} cannot be ${READING.has(call) ? "read" : "written"}: ${reason}`;
+  // It may be opened for either.
+  const done = call === "open" ? "opened" : READING.has(call) ? "read" : "written";
+  return `${path} cannot be ${done}: ${reason}`;
 }
 
 const CODES = new Set(

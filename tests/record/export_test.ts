@@ -238,6 +238,23 @@ Deno.test("mistakes are named, and leave no file behind", async () => {
   }
 });
 
+Deno.test("an output that cannot be made is told by its name", async () => {
+  await using at = await stand({ [day]: lines(record("a", ["x", "y"])), file: "" });
+  const { error } = console;
+  const said: string[] = [];
+  console.error = (line: string) => said.push(line);
+  try {
+    for (const name of ["nowhere/out", "file/out"]) {
+      const output = join(at.dir, name);
+      assert.equal(await exportRecords.run(["--data-dir", at.dir, "--output", output]), 1);
+    }
+  } finally {
+    console.error = error;
+  }
+  assert.equal(said[0], `${join(at.dir, "nowhere/out")} does not exist`);
+  assert.match(said[1], /file.out cannot be (opened|read): Not a directory$/);
+});
+
 Deno.test("plain conversations are exported without keys that none of them needs", async () => {
   await using at = await stand({ [day]: lines(record("a", ["x", "y"])) });
   const { text } = await at.export("--to", "openai", "--data-dir", at.dir);

@@ -86,8 +86,10 @@ async function openedFor(output: string | undefined): Promise<Opened> {
     if (before !== null) await giveRights(partial, before);
     return { file, place: { partial, target, interruption } };
   } catch (error) {
-    await removeIfThere(partial);
     interruption[Symbol.dispose]();
+    // The name that was given is the one to be told.
+    if (error instanceof Error) error.message = error.message.replace(partial, output);
+    await removeIfThere(partial);
     throw error;
   }
 }
