@@ -182,6 +182,30 @@ Deno.test("an unknown kid has the keys fetched once more, and strangers not more
   assert.equal(issuer.asked, 2);
 });
 
+for (const kid of ["a", undefined]) {
+  const name = kid === undefined ? "has no kid" : "keeps its kid";
+  Deno.test(`a new key that ${name} is fetched once more, forgers or not`, async () => {
+    const [one, next, forger] = [await signer("a"), await signer("a"), await signer("a")];
+    const publish = ({ public: key }: Signer) => [{ ...key, kid }];
+    await using issuer = new Issuer();
+    issuer.keys = publish(one);
+    const bench = new Bench(issuer);
+    await bench.tokens.bearerOf(await bench.sign(one, {}, { kid }));
+    issuer.keys = publish(next);
+    const token = await bench.sign(next, {}, { kid });
+    assert.match(await bench.refusal(token), /signature is wrong/);
+    assert.equal(issuer.asked, 1);
+    bench.nowMs += 31_000;
+    assert.equal((await bench.tokens.bearerOf(token)).kind, "bearer");
+    assert.equal(issuer.asked, 2);
+    for (let i = 0; i < 20; i++) {
+      const forged = await bench.sign(forger, { n: i }, { kid });
+      assert.match(await bench.refusal(forged), /signature is wrong/);
+    }
+    assert.equal(issuer.asked, 2);
+  });
+}
+
 /** Puts the key of `next` in the place of those there are, and waits until `token` is refused for that. */
 async function withdrawn(bench: Bench, issuer: Issuer, next: Signer, token: string): Promise<void> {
   issuer.keys = [next.public];

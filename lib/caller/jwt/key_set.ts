@@ -1,5 +1,5 @@
 // The public keys of who signs tokens: fetched where it publishes them, kept while it cannot be reached,
-// fetched anew when a token names one that is not known. Which tokens are good is told by tokens.ts.
+// fetched anew when a token is signed with one that is not known. Which tokens are good is told by tokens.ts.
 
 import { isObject } from "../../json/json.ts";
 import type { JSONWebKeySet } from "jose";
@@ -43,7 +43,7 @@ export class KeySet {
     return this.#keys;
   }
 
-  /** A token names a key that is none of `known`: the set as it is now; null where it is still that one. */
+  /** A token is signed with a key that is none of `known`: the set as it is now; null where it is still that one. */
   async again(known: JSONWebKeySet): Promise<JSONWebKeySet | null> {
     if (this.#keys === known && this.options.now() - this.#fetchedAt >= COOL_DOWN_MS) {
       await this.#fetch();

@@ -25,6 +25,12 @@ const MAX_BELIEVED = 10_000;
 const MAX_CHARS = 16 * 1024;
 const MAX_NAME_CHARS = 200;
 
+/** Why a token is refused that may be signed with a key that has not been fetched yet. */
+const OTHER_KEY = {
+  "no such key": "it is signed with an unknown key",
+  "wrong signature": "its signature is wrong",
+} as const;
+
 type Jose = typeof import("jose");
 type Bearer = TokenVerdict & { kind: "bearer" };
 
@@ -76,10 +82,11 @@ export class Tokens {
       return { kind: "unknown", message: "The keys of the token's issuer cannot be fetched" };
     }
     const first = await this.#check(jose, token, keys, now);
-    if (first !== "no such key") return first;
+    if (typeof first !== "string") return first;
+    // Whoever takes a new key may leave it the name of the old one, or names none.
     const fresh = await this.#keys.again(keys);
     const second = fresh === null ? first : await this.#check(jose, token, fresh, now);
-    return second === "no such key" ? refused("it is signed with an unknown key") : second;
+    return typeof second === "string" ? refused(OTHER_KEY[second]) : second;
   }
 
   async #check(
@@ -87,7 +94,7 @@ export class Tokens {
     token: string,
     keys: JSONWebKeySet,
     now: number,
-  ): Promise<TokenVerdict | "no such key"> {
+  ): Promise<TokenVerdict | keyof typeof OTHER_KEY> {
     const { errors } = jose;
     try {
       return this.#bearerIn(await this.#payloadOf(jose, token, keys, now));
@@ -97,9 +104,7 @@ export class Tokens {
       if (error instanceof errors.JWTClaimValidationFailed) {
         return refused(`its claim ${error.claim} is not as it must be`);
       }
-      if (error instanceof errors.JWSSignatureVerificationFailed) {
-        return refused("its signature is wrong");
-      }
+      if (error instanceof errors.JWSSignatureVerificationFailed) return "wrong signature";
       if (isUnusable(error)) return refused("its issuer's key for it cannot be used");
       // A header that asks for what is not known, a payload that is none.
       if (error instanceof errors.JOSEError) return refused("it cannot be read");
