@@ -9,7 +9,10 @@ import { waitFor } from "../support/wait.ts";
 const ASK = { model: "demo", messages: [{ role: "user", content: "hello" }] };
 
 /** From now on its instances are these. */
-async function lead(gateway: GatewayProcess, instances: Record<string, unknown>[]): Promise<void> {
+async function lead(
+  gateway: GatewayProcess,
+  instances: { name: string; url: string }[],
+): Promise<void> {
   const entries = instances.map((entry) => ({ model_name: "demo", ...entry }));
   await gateway.writeConfig({ instances: entries, health_check: false, retry: { max_wait: 0 } });
   await waitFor(async () => {
