@@ -141,3 +141,15 @@ Deno.test("chat: the template's options are those of the request", () => {
     reasoning_effort: "high",
   });
 });
+
+Deno.test("a prompt may have more turns and results than a call takes arguments", () => {
+  const count = 300_000;
+  const turns = Array(count).fill({ role: "user", content: "x" });
+  const said = prompt("responses", { input: turns })?.messages as Json[];
+  assert.equal(said.length, count);
+  const results = Array(count).fill({ type: "tool_result", tool_use_id: "t", content: "y" });
+  const messages = [{ role: "user", content: results }];
+  const told = prompt("messages", { messages })?.messages as Json[];
+  assert.equal(told.length, count);
+  assert.equal(dialects.messages.asked({ messages }, 0).messages.length, count);
+});

@@ -9,7 +9,7 @@ export function askedByMessages(body: Json): Asked {
   const system = contentOf(body.system);
   if (system !== undefined && system !== "") messages.push({ role: "system", content: system });
   const turns = objectsIn(body.messages);
-  for (const turn of turns) messages.push(...messagesFrom(turn));
+  for (const turn of turns) for (const message of messagesFrom(turn)) messages.push(message);
   return {
     messages,
     tools: objectsIn(body.tools).map((tool) =>

@@ -11,10 +11,11 @@ export function promptOfMessages(request: Json): Prompt {
   const blocks = objectsIn(request.messages).flatMap(({ content }) => objectsIn(content));
   // Tools that come and go within the conversation are vLLM's to work out.
   if (blocks.some(({ type }) => type === "tool_addition" || type === "tool_removal")) return null;
-  const messages: Json[] = [];
   const system = systemText(request.system);
-  if (system !== "") messages.push({ role: "system", content: system });
-  for (const turn of objectsIn(request.messages)) messages.push(...messagesOf(turn));
+  const messages: Json[] = system === "" ? [] : [{ role: "system", content: system }];
+  for (const turn of objectsIn(request.messages)) {
+    for (const message of messagesOf(turn)) messages.push(message);
+  }
   // Which effort stands for none depends on the template.
   const thinking = objectOr(request.thinking);
   if (thinking.type === "disabled") return null;

@@ -10,12 +10,12 @@ export function promptOfResponses(request: Json): Prompt {
   const tools = objectsIn(request.tools);
   // Their calls have a form of their own.
   if (tools.some(({ type }) => type !== "function")) return null;
-  const messages: Json[] = [];
+  const before: Json[] = [];
   if (textOf(request.instructions) !== "") {
-    messages.push({ role: "system", content: request.instructions });
+    before.push({ role: "system", content: request.instructions });
   }
   const items = objectsIn(request.input);
-  if (typeof request.input === "string") messages.push({ role: "user", content: request.input });
+  if (typeof request.input === "string") before.push({ role: "user", content: request.input });
   const last = items.at(-1);
   if (last?.status === "in_progress" || last?.status === "incomplete") return null;
   const said: Json[] = [];
@@ -24,10 +24,9 @@ export function promptOfResponses(request: Json): Prompt {
     if (message === "unknown") return null;
     if (message !== null) said.push(message);
   }
-  messages.push(...said);
   const { effort } = objectOr(request.reasoning);
   return {
-    messages,
+    messages: [...before, ...said],
     add_generation_prompt: true,
     chat_template_kwargs: templateOptions(request.chat_template_kwargs, effort),
     ...(tools.length > 0 ? { tools: tools.map(toolOf) } : {}),

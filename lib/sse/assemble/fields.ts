@@ -14,7 +14,8 @@ export function mergeField(target: Json, name: string, value: unknown): void {
   if (typeof before === "string" && typeof value === "string") {
     joined = before + value;
   } else if (Array.isArray(before) && Array.isArray(value)) {
-    before.push(...value);
+    // Not in one call: a list may have more entries than the stack holds.
+    for (const entry of value) before.push(entry);
     joined = before;
   } else if (isObject(before) && isObject(value)) {
     for (const [key, inner] of Object.entries(value)) mergeField(before, key, inner);

@@ -209,6 +209,12 @@ Deno.test("fields that nobody knows yet are kept, in streams and bodies", () => 
   assert.deepEqual(whole.choices[0].message.annotations, [{ n: 1 }]);
 });
 
+Deno.test("a list goes on with more entries than a call takes arguments", () => {
+  const entries = Array(300_000).fill(1);
+  const answer = streamed(chunk({ more: [1] }), chunk({ more: entries }), chunk({}, "stop"));
+  assert.equal((answer.choices[0].message.more as number[]).length, 300_001);
+});
+
 Deno.test("a field called __proto__ changes nothing but itself", () => {
   const delta =
     '{"choices":[{"index":0,"delta":{"__proto__":{"polluted":1}},"finish_reason":"stop"}]}';
