@@ -2,6 +2,7 @@
 // assembly/.
 
 import { expiryProblem } from "../config/certificate.ts";
+import { within } from "../http/within.ts";
 import { guarded } from "../observe/guarded.ts";
 import { logger } from "../observe/log.ts";
 import { assembled, type Parts } from "./assembly/assembled.ts";
@@ -9,6 +10,9 @@ import type { ProcessOptions } from "./assembly/foundations.ts";
 import { endSignal } from "./end_signal.ts";
 import { VERSION } from "./version.ts";
 import { cannotListen, fleetInWords, readyLine } from "./words.ts";
+
+/** What takes longer at the end waits for a disk that hangs. */
+const LONGEST_END_MS = 30_000;
 
 /** Everything that one gateway process owns. */
 export class GatewayProcess {
@@ -61,7 +65,11 @@ export class GatewayProcess {
       const drained = end === "stop" ? serving.drain() : serving.handOver();
       return Promise.race([drained, endSignal()]);
     });
-    // One that fails at its end keeps none behind it from theirs.
-    for (const [part, close] of ended) await guarded(`the end of ${part}`, close);
+    // One that fails at its end, or whose disk hangs, keeps none behind it from theirs.
+    for (const [part, close] of ended) {
+      const end = guarded(`the end of ${part}`, close);
+      const isLate = await within(LONGEST_END_MS, end, true) ?? false;
+      if (isLate) logger.error("the end of {part} takes too long: it is left", { part });
+    }
   }
 }

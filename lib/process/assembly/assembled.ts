@@ -1,6 +1,7 @@
 // All parts of one gateway process, put together in the order in which they hear of a reload: whoever must hear of
 // one joins the list of `Snapshots` here or in its own constructor. What is done with them is left to process.ts.
 
+import { guarded } from "../../observe/guarded.ts";
 import { foundations, type ProcessOptions } from "./foundations.ts";
 import { isolates, type Listeners } from "./isolates.ts";
 import { readers } from "./readers.ts";
@@ -58,6 +59,16 @@ export function assembled(options: ProcessOptions) {
     ["loads", () => loads.start()],
     ["reload", () => reload.start()],
   ];
+  /** One whose disk hangs keeps no other from its end. */
+  const kept: readonly Step[] = [
+    ["records", () => read.recording.close()],
+    ["requests", () => read.requests.close()],
+    ["housekeeping", () => read.housekeeping.close()],
+    ["minutes", () => read.minutes.close()],
+    ["usage", () => accounts.close()],
+    ["stored responses", () => storedFile.close()],
+    ["drained", () => drained.written()],
+  ];
   /** After the last answer. What others still tell of something ends behind them. */
   const ended: readonly Step[] = [
     ["serving", () => serving.close()],
@@ -73,18 +84,16 @@ export function assembled(options: ProcessOptions) {
     ["models", () => models.close()],
     ["runtime", () => runtime.close()],
     ["shared limits", () => read.sharedLimits.close()],
-    ["records", () => read.recording.close()],
-    ["requests", () => read.requests.close()],
-    ["housekeeping", () => read.housekeeping.close()],
-    ["minutes", () => read.minutes.close()],
-    ["usage", () => accounts.close()],
-    ["stored responses", () => storedFile.close()],
-    ["drained", () => drained.written()],
+    ["what is kept", () => endTogether(kept)],
     ["bulletin", () => bulletin.close()],
     ["events", () => events.close()],
     ["logs", () => logs.flush()],
   ];
   return { snapshots, bulletin, serving, pages, restored, started, ended };
+}
+
+async function endTogether(parts: readonly Step[]): Promise<void> {
+  await Promise.all(parts.map(([part, close]) => guarded(`the end of ${part}`, close)));
 }
 
 /** A compiled executable could trace at any time: the environment of each start says whether it does. */
