@@ -1,13 +1,14 @@
 // Asks each private instance of the fleet the same question again and again, with jitter: one round after
 // another. One that gives nothing is asked less and less often. What is asked is left to the caller.
 
+import { guarded } from "../observe/guarded.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Instance } from "./instance.ts";
 
 /** One that never has an answer is asked this often at last. */
 const LONGEST_S = 60;
 
-/** Asks an instance; whether that gave anything. Never rejects. */
+/** Asks an instance; whether that gave anything. One that rejects is told in the log, and gave nothing. */
 export type Question = (instance: Instance) => Promise<boolean>;
 
 const anybody = () => true;
@@ -66,7 +67,11 @@ export class Rounds {
   async #run(id: string, round: Round): Promise<void> {
     round.timer = null;
     const instance = this.fleet.instances.find(({ config }) => config.id === id);
-    const gave = instance !== undefined && await this.ask(instance);
+    let gave = false;
+    // What one instance says must not end the process that serves all.
+    await guarded("a question to an instance", async () => {
+      gave = instance !== undefined && await this.ask(instance);
+    });
     if (this.#rounds.get(id) !== round) return;
     round.vain = gave ? 0 : round.vain + 1;
     const longest = Math.max(LONGEST_S, this.#intervalS);

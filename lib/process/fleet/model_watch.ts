@@ -2,6 +2,7 @@
 // `model_name: "*"` serves, adapters among them.
 
 import { within } from "../../http/within.ts";
+import { guarded } from "../../observe/guarded.ts";
 import { strategies } from "../../pool/balancing/strategies.ts";
 import type { Instance } from "../../pool/instance.ts";
 import { Rounds } from "../../pool/rounds.ts";
@@ -27,7 +28,7 @@ export class ModelWatch implements Reloadable {
   async start(): Promise<void> {
     const unnamed = this.runtime.fleet.instances.filter(({ config }) => config.listsModels);
     if (unnamed.length > 0) {
-      const looks = unnamed.map((instance) => this.#look(instance));
+      const looks = unnamed.map((instance) => this.#lookAlone(instance));
       await within(FIRST_LISTS_MS, Promise.all(looks), null);
     }
     this.apply(this.snapshots.current);
@@ -67,7 +68,7 @@ export class ModelWatch implements Reloadable {
     const before = this.#hurried.get(id);
     if (before !== undefined && before.at > now) return;
     const inMs = before === undefined ? 0 : Math.max(0, before.at + HURRY_MS - now);
-    const timer = setTimeout(() => this.#look(instance), inMs);
+    const timer = setTimeout(() => this.#lookAlone(instance), inMs);
     Deno.unrefTimer(Number(timer));
     this.#hurried.set(id, { at: now + inMs, timer });
   }
@@ -76,6 +77,11 @@ export class ModelWatch implements Reloadable {
     this.#rounds.close();
     for (const { timer } of this.#hurried.values()) clearTimeout(timer);
     this.#hurried.clear();
+  }
+
+  /** Outside the rounds: what goes wrong is of no account to anybody else. */
+  #lookAlone(instance: Instance): Promise<void> {
+    return guarded("a question for models", () => this.#look(instance));
   }
 
   async #look(instance: Instance): Promise<boolean> {
