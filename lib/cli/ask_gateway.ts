@@ -1,6 +1,6 @@
 // Asks a running gateway by the API of its dashboard.
 
-import { isObject } from "../json/json.ts";
+import { isObject, objectIn } from "../json/json.ts";
 import { printable } from "./printable.ts";
 import { reasonOf } from "./probe.ts";
 
@@ -14,14 +14,13 @@ export interface GatewayPlace {
   readonly token: string | undefined;
 }
 
-/** GET without a body, else POST. Throws an Error with what to do about it. */
-export async function askGateway(
+/** GET without a body, else POST. `T` is what the path answers. Throws an Error with what to do about it. */
+export async function askGateway<T>(
   { url, token }: GatewayPlace,
   path: string,
   body?: unknown,
   timeoutMs = TIMEOUT_MS,
-  // deno-lint-ignore no-explicit-any -- each path has a shape of its own
-): Promise<any> {
+): Promise<T> {
   const base = url.replace(/\/+$/, "").replace(/\/v1$/, "");
   let response: Response;
   try {
@@ -48,25 +47,18 @@ function nextStep(token: string | undefined): string {
 }
 
 /** What a gateway answered, an object. Throws an Error that says so where it is none. */
-// deno-lint-ignore no-explicit-any -- each path has a shape of its own
-export function answerIn(text: string, base: string): any {
-  let answer: unknown = null;
-  try {
-    answer = JSON.parse(text);
-  } catch {
-    // As wrong as any other value.
-  }
-  if (isObject(answer)) return answer;
+export function answerIn<T>(text: string, base: string): T {
+  const answer = objectIn(text);
+  // Each path has a shape of its own, and a gateway is believed to be of this version.
+  if (answer !== null) return answer as T;
   throw new Error(`${base} answered as no gateway does; --url names another`);
 }
 
 /** What an error says: whoever has sent it shall not steer the terminal. */
 export function messageIn(text: string): string {
-  let message: unknown;
-  try {
-    message = JSON.parse(text).error.message;
-  } catch {
-    // Some other server's error.
-  }
-  return printable((typeof message === "string" ? message : text).slice(0, MAX_CHARS), " ");
+  const error = objectIn(text)?.error;
+  const message = isObject(error) ? error.message : undefined;
+  // Some other server's error is told as it came.
+  const words = typeof message === "string" ? message : text;
+  return printable(words.slice(0, MAX_CHARS), " ");
 }

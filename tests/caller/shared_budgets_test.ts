@@ -63,17 +63,22 @@ class Books implements AsyncDisposable {
   }
 }
 
+/** One has used 100, the other 30, and each has heard of it. */
+async function bothKnow130(one: Books, other: Books): Promise<void> {
+  one.charge(100);
+  other.charge(30);
+  await one.synced();
+  await other.synced();
+  await one.synced();
+  assert.deepEqual([one.used, other.used], [130, 130]);
+}
+
 test("access 24: budgets are sums over all hosts, survive the loss of one, and begin anew from none", async () => {
   await using redis = await RedisServer.start();
   await using one = new Books(redis.url, "one");
   {
     await using other = new Books(redis.url, "other");
-    one.charge(100);
-    other.charge(30);
-    await one.synced();
-    await other.synced();
-    await one.synced();
-    assert.deepEqual([one.used, other.used], [130, 130]);
+    await bothKnow130(one, other);
     for (let i = 0; i < 5; i++) {
       await one.synced();
       await other.synced();
@@ -125,12 +130,7 @@ test("access: a reload of how gateways share says nothing of others' as one's ow
   await using redis = await RedisServer.start();
   await using other = new Books(redis.url, "other");
   await using one = new Books(redis.url, "one");
-  one.charge(100);
-  other.charge(30);
-  await one.synced();
-  await other.synced();
-  await one.synced();
-  assert.deepEqual([one.used, other.used], [130, 130]);
+  await bothKnow130(one, other);
   let last = one;
   for (let reload = 0; reload < 3; reload++) {
     await last.budgets.close();

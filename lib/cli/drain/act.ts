@@ -6,6 +6,14 @@ import { Interrupt } from "../interrupt.ts";
 
 const LOOK_MS = 250;
 
+/** What the gateway says of a drain. */
+interface Drained {
+  /** Requests that go on elsewhere, and those that finish where they are. */
+  readonly moved: number;
+  readonly staying: number;
+  readonly note?: string;
+}
+
 /** Resolves to the exit code. */
 export async function drainInstance(
   gateway: GatewayPlace,
@@ -13,7 +21,10 @@ export async function drainInstance(
   { wait, move }: { wait: boolean; move: boolean },
 ): Promise<number> {
   try {
-    const { moved, staying, note } = await askGateway(gateway, "drain", { instance: name, move });
+    const { moved, staying, note } = await askGateway<Drained>(gateway, "drain", {
+      instance: name,
+      move,
+    });
     console.error(`${name} gets no new requests until it is undrained`);
     if (note !== undefined) console.error(note);
     if (move) {
@@ -30,7 +41,9 @@ export async function drainInstance(
 /** Resolves to the exit code. */
 export async function undrainInstance(gateway: GatewayPlace, name: string): Promise<number> {
   try {
-    const { note } = await askGateway(gateway, "undrain", { instance: name });
+    const { note } = await askGateway<Pick<Drained, "note">>(gateway, "undrain", {
+      instance: name,
+    });
     console.error(note === undefined ? `${name} gets requests again` : `${name}: ${note}`);
     return 0;
   } catch (error) {

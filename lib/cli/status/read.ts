@@ -7,7 +7,7 @@ const TIMEOUT_MS = 5000;
 
 /** Throws an Error with what to do about it. */
 export async function readFleet(url: string, token: string | undefined): Promise<FleetSnapshot> {
-  const { history: _, ...snapshot } = await askGateway(
+  const { history: _, ...snapshot } = await askGateway<FleetSnapshot & { history: unknown }>(
     { url, token },
     "fleet",
     undefined,

@@ -1,26 +1,33 @@
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { Amount } from "../../../lib/caller/usage/amount.ts";
-import { Book } from "../../../lib/caller/usage/book.ts";
+import { Book, type BookEvents, type BookOptions } from "../../../lib/caller/usage/book.ts";
 import { usagePath } from "../../../lib/caller/usage/files.ts";
 import { Periods } from "../../../lib/caller/usage/period.ts";
 import { writeLine } from "../../../lib/caller/usage/row.ts";
 import { UsageMemory } from "../../../lib/caller/usage/usage_memory.ts";
 import { temporaryFolder } from "../../support/processes.ts";
 
+/** A book of a folder by a clock; nothing may fail but where `heard` says what is done with it. */
+function stand(dataDir: string, now: () => number, heard: Partial<BookEvents> = {}) {
+  const periods = new Periods("UTC");
+  const memory = UsageMemory.create();
+  const options: BookOptions = {
+    dataDir,
+    memory,
+    events: { torn() {}, odd() {}, failed: assert.fail, written() {}, ...heard },
+    periods: () => periods,
+    now,
+    onBooked: () => {},
+    onRead: () => {},
+  };
+  return { options, memory, periods, book: new Book(options) };
+}
+
 Deno.test("what is booked while others are being written is written before it is acknowledged", async () => {
   await using folder = await temporaryFolder();
   const now = Date.UTC(2026, 10, 26, 12);
-  const periods = new Periods("UTC");
-  const book = new Book({
-    dataDir: folder.path,
-    memory: UsageMemory.create(),
-    events: { torn() {}, odd() {}, failed: assert.fail, written() {} },
-    periods: () => periods,
-    now: () => now,
-    onBooked: () => {},
-    onRead: () => {},
-  });
+  const { book } = stand(folder.path, () => now);
   const amount = new Amount();
   amount.prompt = -5;
   const correct = (name: string) =>
@@ -39,18 +46,7 @@ Deno.test("what is booked while others are being written is written before it is
 Deno.test("what a file says of days that nobody asks for any more is not kept, nor counted", async () => {
   await using folder = await temporaryFolder();
   let now = Date.UTC(2026, 10, 1, 12);
-  const periods = new Periods("UTC");
-  const memory = UsageMemory.create();
-  const options = {
-    dataDir: folder.path,
-    memory,
-    events: { torn() {}, odd() {}, failed: assert.fail, written() {} },
-    periods: () => periods,
-    now: () => now,
-    onBooked: () => {},
-    onRead: () => {},
-  };
-  const book = new Book(options);
+  const { book, memory, periods } = stand(folder.path, () => now);
   const amount = new Amount();
   amount.prompt = 5;
   const row = (day: string) => ({
@@ -81,17 +77,7 @@ Deno.test("what a file says of days that nobody asks for any more is not kept, n
 Deno.test("what is read of a folder that is left meanwhile does not count", async () => {
   await using folder = await temporaryFolder();
   const now = Date.UTC(2026, 10, 26, 12);
-  const periods = new Periods("UTC");
-  const memory = UsageMemory.create();
-  const options = {
-    dataDir: folder.path,
-    memory,
-    events: { torn() {}, odd() {}, failed: assert.fail, written() {} },
-    periods: () => periods,
-    now: () => now,
-    onBooked: () => {},
-    onRead: () => {},
-  };
+  const { options, memory } = stand(folder.path, () => now);
   const amount = new Amount();
   amount.prompt = 5;
   const written = new Book(options);
@@ -113,18 +99,11 @@ Deno.test("what is read of a folder that is left meanwhile does not count", asyn
 Deno.test("a month that cannot be read holds up no other, and is read once it can be", async () => {
   await using folder = await temporaryFolder();
   const now = Date.UTC(2026, 10, 26, 12);
-  const periods = new Periods("UTC");
-  const memory = UsageMemory.create();
   const failures: string[] = [];
   let written = 0;
-  const book = new Book({
-    dataDir: folder.path,
-    memory,
-    events: { torn() {}, odd() {}, failed: (why) => failures.push(why), written: () => written++ },
-    periods: () => periods,
-    now: () => now,
-    onBooked: () => {},
-    onRead: () => {},
+  const { book, memory } = stand(folder.path, () => now, {
+    failed: (why) => failures.push(why),
+    written: () => written++,
   });
   const line = (day: string, prompt: number) => {
     const amount = new Amount();
@@ -160,17 +139,7 @@ Deno.test("what was used is known again once a clock that was years ahead is set
   await Deno.mkdir(dirname(path), { recursive: true });
   await Deno.writeTextFile(path, writeLine({ kind: "used", row, amount }));
   let now = Date.UTC(2030, 0, 1);
-  const periods = new Periods("UTC");
-  const memory = UsageMemory.create();
-  const book = new Book({
-    dataDir: folder.path,
-    memory,
-    events: { torn() {}, odd() {}, failed: assert.fail, written() {} },
-    periods: () => periods,
-    now: () => now,
-    onBooked: () => {},
-    onRead: () => {},
-  });
+  const { book, memory } = stand(folder.path, () => now);
   const used = () =>
     ["2026-11-26", "2026-11", "total"].map((period) => memory.read(`key ${period} web`).tokens);
   await book.restore();
