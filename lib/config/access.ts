@@ -13,6 +13,16 @@ export interface Rates {
   readonly burstS: number;
 }
 
+/** Nothing is limited. */
+export const NO_RATES: Rates = {
+  requestsPerMinute: null,
+  tokensPerMinute: null,
+  concurrency: null,
+  maxPromptTokens: null,
+  maxCompletionTokens: null,
+  burstS: 60,
+};
+
 export type Period = "day" | "month" | "total";
 
 /** What may be used in a period; at least one of the two is set. */

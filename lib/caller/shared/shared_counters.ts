@@ -2,7 +2,7 @@
 // the memory of this process beside it, which takes over while the server cannot be reached. What goes over
 // the wire is in scripts.ts, the connection in store.ts.
 
-import type { Rates } from "../../config/access.ts";
+import { NO_RATES } from "../../config/access.ts";
 import { type Enrolled, Roll } from "../../http/roll.ts";
 import type { Counters, Level, Reservation, Reserved, Shortage, Work } from "../counters.ts";
 import { bucketLevel, levelOf, SLOT_GUESS_MS } from "../levels.ts";
@@ -20,15 +20,6 @@ const MAX_UNTOLD = 20_000;
 const MAX_TRIES = 10;
 /** How many requests one call renews. */
 const RENEW_AT_ONCE = 500;
-
-const NO_RATES: Rates = {
-  requestsPerMinute: null,
-  tokensPerMinute: null,
-  concurrency: null,
-  maxPromptTokens: null,
-  maxCompletionTokens: null,
-  burstS: 60,
-};
 
 export type WhenDown = "local" | "open" | "closed";
 
