@@ -22,4 +22,5 @@ export const PERMISSION_FLAGS: readonly string[] = [
  * A third less memory under a thousand streams, at no cost that could be measured
  * (docs/decisions/memory.md). The tasks of deno.json have them too.
  */
-export const V8_FLAGS = "--v8-flags=--no-allocation-site-pretenuring,--max-semi-space-size=8";
+export const V8_FLAGS =
+  "--v8-flags=--no-allocation-site-pretenuring,--max-semi-space-size=8,--heap-growing-percent=80";
