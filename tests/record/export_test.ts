@@ -1,66 +1,9 @@
-// The export command: what it takes, what it leaves out, and the three forms.
+// The export command: what it takes, what it leaves out, and the three forms. Its --output: export_output_test.ts.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { exportRecords } from "../../lib/cli/export.ts";
 import { pack } from "../../lib/observe/packed_file.ts";
-import { ROOT, startProcess } from "../support/processes.ts";
-import { noDisk, smallDisk } from "../support/small_disk.ts";
-import { waitFor } from "../support/wait.ts";
-
-interface Stand extends AsyncDisposable {
-  dir: string;
-  /** Runs the command with --output; the exit code, the text written, what was said. */
-  export(...args: string[]): Promise<{ code: number; text: string; said: string }>;
-}
-
-async function stand(files: Record<string, string>): Promise<Stand> {
-  const dir = await Deno.makeTempDir();
-  for (const [name, text] of Object.entries(files)) {
-    await Deno.mkdir(join(dir, name, ".."), { recursive: true });
-    await Deno.writeTextFile(join(dir, name), text);
-  }
-  return {
-    dir,
-    async export(...args) {
-      const output = join(dir, "out");
-      const said: string[] = [];
-      const { error } = console;
-      console.error = (line: string) => said.push(line);
-      try {
-        const code = await exportRecords.run([...args, "--output", output]);
-        const text = code === 0 ? await Deno.readTextFile(output) : "";
-        return { code, text, said: said.join("\n") };
-      } finally {
-        console.error = error;
-      }
-    },
-    [Symbol.asyncDispose]: () => Deno.remove(dir, { recursive: true }),
-  };
-}
-
-function record(id: string, values: string[], more: object = {}, meta: object = {}): object {
-  return {
-    id,
-    conversations: values.map((value, at) => ({ from: at % 2 === 0 ? "human" : "gpt", value })),
-    model: "m",
-    created: 1767225600,
-    tools: "",
-    meta: JSON.stringify({
-      instance: "gpu-1",
-      finish_reason: "stop",
-      started_at: "2026-01-01T00:00:00Z",
-      ...meta,
-    }),
-    ...more,
-  };
-}
-
-function lines(...records: object[]): string {
-  return records.map((one) => `${JSON.stringify(one)}\n`).join("");
-}
-
-const day = "requests_responses/20260101_00.jsonl";
+import { day, lines, record, stand } from "./export_stand.ts";
 
 Deno.test("sharegpt is one JSON array of the records, in the order of time", async () => {
   await using at = await stand({
@@ -238,23 +181,6 @@ Deno.test("mistakes are named, and leave no file behind", async () => {
   }
 });
 
-Deno.test("an output that cannot be made is told by its name", async () => {
-  await using at = await stand({ [day]: lines(record("a", ["x", "y"])), file: "" });
-  const { error } = console;
-  const said: string[] = [];
-  console.error = (line: string) => said.push(line);
-  try {
-    for (const name of ["nowhere/out", "file/out"]) {
-      const output = join(at.dir, name);
-      assert.equal(await exportRecords.run(["--data-dir", at.dir, "--output", output]), 1);
-    }
-  } finally {
-    console.error = error;
-  }
-  assert.equal(said[0], `${join(at.dir, "nowhere/out")} does not exist`);
-  assert.match(said[1], /file.out cannot be (opened|read): Not a directory$/);
-});
-
 Deno.test("plain conversations are exported without keys that none of them needs", async () => {
   await using at = await stand({ [day]: lines(record("a", ["x", "y"])) });
   const { text } = await at.export("--to", "openai", "--data-dir", at.dir);
@@ -340,97 +266,4 @@ Deno.test("a packed hour that was cut off is named, and nothing half is written"
     assert.equal(said, `${path} is damaged and cannot be unpacked to its end`);
     await assert.rejects(Deno.stat(join(at.dir, "out")), Deno.errors.NotFound);
   }
-});
-
-Deno.test({
-  name: "--output keeps a file's mode and the symlink to it, and is no end of a pipe or a device",
-  ignore: Deno.build.os === "windows",
-  async fn() {
-    await using there = await stand({ [day]: lines(record("a", ["hi", "hello"])), "real": "old" });
-    const { dir } = there;
-    const output = join(dir, "out");
-    await Deno.symlink("real", output);
-    await Deno.chmod(join(dir, "real"), 0o600);
-    const { code, text } = await there.export("--data-dir", dir);
-    assert.equal(code, 0);
-    assert.equal(JSON.parse(text)[0].id, "a");
-    assert.ok((await Deno.lstat(output)).isSymlink);
-    assert.equal(await Deno.readTextFile(join(dir, "real")), text);
-    assert.equal((await Deno.stat(join(dir, "real"))).mode! & 0o777, 0o600);
-
-    await Deno.remove(output);
-    await new Deno.Command("mkfifo", { args: [output] }).output();
-    const reader = new Deno.Command("cat", { args: [output], stdout: "piped" }).spawn();
-    const read = reader.output();
-    const [{ stdout }] = await Promise.all([
-      read,
-      exportRecords.run(["--data-dir", dir, "--output", output]),
-    ]);
-    assert.equal(new TextDecoder().decode(stdout), text);
-    assert.ok((await Deno.stat(output)).isFifo);
-  },
-});
-
-Deno.test("exports to one name at one time leave one of them whole, and nothing beside it", async () => {
-  await using there = await stand({
-    "a.jsonl": lines(...Array.from({ length: 2000 }, (_, at) => record(`a${at}`, ["hi", "hello"]))),
-    "b.jsonl": lines(...Array.from({ length: 500 }, (_, at) => record(`b${at}`, ["hi", "hello"]))),
-  });
-  const output = join(there.dir, "out");
-  const codes = await Promise.all(
-    ["a", "b"].map((name) =>
-      exportRecords.run([join(there.dir, `${name}.jsonl`), "--output", output])
-    ),
-  );
-  assert.deepEqual(codes, [0, 0]);
-  const written: { id: string }[] = JSON.parse(await Deno.readTextFile(output));
-  assert.equal(new Set(written.map(({ id }) => id[0])).size, 1);
-  const names = await Array.fromAsync(Deno.readDir(there.dir), ({ name }) => name);
-  assert.deepEqual(names.sort(), ["a.jsonl", "b.jsonl", "out"]);
-});
-
-Deno.test({
-  name: "an export whose last piece finds no room leaves nothing",
-  ignore: noDisk,
-  async fn() {
-    await using there = await stand({ [day]: lines(record("a", ["hi", "hello".repeat(20_000)])) });
-    await using disk = (await smallDisk(64))!;
-    const output = join(disk.path, "out");
-    await Deno.writeTextFile(join(disk.path, "other"), "");
-    assert.equal(await exportRecords.run(["--data-dir", there.dir, "--output", output]), 1);
-    const names = await Array.fromAsync(Deno.readDir(disk.path), ({ name }) => name);
-    assert.deepEqual(names, ["other"]);
-  },
-});
-
-Deno.test({
-  name: "an export that a signal ends leaves nothing of its output",
-  ignore: Deno.build.os === "windows",
-  async fn() {
-    await using there = await stand({
-      "a.jsonl": lines(record("a", ["hi", "x".repeat(20_000)])).repeat(4000),
-    });
-    for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
-      await using child = startProcess(Deno.execPath(), {
-        args: ["run", "-A", join(ROOT, "main.ts"), "export", "a.jsonl", "--output", "out"],
-        cwd: there.dir,
-      });
-      const names = () => Array.from(Deno.readDirSync(there.dir), ({ name }) => name).sort();
-      await waitFor(() => names().length > 1, "the output's beginning");
-      child.signal(signal);
-      assert.deepEqual([(await child.status).code, names()], [code, ["a.jsonl"]]);
-    }
-  },
-});
-
-Deno.test("an export to a folder's name is refused, and leaves nothing beside it", async () => {
-  await using there = await stand({
-    [day]: lines(record("a", ["hi", "hello"])),
-    "out/kept": "",
-  });
-  const { code, said } = await there.export("--data-dir", there.dir);
-  assert.equal(code, 1);
-  assert.match(said, /out is a folder/);
-  const names = await Array.fromAsync(Deno.readDir(there.dir), ({ name }) => name);
-  assert.deepEqual(names.sort(), ["out", "requests_responses"]);
 });
