@@ -1,40 +1,10 @@
-// The dashboard's API, asked without a browser: figures, access, secrets, actions, the live feed.
+// The dashboard's API, asked without a browser: figures, access, secrets, actions. Its live feed: live_feed_test.ts.
 
 import assert from "node:assert/strict";
-import { type SseEvent, sseEvents } from "../support/sse.ts";
-import { waitFor, within } from "../support/wait.ts";
+import { startFleet } from "../faults/fleet.ts";
 import { rawRequest } from "../support/raw_http.ts";
-import { type Fleet, type FleetOptions, startFleet } from "../faults/fleet.ts";
-
-const TOKEN = "correct-horse-battery";
-const SECRETS = [TOKEN, "sk-first-secret", "sk-second-secret"];
-
-function startGuarded(options: FleetOptions = {}): Promise<Fleet> {
-  return startFleet({
-    ...options,
-    each: (index) => ({ api_key: index === 0 ? SECRETS[1] : SECRETS[2] }),
-    config: { admin: { token: TOKEN, local: true }, ...options.config },
-  });
-}
-
-const bearer = { authorization: `Bearer ${TOKEN}` };
-
-// deno-lint-ignore no-explicit-any -- tests look into many shapes
-async function get(fleet: Fleet, path: string, init: RequestInit = {}): Promise<any> {
-  const response = await fetch(`${fleet.gateway.url}/dashboard/api/${path}`, init);
-  const text = await response.text();
-  assert.equal(response.status, 200, text);
-  return JSON.parse(text);
-}
-
-async function act(fleet: Fleet, path: string, body: unknown = {}, headers: HeadersInit = bearer) {
-  const response = await fetch(`${fleet.gateway.url}/dashboard/api/${path}`, {
-    method: "POST",
-    headers,
-    body: JSON.stringify(body),
-  });
-  return { status: response.status, body: await response.json() };
-}
+import { waitFor, within } from "../support/wait.ts";
+import { act, bearer, follow, get, SECRETS, startGuarded, TOKEN } from "./api_stand.ts";
 
 Deno.test("the fleet's figures are those of the requests that were made", async () => {
   await using fleet = await startGuarded();
@@ -291,80 +261,6 @@ Deno.test("a file with more instances than there is room for is refused in words
   assert.equal((await act(fleet, "drain", { instance: "sim-0" })).status, 200);
   await fleet.gateway.writeConfig(before);
   assert.equal((await act(fleet, "reload")).body.ok, true);
-});
-
-/** The events of the live feed, as long as `wanted` asks for more. */
-async function follow(fleet: Fleet, wanted: (event: SseEvent) => boolean): Promise<SseEvent[]> {
-  const ending = new AbortController();
-  const url = `${fleet.gateway.url}/dashboard/api/live`;
-  const response = await fetch(url, { signal: ending.signal });
-  assert.equal(response.headers.get("content-type"), "text/event-stream");
-  const seen: SseEvent[] = [];
-  for await (const event of sseEvents(response)) {
-    seen.push(event);
-    if (wanted(event)) break;
-  }
-  ending.abort();
-  return seen;
-}
-
-Deno.test("the live feed begins with everything, then tells each second and each event", async () => {
-  await using fleet = await startGuarded();
-  let drained: Promise<unknown> | null = null;
-  const seen = await within(
-    follow(fleet, (event) => {
-      if (event.event === "snapshot") drained ??= act(fleet, "drain", { instance: "sim-1" });
-      return event.event === "event" && JSON.parse(event.data).kind === "drain";
-    }),
-    "the drain among the events",
-  );
-  await drained;
-  const [begin] = seen;
-  assert.equal(begin.event, "begin");
-  const data = JSON.parse(begin.data);
-  assert.deepEqual(Object.keys(data), ["snapshot", "history", "events"]);
-  assert.equal(data.snapshot.instances.length, 2);
-});
-
-Deno.test("fifty viewers see the same seconds, and leave nothing behind", async () => {
-  await using fleet = await startFleet();
-  const begun = performance.now();
-  const viewers = Array.from({ length: 50 }, () => {
-    let snapshots = 0;
-    return follow(fleet, ({ event }) => event === "snapshot" && ++snapshots === 3);
-  });
-  const seen = await within(Promise.all(viewers), "three seconds for each viewer");
-  const times = seen.map((events) =>
-    events.filter(({ event }) => event === "snapshot").map(({ data }) => JSON.parse(data).time)
-  );
-  // One computation for all: there are as many as seconds have passed, however many look.
-  const most = 2 + (performance.now() - begun) / 1000;
-  assert.ok(
-    new Set(times.flat()).size <= most,
-    `${new Set(times.flat()).size} of ${most} snapshots`,
-  );
-  assert.equal((await (await fleet.chat()).json()).object, "chat.completion");
-});
-
-Deno.test("a gateway that stops ends the live feed instead of waiting for its viewers", async () => {
-  await using fleet = await startFleet({ config: { drain_timeout: 600 } });
-  const response = await fetch(`${fleet.gateway.url}/dashboard/api/live`);
-  const reading = response.text();
-  await waitFor(async () => (await fleet.health()).instances.length === 2, "the gateway");
-  await within(fleet.gateway.stop(), "the end of the process");
-  assert.match(await reading, /^event: begin\n/);
-});
-
-Deno.test("a viewer who may no longer look is cut off by the reload that says so", async () => {
-  await using fleet = await startGuarded();
-  const response = await fetch(`${fleet.gateway.url}/dashboard/api/live`);
-  const reading = response.text();
-  const config = JSON.parse(await Deno.readTextFile(fleet.gateway.configPath));
-  await fleet.gateway.writeConfig({ ...config, admin: { enabled: false } });
-  await within(reading, "the end of the live feed");
-  const again = await fetch(`${fleet.gateway.url}/dashboard/api/live`);
-  assert.equal(again.status, 404);
-  await again.body?.cancel();
 });
 
 Deno.test("with two workers any of them shows the whole", async () => {
