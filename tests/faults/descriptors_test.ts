@@ -260,7 +260,7 @@ Deno.test({
     await asked(3);
     await limitFiles(gateway.pid, 1);
     await waitFor(() => /ulimit -n/.test(gateway.output()), "a check to be refused");
-    // Long enough for many more.
+    // In a second there are ten more, of which nothing is to be told.
     const until = performance.now() + 1000;
     await waitFor(() => performance.now() > until, "a second");
     await limitFiles(gateway.pid, 4096);

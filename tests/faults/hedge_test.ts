@@ -177,7 +177,8 @@ timed("a long whole answer is not asked for twice while its instance gets on", a
   await waitFor(() => held.length === 1, "the long one");
   s.a.answer = (call) => stream(call, "a");
   s.b.answer = (call) => stream(call, "b");
-  // Both get on with others' streams, for longer than is usual for the whole one.
+  // Both get on with others' streams, for longer than a whole one may be mute: all the while nobody else is to be
+  // asked for it.
   const until = performance.now() + 7000;
   let others = 0;
   while (performance.now() < until) {
@@ -313,7 +314,8 @@ timed(
     );
     const all = () => [s.a, s.b, own.a, own.b].flatMap(({ asked }) => asked);
     await waitFor(() => all().length === requests.length, "all requests");
-    // Others get on meanwhile, so that nothing else speaks against a second one.
+    // For longer than silence is taken for long none of them is to be asked for again. Others get on meanwhile, so
+    // that nothing else speaks against a second one.
     s.b.answer = (call) => stream(call, "b");
     const until = performance.now() + 3500;
     let more = 0;

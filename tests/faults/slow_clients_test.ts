@@ -62,7 +62,7 @@ test("a client that does not read on for longer than idle gets its whole stream,
     new TextEncoder().encode(body.replace("host: gateway", "host: gateway\r\nconnection: close")),
   );
   await waitFor(() => upstream.seen.length === 1, "the stream");
-  // What buffers hold is no progress: nothing moves for three times `idle`.
+  // What buffers hold is no progress: nothing moves for three times `idle`, and nothing is to come of it.
   for (let n = 0; n < 6; n++) {
     await servesOthers(gateway);
     await new Promise((resolve) => setTimeout(resolve, 1000));

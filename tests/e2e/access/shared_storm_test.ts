@@ -8,7 +8,8 @@ import { waitFor } from "../../support/wait.ts";
 import { bearer, makeKey } from "./keyed.ts";
 
 const CLIENTS = 8;
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+/** Requests that end in each state of the server. */
+const EACH = 100;
 
 interface Seen {
   whole: number;
@@ -80,17 +81,22 @@ testWithRedis(
       { length: CLIENTS },
       (_, i) => client(i, gateways, keys[i % 2].key, () => over, seen),
     );
-    await pause(1500);
+    const someMore = async () => {
+      const enough = seen.whole + seen.left + EACH;
+      await waitFor(() => seen.whole + seen.left >= enough, () => JSON.stringify(seen));
+    };
+    await someMore();
     redis.freeze();
-    await pause(1000);
+    await someMore();
     redis.thaw();
-    await pause(1000);
+    await someMore();
     await redis.ask("FLUSHALL");
-    await pause(500);
+    await someMore();
     await redis.stop();
-    await pause(1000);
+    await someMore();
     await redis.startAgain();
-    await pause(1500);
+    await someMore();
+    await waitFor(async () => await redis.ask("DBSIZE") as number > 0, "it to be used again");
     over = true;
     await Promise.all(clients);
     // A fault of the server's is no client's.
