@@ -178,4 +178,3 @@ export const alertRules = z.strictObject({
 }).default(NO_RULES);
 
 export type AlertChannelOptions = z.output<typeof alertChannel>;
-export type AlertRuleOptions = z.output<typeof alertRules>;

@@ -4,18 +4,15 @@ import { writeAll } from "./write_all.ts";
 
 /**
  * Writes `path`, whole or not at all; what it had stays where that fails. Its folder must be there. Rejects as the
- * system does. `mode` as chmod has it, 0o600 where none is given.
+ * system does. Only its owner reads it.
  */
-export async function replaceFile(
-  path: string,
-  content: Uint8Array | string,
-  mode = 0o600,
-): Promise<void> {
+export async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   const fresh = `${path}.${Deno.pid}.new`;
   try {
     {
-      using file = await Deno.open(fresh, { write: true, create: true, truncate: true, mode });
+      const options = { write: true, create: true, truncate: true, mode: 0o600 };
+      using file = await Deno.open(fresh, options);
       await writeAll(file, bytes);
     }
     await putInPlace(fresh, path);

@@ -114,7 +114,7 @@ export function scarcity(what: Scarce, cause?: unknown): UpstreamError {
 }
 
 /** The limit for connecting has passed, and `waitedMs` where it was put off. */
-export function noConnectionWithin(limitS: number, waitedMs = 0): UpstreamError {
+export function noConnectionWithin(limitS: number, waitedMs: number): UpstreamError {
   const waitedS = Math.round(waitedMs / 100) / 10;
   const message = waitedS > limitS
     ? `no connection within ${waitedS} s`

@@ -259,7 +259,7 @@ class Tally {
   }
 }
 
-/** The model's last turn in a record of the answer (docs/guides/training-data.md). */
+/** The model's last turn in a record of the answer (docs/guides/training.md). */
 function recordedText({ tokens, calls }: Heard): string {
   if (calls.length === 0) return tokens.join("");
   const texts = calls.map((call) => {

@@ -4,8 +4,6 @@
 
 import { ValueEnd } from "./value_end.ts";
 
-export type Channel = "content" | "reasoning" | "arguments";
-
 /** A piece of what the model says. */
 export type Said =
   | { kind: "text"; channel: "content" | "reasoning"; text: string }
@@ -265,13 +263,14 @@ export interface Whole {
   calls: { name: string; arguments: string }[];
 }
 
-export function gathered(said: Iterable<Said>, into: Whole = emptyWhole()): Whole {
+export function gathered(said: Iterable<Said>): Whole {
+  const whole = emptyWhole();
   for (const one of said) {
-    if (one.kind === "text") into[one.channel] += one.text;
-    else if (one.kind === "call") into.calls.push({ name: one.name, arguments: "" });
-    else into.calls.at(-1)!.arguments += one.text;
+    if (one.kind === "text") whole[one.channel] += one.text;
+    else if (one.kind === "call") whole.calls.push({ name: one.name, arguments: "" });
+    else whole.calls.at(-1)!.arguments += one.text;
   }
-  return into;
+  return whole;
 }
 
 export function emptyWhole(): Whole {

@@ -1,5 +1,5 @@
 // An isolate that a worker runs in, as the main isolate has it, and how one is made on the spot. What both
-// say to each other stands in worker_messages.ts.
+// say to each other stands in messages.ts.
 
 import type { FromWorker, ToWorker } from "./messages.ts";
 

@@ -91,7 +91,7 @@ export function responseHead(
 export function plainResponse(
   status: number,
   body: Uint8Array,
-  more: HeaderList = [],
+  more: HeaderList,
 ): Uint8Array {
   const head = responseHead(
     status,
