@@ -82,7 +82,10 @@ Deno.test("case 34: one is paused, one is of another version, one has another to
   }
   // Who waits for one that is paused waits until a note to it has failed.
   const failed = await failures() - before;
-  assert.ok(failed <= REQUESTS / 10, `nine of ten without a wait; ${failed} notes failed meanwhile`);
+  assert.ok(
+    failed <= REQUESTS / 10,
+    `nine of ten without a wait; ${failed} notes failed meanwhile`,
+  );
   const refused = (reason: string) =>
     metric(first, `gateway_peer_refused_total{reason="${reason}"}`);
   await waitFor(
