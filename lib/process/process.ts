@@ -46,8 +46,7 @@ export class GatewayProcess {
       end: end === "stop" ? "stopping" : "handing over",
       seconds: snapshots.config.drainTimeoutS,
     });
-    await this.#close(end);
-    return 0;
+    return await this.#close(end);
   }
 
   async #listen(hostname: string, wanted: number): Promise<number> {
@@ -57,19 +56,33 @@ export class GatewayProcess {
     return await this.#parts.serving.start(hostname, wanted);
   }
 
-  /** Lets running answers end, or cuts them at a second signal; what is read of them comes last. */
-  async #close(end: "stop" | "hand_over"): Promise<void> {
-    const { pages, serving, ended } = this.#parts;
+  /**
+   * Lets running answers end, or cuts them at a second signal; what is read of them comes last. Resolves to the
+   * exit code: 1 where one more signal left something of that behind.
+   */
+  async #close(end: "stop" | "hand_over"): Promise<number> {
+    const { pages, serving, ended, logs } = this.#parts;
+    let isCut = false;
+    const cut = endSignal().then(() => {
+      isCut = true;
+    });
     await guarded("the end of pages", () => pages.close());
     await guarded("the end of drain", () => {
       const drained = end === "stop" ? serving.drain() : serving.handOver();
-      return Promise.race([drained, endSignal()]);
+      return Promise.race([drained, cut]);
     });
+    const left = (isCut ? endSignal() : cut).then(() => "left" as const);
     // One that fails at its end, or whose disk hangs, keeps none behind it from theirs.
     for (const [part, close] of ended) {
-      const end = guarded(`the end of ${part}`, close);
-      const isLate = await within(LONGEST_END_MS, end, true) ?? false;
-      if (isLate) logger.error("the end of {part} takes too long: it is left", { part });
+      const end = Promise.race([guarded(`the end of ${part}`, close), left]);
+      const how = await within(LONGEST_END_MS, end, "late");
+      if (how === "left") {
+        logger.error("ended at once by one more signal: the end of {part} is left", { part });
+        logs.flush();
+        return 1;
+      }
+      if (how === "late") logger.error("the end of {part} takes too long: it is left", { part });
     }
+    return 0;
   }
 }

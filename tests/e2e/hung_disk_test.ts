@@ -5,45 +5,67 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { hourName } from "../../lib/observe/hour_name.ts";
 import { exists } from "../support/exists.ts";
-import { startGateway } from "../support/processes.ts";
+import { type GatewayProcess, startGateway } from "../support/processes.ts";
 import { completion, startUpstream } from "../support/upstream.ts";
-import { waitFor } from "../support/wait.ts";
+import { waitFor, within } from "../support/wait.ts";
 
 const HOUR_MS = 3_600_000;
+
+/** A gateway that has an answer to record, on a disk that hangs. */
+async function withHungRecords(
+  test: (gateway: GatewayProcess, history: string) => Promise<void>,
+): Promise<void> {
+  // A minute that is over is written at once, whoever hangs.
+  await waitFor(() => new Date().getSeconds() < 40, "the next minute", 30_000);
+  await using upstream = startUpstream(() => Promise.resolve(completion("hello")));
+  await using gateway = await startGateway({
+    config: { instances: [{ url: upstream.url, model_name: "m" }] },
+  });
+  const folder = join(gateway.dataDir, "requests_responses");
+  await Deno.mkdir(folder, { recursive: true });
+  // This hour and the next.
+  const pipes = [0, HOUR_MS].map((ms) =>
+    join(folder, `${hourName(new Date(Date.now() + ms))}.jsonl`)
+  );
+  assert.ok((await new Deno.Command("mkfifo", { args: pipes }).output()).success);
+  const ends = await Promise.all(
+    pipes.map((path) => Deno.open(path, { read: true, write: true })),
+  );
+  try {
+    const content = "long ".repeat(50_000);
+    const response = await gateway.post("/v1/chat/completions", {
+      model: "m",
+      messages: [{ role: "user", content }],
+    });
+    assert.equal(response.status, 200, await response.text());
+    const history = join(gateway.dataDir, "history");
+    assert.ok(!await exists(history));
+    await test(gateway, history);
+  } finally {
+    for (const end of ends) end.close();
+  }
+}
 
 Deno.test({
   name: "records that hang at the end keep nothing else from being written",
   ignore: Deno.build.os === "windows",
-  async fn() {
-    // A minute that is over is written at once, whoever hangs.
-    await waitFor(() => new Date().getSeconds() < 40, "the next minute", 30_000);
-    await using upstream = startUpstream(() => Promise.resolve(completion("hello")));
-    await using gateway = await startGateway({
-      config: { instances: [{ url: upstream.url, model_name: "m" }] },
-    });
-    const folder = join(gateway.dataDir, "requests_responses");
-    await Deno.mkdir(folder, { recursive: true });
-    // This hour and the next.
-    const pipes = [0, HOUR_MS].map((ms) =>
-      join(folder, `${hourName(new Date(Date.now() + ms))}.jsonl`)
-    );
-    assert.ok((await new Deno.Command("mkfifo", { args: pipes }).output()).success);
-    const ends = await Promise.all(
-      pipes.map((path) => Deno.open(path, { read: true, write: true })),
-    );
-    try {
-      const content = "long ".repeat(50_000);
-      const response = await gateway.post("/v1/chat/completions", {
-        model: "m",
-        messages: [{ role: "user", content }],
-      });
-      assert.equal(response.status, 200, await response.text());
-      const history = join(gateway.dataDir, "history");
-      assert.ok(!await exists(history));
+  fn: () =>
+    withHungRecords(async (gateway, history) => {
       gateway.signal("SIGTERM");
       await waitFor(() => exists(history), "the minutes, though records hang", 10_000);
-    } finally {
-      for (const end of ends) end.close();
-    }
-  },
+    }),
+});
+
+Deno.test({
+  name: "a second signal behind the last answer ends at once, and names what it leaves",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    withHungRecords(async (gateway, history) => {
+      gateway.signal("SIGTERM");
+      await waitFor(() => exists(history), "the minutes: answers are over", 10_000);
+      gateway.signal("SIGTERM");
+      const { code } = await within(gateway.process.status, "the end", 20_000);
+      assert.equal(code, 1);
+      assert.match(gateway.output(), /ended at once by one more signal: .* is left/);
+    }),
 });

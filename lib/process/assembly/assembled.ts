@@ -89,7 +89,7 @@ export function assembled(options: ProcessOptions) {
     ["events", () => events.close()],
     ["logs", () => logs.flush()],
   ];
-  return { snapshots, bulletin, serving, pages, restored, started, ended };
+  return { snapshots, bulletin, serving, pages, logs, restored, started, ended };
 }
 
 async function endTogether(parts: readonly Step[]): Promise<void> {
