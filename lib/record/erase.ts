@@ -45,8 +45,8 @@ export async function eraseFrom(
   for (const hour of await hoursOf(folder)) {
     // Lines stand in the hour in which their requests ended.
     if (last !== null && hour > last) continue;
-    const isCurrent = hour >= hourName(now);
     const path = hourFile(folder, hour);
+    const isCurrent = await mayBeWritten(path, hour, now);
     const stays = (line: string) => {
       const facts = factsOf(line);
       return facts === null || !isMeant(erasure, facts);
@@ -61,8 +61,27 @@ export async function eraseFrom(
   return { lines, files };
 }
 
-/** A request may have taken so long. */
-const AFTER_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+/** So far the hours of a gateway that runs in another time zone may be from those of this process. */
+const ZONES_MS = 26 * HOUR_MS;
+/** A request may have taken a day. */
+const AFTER_MS = 24 * HOUR_MS + ZONES_MS;
+/** The file of the hour that is being written was made within it; twice as long where clocks are set back. */
+const WRITTEN_WITHIN_MS = 3 * HOUR_MS;
+
+/** Whether `path` may be the plain file of the hour that it is where the gateway runs. */
+async function mayBeWritten(path: string, hour: string, now: Date): Promise<boolean> {
+  if (hour < hourName(new Date(now.getTime() - ZONES_MS))) return false;
+  try {
+    const { mtime } = await Deno.stat(path);
+    return hour >= hourName(now) || mtime === null ||
+      mtime.getTime() > now.getTime() - WRITTEN_WITHIN_MS;
+  } catch (error) {
+    // It is packed: nobody writes to it.
+    mustBeGone(error);
+    return false;
+  }
+}
 
 function isMeant({ client, key, before }: Erasure, facts: LineFacts): boolean {
   return (client === undefined || facts.client === client) &&

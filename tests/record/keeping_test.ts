@@ -199,6 +199,45 @@ Deno.test("what is recorded of a client is taken out of a packed file with a pla
   assert.deepEqual(namesIn(folder.path), ["20260129_10.jsonl.gz"]);
 });
 
+Deno.test("what is written in another time zone is not taken for an hour that is over", async () => {
+  await using folder = await temporaryFolder();
+  const mine = [record("a", { key: "alice" }), record("b", { key: "bob" })];
+  // Of a gateway that is some hours behind, and of one that wrote nothing to it for long.
+  const written = await put(folder.path, "20260131_04", mine);
+  const over = await put(folder.path, "20260131_05", mine);
+  await Deno.utime(written, NOW, NOW);
+  await Deno.utime(over, new Date(2026, 0, 31, 6), new Date(2026, 0, 31, 6));
+  using writer = await Deno.open(written, { append: true });
+  const options = { now: NOW, isTrial: false };
+  await eraseFrom(folder.path, { key: "alice" }, recordFacts, options);
+  await writer.write(new TextEncoder().encode(`${record("c", { key: "bob" })}\n`));
+  const ids = async (path: string) => (await linesOf(path)).map((line) => JSON.parse(line).id);
+  assert.deepEqual(await ids(written), ["b", "c"], "the writer's own file");
+  assert.deepEqual(await ids(over), ["b"]);
+  // Nor is one deleted.
+  await eraseFrom(folder.path, { key: "bob" }, recordFacts, options);
+  assert.deepEqual(namesIn(folder.path).includes("20260131_04.jsonl"), true);
+});
+
+Deno.test("what came before a time is taken out of hours that are named in another time zone", async () => {
+  await using folder = await temporaryFolder();
+  const long = new Date(NOW.getTime() - 2 * 86_400_000);
+  // Ended after a day, a day's time zones ahead.
+  const path = await put(folder.path, "20260131_13", [record("old", {}, long), record("new")]);
+  const options = { now: NOW, isTrial: false };
+  await eraseFrom(folder.path, { before: long.getTime() + 1 }, recordFacts, options);
+  assert.deepEqual((await linesOf(path)).map((line) => JSON.parse(line).id), ["new"]);
+});
+
+Deno.test("a packed file of an hour that has not come yet is gone through as well", async () => {
+  await using folder = await temporaryFolder();
+  const path = await put(folder.path, "20300101_10", [record("a"), record("b", { key: "bob" })]);
+  await pack(path);
+  const options = { now: NOW, isTrial: false };
+  await eraseFrom(folder.path, { key: "bob" }, recordFacts, options);
+  assert.deepEqual((await linesOf(path)).map((line) => JSON.parse(line).id), ["a"]);
+});
+
 Deno.test("what came before a time is taken out, to the very request", async () => {
   await using folder = await temporaryFolder();
   const at = (minutes: number) => new Date(NOW.getTime() - minutes * 60_000);
