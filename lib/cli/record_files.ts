@@ -1,6 +1,7 @@
 // The files of records that a command is to read, where folders may be named as well.
 
 import { basename, join } from "node:path";
+import { statOf } from "../files/rights.ts";
 import { PACKED } from "../observe/packed_file.ts";
 
 /** A folder stands for the record files in it, in the order of time. Throws NotFound for one without any. */
@@ -17,8 +18,11 @@ export async function recordFiles(named: readonly string[]): Promise<string[]> {
 /** By their plain names: while a file is being packed there are both. */
 export async function recordFilesIn(folder: string): Promise<Set<string>> {
   const files = new Set<string>();
-  for await (const { isFile, name } of Deno.readDir(folder)) {
-    if (isFile && /\.jsonl(\.gz)?$/.test(name)) files.add(join(folder, name.replace(/\.gz$/, "")));
+  for await (const { isFile, isSymlink, name } of Deno.readDir(folder)) {
+    // A symlink that leads nowhere is for whoever reads to tell.
+    if ((isFile || isSymlink) && /\.jsonl(\.gz)?$/.test(name)) {
+      files.add(join(folder, name.replace(/\.gz$/, "")));
+    }
   }
   return files;
 }
@@ -30,19 +34,12 @@ export function inOrder(files: Iterable<string>): string[] {
   );
 }
 
-/** Bytes on the disk, packed or not. */
+/** Bytes on the disk, packed and not. */
 export async function sizeOnDisk(file: string): Promise<number> {
-  try {
-    return (await Deno.stat(file)).size;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    try {
-      return (await Deno.stat(file + PACKED)).size;
-    } catch {
-      // The name that was given is the one to be told.
-      throw error;
-    }
-  }
+  const packed = await statOf(file + PACKED);
+  // Where there is neither, the name that was given is the one to be told.
+  const plain = packed === null ? await Deno.stat(file) : await statOf(file);
+  return (packed?.size ?? 0) + (plain?.size ?? 0);
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -2,13 +2,13 @@
 
 import { join } from "node:path";
 
-/** Hours that have a file in `folder`, the newest first; none where there is no such folder. */
+/** Hours that have a file in `folder`, or a symlink to one, the newest first; none where there is no such folder. */
 export async function hoursOf(folder: string): Promise<string[]> {
   const hours = new Set<string>();
   try {
-    for await (const { name, isFile } of Deno.readDir(folder)) {
+    for await (const { name, isFile, isSymlink } of Deno.readDir(folder)) {
       const hour = /^(\d{8}_\d{2})\.jsonl(?:\.gz)?$/.exec(name)?.[1];
-      if (isFile && hour !== undefined) hours.add(hour);
+      if ((isFile || isSymlink) && hour !== undefined) hours.add(hour);
     }
   } catch (error) {
     // Nothing was ever written here.

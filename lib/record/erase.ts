@@ -51,10 +51,12 @@ export async function eraseFrom(
       const facts = factsOf(line);
       return facts === null || !isMeant(erasure, facts);
     };
-    const hidden = await exists(path) && await exists(path + PACKED)
-      ? await eraseBehind(path + PACKED, isTrial, stays)
-      : 0;
-    const gone = hidden + await eraseInFile(path, isCurrent, isTrial, stays);
+    const isPacked = await exists(path + PACKED);
+    // Of a symlink that leads nowhere it cannot be said what it has.
+    const isPlain = await exists(path) || !isPacked;
+    const packed = isPacked ? await eraseInPacked(path + PACKED, isPlain, isTrial, stays) : 0;
+    const plain = isPlain ? await eraseInPlain(path, isCurrent, isTrial, stays) : 0;
+    const gone = packed + plain;
     lines += gone;
     if (gone > 0) files++;
   }
@@ -90,7 +92,7 @@ function isMeant({ client, key, before }: Erasure, facts: LineFacts): boolean {
 }
 
 /** Returns how many lines went. */
-async function eraseInFile(
+async function eraseInPlain(
   path: string,
   isCurrent: boolean,
   isTrial: boolean,
@@ -99,48 +101,56 @@ async function eraseInFile(
   // A look without the lock: most files have nothing that is meant.
   const found = await filtered(path, null, stays);
   if (found === 0 || isTrial) return found;
-  const name = await Deno.makeTempFile({ dir: dirname(path), prefix: ".erasing-" });
+  const name = await fileBeside(path);
   try {
     if (isCurrent) return await rewritten(path, name, stays);
-    const isPacked = !await exists(path);
     const gone = await filtered(path, name, stays);
-    const { mode } = await Deno.stat(isPacked ? path + PACKED : path);
-    if (Deno.build.os !== "windows") await Deno.chmod(name, (mode ?? 0o640) & 0o777);
-    if ((await Deno.stat(name)).size === 0) {
-      await Deno.remove(isPacked ? path + PACKED : path);
-      return gone;
-    }
-    await putInPlace(name, path);
-    if (isPacked) await pack(path);
+    await takePlace(name, path);
     return gone;
   } finally {
     await Deno.remove(name).catch(mustBeGone);
   }
 }
 
-/** In a packed file that has a plain one beside it, which is what readers get. */
-async function eraseBehind(
+/** `hasPlain`: where it is damaged, the plain one beside it is the whole. */
+async function eraseInPacked(
   packed: string,
+  hasPlain: boolean,
   isTrial: boolean,
   stays: (line: string) => boolean,
 ): Promise<number> {
-  const name = await Deno.makeTempFile({ dir: dirname(packed), prefix: ".erasing-" });
+  const name = await fileBeside(packed);
   try {
-    const gone = await filtered(packed, name, stays);
-    if (gone === 0 || isTrial) return gone;
-    const { mode } = await Deno.stat(packed);
-    if (Deno.build.os !== "windows") await Deno.chmod(name, (mode ?? 0o640) & 0o777);
-    await pack(name);
-    await Deno.rename(name + PACKED, packed);
+    const gone = await filtered(packed, isTrial ? null : name, stays);
+    if (gone > 0 && !isTrial) await takePlace(name, packed);
     return gone;
   } catch (error) {
-    if (!(error instanceof DamagedFile)) throw error;
-    // The plain one is the whole; what this one has of it is nobody's to read.
+    if (!(error instanceof DamagedFile && hasPlain)) throw error;
+    // What it has of the whole is nobody's to read.
     if (!isTrial) await Deno.remove(packed);
     return 0;
   } finally {
     await Deno.remove(name).catch(mustBeGone);
   }
+}
+
+/** Beside what `path` leads to, which may be on another disk. */
+async function fileBeside(path: string): Promise<string> {
+  return await Deno.makeTempFile({ dir: dirname(await Deno.realPath(path)), prefix: ".erasing-" });
+}
+
+/** What is left of `path` in its place, packed as it is; a file of nothing goes, with what leads to it. */
+async function takePlace(name: string, path: string): Promise<void> {
+  const target = await Deno.realPath(path);
+  if ((await Deno.stat(name)).size === 0) {
+    await Deno.remove(target);
+    return await Deno.remove(path).catch(mustBeGone);
+  }
+  const { mode } = await Deno.stat(target);
+  if (Deno.build.os !== "windows") await Deno.chmod(name, (mode ?? 0o640) & 0o777);
+  if (!path.endsWith(PACKED)) return await putInPlace(name, target);
+  await pack(name);
+  await Deno.rename(name + PACKED, target);
 }
 
 /** The same file, since its writer may hold it open. */
@@ -162,7 +172,7 @@ async function rewritten(
   }
 }
 
-/** Writes the lines that stay to `target`, where one is given; returns how many do not. */
+/** Of this one file: writes the lines that stay to `target`, where one is given; returns how many do not. */
 async function filtered(
   path: string,
   target: string | null,
@@ -177,7 +187,8 @@ async function filtered(
     if (!stays(line)) gone++;
     else if (file !== null) await writeAll(file, encoder.encode(`${line}\n`));
   };
-  for await (const text of (await readLines(path)).pipeThrough(new TextDecoderStream())) {
+  const bytes = path.endsWith(PACKED) ? await readLines(path) : (await Deno.open(path)).readable;
+  for await (const text of bytes.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + text).split("\n");
     rest = lines.pop()!;
     for (const line of lines) await take(line);

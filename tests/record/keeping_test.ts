@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { hourFile } from "../../lib/observe/hour_files.ts";
 import { hourName } from "../../lib/observe/hour_name.ts";
-import { pack, readLines } from "../../lib/observe/packed_file.ts";
+import { DamagedFile, lengthNow, pack, readLines } from "../../lib/observe/packed_file.ts";
 import { browse, readRecord } from "../../lib/record/browse.ts";
 import { eraseFrom } from "../../lib/record/erase.ts";
 import { mendNewest } from "../../lib/record/record_file.ts";
@@ -144,6 +144,109 @@ Deno.test("what was packed by a wrong clock stays when its hour is written to ag
   await put(complete, "20260131_12", [record("e")]);
   await look(new Date(2030, 0, 1));
   assert.deepEqual(namesIn(complete), ["20260129_10.jsonl.gz", "20260131_12.jsonl"]);
+});
+
+Deno.test("an hour that is packed and written to again is read whole, each line once", async () => {
+  await using folder = await temporaryFolder();
+  const complete = join(folder.path, "requests_responses");
+  const path = await put(complete, "20260129_10", [record("a"), record("b")]);
+  await pack(path);
+  await put(complete, "20260129_10", [record("c")]);
+  const ids = ["a", "b", "c"];
+  const exported = async () => {
+    const end = await lengthNow(path);
+    const found: unknown[] = [];
+    for await (const one of recordLines(path, end)) found.push(one?.id);
+    return found;
+  };
+  assert.deepEqual(await exported(), ids);
+  const query = { text: "", model: "", hour: "", incomplete: false, cursor: "" };
+  const { records } = await browse(folder.path, query);
+  assert.deepEqual(records.map(({ id }) => id), ids.toReversed());
+  for (const { place, id } of records) {
+    assert.equal((await readRecord(folder.path, place))?.id, id);
+  }
+  const seen: string[] = [];
+  for (const flag of ["export", "logs"]) {
+    await using child = startProcess(Deno.execPath(), {
+      args: ["run", "-A", join(ROOT, "main.ts"), flag, "--data-dir", folder.path]
+        .concat(flag === "logs" ? ["--since", "2026-01-01", "--json"] : []),
+    });
+    assert.equal((await child.status).code, 0, child.stderr());
+    seen.push(child.stdout());
+  }
+  for (const text of seen) {
+    for (const id of ids) assert.equal(text.split(`question ${id}`).length, 2, `${id} in ${text}`);
+  }
+  // While an hour is being packed there are both as well.
+  await put(complete, "20260129_10", [record("a"), record("b"), record("c")]);
+  assert.deepEqual(await exported(), ids);
+  assert.deepEqual(namesIn(complete).length, 2, "nothing unpacked stays");
+});
+
+Deno.test("a packed file that was put together from several is read to its end", async () => {
+  await using folder = await temporaryFolder();
+  const complete = join(folder.path, "requests_responses");
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  const path = hourFile(complete, "20260129_10");
+  for (const id of ["a", "b", "c"]) {
+    await put(complete, "20260129_10", [record(id)]);
+    await pack(path);
+    parts.push(await Deno.readFile(`${path}.gz`));
+  }
+  const whole = new Uint8Array(await new Blob(parts).arrayBuffer());
+  await Deno.writeFile(`${path}.gz`, whole);
+  assert.equal((await linesOf(path)).length, 3);
+  const query = { text: "", model: "", hour: "", incomplete: false, cursor: "" };
+  assert.equal((await browse(folder.path, query)).records.length, 3);
+  for (const cut of [4, parts[2].length - 4]) {
+    await Deno.writeFile(`${path}.gz`, whole.subarray(0, whole.length - cut));
+    await assert.rejects(linesOf(path), DamagedFile, `${cut} bytes less`);
+  }
+});
+
+Deno.test({
+  name: "records that lie elsewhere are read through their symlink, and taken out there",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using folder = await temporaryFolder();
+    await using elsewhere = await temporaryFolder();
+    const complete = join(folder.path, "requests_responses");
+    await put(complete, hourName(NOW), [record("d")]);
+    const lines = [record("a", { key: "alice" }), record("b")];
+    const plain = await put(elsewhere.path, "20260129_10", lines);
+    await Deno.symlink(plain, hourFile(complete, "20260129_10"));
+    const packed = await put(elsewhere.path, "20260128_10", [record("c", { key: "alice" })]);
+    await pack(packed);
+    await Deno.symlink(`${packed}.gz`, `${hourFile(complete, "20260128_10")}.gz`);
+    const ran = async (...args: string[]) => {
+      await using child = startProcess(Deno.execPath(), {
+        args: ["run", "-A", join(ROOT, "main.ts"), ...args, "--data-dir", folder.path],
+      });
+      return { ...await child.status, out: child.stdout(), err: child.stderr() };
+    };
+    const all = await ran("export");
+    assert.match(all.err, /4 of 4 lines written from 3 files/);
+    const query = { text: "", model: "", hour: "", incomplete: false, cursor: "" };
+    assert.equal((await browse(folder.path, query)).records.length, 4);
+    // What is elsewhere is looked after there.
+    const keeping = housekeepingOf(folder.path, { record: { compress: "gzip" } });
+    await keeping.look();
+    await keeping.close();
+    assert.ok((await Deno.lstat(hourFile(complete, "20260129_10"))).isSymlink);
+    const gone = await ran("records", "delete", "--key", "alice");
+    assert.equal(gone.code, 0, gone.err);
+    assert.deepEqual(await linesOf(plain), [lines[1]]);
+    assert.ok((await Deno.lstat(hourFile(complete, "20260129_10"))).isSymlink);
+    assert.deepEqual(namesIn(elsewhere.path), ["20260129_10.jsonl"], "a file of nothing goes");
+    assert.equal(namesIn(complete).length, 2, "with what led to it");
+    await Deno.remove(plain);
+    for (const args of [["export"], ["records", "delete", "--key", "alice"]]) {
+      const refused = await ran(...args);
+      assert.equal(refused.code, 1);
+      assert.match(refused.err, /20260129_10\.jsonl does not exist/);
+    }
+  },
 });
 
 Deno.test("what is recorded of a client is taken out, of packed files and of the one being written", async () => {

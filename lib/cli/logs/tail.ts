@@ -1,6 +1,7 @@
 // The growing end of a folder of records.
 
 import { fileOf, hoursIn, type RecordFolder } from "../../record/browse.ts";
+import { packedBefore } from "../../observe/packed_file.ts";
 import { endOfLastLine } from "../../record/record_file.ts";
 import { isObject, type Json } from "../../json/json.ts";
 
@@ -14,25 +15,35 @@ export class Tail {
     private readonly dataDir: string,
     readonly folder: RecordFolder,
     ends: Map<string, number>,
+    /** Bytes of lines that are packed before those that grow. */
+    private readonly packed: ReadonlyMap<string, number>,
   ) {
     this.#ends = ends;
   }
 
   static async atEnd(dataDir: string, folder: RecordFolder): Promise<Tail> {
     const ends = new Map<string, number>();
+    const packed = new Map<string, number>();
     for (const hour of await hoursIn(dataDir, folder)) {
-      const file = await openPlain(fileOf(dataDir, folder, hour));
+      const path = fileOf(dataDir, folder, hour);
+      const file = await openPlain(path);
       // One that is packed does not grow.
       if (file === null) ends.set(hour, Infinity);
       else {
         ends.set(hour, await endOfLastLine(file, (await file.stat()).size));
         file.close();
+        packed.set(hour, await packedBefore(path));
       }
     }
-    return new Tail(dataDir, folder, ends);
+    return new Tail(dataDir, folder, ends, packed);
   }
 
+  /** Where what has been written since begins, in all lines of an hour. */
   endOf(hour: string): number {
+    return this.#endOf(hour) + (this.packed.get(hour) ?? 0);
+  }
+
+  #endOf(hour: string): number {
     return this.#ends.get(hour) ?? 0;
   }
 
@@ -42,9 +53,13 @@ export class Tail {
     // A record is written to the hour that it ended in: only the newest files grow.
     for (const hour of (await hoursIn(this.dataDir, this.folder)).slice(0, 2).reverse()) {
       const path = fileOf(this.dataDir, this.folder, hour);
-      const from = this.endOf(hour);
+      const from = this.#endOf(hour);
       if (from === Infinity) continue;
-      const { size } = await Deno.stat(path);
+      const file = await openPlain(path);
+      // It was packed, which it is long after its last line.
+      if (file === null) continue;
+      const { size } = await file.stat();
+      file.close();
       // Cut off or replaced: from its begin.
       const begin = size < from ? 0 : from;
       if (size === begin) continue;

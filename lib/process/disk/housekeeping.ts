@@ -7,7 +7,7 @@ import { hourFile, hoursOf } from "../../observe/hour_files.ts";
 import { hourName } from "../../observe/hour_name.ts";
 import { keepWithin } from "../../observe/keep.ts";
 import { logger } from "../../observe/log.ts";
-import { joinPacked, pack, PACKED } from "../../observe/packed_file.ts";
+import { joinPacked, pack } from "../../observe/packed_file.ts";
 import { REQUESTS_FOLDER } from "../../requests/writer.ts";
 import type { Reloadable, Snapshot, Snapshots } from "../snapshots.ts";
 
@@ -89,15 +89,16 @@ export class Housekeeping implements Reloadable {
       if (this.#isClosed) return;
       const path = hourFile(folder, hour);
       if (hour >= newest || !await isThere(path)) continue;
-      if (await isThere(path + PACKED)) await joinPacked(path);
+      await joinPacked(path);
       await pack(path);
     }
   }
 }
 
+/** Not what a symlink leads to: whoever keeps records elsewhere looks after them there. */
 async function isThere(path: string): Promise<boolean> {
   try {
-    return (await Deno.stat(path)).isFile;
+    return (await Deno.lstat(path)).isFile;
   } catch (error) {
     // Packed already, or not yet.
     if (error instanceof Deno.errors.NotFound) return false;

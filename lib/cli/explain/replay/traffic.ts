@@ -1,7 +1,6 @@
 // Recorded conversations as requests that arrive: when, with which prompt, and which conversation they go on
 // with. Of their words only hashes are kept.
 
-import { basename, join } from "node:path";
 import { hashOf } from "../../../pool/memory/hash_table.ts";
 import { PromptChain, PromptHasher, UNKNOWN_PROMPT } from "../../../pool/prefix/chain.ts";
 import { recordLines } from "../../../record/export/lines.ts";
@@ -9,6 +8,7 @@ import { turnsIn } from "../../../record/export/recorded.ts";
 import { metaIn } from "../../../record/meta_in.ts";
 import type { Turn } from "../../../record/sharegpt.ts";
 import type { Json } from "../../../json/json.ts";
+import { recordFiles } from "../../record_files.ts";
 import { usageIn } from "../../../sse/usage.ts";
 
 export interface Arrival {
@@ -49,27 +49,15 @@ export async function trafficIn(paths: readonly string[]): Promise<Traffic> {
   const arrivals: Arrival[] = [];
   const seen = new Set<string>();
   let passedOver = 0;
-  for (const path of paths) {
-    for (const file of await filesAt(path)) {
-      for await (const record of recordLines(file)) {
-        const arrival = record === null ? null : arrivalOf(record, hasher, seen);
-        if (arrival === null) passedOver++;
-        else if (arrival !== "again" && arrivals.length < MAX_RECORDS) arrivals.push(arrival);
-      }
+  for (const file of await recordFiles(paths)) {
+    for await (const record of recordLines(file)) {
+      const arrival = record === null ? null : arrivalOf(record, hasher, seen);
+      if (arrival === null) passedOver++;
+      else if (arrival !== "again" && arrivals.length < MAX_RECORDS) arrivals.push(arrival);
     }
   }
   arrivals.sort((a, b) => a.at - b.at);
   return { arrivals, passedOver };
-}
-
-/** The file itself, or the record files in a folder, in the order of time. */
-async function filesAt(path: string): Promise<string[]> {
-  if ((await Deno.stat(path)).isFile) return [path];
-  const names = new Set<string>();
-  for await (const { name, isFile } of Deno.readDir(path)) {
-    if (isFile && /\.jsonl(\.gz)?$/.test(name)) names.add(join(path, name.replace(/\.gz$/, "")));
-  }
-  return [...names].sort((a, b) => basename(a) < basename(b) ? -1 : 1);
 }
 
 /** "again": a further answer to a request that is there already. */
