@@ -219,7 +219,7 @@ export class Delivery implements Movable {
       parts.noteStored(begun, instance, request.terms?.owner ?? 0);
     }
     const isUsual = proof.kind === "events" ||
-      ((proof.kind === "whole" || request.api === null) && proof.head.status < 400);
+      ((proof.kind === "whole" || request.api === null) && proof.head.status < 300);
     if (isUsual && this.shared.hedging.isFor(request, ask, instance)) {
       this.shared.hedging.came(request, attempt.silentMs);
     }

@@ -3,6 +3,7 @@
 import { readError } from "../api/error.ts";
 import { joined } from "../http/joined.ts";
 import { isWithheld } from "../policy/unread.ts";
+import type { LeaseOutcome } from "../pool/outlier.ts";
 import type { Account } from "./account.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Proof } from "./attempt/proof.ts";
@@ -21,13 +22,18 @@ export async function deliverWhole(
   account: Account,
 ): Promise<"over"> {
   const isAnswer = head.status < 400;
-  account.attempted(attempt.end("answered", isAnswer ? "success" : "neutral"));
+  account.attempted(attempt.end("answered", outcomeOf(head.status)));
   if (isAnswer) account.end("complete", head.status);
   else account.end("rejected", head.status, readError(body, head.status).message);
   await client.whole(head, account.instance, body, parsed);
   if (isAnswer && client.isCut) account.end("filtered", head.status);
   if (client.gone) account.left();
   return "over";
+}
+
+/** A redirect, or the client's own error, tells nothing of the instance's health. */
+function outcomeOf(status: number): LeaseOutcome {
+  return status < 300 ? "success" : "neutral";
 }
 
 export async function deliverBytes(
@@ -59,7 +65,7 @@ export async function deliverBytes(
     return "over";
   }
   const isAnswer = status < 400;
-  account.attempted(attempt.end("answered", isAnswer ? "success" : "neutral"));
+  account.attempted(attempt.end("answered", outcomeOf(status)));
   if (isAnswer) account.end("complete", status);
   else account.end("rejected", status, readError(joined(proof.first), status).message);
   await client.end();

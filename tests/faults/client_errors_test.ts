@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { rawRequest } from "../support/raw_http.ts";
 import { readSse } from "../support/sse.ts";
+import { waitFor } from "../support/wait.ts";
 import {
   assertNothingRecorded,
   chatBody,
@@ -144,11 +145,12 @@ Deno.test("an error of the client's inside a 200 stream reaches it, asked once",
   await assertNothingRecorded(s.gateway);
 });
 
-Deno.test("501 and redirects are answers: they pass", async () => {
+Deno.test("501, and a redirect about a slash, are answers: they pass, and are no success", async () => {
+  const slash = "location: /v1/chat/completions/\r\ncontent-type: text/plain\r\n";
   for (
     const head of [
       "HTTP/1.1 501 Not Implemented\r\ncontent-type: application/json\r\n",
-      "HTTP/1.1 307 Temporary Redirect\r\nlocation: /elsewhere\r\ncontent-type: text/plain\r\n",
+      `HTTP/1.1 307 Temporary Redirect\r\n${slash}`,
     ]
   ) {
     await using s = await oddStand(`${head}content-length: 2\r\n\r\n{}`);
@@ -156,11 +158,53 @@ Deno.test("501 and redirects are answers: they pass", async () => {
       redirect: "manual",
     });
     assert.equal(response.status, Number(head.split(" ")[1]));
-    if (response.status === 307) assert.equal(response.headers.get("location"), "/elsewhere");
+    if (response.status === 307) {
+      assert.equal(response.headers.get("location"), "/v1/chat/completions/");
+    }
     assert.equal(await response.text(), "{}");
     assert.deepEqual([s.odd.calls.length, s.paid.calls.length], [1, 0]);
     await settled(s.gateway);
+    assert.equal((await healthOf(s.gateway)).instances[0].state, "healthy");
   }
+});
+
+const REDIRECTS = [
+  ["301 Moved Permanently", "https://llm.example.com/v1/chat/completions"],
+  ["302 Found", "/login"],
+  ["308 Permanent Redirect", "/v1/chat/completions?x=1"],
+] as const;
+
+Deno.test("an instance that redirects instead of answering is misconfigured: others answer", async () => {
+  for (const [status, location] of REDIRECTS) {
+    for (
+      const [path, more] of [["chat/completions", {}], ["embeddings", { input: "x" }]] as const
+    ) {
+      for (const stream of path === "embeddings" ? [false] : [false, true]) {
+        const head = `HTTP/1.1 ${status}\r\nlocation: ${location}\r\n`;
+        await using s = await oddStand(
+          `${head}content-type: text/html\r\ncontent-length: 0\r\n\r\n`,
+        );
+        const body = { ...chatBody(), ...more, ...stream ? { stream } : {} };
+        const response = await s.gateway.post(`/v1/${path}`, body, { redirect: "manual" });
+        assert.equal(response.headers.get("x-gateway-instance"), "paid-0", status);
+        await response.body?.cancel();
+        assert.equal((await healthOf(s.gateway)).instances[0].state, "misconfigured");
+        await settled(s.gateway);
+        const told = /redirects instead of answering \(30\d\): `url` is not/;
+        await waitFor(() => told.test(s.gateway.output()), "the operator to be told");
+      }
+    }
+  }
+});
+
+Deno.test("a redirect that may be one client's alone takes the instance from nobody else", async () => {
+  const head = "HTTP/1.1 302 Found\r\nlocation: /login\r\n";
+  await using s = await oddStand(`${head}content-length: 0\r\n\r\n`);
+  const headers = { authorization: "Bearer of-the-client" };
+  const response = await s.gateway.post("/v1/chat/completions", chatBody(), { headers });
+  assert.equal(response.headers.get("x-gateway-instance"), "paid-0");
+  await response.body?.cancel();
+  assert.equal((await healthOf(s.gateway)).instances[0].state, "healthy");
 });
 
 Deno.test("an HTML page in place of a chat answer is a failure, not an answer", async () => {

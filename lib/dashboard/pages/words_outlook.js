@@ -85,7 +85,7 @@ export const OUTLOOK_ENGLISH = {
     "The configuration file was refused; the one before stays in force. Mend the file: {problem}",
   todo_hung: "{name}: its server answers, its engine does not. Restart it.",
   todo_misconfigured:
-    "{name}: compare its key and its model names in the file with what it serves (check --live).",
+    "{name}: compare its url, its key and its model names in the file with what it serves (check --live).",
   todo_down:
     "{name}: see whether its server runs and can be reached. It serves again by itself once it answers.",
   todo_ejected: "{name}: it failed too often. Read its last errors; it is tried again by itself.",
@@ -181,7 +181,7 @@ export const OUTLOOK_CHINESE = {
   todo_refused: "配置文件被拒绝，原有配置继续生效。请修正文件：{problem}",
   todo_hung: "{name}：服务有响应，但推理引擎没有响应。请重启它。",
   todo_misconfigured:
-    "{name}：请核对配置文件里的密钥和模型名与它实际提供的是否一致（check --live）。",
+    "{name}：请核对配置文件里的地址、密钥和模型名与它实际提供的是否一致（check --live）。",
   todo_down: "{name}：请检查服务是否在运行、网络是否可达。恢复响应后会自动重新接收请求。",
   todo_ejected: "{name}：失败次数过多。请查看最近的错误；网关会自动重试。",
   todo_shutting_down: "{name}：正在退出。如果是计划内重启，无需处理。",

@@ -11,6 +11,7 @@ import { EventStore } from "../../sse/event_store.ts";
 import { SseObserver } from "../../sse/observer.ts";
 import type { Ask } from "../ask.ts";
 import { addsNulls, NullKeeper } from "../hidden_usage.ts";
+import { redirectFault } from "../redirect.ts";
 import type { ForwardRequest } from "../request.ts";
 import type { Secret } from "../secret.ts";
 import { readFrom, type ResponseHead, UpstreamError } from "../transport.ts";
@@ -55,8 +56,10 @@ export class BeginningReader {
 
   /** Reads on until the answer that begins with `head` has proved something. Throws UpstreamError. */
   read(head: ResponseHead): Promise<Beginning> {
-    const { ask, request } = this.parts;
+    const { ask, request, instance } = this.parts;
     const { api } = ask;
+    const failure = redirectFault(head, request, instance.config);
+    if (failure !== null) return Promise.resolve({ kind: "failed", failure });
     switch (readingOf(head, api !== null, request.stream)) {
       case "refusal":
         return this.#refusal(head);
