@@ -10,7 +10,11 @@ interface Stand extends AsyncDisposable {
   readonly folder: string;
   readonly config: string;
   readonly keysFile: string;
-  run(args: string[], stdin?: string): Promise<{ code: number; out: string; err: string }>;
+  run(
+    args: string[],
+    stdin?: string,
+    env?: Record<string, string>,
+  ): Promise<{ code: number; out: string; err: string }>;
   names(): Promise<string[]>;
 }
 
@@ -32,11 +36,11 @@ async function startStand(more: object = {}): Promise<Stand> {
     folder,
     config,
     keysFile: join(folder, "keys.jsonc"),
-    async run(args, stdin = "") {
+    async run(args, stdin = "", env = {}) {
       const child = new Deno.Command(Deno.execPath(), {
         args: ["run", "-A", MAIN, "keys", ...args],
         cwd: folder,
-        env: { NO_COLOR: "1" },
+        env: { NO_COLOR: "1", ...env },
         stdin: "piped",
         stdout: "piped",
         stderr: "piped",
@@ -83,6 +87,26 @@ Deno.test("keys create makes a file for its owner alone, with the hash and never
   const left: string[] = [];
   for await (const { name } of Deno.readDir(stand.folder)) left.push(name);
   assert.deepEqual(left.sort(), ["config.jsonc", "keys.jsonc"]);
+});
+
+Deno.test("the end of a key is told in local time, as everywhere on the command line", async () => {
+  await using stand = await startStand();
+  for (
+    const [given, inFile] of [
+      ["2030-01-31", "2030-01-31T00:00:00+09:00"],
+      ["2030-01-31T18:30", "2030-01-31T18:30:00+09:00"],
+      ["2030-01-31T00:00Z", "2030-01-31T09:00:00+09:00"],
+    ]
+  ) {
+    const args = ["create", `k${given.length}`, "--expires", given];
+    const { code, err } = await stand.run(args, "", { TZ: "Asia/Tokyo" });
+    assert.equal(code, 0, err);
+    assert.ok(err.includes(`It ends at ${inFile}.`), err);
+    assert.ok((await Deno.readTextFile(stand.keysFile)).includes(`"expires": "${inFile}"`));
+  }
+  assert.equal((await stand.names()).length, 3);
+  const { out } = await stand.run(["list"], "", { TZ: "Asia/Tokyo" });
+  assert.equal(out.split("until 2030-01-31").length, 4, out);
 });
 
 Deno.test("keys create without a keys file prints the line to paste", async () => {

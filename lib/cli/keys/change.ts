@@ -7,7 +7,7 @@ import { toggle, withDefault } from "../command/flag.ts";
 import { UsageError } from "../command/read.ts";
 import { CONFIG_FILE, configFlag } from "../config_file.ts";
 import { fileWords } from "../file_words.ts";
-import { LIMITS_FLAGS, optionsOf, SPAN } from "./limits_flags.ts";
+import { endInWords, LIMITS_FLAGS, optionsOf, SPAN } from "./limits_flags.ts";
 import { changeKeys, keysFileOf } from "./store.ts";
 
 const CONFIG = configFlag("configuration that names the keys file (keys_file)");
@@ -61,7 +61,7 @@ a running gateway reads at once; where it names none, the line for \`keys\` is p
     console.error(
       file === null
         ? `Add this line to "keys" in ${values.config}:\n  ${lineOf(options)}`
-        : `Added to ${file}.`,
+        : `Added to ${file}.${endInWords(options)}`,
     );
     console.error("The key is shown this once:");
     console.log(key);
@@ -95,7 +95,7 @@ by every user of the host, and has ${LEAST_CHARS} characters at least, since a s
       return;
     }
     await changeKeys(file, (keys) => added(keys, options), values.config);
-    console.error(`Added to ${file}.`);
+    console.error(`Added to ${file}.${endInWords(options)}`);
   });
 });
 

@@ -1,5 +1,6 @@
 // Flags of a key's limits, and the options that they become.
 
+import { localIso } from "../../alert/local_time.ts";
 import { optional, repeated, type Values } from "../command/flag.ts";
 import { expected, type Kind, text, whole } from "../command/kind.ts";
 
@@ -19,14 +20,18 @@ export const SPAN: Kind<number> = {
   },
 };
 
+/** As the file has it, with its zone; a time without one is local, as everywhere on the command line. */
 const MOMENT: Kind<string> = {
   placeholder: "WHEN",
   read(given) {
-    if (/^\d{1,6}[mhd]$/.test(given)) {
-      return new Date(Date.now() + SPAN.read(given)).toISOString();
+    if (/^\d{1,6}[mhd]$/.test(given)) return localIso(new Date(Date.now() + SPAN.read(given)));
+    const [, day, rest] = /^(\d{4}-\d{2}-\d{2})([T ].+)?$/.exec(given) ?? [];
+    // A bare date would be read as UTC.
+    const time = Date.parse(day + (rest ?? "T00:00"));
+    if (day === undefined || Number.isNaN(time)) {
+      throw expected("a span such as 90d, or a date such as 2027-01-31 or 2027-01-31T18:00", given);
     }
-    if (/^\d{4}-\d{2}-\d{2}/.test(given) && !Number.isNaN(Date.parse(given))) return given;
-    throw expected("a span such as 90d, or a date such as 2027-01-31", given);
+    return localIso(new Date(time));
   },
 };
 
@@ -49,7 +54,10 @@ const BUDGET: Kind<BudgetOptions> = {
 export const LIMITS_FLAGS = {
   group: optional(text("NAME"), "group that it belongs to"),
   model: repeated(text("NAME"), "model that it may use, or the beginning of several (qwen*)"),
-  expires: optional(MOMENT, "when it ends: after 90d, or on 2027-01-31"),
+  expires: optional(
+    MOMENT,
+    "when it ends: after 90d, or at the beginning of 2027-01-31 (local time)",
+  ),
   rpm: optional(whole("N", 1), "requests a minute"),
   tpm: optional(whole("N", 1), "tokens a minute"),
   concurrency: optional(whole("N", 1), "requests at once"),
@@ -71,4 +79,9 @@ export function optionsOf(values: Values<typeof LIMITS_FLAGS>): Record<string, u
     note,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+/** What is said of a key's end; nothing where it has none. */
+export function endInWords({ expires }: Record<string, unknown>): string {
+  return expires === undefined ? "" : ` It ends at ${expires}.`;
 }

@@ -1,5 +1,6 @@
 // `keys list` and `keys show`: what keys there are, without the keys.
 
+import { localIso } from "../../alert/local_time.ts";
 import type { Budget, KeyConfig } from "../../config/access.ts";
 import { type Command, command } from "../command/command.ts";
 import { toggle } from "../command/flag.ts";
@@ -92,7 +93,7 @@ function shown(key: KeyConfig) {
 function stateOf({ disabled, expiresMs }: KeyConfig, nowMs: number): string {
   if (disabled !== false) return "disabled";
   if (expiresMs === null) return "open";
-  const date = new Date(expiresMs).toISOString().slice(0, 10);
+  const date = localIso(new Date(expiresMs)).slice(0, 10);
   return expiresMs <= nowMs ? `expired ${date}` : `until ${date}`;
 }
 

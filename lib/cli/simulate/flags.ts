@@ -47,7 +47,7 @@ export const flags = {
     "8001",
     "port of the first instance, the others follow; 0 for any free ones",
   ),
-  count: withDefault(whole("N", 1), "1", "number of instances"),
+  count: withDefault(whole("N", 1, 65_535), "1", "number of instances"),
   model: repeated(text("NAME"), "name of the model (default demo)"),
   "api-key": optional(text("KEY"), 'ask for "Authorization: Bearer KEY" under /v1 and /v2'),
   "max-model-len": withDefault(
