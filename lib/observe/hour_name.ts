@@ -7,3 +7,9 @@ export function hourName(time: Date): string {
     two(time.getHours())
   }`;
 }
+
+/** When the hour of this name begins. */
+export function hourBegin(name: string): Date {
+  const [, year, month, day, hour] = /^(\d{4})(\d{2})(\d{2})_(\d{2})$/.exec(name)!.map(Number);
+  return new Date(year, month - 1, day, hour);
+}

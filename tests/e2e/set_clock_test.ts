@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { hourName } from "../../lib/observe/hour_name.ts";
+import { exists } from "../support/exists.ts";
 import { ROOT, startGateway, temporaryFolder } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";
 import { ASK, bearer, makeKey } from "./access/keyed.ts";
@@ -91,3 +92,27 @@ async function setBy(hours: number): Promise<void> {
     assert.ok(duration_ms >= 0 && duration_ms < 60_000, String(duration_ms));
   }
 }
+
+Deno.test("a start with a clock years ahead takes no record for old", async () => {
+  await using folder = await temporaryFolder();
+  const clock = join(folder.path, "clock");
+  await Deno.writeTextFile(clock, String(4 * 365 * 24 * HOUR_MS));
+  const dataDir = join(folder.path, "data");
+  const complete = join(dataDir, "requests_responses");
+  await Deno.mkdir(complete, { recursive: true });
+  const file = (hoursAgo: number) =>
+    join(complete, `${hourName(new Date(Date.now() - hoursAgo * HOUR_MS))}.jsonl`);
+  for (const hours of [2, 26, 40 * 24]) await Deno.writeTextFile(file(hours), "{}\n");
+  await using upstream = startUpstream(() => Promise.resolve(completion("hello")));
+  await using _gateway = await startGateway({
+    config: {
+      instances: [{ url: upstream.url, model_name: "m" }],
+      data_dir: dataDir,
+      record: { keep_days: 30 },
+    },
+    main: join(ROOT, "tests/support/set_clock_main.ts"),
+    env: { CLOCK_FILE: clock },
+  });
+  await waitFor(async () => !await exists(file(40 * 24)), "what is old indeed to be deleted");
+  assert.ok(await exists(file(2)) && await exists(file(26)));
+});

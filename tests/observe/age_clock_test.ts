@@ -16,6 +16,7 @@ function clocks() {
       at.steady += ms;
     },
     set: (ms: number) => at.wall += ms,
+    restore: (hours: number[]) => ages.restore(hours),
   };
 }
 
@@ -56,4 +57,29 @@ Deno.test("a clock that has been ahead for a day is believed, and one that was p
   set(10 * DAY);
   pass(23 * HOUR);
   assert.equal(ages(), 366 * DAY + 23 * HOUR);
+});
+
+Deno.test("a start far behind the hours on the disk is believed when it has been so for a day", () => {
+  const started = (...hoursAgo: number[]) => {
+    const stand = clocks();
+    stand.restore(hoursAgo.map((hours) => START - hours * HOUR));
+    return stand;
+  };
+  for (const known of [[], [0], [1, 2, 900], [20, 40, 60, 900], [-900, 1, 20, 40]]) {
+    const { ages } = started(...known);
+    if (known.at(-1) !== 900 || known.length > 3) assert.equal(ages(), 0, known.join());
+    else assert.equal(ages(), -898 * HOUR, "two hours have passed since");
+  }
+  const { ages, pass } = started(900);
+  assert.equal(ages(), -900 * HOUR);
+  pass(23 * HOUR);
+  assert.equal(ages(), -877 * HOUR);
+  pass(HOUR);
+  assert.equal(ages(), DAY);
+  // A start that was so ahead before.
+  const again = started(12, 900);
+  again.pass(11 * HOUR);
+  assert.equal(again.ages(), -877 * HOUR);
+  again.pass(HOUR);
+  assert.equal(again.ages(), 12 * HOUR);
 });

@@ -46,6 +46,8 @@ Deno.test("a wrong flag, value or fault is named, with exit code 2", async () =>
       [["--colour"], /--colour/],
       [["--ttft", "soon"], /--ttft: expected a number, got `soon`/],
       [["--fail", "explode"], /unknown fault "explode"; there are .*refuse/],
+      [["--port", "65530", "--count", "1000000"], /--count: expected 1 to 65535, got `1000000`/],
+      [["--port", "65530", "--count", "7"], /--port: expected at most 65529 for 7 instances/],
       [["--reasoning-field", "thoughts"], /reasoning_content/],
     ] as const
   ) {

@@ -3,7 +3,7 @@
 
 const path = Deno.env.get("CLOCK_FILE")!;
 const RealDate = Date;
-let offMs = 0;
+let offMs = Number(Deno.readTextFileSync(path));
 setInterval(() => offMs = Number(Deno.readTextFileSync(path)), 10);
 
 class SetDate extends RealDate {

@@ -2,6 +2,7 @@
 // one joins the list of `Snapshots` here or in its own constructor. What is done with them is left to process.ts.
 
 import { guarded } from "../../observe/guarded.ts";
+import { knownHours } from "../disk/known_hours.ts";
 import { foundations, type ProcessOptions } from "./foundations.ts";
 import { isolates, type Listeners } from "./isolates.ts";
 import { readers } from "./readers.ts";
@@ -43,6 +44,7 @@ export function assembled(options: ProcessOptions) {
   const { drained, discovery, models, index, peering, health, loads, reload } = watched;
   /** Before the door opens: what is there from the last time, and what has to be asked first. */
   const restored: readonly Step[] = [
+    ["ages", async () => read.ages.restore(await knownHours(snapshots.config.dataDir))],
     ["events", () => events.restore()],
     ["drained", () => drained.restore()],
     ["usage", () => accounts.restore()],

@@ -66,7 +66,7 @@ export function readers(
   ]);
   const sharedLimits = new SharedLimits(usage, snapshots, bulletin, accounts);
   return {
-    ...{ recording, requests, housekeeping, accounts, storedFile, keyWatch, sharedLimits },
+    ...{ ages, recording, requests, housekeeping, accounts, storedFile, keyWatch, sharedLimits },
     ...{ decisions, failing, policies, felt, firstTokens, minutes, finished },
   };
 }

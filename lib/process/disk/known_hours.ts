@@ -1,0 +1,14 @@
+// The hours of which there is something on the disk: what a start knows of the time before it.
+
+import { join } from "node:path";
+import { hoursOf } from "../../observe/hour_files.ts";
+import { hourBegin } from "../../observe/hour_name.ts";
+import { recordFolders } from "../../record/erase.ts";
+import { REQUESTS_FOLDER } from "../../requests/writer.ts";
+
+/** When each of them begins, in milliseconds since 1970. */
+export async function knownHours(dataDir: string): Promise<number[]> {
+  const folders = [...recordFolders(dataDir), join(dataDir, REQUESTS_FOLDER)];
+  const names = (await Promise.all(folders.map(hoursOf))).flat();
+  return names.map((name) => hourBegin(name).getTime());
+}
