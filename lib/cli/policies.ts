@@ -52,11 +52,11 @@ web services are asked. The words that were found are not shown.`,
     configs.push(other.config);
   }
   const model = values.model ?? loaded.config.instances[0]?.models[0] ?? "";
-  const samples = rest.length === 1
-    ? [textSample(rest[0], model, values.key ?? "")]
-    : await samplesOf(values.records);
+  // Read anew for each: records are more than memory holds.
+  const samples = () =>
+    rest.length === 1 ? [textSample(rest[0], model, values.key ?? "")] : samplesOf(values.records);
   const results = [];
-  for (const config of configs) results.push(await tried(config, samples));
+  for (const config of configs) results.push(await tried(config, samples()));
   if (values.json) console.log(JSON.stringify(results, null, 2));
   else {
     const names = [values.config, values.against ?? ""];

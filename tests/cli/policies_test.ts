@@ -222,3 +222,25 @@ Deno.test("a policy that can have no effect is refused, with its line and column
     assert.ok(loaded.problems[0].line >= 1);
   }
 });
+
+Deno.test("policies test goes through more records than memory holds", async () => {
+  await using stand = await folder({ ...CONFIG, policies: [] });
+  const file = join(stand.path, "records.jsonl");
+  const line = (id: number) => {
+    const value = `${id} `.repeat(10_000);
+    return `${JSON.stringify({ id, model: "m", conversations: [{ from: "human", value }] })}\n`;
+  };
+  {
+    using written = await Deno.open(file, { write: true, create: true });
+    for (let id = 10_000; id < 13_000; id++) {
+      await written.write(new TextEncoder().encode(line(id)));
+    }
+  }
+  const main = join(ROOT, "main.ts");
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--v8-flags=--max-old-space-size=100", main, "policies", "test"]
+      .concat("-c", stand.config, "--records", file, "--json"),
+  }).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  assert.equal(JSON.parse(new TextDecoder().decode(stdout))[0].samples, 3000);
+});

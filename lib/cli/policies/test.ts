@@ -68,15 +68,13 @@ export function textSample(text: string, model: string, key: string): Sample {
 }
 
 /** The conversations in files of records, or folders of these, of either format. Throws UsageError for one that is not there. */
-export async function samplesOf(files: readonly string[]): Promise<Sample[]> {
-  const samples: Sample[] = [];
+export async function* samplesOf(files: readonly string[]): AsyncGenerator<Sample> {
   for (const file of await recordFiles(files)) {
     for await (const record of recordLines(file, await lengthOf(file))) {
       const sample = record === null ? null : sampleOf(record as Json);
-      if (sample !== null) samples.push(sample);
+      if (sample !== null) yield sample;
     }
   }
-  return samples;
 }
 
 async function lengthOf(file: string): Promise<number> {
@@ -121,7 +119,10 @@ export function sampleOf(record: Json): Sample | null {
 }
 
 /** Lets the policies of `config` look at each sample. */
-export async function tried(config: Config, samples: readonly Sample[]): Promise<Tried> {
+export async function tried(
+  config: Config,
+  samples: Iterable<Sample> | AsyncIterable<Sample>,
+): Promise<Tried> {
   const counters = new PromptCounters(() => Promise.resolve(null));
   const guards = new Guards({
     module: Deno.mainModule,
@@ -139,7 +140,7 @@ export async function tried(config: Config, samples: readonly Sample[]): Promise
   try {
     // Loading an isolate is no part of a call's time.
     await within(PROBE_MS, guards.ready(), null);
-    await policies.prepare(samples.map(subjectOf));
+    await policies.prepare([]);
     return await all(policies, samples, (body, model) => counters.of(model).estimate(body));
   } finally {
     guards.close();
@@ -148,22 +149,25 @@ export async function tried(config: Config, samples: readonly Sample[]): Promise
 
 async function all(
   policies: Policies,
-  samples: readonly Sample[],
+  samples: Iterable<Sample> | AsyncIterable<Sample>,
   tokensOf: (body: PromptBody, model: string) => number,
 ): Promise<Tried> {
   const deeds = new Map<string, Deed>();
+  let looked = 0;
   let refused = 0;
   let changed = 0;
   const answers = { seen: 0, cut: 0, changed: 0 };
   let totalMs = 0;
   let worst = 0;
   let tokensSaved = 0;
-  for (const sample of samples) {
+  for await (const sample of samples) {
+    looked++;
     const { id, model, body, answer } = sample;
     const subject = subjectOf(sample);
     const prompt = new PromptBody("chat", new TextEncoder().encode(JSON.stringify(body)));
     const before = tokensOf(prompt, model);
     const trail = new PolicyTrail();
+    // Compiled for the first of a kind, which is no part of its time.
     const plan = await policies.planFor(subject);
     const began = performance.now();
     let isRefused = false;
@@ -198,9 +202,9 @@ async function all(
       deeds.set(place, deed);
     }
   }
-  const mean = samples.length === 0 ? 0 : totalMs / samples.length;
+  const mean = looked === 0 ? 0 : totalMs / looked;
   return {
-    samples: samples.length,
+    samples: looked,
     refused,
     changed,
     answers,
