@@ -161,8 +161,11 @@ export interface FleetHistory {
 
 export interface ReloadReport {
   time: string;
+  /** Whether all of the file is in force. */
   ok: boolean;
-  /** `file:line:column: message` */
+  /** Whether what can be of it is. */
+  taken: boolean;
+  /** `file:line:column: message`, or what is said of a plugin that does not work, where the rest is in force. */
   problems: readonly string[];
 }
 

@@ -2,12 +2,16 @@
 // prompt.
 
 import type { PolicyConfig } from "../config/policies.ts";
+import { within } from "../http/within.ts";
 import { Guards } from "../policy/guard/guards.ts";
 import { PoliciesInForce } from "../policy/in_force.ts";
 import type { PolicyServices } from "../policy/services.ts";
 import type { Pool } from "../pool/pool.ts";
 import { askModel, askTokens, type ModelAsker } from "../server/questions/ask_model.ts";
 import { PromptCounters } from "../server/questions/prompt_counter.ts";
+
+/** A reload is not kept waiting for a plugin that hangs. */
+const TRIED_MS = 10_000;
 
 export interface PolicingParts extends ModelAsker {
   /** The module that isolates of plugins begin with. */
@@ -43,6 +47,15 @@ export class Policing {
   /** The next configuration's. */
   apply(policies: readonly PolicyConfig[], reading: number): void {
     this.inForce.apply(policies, reading);
+  }
+
+  /**
+   * Once the policies that were applied last are in force: what is said of plugins among them that do not work.
+   * One that takes longer to be tried is told in the log. Never rejects.
+   */
+  async caughtUp(): Promise<readonly string[]> {
+    await this.inForce.ready;
+    return await within(TRIED_MS, this.#guards.tried(), []);
   }
 
   close(): void {

@@ -35,8 +35,8 @@ export interface ReloadParts {
   bulletin: Bulletin;
   tally: Tally;
   env(name: string): string | undefined;
-  /** Resolves once whoever serves goes by the newest snapshot. Never rejects. */
-  caughtUp(): Promise<void>;
+  /** Resolves once whoever serves goes by the newest snapshot, to what of it is not in force. Never rejects. */
+  caughtUp(): Promise<readonly string[]>;
 }
 
 const NO_FILE = "the gateway was started by --instance, without a file";
@@ -51,6 +51,7 @@ export class Reload {
   /** Of the file that is in force. */
   #text: string;
   #last: ReloadReport | null = null;
+  #refused: ReloadReport | null = null;
   /** Those who asked for a reload and wait for what comes of it. */
   #waiters: Waiter[] = [];
   #watcher: ConfigWatcher | null = null;
@@ -104,7 +105,7 @@ export class Reload {
 
   /** What was wrong with the file when it was read last; null where what it says is in force. */
   get refused(): ReloadReport | null {
-    return this.#last === null || this.#last.ok ? null : this.#last;
+    return this.#refused;
   }
 
   /** The file as it is on the disk now, beside what is in force; null where there is no file. */
@@ -147,7 +148,7 @@ export class Reload {
   #readAgain(): void {
     if (this.#watcher !== null) return this.#watcher.reloadNow();
     logger.warning("nothing to reload: {reason}", { reason: NO_FILE });
-    const report = { time: new Date().toISOString(), ok: false, problems: [NO_FILE] };
+    const report = { time: new Date().toISOString(), ok: false, taken: false, problems: [NO_FILE] };
     for (const resolve of this.#waiters.splice(0)) resolve(report);
   }
 
@@ -169,40 +170,47 @@ export class Reload {
     this.#options = options;
     this.#text = text;
     // Who is told that a key is taken away, or an instance, may rely on it.
-    this.#tell(this.parts.caughtUp(), () => {
+    this.#tell(this.parts.caughtUp(), (problems) => {
       const instances = fleetInWords(next);
       logger.info("configuration reloaded: {instances}", { instances });
       bulletin.note("reload", "configuration", instances);
       bulletin.end("reload_failed", "config", "the file was read again");
-      this.#report([], waiters);
+      this.#refused = null;
+      this.parts.tally.reload(true, Date.now());
+      this.#report(true, problems, waiters);
     });
   }
 
   #refuse(problems: readonly Problem[]): void {
     const waiters = this.#waiters.splice(0);
-    this.#tell(Promise.resolve(), () => {
-      for (const problem of problems) {
-        logger.error("configuration not reloaded: {problem}", { problem: formatProblem(problem) });
+    const words = problems.map(formatProblem);
+    this.#tell(Promise.resolve(words), () => {
+      for (const problem of words) {
+        logger.error("configuration not reloaded: {problem}", { problem });
       }
-      const message = problems.map(formatProblem).join("; ");
-      this.parts.bulletin.raise("reload_failed", "config", message);
-      this.#report(problems, waiters);
+      this.parts.bulletin.raise("reload_failed", "config", words.join("; "));
+      this.parts.tally.reload(false, Date.now());
+      this.#refused = this.#report(false, words, waiters);
     });
   }
 
-  #tell(isInForce: Promise<void>, tell: () => void): void {
+  #tell(
+    isInForce: Promise<readonly string[]>,
+    tell: (problems: readonly string[]) => void,
+  ): void {
     this.#telling = this.#telling.then(() => isInForce).then(tell)
       .catch((error) => logger.error("internal error: {error}", { error }));
   }
 
-  #report(problems: readonly Problem[], waiters: readonly Waiter[]): void {
-    const report = this.#last = {
-      time: new Date().toISOString(),
-      ok: problems.length === 0,
-      problems: problems.map(formatProblem),
-    };
-    this.parts.tally.reload(report.ok, Date.now());
+  #report(
+    taken: boolean,
+    problems: readonly string[],
+    waiters: readonly Waiter[],
+  ): ReloadReport {
+    const report = { time: new Date().toISOString(), ok: problems.length === 0, taken, problems };
+    this.#last = report;
     for (const resolve of waiters) resolve(report);
+    return report;
   }
 }
 

@@ -178,6 +178,11 @@ export class Runtime implements Reloadable {
     return this.#policing.inForce;
   }
 
+  /** Once the snapshot that was applied last is in force: what of it is not. Never rejects. */
+  caughtUp(): Promise<readonly string[]> {
+    return this.#policing.caughtUp();
+  }
+
   /** Asks an instance for its models: it learns its context, and whether it is what is configured. */
   verifyModels(instance: Instance): Promise<HealthVerdict> {
     return this.#catalog.verify(instance, this.#config.healthCheck.timeoutS);

@@ -12,7 +12,7 @@ export interface Serving {
   /** Has what runs at an instance go on elsewhere. */
   move(instance: string): Promise<Moved>;
   /** Resolves once all that take clients go by the newest snapshot. Waits for none that does not answer. */
-  caughtUp(): Promise<void>;
+  caughtUp(): Promise<readonly string[]>;
   /** Lets running answers end; whoever asks now is told that the gateway is draining. */
   drain(): Promise<void>;
   /** Closes the door at once, another process has taken over; running answers end. */
@@ -36,8 +36,8 @@ export class ServingAlone implements Serving {
     return Promise.resolve(this.runtime.move(instance));
   }
 
-  caughtUp(): Promise<void> {
-    return this.runtime.policies.ready;
+  caughtUp(): Promise<readonly string[]> {
+    return this.runtime.caughtUp();
   }
 
   drain(): Promise<void> {

@@ -13,11 +13,11 @@ Deno.test("all workers are waited for, and one that dies is not", async () => {
   let isCaughtUp = false;
   const caughtUp = pool.caughtUp().then(() => isCaughtUp = true);
   for (const said of isolates.said) assert.deepEqual(said, ["start", "apply", "catch_up"]);
-  isolates.events[0].said({ kind: "caught_up" });
+  isolates.events[0].said({ kind: "caught_up", problems: [] });
   isolates.events[1].failed("it dies");
   await new Promise((resolve) => setTimeout(resolve));
   assert.equal(isCaughtUp, false);
-  isolates.events[2].said({ kind: "caught_up" });
+  isolates.events[2].said({ kind: "caught_up", problems: [] });
   await caughtUp;
   const others = pool.caughtUp();
   const closed = pool.close();

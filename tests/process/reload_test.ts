@@ -18,7 +18,7 @@ Deno.test("who asks while workers are behind with an earlier file is told of the
   assert.ok(loaded.ok);
   const { config, options, beside } = loaded;
   const taken: string[] = [];
-  const behind = Promise.withResolvers<void>();
+  const behind = Promise.withResolvers<string[]>();
   const parts = {
     file: { path, text: fileFor("a"), options, beside },
     overrides: {},
@@ -41,13 +41,13 @@ Deno.test("who asks while workers are behind with an earlier file is told of the
     const asked = reload.now();
     // The faulty one has been read by the time that a second asker is answered.
     const late = reload.now();
-    behind.resolve();
+    behind.resolve([]);
     for (const report of [await asked, await late]) {
       assert.equal(report.ok, false);
       assert.match(report.problems.join(), /instances/);
     }
   } finally {
-    behind.resolve();
+    behind.resolve([]);
     await reload.close();
   }
 });

@@ -152,5 +152,6 @@ function Checked({ t, found, same }) {
 
 function reloadText(t, last) {
   if (last === null) return t("never_reloaded");
-  return t(last.ok ? "reload_ok" : "reload_failed", { time: moment(last.time) });
+  const words = last.ok ? "reload_ok" : last.taken ? "reload_in_part" : "reload_failed";
+  return t(words, { time: moment(last.time) });
 }

@@ -37,6 +37,8 @@ interface Kept {
 interface Refused {
   readonly identity: string;
   readonly at: number;
+  /** What is said of it; "" before that is known. */
+  readonly words: string;
   /** The reading of the configuration that asked for it. */
   readonly reading: number;
 }
@@ -62,6 +64,10 @@ export class Guards {
   readonly #wanted = new Map<string, Kept>();
   /** What was wanted and did not work, by name. */
   readonly #refused = new Map<string, Refused>();
+  /** Identities that the configuration asks for, by name. */
+  readonly #asked = new Map<string, string>();
+  /** Plugins that are being tried. */
+  readonly #probes = new Set<Promise<void>>();
   /** By whom is asked, and how: what one policy finds out spares the others that fail as it does. */
   #breakers = new Map<string, Breaker>();
   #reading = 0;
@@ -83,6 +89,7 @@ export class Guards {
       if (!isGuard(options)) continue;
       names.add(options.name);
       const identity = JSON.stringify([options, files]);
+      this.#asked.set(options.name, identity);
       const wanted = this.#wanted.get(options.name);
       if (wanted?.identity === identity) {
         this.#askAgain(options.name, wanted);
@@ -123,6 +130,14 @@ export class Guards {
     for (const { guard } of this.#kept.values()) {
       if (guard instanceof PluginGuard) await guard.loaded();
     }
+  }
+
+  /** What is said of plugins that are wanted and do not work, once all have been tried. Never rejects. */
+  async tried(): Promise<string[]> {
+    await Promise.all(this.#probes);
+    return [...this.#refused].flatMap(([name, { identity, words }]) =>
+      this.#asked.get(name) === identity ? [words] : []
+    );
   }
 
   close(): void {
@@ -196,9 +211,10 @@ export class Guards {
     if (!this.#kept.has(name)) this.#kept.set(name, next);
     const isAlone = this.#kept.get(name) === next;
     // Snapshots that come meanwhile do not ask once more.
-    const wasRefused = this.#refused.get(name)?.identity === identity;
-    if (wasRefused) this.#refuse(name, identity);
-    probed.then(
+    const refused = this.#refused.get(name);
+    const wasRefused = refused?.identity === identity;
+    if (wasRefused) this.#refuse(name, identity, refused.words);
+    const probe = probed.then(
       () => {
         if (this.#wanted.get(name) !== next) {
           if (!isAlone) guard.close();
@@ -214,16 +230,18 @@ export class Guards {
         if (this.#wanted.get(name) !== next) return;
         const before = this.#kept.get(name);
         if (before !== undefined) this.#wanted.set(name, before);
-        this.#refuse(name, identity);
-        const words = error instanceof Error ? error.message : String(error);
+        const reason = error instanceof Error ? error.message : String(error);
         const what = isAlone ? "does not work" : "does not work; the one before stays";
-        this.parts.onError(new Error(`plugin of policy \`${name}\` ${what}: ${words}`));
+        const words = `plugin of policy \`${name}\` ${what}: ${reason}`;
+        this.#refuse(name, identity, words);
+        this.parts.onError(new Error(words));
       },
-    );
+    ).finally(() => this.#probes.delete(probe));
+    this.#probes.add(probe);
   }
 
-  #refuse(name: string, identity: string): void {
-    this.#refused.set(name, { identity, at: this.#now(), reading: this.#reading });
+  #refuse(name: string, identity: string, words: string): void {
+    this.#refused.set(name, { identity, at: this.#now(), reading: this.#reading, words });
   }
 
   /** Calls that the old one is at are let end. */

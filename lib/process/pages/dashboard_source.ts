@@ -93,7 +93,7 @@ export interface SourceParts {
   asking: Asking;
   drained: DrainedFile;
   /** Resolves once whoever serves goes by the newest snapshot. */
-  caughtUp(): Promise<void>;
+  caughtUp(): Promise<unknown>;
 }
 
 export class ProcessSource implements DashboardSource {

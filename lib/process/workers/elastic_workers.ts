@@ -65,9 +65,10 @@ export class ElasticWorkers implements Serving {
     return { moved: moved + others.moved, staying: staying + others.staying };
   }
 
-  async caughtUp(): Promise<void> {
+  async caughtUp(): Promise<readonly string[]> {
     const { runtime, pool } = this.parts;
-    await Promise.all([runtime.policies.ready, pool.caughtUp()]);
+    const problems = await Promise.all([runtime.caughtUp(), pool.caughtUp()]);
+    return [...new Set(problems.flat())];
   }
 
   async drain(): Promise<void> {

@@ -5,13 +5,15 @@ import type { Isolate } from "./isolate.ts";
 import type { EndKind, ToWorker } from "./messages.ts";
 
 /** What it answers to what it is told. */
-interface Answers extends Record<EndKind | "catch_up", null> {
+interface Answers extends Record<EndKind, null> {
+  /** What of the snapshot is not in force. */
+  catch_up: readonly string[];
   move: Moved;
 }
 
 /** One that has died has nothing at an instance any more. */
 const NO_ANSWER: Answers = {
-  catch_up: null,
+  catch_up: [],
   move: { moved: 0, staying: 0 },
   drain: null,
   hand_over: null,

@@ -55,7 +55,7 @@ export type FromWorker =
   | { kind: "rank_refused"; instance: string; ranks: number }
   /** To be answered through `port` (admin_relay.ts). */
   | { kind: "admin"; request: AdminRequest; port: MessagePort }
-  | { kind: "caught_up" }
+  | { kind: "caught_up"; problems: readonly string[] }
   | { kind: "moved"; moved: Moved }
   /** The share of its time, 0 to 1, that it was at work since the last look; requests under way. */
   | { kind: "busy"; share: number; running: number }

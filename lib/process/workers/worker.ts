@@ -79,7 +79,9 @@ class ServingWorker {
       case "apply":
         return this.#runtime.apply(message);
       case "catch_up":
-        this.#runtime.policies.ready.then(() => this.scope.postMessage({ kind: "caught_up" }));
+        this.#runtime.caughtUp().then((problems) =>
+          this.scope.postMessage({ kind: "caught_up", problems })
+        );
         return;
       case "move":
         this.scope.postMessage({ kind: "moved", moved: this.#runtime.move(message.instance) });

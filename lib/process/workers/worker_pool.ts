@@ -128,12 +128,14 @@ export class WorkerPool implements Serving, Reloadable {
     this.#tellAll({ kind: "apply", ...snapshot });
   }
 
-  async caughtUp(): Promise<void> {
+  /** What of the snapshot is not in force, in any of them. */
+  async caughtUp(): Promise<readonly string[]> {
     // One that is loading begins with what is in force then.
     const members = [...this.#members.values()].filter(({ state }) => state !== "loading");
-    await Promise.all(
+    const problems = await Promise.all(
       members.map((member) => member.ask({ kind: "catch_up" }, BEHIND_MS)),
     );
+    return [...new Set(problems.flat())];
   }
 
   /** Has what runs at an instance go on elsewhere, in all workers. */
@@ -242,7 +244,7 @@ export class WorkerPool implements Serving, Reloadable {
       case "notice":
         return this.parts.onNotice?.(message.message);
       case "caught_up":
-        return member.answered("catch_up", null);
+        return member.answered("catch_up", message.problems);
       case "moved":
         return member.answered("move", message.moved);
       case "busy":

@@ -10,10 +10,13 @@ import { waitFor } from "../../support/wait.ts";
 
 const ask = (content: string) => ({ model: "m", messages: [{ role: "user", content }] });
 
+const TOKEN = "correct-horse-battery";
+
 async function gatewayWith(
   policies: readonly Record<string, unknown>[],
   upstream: { url: string },
   plugins: Record<string, string> = {},
+  more: Record<string, unknown> = {},
 ) {
   const folder = await Deno.makeTempDir();
   for (const [name, text] of Object.entries(plugins)) {
@@ -26,6 +29,7 @@ async function gatewayWith(
     config: {
       instances: [{ url: upstream.url, model_name: ["m", "guard"] }],
       policies: placed,
+      ...more,
     },
   });
   return {
@@ -288,6 +292,28 @@ Deno.test("57: a plugin is changed while it runs, and one that does not work doe
   const before = refusals();
   gateway.signal("SIGHUP");
   await waitFor(() => refusals() > before, () => gateway.output());
+});
+
+Deno.test("who asks for a reload is told of a plugin in it that does not work, once it has been tried", async () => {
+  await using upstream = model();
+  const policy = { name: "own", type: "plugin", file: "own.ts", timeout: 10, fail: "closed" };
+  const works = `export default { prompt: () => "pass" };`;
+  await using stand = await gatewayWith([policy], upstream, { "own.ts": works }, {
+    admin: { token: TOKEN },
+  });
+  const { gateway, folder } = stand;
+  const reloaded = async () => {
+    const response = await gateway.post("/dashboard/api/reload", {}, {
+      headers: { authorization: `Bearer ${TOKEN}` },
+    });
+    return await response.json();
+  };
+  await Deno.writeTextFile(join(folder, "own.ts"), `throw new Error("at the top"); ${works}`);
+  const wrong = await reloaded();
+  assert.equal(wrong.ok, false);
+  assert.match(wrong.problems.join(), /^plugin of policy `own` does not work; .* at the top/);
+  await Deno.writeTextFile(join(folder, "own.ts"), works);
+  assert.deepEqual((await reloaded()).problems, []);
 });
 
 Deno.test("a trusted plugin may wait and fetch", async () => {
