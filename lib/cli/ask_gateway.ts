@@ -1,6 +1,6 @@
 // Asks a running gateway by the API of its dashboard.
 
-import { isObject, objectIn } from "../json/json.ts";
+import { isObject, type Json, objectIn } from "../json/json.ts";
 import { printable } from "./printable.ts";
 import { reasonOf } from "./probe.ts";
 
@@ -14,10 +14,14 @@ export interface GatewayPlace {
   readonly token: string | undefined;
 }
 
-/** GET without a body, else POST. `T` is what the path answers. Throws an Error with what to do about it. */
+/**
+ * GET without a body, else POST. `T` is what the path answers; `holds` whether what is read of it is there. Throws an
+ * Error with what to do about it.
+ */
 export async function askGateway<T>(
   { url, token }: GatewayPlace,
   path: string,
+  holds: (answer: Json) => boolean,
   body?: unknown,
   timeoutMs = TIMEOUT_MS,
 ): Promise<T> {
@@ -35,7 +39,7 @@ export async function askGateway<T>(
     throw new Error(`no gateway answers at ${base}: ${reasonOf(error)}; --url names another`);
   }
   const text = await response.text();
-  if (response.ok) return answerIn(text, base);
+  if (response.ok) return answerIn(text, base, holds);
   const next = response.status === 401 || response.status === 403 ? nextStep(token) : "";
   throw new Error(`${base} answered ${response.status}: ${messageIn(text)}${next}`);
 }
@@ -46,12 +50,17 @@ function nextStep(token: string | undefined): string {
     : "; the one that was sent (--token, else ADMIN_TOKEN) is not the gateway's";
 }
 
-/** What a gateway answered, an object. Throws an Error that says so where it is none. */
-export function answerIn<T>(text: string, base: string): T {
+/** What a gateway answered, an object that `holds` what is read of it. Throws an Error that says so where it does not. */
+export function answerIn<T>(text: string, base: string, holds: (answer: Json) => boolean): T {
   const answer = objectIn(text);
-  // Each path has a shape of its own, and a gateway is believed to be of this version.
-  if (answer !== null) return answer as T;
+  // Beyond that a gateway is believed to be of this version.
+  if (answer !== null && holds(answer)) return answer as T;
   throw new Error(`${base} answered as no gateway does; --url names another`);
+}
+
+/** Whether it says that what was asked for is done. */
+export function isDone({ ok }: Json): boolean {
+  return ok === true;
 }
 
 /** What an error says: whoever has sent it shall not steer the terminal. */

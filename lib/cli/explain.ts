@@ -3,7 +3,7 @@
 
 import type { DecisionTaken } from "../process/pages/decisions.ts";
 import type { ExplainAnswer } from "../server/explain.ts";
-import { isObject } from "../json/json.ts";
+import { isObject, type Json } from "../json/json.ts";
 import { command } from "./command/command.ts";
 import { optional, repeated, toggle, withDefault } from "./command/flag.ts";
 import { path, text, whole } from "./command/kind.ts";
@@ -72,14 +72,23 @@ requests of this gateway there (and those of others). docs/guides/routing.md exp
   try {
     if (values.trace !== undefined) {
       const target = `/admin/decisions?last=${values.trace}`;
-      const { decisions } = await askGateway<{ decisions: DecisionTaken[] }>(gateway, target);
+      const { decisions } = await askGateway<{ decisions: DecisionTaken[] }>(
+        gateway,
+        target,
+        areDecisions,
+      );
       console.log(values.json ? JSON.stringify(decisions, null, 2) : trace(decisions));
       return 0;
     }
     const body = await readRequest(values.request!);
     const query = new URLSearchParams({ path: values.path ?? pathOf(body) });
     if (values.group !== undefined) query.set("group", values.group);
-    const answer = await askGateway<ExplainAnswer>(gateway, `/admin/explain?${query}`, body);
+    const answer = await askGateway<ExplainAnswer>(
+      gateway,
+      `/admin/explain?${query}`,
+      isExplanation,
+      body,
+    );
     console.log(values.json ? JSON.stringify(answer, null, 2) : explanation(answer));
     return answer.instance === null ? 2 : 0;
   } catch (error) {
@@ -87,6 +96,19 @@ requests of this gateway there (and those of others). docs/guides/routing.md exp
     return 1;
   }
 });
+
+function areDecisions({ decisions }: Json): boolean {
+  return Array.isArray(decisions) &&
+    decisions.every((one) =>
+      isObject(one) &&
+      [one.time, one.model, one.instance, one.route].every((text) => typeof text === "string")
+    );
+}
+
+function isExplanation({ model, instances, prompt }: Json): boolean {
+  return typeof model === "string" && Array.isArray(instances) && instances.every(isObject) &&
+    (prompt === null || isObject(prompt));
+}
 
 interface ReplayFlags {
   readonly replay: readonly string[];

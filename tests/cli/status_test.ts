@@ -95,6 +95,9 @@ Deno.test("what is no gateway is told in one line, and steers no terminal", asyn
   const answers = [
     new Response("\x1b[2J", { status: 200 }),
     new Response("null", { status: 200 }),
+    Response.json({}),
+    Response.json({ instances: 1, steps: "two", decisions: [null] }),
+    Response.json({ instances: [], steps: [{ detail: 1 }], decisions: [{ time: 7 }] }),
     Response.json({ error: { message: "\x1b[2J\nlook" } }, { status: 500 }),
   ];
   let answer = answers[0];
@@ -104,7 +107,7 @@ Deno.test("what is no gateway is told in one line, and steers no terminal", asyn
   );
   const url = `http://127.0.0.1:${server.addr.port}`;
   const no = `${url} answered as no gateway does; --url names another`;
-  const said = [no, no, `${url} answered 500:  [2J look`];
+  const said = [no, no, no, no, no, `${url} answered 500:  [2J look`];
   for (const [at, one] of answers.entries()) {
     answer = one;
     for (

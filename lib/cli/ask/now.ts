@@ -4,6 +4,7 @@ import { wordsOf } from "../../dashboard/pages/words.js";
 import { probeWords } from "../../dashboard/pages/words_outlook.js";
 import type { ProbeView } from "../../dashboard/source.ts";
 import { askGateway, type GatewayPlace } from "../ask_gateway.ts";
+import { isObject, type Json } from "../../json/json.ts";
 import { printable } from "../printable.ts";
 
 /** Longer than the gateway waits for an instance. */
@@ -17,7 +18,7 @@ export async function askInstanceNow(
 ): Promise<number> {
   let found: ProbeView;
   try {
-    found = await askGateway(gateway, "ask", { instance: name }, TIMEOUT_MS);
+    found = await askGateway(gateway, "ask", isProbe, { instance: name }, TIMEOUT_MS);
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     return 1;
@@ -28,4 +29,14 @@ export async function askInstanceNow(
     for (const line of probeWords(wordsOf("en"), found, lasting)) console.log(printable(line, " "));
   }
   return found.ok ? 0 : 2;
+}
+
+/** Whether all is there that is put into words. */
+function isProbe({ instance, state, verdict, steps }: Json): boolean {
+  const isText = (value: unknown) => typeof value === "string";
+  return [instance, state, verdict].every(isText) && Array.isArray(steps) &&
+    steps.every((step) =>
+      isObject(step) && typeof step.ms === "number" &&
+      [step.asked, step.outcome, step.detail].every(isText)
+    );
 }

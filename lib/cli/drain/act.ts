@@ -1,8 +1,9 @@
 // What `drain` and `undrain` do: ask the gateway, and wait until nothing runs there where that is wanted.
 
 import type { FleetSnapshot } from "../../dashboard/source.ts";
-import { askGateway, type GatewayPlace } from "../ask_gateway.ts";
+import { askGateway, type GatewayPlace, isDone } from "../ask_gateway.ts";
 import { Interrupt } from "../interrupt.ts";
+import { isFleet } from "../status/read.ts";
 
 const LOOK_MS = 250;
 
@@ -21,7 +22,7 @@ export async function drainInstance(
   { wait, move }: { wait: boolean; move: boolean },
 ): Promise<number> {
   try {
-    const { moved, staying, note } = await askGateway<Drained>(gateway, "drain", {
+    const { moved, staying, note } = await askGateway<Drained>(gateway, "drain", isDone, {
       instance: name,
       move,
     });
@@ -41,7 +42,7 @@ export async function drainInstance(
 /** Resolves to the exit code. */
 export async function undrainInstance(gateway: GatewayPlace, name: string): Promise<number> {
   try {
-    const { note } = await askGateway<Pick<Drained, "note">>(gateway, "undrain", {
+    const { note } = await askGateway<Pick<Drained, "note">>(gateway, "undrain", isDone, {
       instance: name,
     });
     console.error(note === undefined ? `${name} gets requests again` : `${name}: ${note}`);
@@ -56,7 +57,7 @@ async function waitUntilFree(gateway: GatewayPlace, name: string): Promise<numbe
   using interrupt = new Interrupt();
   let shown = -1;
   while (!interrupt.came) {
-    const { instances }: FleetSnapshot = await askGateway(gateway, "fleet");
+    const { instances }: FleetSnapshot = await askGateway(gateway, "fleet", isFleet);
     const running = instances.find((one) => one.name === name)?.in_flight ?? 0;
     if (running === 0) {
       console.error(`nothing runs at ${name} any more`);

@@ -1,6 +1,7 @@
 // Asks a running gateway about its choices.
 
 import { answerIn, messageIn } from "../ask_gateway.ts";
+import type { Json } from "../../json/json.ts";
 import { reasonOf } from "../probe.ts";
 
 const TIMEOUT_MS = 5000;
@@ -11,10 +12,14 @@ export interface Gateway {
   readonly token: string | undefined;
 }
 
-/** The JSON at `target`, for a body where one is posted. Throws an Error with what to do about it. */
+/**
+ * The JSON at `target`, for a body where one is posted. `holds`: whether what is read of it is there. Throws an Error with what to
+ * do about it.
+ */
 export async function askGateway<T>(
   { url, token }: Gateway,
   target: string,
+  holds: (answer: Json) => boolean,
   body?: Uint8Array<ArrayBuffer>,
 ): Promise<T> {
   const base = url.replace(/\/+$/, "").replace(/\/v1$/, "");
@@ -35,5 +40,5 @@ export async function askGateway<T>(
   }
   const text = await response.text();
   if (!response.ok) throw new Error(`${base} answered ${response.status}: ${messageIn(text)}`);
-  return answerIn(text, base);
+  return answerIn(text, base, holds);
 }

@@ -1,6 +1,6 @@
 // Asks a running gateway to fill limits up again, or to let a budget begin anew.
 
-import { askGateway } from "../ask_gateway.ts";
+import { askGateway, isDone } from "../ask_gateway.ts";
 
 const TIMEOUT_MS = 5000;
 
@@ -11,5 +11,5 @@ export async function resetLimits(
   /** `budget`: the period of the one that is meant. */
   of: { kind: string; name: string; budget?: string },
 ): Promise<void> {
-  await askGateway({ url, token }, "reset_limits", of, TIMEOUT_MS);
+  await askGateway({ url, token }, "reset_limits", isDone, of, TIMEOUT_MS);
 }
