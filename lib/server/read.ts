@@ -160,6 +160,8 @@ function bodyFields(body: Uint8Array, fields: Fields): BodyFields {
     const span = fields.get(name)?.at(-1);
     if (span === undefined) return undefined;
     if (span.end - span.start > MAX_FIELD_BYTES) {
+      // A server may still read a number in it, and give so many answers.
+      if (name === "n") throw new RequestError(400, "`n` must be a number, in fewer bytes");
       return name === "model" ? tooLong(body, span.start + 1) : null;
     }
     const simple = simpleValue(body, span.start, span.end);

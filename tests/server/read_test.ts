@@ -37,3 +37,9 @@ Deno.test("answers are counted by the API that is asked, the last of two fields 
     assert.equal((await read(body, api)).choices, count, body.slice(0, 40));
   }
 });
+
+Deno.test("a number of answers that hides in thousands of bytes is refused, not taken for one", async () => {
+  for (const n of [`8.${"0".repeat(5000)}`, `"${" ".repeat(5000)}8"`]) {
+    await assert.rejects(async () => await read(`{"n":${n}}`), /`n` must be a number/);
+  }
+});
