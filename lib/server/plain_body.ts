@@ -2,29 +2,13 @@
 // the mark that some editors put before JSON.
 
 import type { Transform } from "node:stream";
-import zlib from "node:zlib";
 import { type ClientRequest, RequestError } from "../http/client.ts";
+import { codingsOf, DECODERS } from "../http/decoders.ts";
 import { header, type HeaderList } from "../http/message.ts";
 import { joinedInTurns, Turns } from "../http/turns.ts";
 import { SLICE_BYTES } from "./json_fields.ts";
 
 const OPEN_OBJECT = 123;
-
-/** Bytes that a decoder gives at once. */
-const OPTIONS = { chunkSize: 64 * 1024 };
-
-// A Map, since a client may name any word, `constructor` too.
-const DECODERS: ReadonlyMap<string, (body: Uint8Array) => Transform> = new Map(Object.entries({
-  "gzip": () => zlib.createGunzip(OPTIONS),
-  "x-gzip": () => zlib.createGunzip(OPTIONS),
-  // The standard means zlib's form; there are clients that send the bare one (RFC 9110, section 8.4.1.2).
-  "deflate": (body: Uint8Array) =>
-    (body[0] & 15) === 8 && (body[0] * 256 + body[1]) % 31 === 0
-      ? zlib.createInflate(OPTIONS)
-      : zlib.createInflateRaw(OPTIONS),
-  "br": () => zlib.createBrotliDecompress(OPTIONS),
-  "zstd": () => zlib.createZstdDecompress(OPTIONS),
-}));
 
 /** Reads the body. Throws RequestError: as ClientRequest.readBody, and 415 for codings not known here. */
 export async function readPlainBody(client: ClientRequest, limit: number): Promise<Uint8Array> {
@@ -37,8 +21,7 @@ export async function readPlainBody(client: ClientRequest, limit: number): Promi
 export function bodyCoding(headers: HeaderList): string {
   const named = header(headers, "content-encoding");
   if (named === undefined) return "";
-  const coding = named.toLowerCase().split(",")
-    .map((one) => one.trim()).filter((one) => one !== "" && one !== "identity").join(", ");
+  const coding = codingsOf(named);
   if (coding === "" || DECODERS.has(coding)) return coding;
   const known = [...DECODERS.keys()].filter((name) => name !== "x-gzip").join(", ");
   throw new RequestError(

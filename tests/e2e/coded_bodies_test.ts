@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { Readable } from "node:stream";
 import zlib from "node:zlib";
 import { quietGatewayFor } from "../support/gateway_for.ts";
 import { completion, startUpstream } from "../support/upstream.ts";
@@ -211,6 +212,65 @@ Deno.test("answers that come compressed are given on plain, and recorded", async
   const broken = await gateway.post(CHAT, BODY);
   assert.equal(broken.status, 502);
   assert.match((await broken.json()).error.message, /its answer is not proper gzip/);
+});
+
+/** A gigabyte of spaces in brotli: a thousand bytes. */
+async function packedGigabyte(): Promise<Uint8Array> {
+  const { BROTLI_PARAM_QUALITY, BROTLI_PARAM_LGWIN } = zlib.constants;
+  const coder = zlib.createBrotliCompress({
+    params: { [BROTLI_PARAM_QUALITY]: 5, [BROTLI_PARAM_LGWIN]: 24 },
+  });
+  const spaces = new Uint8Array(16 * 1024 * 1024).fill(32);
+  const source = Readable.from(Array(64).fill(spaces), { objectMode: false });
+  return Buffer.concat(await Array.fromAsync(source.pipe(coder)));
+}
+
+Deno.test("an answer of a few bytes that would become a huge one takes little memory", async () => {
+  await using instance = startUpstream();
+  await using gateway = await quietGatewayFor(instance.url);
+  const packed = await packedGigabyte();
+  const answerAs = (type: string) => {
+    instance.answer = () =>
+      new Response(packed.slice(), { headers: { "content-type": type, "content-encoding": "br" } });
+  };
+  answerAs("application/json");
+  const whole = await gateway.post(CHAT, BODY);
+  let size = 0;
+  for await (const piece of whole.body!) {
+    size += piece.length;
+    if (size > 100_000_000) break;
+  }
+  answerAs("text/event-stream");
+  const stream = await gateway.post(CHAT, { ...JSON.parse(BODY), stream: true });
+  assert.equal(stream.status, 502);
+  assert.match((await stream.json()).error.message, /an event of more than \d+ bytes/);
+  const status = await Deno.readTextFile(`/proc/${gateway.pid}/status`);
+  const peakMiB = Number(/VmHWM:\s+(\d+)/.exec(status)![1]) / 1024;
+  assert.ok(peakMiB < 500, `${peakMiB} MiB`);
+});
+
+Deno.test("an answer in several gzip members, and in any form of deflate, arrives whole", async () => {
+  await using instance = startUpstream();
+  await using gateway = await quietGatewayFor(instance.url);
+  const text = await completion("in parts").text();
+  const members = [text.slice(0, 40), text.slice(40)].map((part) => zlib.gzipSync(part));
+  for (
+    const [coding, body] of [
+      ["gzip", Buffer.concat(members)],
+      ["gzip, identity", zlib.gzipSync(text)],
+      ["deflate", zlib.deflateRawSync(text)],
+      ["zstd", zlib.zstdCompressSync(text)],
+    ] as const
+  ) {
+    instance.answer = () =>
+      new Response(body.slice(), {
+        headers: { "content-type": "application/json", "content-encoding": coding },
+      });
+    const response = await gateway.post(CHAT, BODY);
+    assert.equal(response.status, 200, coding);
+    assert.equal(response.headers.get("content-encoding"), null);
+    assert.equal(await response.text(), text, coding);
+  }
 });
 
 Deno.test("streams tell proxies not to hold them back, whole answers do not", async () => {
