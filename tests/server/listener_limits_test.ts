@@ -2,11 +2,15 @@
 // the OpenAI API, reaches no instance, holds nothing, and leaves the gateway as it was.
 
 import assert from "node:assert/strict";
+import net from "node:net";
+import { join } from "node:path";
+import { Authority } from "../support/certificates.ts";
 import {
   type GatewayProcess,
   type Simulators,
   startGateway,
   startSimulators,
+  temporaryFolder,
 } from "../support/processes.ts";
 import { type RawAnswer, rawRequest, type RawRequestOptions } from "../support/raw_http.ts";
 import { waitFor } from "../support/wait.ts";
@@ -230,6 +234,55 @@ Deno.test("clients that leave in any phase hold nothing", async () => {
     const seen = (await instances.requests(0)).filter(({ path }) => path.includes(PATH));
     return seen.length > 0 && seen.every(({ finished, aborted }) => aborted || finished);
   }, "the instance to hear of every client that left");
+});
+
+/** Connections that are reset while they wait to be accepted, as probes of a port do. */
+async function resetAtOnce(port: number, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    await new Promise<void>((resolve, reject) => {
+      const socket = net.connect(port, "127.0.0.1", () => {
+        socket.once("close", () => resolve());
+        socket.resetAndDestroy();
+      });
+      socket.once("error", reject);
+    });
+  }
+}
+
+for (const listener of ["http1", "deno_serve"]) {
+  Deno.test(`${listener}: clients that are gone before they are accepted hold nobody up`, async () => {
+    await using stand = await Stand.start({ listener });
+    const { gateway } = stand;
+    gateway.signal("SIGSTOP");
+    await resetAtOnce(gateway.port, 50);
+    const answer = stand.post(CHAT);
+    gateway.signal("SIGCONT");
+    assert.equal((await answer).status, 200);
+    await stand.isAsBefore(1);
+  });
+}
+
+Deno.test("nor do they over TLS", async () => {
+  await using folder = await temporaryFolder();
+  const authority = await Authority.make(folder.path);
+  const { cert, key } = await authority.sign("localhost");
+  const tls = { cert_file: join(folder.path, "cert"), key_file: join(folder.path, "key") };
+  await Deno.writeTextFile(tls.cert_file, cert);
+  await Deno.writeTextFile(tls.key_file, key);
+  await using gateway = await startGateway({
+    config: {
+      instances: [{ url: "http://127.0.0.1:8001/v1", model_name: "m" }],
+      health_check: false,
+      tls,
+    },
+  });
+  using client = Deno.createHttpClient({ caCerts: [authority.cert] });
+  gateway.signal("SIGSTOP");
+  await resetAtOnce(gateway.port, 50);
+  const answer = fetch(`${gateway.url}/health`, { client });
+  gateway.signal("SIGCONT");
+  await (await answer).body?.cancel();
+  assert.doesNotMatch(gateway.output(), /internal error/);
 });
 
 /** Resident memory of the gateway's process. */

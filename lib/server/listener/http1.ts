@@ -220,8 +220,10 @@ class Http1Listener implements Listener, ConnectionOwner {
         }
         conn = await door.accept();
       } catch (error) {
+        // It says nothing of the door, and those behind it in the kernel's queue need not wait.
+        if (isGoneClient(error)) continue;
         if (this.draining || this.#leaving || door !== this.#door) return;
-        // Too many open files, or a client that was gone before it was accepted: others may still come.
+        // Too many open files, or what nobody knows: others may still come.
         const what = scarceIn(error);
         if (what === null) this.options.onError(error);
         else this.options.descriptors.refused(what);
@@ -332,4 +334,11 @@ class Http1Listener implements Listener, ConnectionOwner {
       else this.options.descriptors.refused(what);
     }
   }
+}
+
+/** Whether it says that the client had reset its connection before it was accepted, as probes of a port do. */
+function isGoneClient(error: unknown): boolean {
+  return error instanceof Deno.errors.NotConnected ||
+    error instanceof Deno.errors.ConnectionReset ||
+    error instanceof Deno.errors.ConnectionAborted;
 }
