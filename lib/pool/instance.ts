@@ -55,6 +55,9 @@ export interface TimesOut {
 /** Options that an instance goes by. */
 export type InstanceOptions = Pick<Config, "slowStartS" | "maxRetryAfterS">;
 
+/** A cell has 32 bits with a sign; a server without a limit of its own may tell 2147483648. */
+const MAX_CELL = 2 ** 31 - 1;
+
 export class Instance {
   readonly #memory: InstanceMemory;
   /** This worker's mark on a probe under way. */
@@ -126,7 +129,7 @@ export class Instance {
 
   /** Its own words on its longest context, in tokens. */
   learnContextLength(tokens: number): void {
-    this.#memory.contextLength.value = tokens;
+    this.#memory.contextLength.value = Math.min(tokens, MAX_CELL);
   }
 
   /** Whether new requests may come at all. */

@@ -46,6 +46,39 @@ Deno.test("models that are called as parts of any object are models like others"
   assert.doesNotMatch(gateway.output(), /internal error/);
 });
 
+Deno.test("what stands in place of a context length stops neither the looking nor the checks", async () => {
+  const deep = "[".repeat(50_000) + "]".repeat(50_000);
+  const entries = [deep, '{"toString":1}', '"long"', "1e999", "null"].map((length, index) =>
+    `{"id":"m${index}","max_model_len":${length}}`
+  );
+  await using instance = await listing(entries.join(","));
+  await using gateway = await gatewayFor({ url: instance.url, model_name: "*" }, {
+    ...looks,
+    health_check: { interval: 0.2 },
+  });
+  await waitFor(async () => {
+    const { data } = await (await fetch(`${gateway.url}/v1/models`)).json();
+    return data.length === entries.length;
+  }, () => `all of them:\n${gateway.output()}`);
+  const looked = instance.calls.length;
+  await waitFor(() => instance.calls.length > looked + 4, "further questions");
+  assert.doesNotMatch(gateway.output(), /internal error/);
+});
+
+Deno.test("a context as long as no number of 32 bits is a long one", async () => {
+  for (const length of ["2147483648", "4294967396", "1e999"]) {
+    await using instance = await listing(`{"id":"m","max_model_len":${length}}`);
+    await using gateway = await gatewayFor({ url: instance.url, model_name: "m" }, looks);
+    await waitFor(async () => {
+      const { data } = await (await fetch(`${gateway.url}/v1/models`)).json();
+      return data[0].max_model_len !== undefined;
+    }, "its list");
+    const explained = await gateway.post("/admin/explain", ask("m"));
+    const { instances } = await explained.json();
+    assert.equal(instances[0].max_context, 2147483647, length);
+  }
+});
+
 Deno.test("so are those in the file, under the names that it gives them", async () => {
   await using instance = await listing("");
   await using gateway = await gatewayFor({

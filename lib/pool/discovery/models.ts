@@ -96,8 +96,13 @@ export class ModelCatalog {
     this.#known.set(id, { at: this.fleet.now(), entries });
     // Not all of them as arguments of one call: a list may have more than the stack holds.
     let longest = 0;
-    for (const entry of entries) longest = Math.max(longest, Number(entry.max_model_len) || 0);
+    for (const entry of entries) longest = Math.max(longest, lengthOf(entry));
     if (longest > 0) instance.learnContextLength(longest);
     return answer;
   }
+}
+
+/** 0 where it says none: a list or an object in its place may not even have a text. */
+function lengthOf({ max_model_len: length }: ModelEntry): number {
+  return typeof length === "number" || typeof length === "string" ? Number(length) || 0 : 0;
 }
