@@ -22,7 +22,8 @@ export class MemoryCounters implements Counters {
 
   reserve(work: Work): Reserved {
     const now = this.now();
-    return this.memory.locked((): Reserved => {
+    this.memory.lock.take();
+    try {
       const { scopes } = work;
       let shortages: Shortage[] | null = null;
       for (let at = 0; at < scopes.length; at++) {
@@ -39,14 +40,19 @@ export class MemoryCounters implements Counters {
       }
       const reservation = { work, levels, isLocal: false, maker: this, uncounted };
       return { kind: "reserved", reservation };
-    });
+    } finally {
+      this.memory.lock.open();
+    }
   }
 
   settle({ work, uncounted = null }: Reservation, tokens: number): void {
     const now = this.now();
     const change = tokens - work.tokens;
-    this.memory.locked(() => {
-      for (const scope of work.scopes) {
+    const { scopes } = work;
+    this.memory.lock.take();
+    try {
+      for (let at = 0; at < scopes.length; at++) {
+        const scope = scopes[at];
         const { tokens: rule } = scope;
         const settles = rule !== null && change !== 0;
         const frees = work.slot && scope.holdsSlots;
@@ -56,8 +62,10 @@ export class MemoryCounters implements Counters {
         if (settles) this.#take(place, "tokens", rule, change, now);
         if (frees) this.memory.running.add(place, -1);
       }
-    });
-    this.onFreed(work.scopes);
+    } finally {
+      this.memory.lock.open();
+    }
+    this.onFreed(scopes);
   }
 
   look(scopes: readonly Scope[]): readonly Level[] {

@@ -64,11 +64,14 @@ export class UsageMemory {
    * rows were taken; nothing is booked then.
    */
   charge({ row, hash, counters }: Posting, amount: Amount, now: number): boolean {
-    return this.#lock.run(() => {
+    this.#lock.take();
+    try {
       if (!this.#bookRow(row, hash, amount)) return false;
-      for (const counter of counters) this.#count(counter, amount, now);
+      for (let at = 0; at < counters.length; at++) this.#count(counters[at], amount, now);
       return true;
-    });
+    } finally {
+      this.#lock.open();
+    }
   }
 
   /** Adds to counters alone: what others have booked. */
@@ -86,7 +89,12 @@ export class UsageMemory {
 
   /** Whether the counter with this hash has come to so many tokens, or so much money; null for any number. */
   hasReached(hash: number, tokens: number | null, cost: number | null): boolean {
-    return this.#lock.run(() => this.#counters.hasReached(hash, tokens, cost));
+    this.#lock.take();
+    try {
+      return this.#counters.hasReached(hash, tokens, cost);
+    } finally {
+      this.#lock.open();
+    }
   }
 
   /** Takes all rows: they begin anew. */

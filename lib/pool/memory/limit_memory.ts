@@ -21,13 +21,13 @@ export class LimitMemory {
   readonly waiting: WorkerCounts;
   /** Those of any key that wait for a limit. */
   readonly #inLine: WorkerCounts;
-  readonly #lock: Lock;
+  readonly lock: Lock;
   readonly #table: HashTable;
   /** When each bucket is full again, by the clock that workers share; 0 for one that was never used. */
   readonly #fullAt: Float64Array;
 
   constructor(layout: Layout, workers: Workers) {
-    this.#lock = new Lock(layout, workers.own);
+    this.lock = new Lock(layout, workers.own);
     this.#table = new HashTable(layout, PLACES, REACH);
     this.#fullAt = layout.doubles(2 * PLACES);
     this.running = new WorkerCounts(layout, PLACES, workers);
@@ -37,7 +37,7 @@ export class LimitMemory {
 
   /** Runs `body` while no other worker runs one of these. Not reentrant. */
   locked<T>(body: () => T): T {
-    return this.#lock.run(body);
+    return this.lock.run(body);
   }
 
   /**
@@ -77,7 +77,7 @@ export class LimitMemory {
   }
 
   dropWorker(worker: number): void {
-    this.#lock.dropWorker(worker);
+    this.lock.dropWorker(worker);
     this.running.drop(worker);
     this.waiting.drop(worker);
     this.#inLine.drop(worker);

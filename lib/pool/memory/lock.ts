@@ -25,38 +25,50 @@ export class Lock {
 
   /** Runs `body` while no other worker runs one. Not reentrant. */
   run<T>(body: () => T): T {
-    if (!this.#take()) this.#wait();
+    this.take();
     try {
       return body();
     } finally {
-      this.#open(this.#mine);
+      this.open();
     }
+  }
+
+  /**
+   * The two halves of `run`, for what each request does several times: a closure costs more than the lock. What
+   * stands between them is in a `try`, with `open` in its `finally`.
+   */
+  take(): void {
+    if (!this.#tryTake()) this.#wait();
+  }
+
+  open(): void {
+    this.#openOf(this.#mine);
   }
 
   /** Opens it where a worker that died has held it. */
   dropWorker(worker: number): void {
-    this.#open(worker + 1);
+    this.#openOf(worker + 1);
   }
 
-  #take(): boolean {
+  #tryTake(): boolean {
     return Atomics.compareExchange(this.#words, HOLDER, 0, this.#mine) === 0;
   }
 
-  #open(holder: number): void {
+  #openOf(holder: number): void {
     if (Atomics.compareExchange(this.#words, HOLDER, holder, 0) !== holder) return;
     if (Atomics.load(this.#words, SLEEPERS) > 0) Atomics.notify(this.#words, HOLDER, 1);
   }
 
   #wait(): void {
-    for (let spin = 0; spin < SPINS; spin++) if (this.#take()) return;
+    for (let spin = 0; spin < SPINS; spin++) if (this.#tryTake()) return;
     Atomics.add(this.#words, SLEEPERS, 1);
-    for (let sleeps = 0; !this.#take();) {
+    for (let sleeps = 0; !this.#tryTake();) {
       const holder = Atomics.load(this.#words, HOLDER);
       if (holder === 0) continue;
       const woken = Atomics.wait(this.#words, HOLDER, holder, SLEEP_MS) !== "timed-out";
       sleeps = woken ? 0 : sleeps + 1;
       // Whoever would be told of the death may be the one that waits here.
-      if (sleeps === SLEEPS_TO_LOST) this.#open(holder);
+      if (sleeps === SLEEPS_TO_LOST) this.#openOf(holder);
     }
     Atomics.sub(this.#words, SLEEPERS, 1);
   }
