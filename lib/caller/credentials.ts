@@ -19,9 +19,11 @@ export function keyIn(
     );
   }
   let key: string | null = null;
-  for (const [name, value] of headers) {
+  for (let at = 0; at < headers.length; at++) {
+    const field = headers[at];
+    const name = field[0];
     if (name !== "authorization" && name !== "x-api-key") continue;
-    const given = name === "x-api-key" ? alone(value) : bearer(value);
+    const given = name === "x-api-key" ? alone(field[1]) : bearer(field[1]);
     if (given === "") continue;
     if (given === null) {
       throw refused("Authorization must be `Bearer` and a key.");

@@ -25,7 +25,9 @@ export function isCredentialField(name: string): boolean {
 
 /** Whether a part of a query (`name=value`) does; `api%5Fkey=…` does, too. */
 export function isCredentialPair(pair: string): boolean {
-  const name = pair.split("=", 1)[0];
+  const end = pair.indexOf("=");
+  const name = end < 0 ? pair : pair.slice(0, end);
+  if (!name.includes("%")) return PARAMETER.test(name);
   try {
     return PARAMETER.test(decodeURIComponent(name));
   } catch {

@@ -14,7 +14,9 @@ export class Departure {
     }
     // An object for each call: the same function may be given twice, and is taken back once at a time.
     const entry = { callback };
-    (this.#waiting ??= []).push(entry);
+    // Nearly always the only one: a list that grows has room for many.
+    if (this.#waiting === null) this.#waiting = [entry];
+    else this.#waiting.push(entry);
     return () => {
       const at = this.#waiting?.indexOf(entry) ?? -1;
       if (at >= 0) this.#waiting!.splice(at, 1);

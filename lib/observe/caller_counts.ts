@@ -46,10 +46,11 @@ export class CallerCounts {
 
   #estimated(model: string, { estimatedPrompt, charged }: ReportedCaller): void {
     if (estimatedPrompt === 0 || charged.estimated || charged.prompt === 0) return;
-    const known = this.estimateRatio.get(model);
-    if (known === undefined && this.estimateRatio.size >= MAX_MODELS) return;
-    const histogram = known ?? new Histogram(RATIOS);
-    this.estimateRatio.set(model, histogram);
+    let histogram = this.estimateRatio.get(model);
+    if (histogram === undefined) {
+      if (this.estimateRatio.size >= MAX_MODELS) return;
+      this.estimateRatio.set(model, histogram = new Histogram(RATIOS));
+    }
     histogram.observe(estimatedPrompt / charged.prompt);
   }
 }

@@ -22,7 +22,8 @@ export interface PromptSize {
 export function sizeOf(body: Uint8Array, { parts, moreBytes, ids }: Prompt): PromptSize {
   let bytes = moreBytes;
   let media = 0;
-  for (const { start, end } of parts) {
+  for (let part = 0; part < parts.length; part++) {
+    const { start, end } = parts[part];
     bytes += end - start;
     for (let at = start; at + LONG_BYTES <= end;) {
       const blob = startOfBlob(body, at, end);

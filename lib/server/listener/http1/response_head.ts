@@ -70,7 +70,9 @@ export function putHead(
   let text = status === 200
     ? "HTTP/1.1 200 OK\r\n"
     : `HTTP/1.1 ${status} ${REASONS[status] ?? ""}\r\n`;
-  for (const pair of headers) text += `${pair[0]}: ${pair[1]}\r\n`;
+  // A short value and what stands around it are joined first: V8 copies twelve characters, and makes an object for
+  // each joint of more.
+  for (const pair of headers) text = text + pair[0] + (": " + pair[1] + "\r\n");
   text += `date: ${date()}\r\n${framing}${close ? "connection: close\r\n" : ""}\r\n`;
   // Field values came as Latin-1 and go out as the same bytes.
   return putLatin1(into, 0, text);
