@@ -1,6 +1,7 @@
 // The APIs that the gateway understands: a new one is a file beside this one and its line in the table; what
 // else it needs is told in docs/architecture.md.
 
+import { pathOf } from "../http/message.ts";
 import { openAiErrorBody } from "../http/openai_error.ts";
 import { chat } from "./chat.ts";
 import { completions } from "./completions.ts";
@@ -41,7 +42,7 @@ export function errorBodyAt(
   message: string,
   param: string | null = null,
 ): Uint8Array {
-  const path = target.split("?", 1)[0];
+  const path = pathOf(target);
   const dialect = Object.values(dialects).find((one) =>
     path === one.path || path.startsWith(`${one.path}/`)
   );

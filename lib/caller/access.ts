@@ -3,6 +3,7 @@
 
 import type { CallersConfig, KeyConfig } from "../config/access.ts";
 import type { ClientRequest } from "../http/client.ts";
+import { pathOf } from "../http/message.ts";
 import { Caller } from "./caller.ts";
 import { keyIn } from "./credentials.ts";
 import { Tokens, type TokenVerdict } from "./jwt/tokens.ts";
@@ -187,7 +188,7 @@ export class Access {
 
   #examine(caller: Caller, { target, remoteAddress }: ClientRequest, wallMs: number): void {
     const { expiresMs, disabled, name } = caller.key;
-    const path = target.split("?", 1)[0];
+    const path = pathOf(target);
     if (disabled !== false) throw forbidden("key_disabled", `Key \`${name}\` is disabled.`);
     if (expiresMs !== null && wallMs >= expiresMs) {
       const since = new Date(expiresMs).toISOString();

@@ -12,7 +12,7 @@ import type { ScopeKind } from "./scope.ts";
 import { Ledger } from "./usage/ledger.ts";
 import { Prices } from "./usage/price.ts";
 import type { UsageMemory } from "./usage/usage_memory.ts";
-import { Visit, type VisitOptions } from "./visit.ts";
+import { type House, type QueueRules, Visit } from "./visit.ts";
 
 /** Keys whose requests under way are shown. */
 const MAX_SHOWN = 1000;
@@ -28,15 +28,17 @@ export class Reception {
   readonly ledger: Ledger;
   /** Who may ask; null where anyone may. */
   access: Access | null = null;
-  #prices = new Prices({});
   #shared = { rules: "", close: () => {} };
   readonly #visits = new Roll<Visit>();
-  readonly #inForce = (): Access | null => this.access;
   #tokens: { tokens: Tokens; rules: string } | null = null;
+
+  /** What all visits that are opened have in common. */
+  #house: House;
 
   constructor(private readonly parts: ReceptionParts) {
     this.limits = new Limits(parts);
     this.ledger = new Ledger(parts.usage, "UTC", () => parts.wallMs());
+    this.#house = this.#houseWith(new Prices({}));
   }
 
   /** The next configuration; requests under way keep theirs. */
@@ -47,7 +49,7 @@ export class Reception {
       return;
     }
     this.ledger.apply(config.timeZone);
-    this.#prices = new Prices(config.prices);
+    this.#house = this.#houseWith(new Prices(config.prices));
     this.access = new Access(config, this.#tokensBy(config));
     for (const visit of [...this.#visits.all]) {
       if (this.access.named(visit.caller.name)?.key.disabled === "now") visit.cut();
@@ -85,32 +87,42 @@ export class Reception {
   receive(
     access: Access,
     client: ClientRequest,
-    queue: VisitOptions["queue"],
+    queue: QueueRules,
   ): Visit | Promise<Visit> {
     const found = access.identify(client, this.parts.wallMs());
     return found instanceof Promise
-      ? found.then((caller) => this.#open(caller, access, client, queue))
+      ? this.#openFor(found, access, client, queue)
       : this.#open(found, access, client, queue);
+  }
+
+  async #openFor(
+    caller: Promise<Caller>,
+    access: Access,
+    client: ClientRequest,
+    queue: QueueRules,
+  ): Promise<Visit> {
+    return this.#open(await caller, access, client, queue);
   }
 
   #open(
     caller: Caller,
     access: Access,
     client: ClientRequest,
-    queue: VisitOptions["queue"],
+    queue: QueueRules,
   ): Visit {
-    const path = client.target.split("?", 1)[0];
-    const visit: Visit = new Visit(caller, access, this.limits, {
-      client,
-      path,
-      queue,
-      ledger: this.ledger,
-      prices: this.#prices,
-      inForce: this.#inForce,
-      onEnd: () => this.#visits.remove(visit),
-    });
+    const visit = new Visit(caller, access, client, queue, this.#house);
     this.#visits.add(visit);
     return visit;
+  }
+
+  #houseWith(prices: Prices): House {
+    return {
+      limits: this.limits,
+      ledger: this.ledger,
+      prices,
+      inForce: () => this.access,
+      onEnd: (visit) => this.#visits.remove(visit),
+    };
   }
 
   close(): void {

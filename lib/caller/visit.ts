@@ -3,7 +3,7 @@
 
 import type { Period, Rates } from "../config/access.ts";
 import type { ClientRequest } from "../http/client.ts";
-import type { HeaderList } from "../http/message.ts";
+import { type HeaderList, pathOf } from "../http/message.ts";
 import type { Enrolled } from "../http/roll.ts";
 import type { Charged } from "../observe/report.ts";
 import type { PromptSize } from "../pool/prefix/prompt_size.ts";
@@ -42,17 +42,21 @@ export type Admitted = "admitted" | "waits";
 
 export const NOTHING_SPENT: Spent = { prompt: 0, cached: 0, completion: 0, estimated: false };
 
-export interface VisitOptions {
-  readonly client: ClientRequest;
+/** What visits have in common: made once, not for each. */
+export interface House {
+  readonly limits: Limits;
+  readonly ledger: Ledger;
+  readonly prices: Prices;
   /** The rules in force by now; null where anyone may ask. */
   inForce(): Access | null;
   /** The visit is over. */
-  onEnd(): void;
-  readonly ledger: Ledger;
-  readonly prices: Prices;
-  readonly path: string;
-  /** Of `queue`. */
-  readonly queue: { readonly max: number; readonly deadlineS: number };
+  onEnd(visit: Visit): void;
+}
+
+/** Of `queue`. */
+export interface QueueRules {
+  readonly max: number;
+  readonly deadlineS: number;
 }
 
 export class Visit implements Enrolled {
@@ -79,10 +83,11 @@ export class Visit implements Enrolled {
   constructor(
     readonly caller: Caller,
     private readonly access: Access,
-    private readonly limits: Limits,
-    private readonly options: VisitOptions,
+    client: ClientRequest,
+    private readonly queue: QueueRules,
+    private readonly house: House,
   ) {
-    this.client = new StruckRequest(options.client);
+    this.client = new StruckRequest(client);
     this.#rules = access;
   }
 
@@ -108,11 +113,11 @@ export class Visit implements Enrolled {
 
   /** How the caller's limits stand; nothing is taken. */
   async look(): Promise<readonly Level[]> {
-    return await this.limits.counters.look(this.caller.scopes);
+    return await this.house.limits.counters.look(this.caller.scopes);
   }
 
   get inFlight(): number {
-    return this.limits.inFlight(this.caller.scopes[0]);
+    return this.house.limits.inFlight(this.caller.scopes[0]);
   }
 
   /** How the budgets of the caller and its group stand. */
@@ -120,13 +125,13 @@ export class Visit implements Enrolled {
     return this.caller.scopes.flatMap((scope) =>
       scope.kind === "model"
         ? []
-        : this.options.ledger.budgetOf(scope.budgets, scope.kind, scope.name).levels
+        : this.house.ledger.budgetOf(scope.budgets, scope.kind, scope.name).levels
           .map((level) => ({ scope, level }))
     );
   }
 
   used(period: Period): Used {
-    return this.options.ledger.used("key", this.caller.name, period);
+    return this.house.ledger.used("key", this.caller.name, period);
   }
 
   /** The key was taken away, and nothing under way is to go on: the client is treated as one that left. */
@@ -140,7 +145,8 @@ export class Visit implements Enrolled {
    * caller's.
    */
   withLimits(fields: HeaderList): HeaderList {
-    const all = withLimitHeaders(fields, this.options.path, this.#levels, this.limits.wallMs);
+    const path = pathOf(this.client.target);
+    const all = withLimitHeaders(fields, path, this.#levels, this.house.limits.wallMs);
     if (this.#isLocal) all.push(["x-gateway-limits", "local"]);
     return all;
   }
@@ -152,9 +158,9 @@ export class Visit implements Enrolled {
   admit(purpose: Purpose): Admitted | Promise<Admitted> {
     const work = this.#workFor(purpose);
     if (purpose.size !== null) this.#examineBudgets(this.caller);
-    const isBehind = this.#mayWait && this.limits.lines.isOccupied(this.caller.name);
+    const isBehind = this.#mayWait && this.house.limits.lines.isOccupied(this.caller.name);
     if (isBehind) return "waits";
-    const answer = this.limits.counters.reserve(work);
+    const answer = this.house.limits.counters.reserve(work);
     return answer instanceof Promise
       ? answer.then((reserved) => this.#admitted(reserved))
       : this.#admitted(answer);
@@ -175,9 +181,9 @@ export class Visit implements Enrolled {
     const leavePlace = this.takePlace();
     if (leavePlace === null) throw this.#tooManyWait();
     this.queued = true;
-    const { deadlineS } = this.options.queue;
+    const { deadlineS } = this.queue;
     let stays = () => {};
-    const waited = await this.limits.lines.wait(
+    const waited = await this.house.limits.lines.wait(
       this.caller.name,
       () => this.#workNow(),
       deadlineS * 1000,
@@ -206,9 +212,9 @@ export class Visit implements Enrolled {
 
   /** A place in a line, of which a key may hold its share only: what gives it back, or null. */
   takePlace(): (() => void) | null {
-    const { max } = this.options.queue;
+    const { max } = this.queue;
     const most = Math.max(1, Math.floor(max * this.access.config.maxShareOfQueue));
-    return this.limits.takePlace(this.caller.scopes[0], most);
+    return this.house.limits.takePlace(this.caller.scopes[0], most);
   }
 
   /** Why there was no place. */
@@ -224,26 +230,32 @@ export class Visit implements Enrolled {
   settle(spent: Spent, outcome: string): void {
     if (this.charged !== null) return;
     const { model } = this;
-    const { ledger, prices } = this.options;
-    const charged = this.charged = { ...spent, cost: prices.costOf(model, spent) };
+    const { ledger, prices, limits } = this.house;
+    const { prompt, cached, completion, estimated } = spent;
+    const cost = prices.costOf(model, spent);
+    this.charged = { prompt, cached, completion, estimated, cost };
     const { name, group } = this.caller;
     // Before its place is free: whoever takes that, in another worker too, finds the budget as it stands.
     ledger.charge({
       key: name,
-      group: group?.name ?? null,
+      group: group === null ? null : group.name,
       model,
-      ...charged,
+      prompt,
+      cached,
+      completion,
+      estimated,
+      cost,
       outcome,
-      at: new Date(this.limits.wallMs),
+      atMs: limits.wallMs,
     });
-    this.#release(spent.prompt + spent.completion);
-    if (!spent.estimated) this.#learn(spent);
+    this.#release(prompt + completion);
+    if (!estimated) this.#learn(spent);
   }
 
   /** The end in any case: what is still held is given back. */
   [Symbol.dispose](): void {
     this.#release(0);
-    this.options.onEnd();
+    this.house.onEnd(this);
   }
 
   #release(tokens: number): void {
@@ -262,14 +274,14 @@ export class Visit implements Enrolled {
 
   #workFor(purpose: Purpose): Work {
     const { model, size, answers, most, slot } = this.#purpose = purpose;
-    const { estimates } = this.limits;
+    const { estimates } = this.house.limits;
     const { name, scopes } = this.caller;
     let tokens = 0;
     if (model !== null && size !== null) {
       this.#prompt = estimates.prompt(model, size);
       this.#answer = answers === 0 ? 0 : answers * estimates.answer(name, most);
       tokens = this.#prompt + this.#answer;
-      for (const scope of scopes) this.#examine(scope.rates, most, answers);
+      for (let at = 0; at < scopes.length; at++) this.#examine(scopes[at].rates, most, answers);
     }
     return this.#work = {
       sharedName: null,
@@ -282,7 +294,7 @@ export class Visit implements Enrolled {
 
   /** The same by the limits in force: they may have changed since it stands in line. */
   #workNow(): Work {
-    const rules = this.options.inForce();
+    const rules = this.house.inForce();
     if (rules !== this.#rules) {
       this.#rules = rules;
       const scopes = rules === null ? [] : rules.scopesOf(this.#callerNow, this.#purpose!.model);
@@ -292,19 +304,20 @@ export class Visit implements Enrolled {
   }
 
   get #callerNow(): Caller {
-    return this.options.inForce()?.successorOf(this.caller) ?? this.caller;
+    return this.house.inForce()?.successorOf(this.caller) ?? this.caller;
   }
 
   #examineBudgets({ scopes }: Caller): void {
-    const { ledger } = this.options;
-    for (const scope of scopes) {
+    const { ledger } = this.house;
+    for (let at = 0; at < scopes.length; at++) {
+      const scope = scopes[at];
       if (scope.kind === "model" || !ledger.isUsedUp(scope.budgets, scope.kind, scope.name)) {
         continue;
       }
       const { exhausted } = ledger.budgetOf(scope.budgets, scope.kind, scope.name);
       if (exhausted === undefined) continue;
       const { timeZone } = this.access.config;
-      const refusal = budgetRefusal(scope, exhausted, timeZone, this.limits.wallMs);
+      const refusal = budgetRefusal(scope, exhausted, timeZone, this.house.limits.wallMs);
       this.limited = refusal.facts.reason;
       throw refusal;
     }
@@ -373,7 +386,7 @@ export class Visit implements Enrolled {
     if (this.#purpose === null) return;
     const { model, size, answers } = this.#purpose;
     if (model === null || size === null || prompt === 0) return;
-    this.limits.estimates.prompted(model, size, prompt);
-    if (answers > 0) this.limits.estimates.answered(this.caller.name, completion / answers);
+    this.house.limits.estimates.prompted(model, size, prompt);
+    if (answers > 0) this.house.limits.estimates.answered(this.caller.name, completion / answers);
   }
 }

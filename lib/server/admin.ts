@@ -4,7 +4,7 @@
 import type { AdminConfig } from "../config/config.ts";
 import { type AdminHandler, DECISIONS, EXPLAIN } from "../http/admin.ts";
 import { type ClientReply, type ClientRequest, RequestError } from "../http/client.ts";
-import { header, type HeaderList } from "../http/message.ts";
+import { header, type HeaderList, pathOf } from "../http/message.ts";
 
 const MAX_BODY_BYTES = 1024 * 1024;
 /** Of a request that is to be explained. */
@@ -154,7 +154,7 @@ function isAsset(target: string): boolean {
 }
 
 export function isAt(path: string, target: string): boolean {
-  return target.split("?", 1)[0] === path;
+  return pathOf(target) === path;
 }
 
 export function bearer(value: string | undefined): string | null {

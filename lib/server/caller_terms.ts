@@ -5,7 +5,7 @@ import type { ForwardRequest, Terms } from "../forward/request.ts";
 import { type ClientRequest, RequestError } from "../http/client.ts";
 import { latin1Text } from "../http/latin1.ts";
 import type { Spent } from "../caller/usage/charge.ts";
-import type { Purpose, Visit } from "../caller/visit.ts";
+import { NOTHING_SPENT, type Purpose, type Visit } from "../caller/visit.ts";
 import { sizeOf } from "../pool/prefix/prompt_size.ts";
 import type { Findings } from "./forward_request.ts";
 
@@ -87,16 +87,16 @@ export function spentOf(
   { estimatedPrompt, estimatedAnswer }: Estimated,
 ): Spent {
   const { outcome, status, usage, pieces, response, streamed } = account;
-  const nothing = { prompt: 0, cached: 0, completion: 0, estimated: false };
   // What is fetched was made, and counted, before.
-  if (request.client.method !== "POST" || outcome === "rejected") return nothing;
-  const guess = { prompt: estimatedPrompt, cached: 0, completion: 0, estimated: true };
+  if (request.client.method !== "POST" || outcome === "rejected") return NOTHING_SPENT;
   if (account.firstByteAt === null) {
     // An answer that is made whole shows nothing before its end: the prompt at least was computed.
     const wasAtWork = account.attempts.some(({ outcome }) => outcome === "aborted");
-    return wasAtWork && outcome === "aborted" && !request.stream ? guess : nothing;
+    return wasAtWork && outcome === "aborted" && !request.stream
+      ? guessed(estimatedPrompt, 0)
+      : NOTHING_SPENT;
   }
-  if (status >= 400) return nothing;
+  if (status >= 400) return NOTHING_SPENT;
   const isExact = outcome === "complete" || account.isCounted;
   if (usage !== null) {
     const cached = usage.cachedTokens ?? 0;
@@ -107,20 +107,25 @@ export function spentOf(
       estimated: !isExact,
     };
   }
-  if (streamed) return { ...guess, completion: pieces };
+  if (streamed) return guessed(estimatedPrompt, pieces);
   if (!(response instanceof Uint8Array)) {
     // Embeddings as plain bytes tell no figures in them.
-    return request.api !== null || countsTokens(request) ? guess : nothing;
+    return request.api !== null || countsTokens(request)
+      ? guessed(estimatedPrompt, 0)
+      : NOTHING_SPENT;
   }
   if (request.api !== null) {
     const completion = request.api === "responses" && isUnderWay(response)
       ? estimatedAnswer
       : Math.ceil(response.length / BYTES_PER_TOKEN);
-    return { ...guess, completion };
+    return guessed(estimatedPrompt, completion);
   }
-  if (!countsTokens(request)) return nothing;
-  const counted = countedIn(response);
-  return counted === null ? guess : { ...guess, ...counted, estimated: false };
+  if (!countsTokens(request)) return NOTHING_SPENT;
+  return countedIn(response) ?? guessed(estimatedPrompt, 0);
+}
+
+function guessed(prompt: number, completion: number): Spent {
+  return { prompt, cached: 0, completion, estimated: true };
 }
 
 function countsTokens({ client, path, jsonBody }: ForwardRequest): boolean {
@@ -133,7 +138,7 @@ function isUnderWay(body: Uint8Array): boolean {
 }
 
 /** Embeddings, ranks and scores: their usage has a total, and the prompt is all of it. */
-function countedIn(body: Uint8Array): Pick<Spent, "prompt" | "completion"> | null {
+function countedIn(body: Uint8Array): Spent | null {
   const { length } = body;
   const places = [latin1Text(body, 0, Math.min(length, USAGE_BYTES))];
   if (length > USAGE_BYTES) places.push(latin1Text(body, length - USAGE_BYTES, length));
@@ -146,7 +151,7 @@ function countedIn(body: Uint8Array): Pick<Spent, "prompt" | "completion"> | nul
     };
     const completion = figure("completion_tokens") ?? 0;
     const prompt = figure("prompt_tokens") ?? figure("total_tokens");
-    if (prompt !== null) return { prompt, completion };
+    if (prompt !== null) return { prompt, cached: 0, completion, estimated: false };
   }
   return null;
 }

@@ -13,6 +13,7 @@ import type { Config } from "../config/config.ts";
 import { looksForSomething } from "../config/policies.ts";
 import { type ClientReply, type ClientRequest, RequestError } from "../http/client.ts";
 import { CrossOrigin } from "../http/cors.ts";
+import { pathOf } from "../http/message.ts";
 import type { Report } from "../observe/report.ts";
 import type { RequestTrace, Tracing } from "../observe/trace.ts";
 import { PolicyTrail } from "../policy/trail.ts";
@@ -166,7 +167,7 @@ export class Gateway {
       return null;
     }
     const { method, headers, remoteAddress, target } = client;
-    const label = routeLabel(target.split("?", 1)[0]);
+    const label = routeLabel(pathOf(target));
     return tracing.request({ id, method, route: label, headers, remoteAddress });
   }
 
@@ -288,8 +289,11 @@ async function endCut(request: ForwardRequest, reply: ClientReply, account: Acco
 
 /** The one end of a visit, however the request ended. */
 function settle(visit: Visit, request: ForwardRequest | null, account: Account | null): void {
-  using _ = visit;
-  if (account === null) return;
-  const spent = request === null ? NOTHING_SPENT : spentOf(request, account, visit);
-  visit.settle(spent, account.outcome);
+  try {
+    if (account === null) return;
+    const spent = request === null ? NOTHING_SPENT : spentOf(request, account, visit);
+    visit.settle(spent, account.outcome);
+  } finally {
+    visit[Symbol.dispose]();
+  }
 }

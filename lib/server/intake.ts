@@ -9,6 +9,7 @@ import { gatewaysBefore, MOST_GATEWAYS } from "../forward/header_rules.ts";
 import { isInference, lends } from "../forward/lending.ts";
 import type { ForwardRequest, RouteTold } from "../forward/request.ts";
 import { type ClientRequest, RequestError } from "../http/client.ts";
+import { pathOf } from "../http/message.ts";
 import type { PoliciesInForce } from "../policy/in_force.ts";
 import type { Plan, Policed, Subject } from "../policy/policy.ts";
 import type { Soon } from "../policy/rule_book.ts";
@@ -132,7 +133,7 @@ export class Intake {
     const looks = plan !== null && (plan.answer !== null || plan.guards !== null);
     if (looks) refuseUnread(client, api);
     return this.#admitted(coming, {
-      path: client.target.split("?", 1)[0],
+      path: pathOf(client.target),
       api,
       body,
       fields: { ...NO_FIELDS, model: models[0] },
@@ -148,10 +149,10 @@ export class Intake {
   #admitted(coming: Incoming, found: Findings): ForwardRequest | Promise<ForwardRequest> {
     const { client, visit } = coming;
     if (visit === null) return new KnownRequest(coming, found, null);
-    const done = (admitted: Admitted) =>
-      new KnownRequest(coming, found, new CallerTerms(visit, client, admitted === "waits"));
     const admitted = visit.admit(purposeOf(client, found));
-    return admitted instanceof Promise ? admitted.then(done) : done(admitted);
+    return admitted instanceof Promise
+      ? requestOnce(admitted, coming, found, visit)
+      : requestFor(coming, found, visit, admitted);
   }
 
   /** What the model that the request names is called here. */
@@ -257,6 +258,25 @@ function refuseUnlent({ method }: ClientRequest, path: string, pool: Pool): void
 function asSent(fields: RequestFields, model: string, salt: string | null): NamedFields {
   if (salt !== null) return { ...fields, model, prompt: { ...fields.prompt, salt } };
   return fields.model === model ? fields as NamedFields : { ...fields, model };
+}
+
+function requestFor(
+  coming: Incoming,
+  found: Findings,
+  visit: Visit,
+  admitted: Admitted,
+): ForwardRequest {
+  const terms = new CallerTerms(visit, coming.client, admitted === "waits");
+  return new KnownRequest(coming, found, terms);
+}
+
+async function requestOnce(
+  admitted: Promise<Admitted>,
+  coming: Incoming,
+  found: Findings,
+  visit: Visit,
+): Promise<ForwardRequest> {
+  return requestFor(coming, found, visit, await admitted);
 }
 
 /** Whose sessions they are; 0 where nobody is known. */

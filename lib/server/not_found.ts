@@ -3,6 +3,7 @@
 import type { Config } from "../config/config.ts";
 import { nearest } from "../config/nearest.ts";
 import { RequestError } from "../http/client.ts";
+import { pathOf } from "../http/message.ts";
 import { quotedName } from "./read.ts";
 import { routeOf } from "./routes.ts";
 
@@ -30,7 +31,7 @@ export function noneFoundYet(model: string, { discovery }: Config): RequestError
 
 /** A path that is none, with /v1 before it where that would be one: a base URL without /v1 is usual. */
 export function noSuchPath(target: string, method: string): RequestError {
-  const path = target.split("?", 1)[0];
+  const path = pathOf(target);
   const route = path.startsWith("/v1") ? null : routeOf(`/v1${path}`, method);
   const isKnown = route !== null &&
     (route.kind === "models" || (route.kind === "proxy" && OFTEN_MEANT.test(path)));

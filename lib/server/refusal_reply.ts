@@ -5,7 +5,7 @@ import { errorBodyAt } from "../api/dialects.ts";
 import { retryHeaders } from "../caller/limit_headers.ts";
 import { Refusal } from "../caller/refusal.ts";
 import type { RequestError } from "../http/client.ts";
-import type { HeaderList } from "../http/message.ts";
+import { type HeaderList, pathOf } from "../http/message.ts";
 import { openAiError } from "../http/openai_error.ts";
 import { PolicyRefusal } from "../policy/policy.ts";
 
@@ -17,7 +17,7 @@ export function refusalReply(
   error: RequestError,
 ): { headers: HeaderList; body: Uint8Array } {
   const { status, message, param } = error;
-  const path = target.split("?", 1)[0];
+  const path = pathOf(target);
   const isMessages = path === "/v1/messages" || path.startsWith("/v1/messages/");
   const plain = errorBodyAt(target, status, message, param);
   if (error instanceof PolicyRefusal && !isMessages) {

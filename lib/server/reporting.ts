@@ -3,7 +3,7 @@
 import type { Account, AttemptLog } from "../forward/account.ts";
 import type { ForwardRequest } from "../forward/request.ts";
 import type { ClientRequest } from "../http/client.ts";
-import { header } from "../http/message.ts";
+import { header, pathOf } from "../http/message.ts";
 import { withoutKeys } from "../caller/key.ts";
 import { NOTHING_SPENT, type Visit } from "../caller/visit.ts";
 import type { Report, ReportedAttempt, ReportedCaller } from "../observe/report.ts";
@@ -108,11 +108,6 @@ function callerOf({ caller, limited, queued, charged, estimatedPrompt }: Visit):
     charged: charged ?? NOTHING_CHARGED,
     estimatedPrompt,
   };
-}
-
-function pathOf(target: string): string {
-  const query = target.indexOf("?");
-  return query < 0 ? target : target.slice(0, query);
 }
 
 function tenths(ms: number): number {

@@ -42,7 +42,7 @@ class Books implements AsyncDisposable {
       cost: tokens / 10,
       estimated: false,
     };
-    const about = { key: "web", group: null, model: "m", outcome: "complete", at: new Date() };
+    const about = { key: "web", group: null, model: "m", outcome: "complete", atMs: Date.now() };
     this.ledger.charge({ ...about, ...charged });
   }
 

@@ -66,7 +66,7 @@ Deno.test("the budgets of all keys are watched by one walk over them", async () 
     );
     const ledger = new Ledger(memory, "UTC", Date.now);
     for (let at = 0; at < MANY; at++) {
-      ledger.charge(charge({ key: `key-${at}`, prompt: 100, at: new Date() }));
+      ledger.charge(charge({ key: `key-${at}`, prompt: 100, atMs: Date.now() }));
     }
     accounts.booked();
     ledger.close();

@@ -24,8 +24,8 @@ export interface Charge extends Spent {
   readonly cost: number;
   /** How the request ended, in the words of reports. */
   readonly outcome: string;
-  /** When it ended, by the wall clock: that says in which day and month it counts. */
-  readonly at: Date;
+  /** When it ended, in milliseconds since 1970: that says in which day and month it counts. */
+  readonly atMs: number;
 }
 
 /** What a budget may be about. */

@@ -82,9 +82,9 @@ export class Ledger {
   }
 
   #book(charge: Charge): boolean {
-    const at = charge.at.getTime();
-    const posting = this.#postings.of(charge, this.#periods.dayAt(at));
-    return this.memory.charge(posting, amountOf(charge), at);
+    const { atMs } = charge;
+    const posting = this.#postings.of(charge, this.#periods.dayAt(atMs));
+    return this.memory.charge(posting, amountOf(charge), atMs);
   }
 
   #bookLate(): void {

@@ -33,8 +33,12 @@ export class Prices {
 
   /** The model's own price, else that of the longest beginning; null where there is none. */
   of(model: string): Price | null {
-    return this.#exact.get(model) ??
-      this.#beginnings.find(([beginning]) => model.startsWith(beginning))?.[1] ?? null;
+    const exact = this.#exact.get(model);
+    if (exact !== undefined) return exact;
+    for (const [beginning, price] of this.#beginnings) {
+      if (model.startsWith(beginning)) return price;
+    }
+    return null;
   }
 
   /** What tokens of `model` cost; 0 where it has no price. */

@@ -1,5 +1,6 @@
 // Metrics, dashboard and choices of this process, for whichever isolate is asked for them.
 
+import { pathOf } from "../../http/message.ts";
 import { isDeepStrictEqual } from "node:util";
 import type { AdminConfig } from "../../config/config.ts";
 import { Dashboard } from "../../dashboard/dashboard.ts";
@@ -35,7 +36,7 @@ export class AdminPages implements Reloadable {
   }
 
   handle(request: AdminRequest): Promise<AdminReply> {
-    const path = request.target.split("?", 1)[0];
+    const path = pathOf(request.target);
     if (path === "/") return Promise.resolve(TO_DASHBOARD);
     if (path === "/dashboard" || path.startsWith("/dashboard/")) {
       return this.#dashboard.handle(request);

@@ -14,7 +14,7 @@ export function charge(change: Partial<Charge> = {}): Charge {
     cost: 0.1,
     estimated: false,
     outcome: "complete",
-    at: new Date(NOON),
+    atMs: NOON,
     ...change,
   };
 }

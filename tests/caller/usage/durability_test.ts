@@ -114,14 +114,14 @@ Deno.test("access 30: a process that ends in good order loses nothing", async ()
 Deno.test("access 30: a last line that a crash has cut off is dropped at the start, and said", async () => {
   await withDataDir(async (dataDir) => {
     const first = await keep(dataDir);
-    first.ledger.charge(charge({ at: new Date() }));
+    first.ledger.charge(charge({ atMs: Date.now() }));
     await first.keeper.close();
     const torn = '{"day":"2026-11-26","key":"web","gro';
     await Deno.writeTextFile(fileIn(dataDir), torn, { append: true });
     const { keeper, ledger, told } = await keep(dataDir);
     assert.deepEqual(told, [`torn ${torn.length}`]);
     assert.equal(requests(ledger, "web"), 1);
-    ledger.charge(charge({ at: new Date() }));
+    ledger.charge(charge({ atMs: Date.now() }));
     await keeper.close();
     assert.equal(await written(dataDir, "web"), 2);
     assert.equal(requests(ledger, "web"), 2);
@@ -166,10 +166,10 @@ Deno.test("access 30: on a full disk usage goes on from memory, with an alert, a
     // Takes no byte, as a disk without room.
     await Deno.symlink("/dev/full", path);
     const { keeper, ledger, told } = await keep(dataDir);
-    for (let n = 0; n < 10; n++) ledger.charge(charge({ at: new Date() }));
+    for (let n = 0; n < 10; n++) ledger.charge(charge({ atMs: Date.now() }));
     await waitFor(() => told.length > 0, "the failure");
     assert.match(told[0], /failed .*no space/i);
-    ledger.charge(charge({ at: new Date() }));
+    ledger.charge(charge({ atMs: Date.now() }));
     assert.equal(requests(ledger, "web"), 11, "limits go on");
     await Deno.remove(path);
     await waitFor(() => told.includes("written"), "the write after it");
@@ -182,14 +182,14 @@ Deno.test("access 30: on a full disk usage goes on from memory, with an alert, a
 Deno.test("access 30: usage that cannot be read at the start is told, and read as soon as it can be", async () => {
   await withDataDir(async (dataDir) => {
     const first = await keep(dataDir);
-    first.ledger.charge(charge({ at: new Date() }));
+    first.ledger.charge(charge({ atMs: Date.now() }));
     await first.keeper.close();
     const path = fileIn(dataDir);
     await Deno.rename(path, `${path}.aside`);
     await Deno.mkdir(path);
     const { keeper, ledger, told } = await keep(dataDir);
     assert.match(told[0], /failed .*directory/i);
-    ledger.charge(charge({ at: new Date() }));
+    ledger.charge(charge({ atMs: Date.now() }));
     assert.equal(requests(ledger, "web"), 1);
     await Deno.remove(path);
     await Deno.rename(`${path}.aside`, path);
@@ -204,15 +204,15 @@ Deno.test("another data_dir is read in place of the one before, and gets what wa
     const one = join(dataDir, "one");
     const two = join(dataDir, "two");
     const old = await keep(two);
-    for (let n = 0; n < 5; n++) old.ledger.charge(charge({ at: new Date() }));
+    for (let n = 0; n < 5; n++) old.ledger.charge(charge({ atMs: Date.now() }));
     await old.keeper.close();
     const { keeper, ledger } = await keep(one);
-    ledger.charge(charge({ at: new Date() }));
+    ledger.charge(charge({ atMs: Date.now() }));
     keeper.apply({ dataDir: two, timeZone: "UTC", hasTotals: false, hasKeys: true });
     await keeper.restore();
     assert.equal(requests(ledger, "web"), 5);
     assert.equal(await written(one, "web"), 1);
-    ledger.charge(charge({ at: new Date() }));
+    ledger.charge(charge({ atMs: Date.now() }));
     await keeper.close();
     assert.equal(await written(two, "web"), 6);
   });

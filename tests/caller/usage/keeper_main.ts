@@ -21,7 +21,7 @@ let charged = 0;
 const use = () => {
   const most = Math.min(Number(total), charged + Math.ceil(Number(perSecond) / 100));
   for (; charged < most; charged++) {
-    keeper.ledger.charge(charge({ key, model: `m${charged % 3}`, at: new Date() }));
+    keeper.ledger.charge(charge({ key, model: `m${charged % 3}`, atMs: Date.now() }));
   }
 };
 const say = () => {
