@@ -2,6 +2,7 @@
 
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
+import { readRegularSync } from "../files/regular.ts";
 import { keyOptions } from "./access_options.ts";
 import type { TlsConfig } from "./access.ts";
 import { certificateOf, type FileFault } from "./certificate.ts";
@@ -207,7 +208,7 @@ function keysFileOf({ data, written }: Read<RawConfig>): string | null {
 function readBeside(file: string, named: string): SourceText {
   const path = resolve(dirname(file), named);
   try {
-    return { path, text: Deno.readTextFileSync(path) };
+    return { path, text: readRegularSync(path) };
   } catch {
     // Why it could not be read is for the one who asks to be allowed to know: said by `readKeys`.
     return { path, text: null };

@@ -3,6 +3,7 @@
 // safety net where the system tells nothing.
 
 import { dirname, resolve } from "node:path";
+import { readRegular } from "../files/regular.ts";
 import type { Config } from "./config.ts";
 import { type Env, loadConfig, type SourceText, unreadable } from "./load.ts";
 import { EMPTY, type Problem } from "./parse.ts";
@@ -118,7 +119,7 @@ class Watcher implements ConfigWatcher {
     const { path, env, onConfig, onProblems } = this.options;
     let text: string;
     try {
-      text = await Deno.readTextFile(path);
+      text = await readRegular(path);
     } catch (error) {
       // Between a delete and a rename there is no file for a moment.
       return this.#lacks(unreadable(error), evenIfSame);
@@ -160,7 +161,7 @@ class Watcher implements ConfigWatcher {
   /** Whether the other files say what they said when they were read last. */
   async #isSameBeside(): Promise<boolean> {
     for (const { path, text } of this.#beside) {
-      if (await Deno.readTextFile(path).catch(() => null) !== text) return false;
+      if (await readRegular(path).catch(() => null) !== text) return false;
     }
     return true;
   }

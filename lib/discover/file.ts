@@ -3,6 +3,7 @@
 
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
+import { mustBeFile } from "../files/regular.ts";
 import { Loop } from "./loop.ts";
 import { type Hearer, messageOf, type Source, Unusable } from "./source.ts";
 import type { Target } from "./target.ts";
@@ -95,7 +96,9 @@ export function pathOf(folder: string, path: string): string {
 
 async function read(path: string): Promise<string> {
   try {
-    const { size } = await Deno.stat(path);
+    const found = await Deno.stat(path);
+    mustBeFile(found);
+    const { size } = found;
     if (size > MAX_BYTES) throw new Unusable(`the file has ${size} bytes; at most ${MAX_BYTES}`);
     return await Deno.readTextFile(path);
   } catch (error) {

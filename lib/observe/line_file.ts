@@ -2,6 +2,7 @@
 // begins on a line of its own. Of a batch that the system refuses nothing stays, so that it may be written again.
 
 import { dirname } from "node:path";
+import { mustBeFile } from "../files/regular.ts";
 import { writeAll } from "../files/write_all.ts";
 
 /** As chmod has them, of a file and of a folder that is made for it. */
@@ -24,7 +25,9 @@ export async function appendLines(path: string, bytes: Uint8Array, modes: Modes)
   using file = await openToAppend(path, modes);
   // Two gateways write while one takes over from the other, and somebody may delete lines.
   await file.lock(true);
-  const { size } = await file.stat();
+  const found = await file.stat();
+  mustBeFile(found);
+  const { size } = found;
   try {
     if (size > 0 && !await endsWithLine(file, size)) await writeAll(file, new Uint8Array([LF]));
     await writeAll(file, bytes);

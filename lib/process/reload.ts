@@ -9,6 +9,7 @@ import { formatProblem, parseText, type Problem } from "../config/parse.ts";
 import type { RawConfig } from "../config/schema.ts";
 import { type ConfigWatcher, watchConfig } from "../config/watch.ts";
 import type { ConfigCheck, ConfigView, ReloadReport } from "../dashboard/source.ts";
+import { readRegular } from "../files/regular.ts";
 import { logger } from "../observe/log.ts";
 import type { Tally } from "../observe/tally.ts";
 import { NoRoomError } from "../pool/fleet.ts";
@@ -113,7 +114,7 @@ export class Reload {
     const { path } = this.parts.file;
     if (path === null) return null;
     try {
-      return this.check(await Deno.readTextFile(path));
+      return this.check(await readRegular(path));
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       const problem = `${path}: the file cannot be read: ${error.message}`;

@@ -2,6 +2,7 @@
 // and what to write is left to the writer.
 
 import { basename, dirname, join } from "node:path";
+import { mustBeFile } from "../files/regular.ts";
 
 /** Read backwards in pieces of this size for the last line's begin. */
 const PIECE = 64 * 1024;
@@ -38,7 +39,9 @@ export async function appendLines(
     using file = await openForAppend(path);
     // Two processes share the file while one takes over from the other; closing it gives the lock back.
     await file.lock(true);
-    let { size } = await file.stat();
+    const found = await file.stat();
+    mustBeFile(found);
+    let { size } = found;
     if (size > 0 && size !== knownSize) size = await mend(dataDir, path, size);
     return size + await writeWhole(file, path, pieces, size);
   } catch (error) {
