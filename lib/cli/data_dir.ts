@@ -2,7 +2,7 @@
 
 import { readConfig } from "../config/load.ts";
 import { CONFIG_FILE } from "./config_file.ts";
-import { fileWords, isFileProblem } from "./file_words.ts";
+import { fileWords, isFileProblem } from "../observe/file_words.ts";
 
 export interface AskedFolder {
   /** Beats the configuration. */

@@ -10,7 +10,7 @@ import { path, text, whole } from "./command/kind.ts";
 import { UsageError } from "./command/read.ts";
 import { askGateway } from "./explain/ask.ts";
 import { explanation, trace } from "./explain/table.ts";
-import { fileWords } from "./file_words.ts";
+import { fileWords } from "../observe/file_words.ts";
 
 export const explain = command({
   name: "explain",

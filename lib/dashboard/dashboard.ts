@@ -3,6 +3,7 @@
 
 import type { AdminHandler, AdminReply, AdminRequest } from "../http/admin.ts";
 import { jsonReply, problem, redirect, reply } from "../http/admin_reply.ts";
+import { fileWords, isFileProblem } from "../observe/file_words.ts";
 import { Assets } from "./assets.ts";
 import { LiveFeed } from "./live.ts";
 import { RequestsApi } from "./requests_api.ts";
@@ -31,7 +32,13 @@ export class Dashboard {
     const name = path.slice("/dashboard/".length);
     if (name.startsWith("api/")) {
       const parameters = new URLSearchParams(query.join("?"));
-      return await this.#api(name.slice(4), parameters, request);
+      try {
+        return await this.#api(name.slice(4), parameters, request);
+      } catch (error) {
+        // What is on the disk may be gone, forbidden or damaged: whoever looks is the one to hear of it.
+        if (isFileProblem(error)) return problem(503, fileWords(error));
+        throw error;
+      }
     }
     if (!isReading(request)) return problem(405, "Method Not Allowed");
     return await this.#assets.reply(name, request.headers) ?? problem(404, "Not Found");

@@ -1,6 +1,7 @@
 // The dashboard's API, asked without a browser: figures, access, secrets, actions. Its live feed: live_feed_test.ts.
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { startFleet } from "../faults/fleet.ts";
 import { rawRequest } from "../support/raw_http.ts";
 import { waitFor, within } from "../support/wait.ts";
@@ -325,4 +326,31 @@ Deno.test("the switch admin.enabled takes the dashboard away", async () => {
     await response.body?.cancel();
     assert.equal(response.status, 404, path);
   }
+});
+
+Deno.test("what cannot be read of the disk is said to whoever looks, and not logged as an error of the gateway", async () => {
+  await using fleet = await startGuarded();
+  const { gateway } = fleet;
+  const broken = async (folder: string, name: string) => {
+    await Deno.remove(join(gateway.dataDir, folder), { recursive: true }).catch(() => {});
+    await Deno.mkdir(join(gateway.dataDir, folder), { recursive: true });
+    const path = join(gateway.dataDir, folder, name);
+    await Deno.writeTextFile(path, "no gzip at all");
+    return path;
+  };
+  const records = await broken("requests_responses", "20260101_00.jsonl.gz");
+  const requests = await broken("requests", "20260101_00.jsonl.gz");
+  await Deno.remove(join(gateway.dataDir, "usage"), { recursive: true }).catch(() => {});
+  await Deno.writeTextFile(join(gateway.dataDir, "usage"), "in the way");
+  const words = {
+    records: `${records} is damaged and cannot be unpacked to its end`,
+    requests: `${requests} is damaged and cannot be unpacked to its end`,
+    usage: `${join(gateway.dataDir, "usage")} cannot be read: Not a directory`,
+  };
+  for (const [page, message] of Object.entries(words)) {
+    const response = await fetch(`${gateway.url}/dashboard/api/${page}`, { headers: bearer });
+    assert.equal(response.status, 503, page);
+    assert.equal((await response.json()).error.message, message);
+  }
+  assert.doesNotMatch(gateway.output(), /internal error/);
 });

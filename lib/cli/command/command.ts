@@ -1,7 +1,7 @@
 // A command of the program: what it says of itself, and what it does with arguments that were read.
 
 import type { Declaration } from "./declaration.ts";
-import { fileWords, isFileProblem } from "../file_words.ts";
+import { fileWords, isFileProblem } from "../../observe/file_words.ts";
 import type { Flags, Values } from "./flag.ts";
 import { helpOf } from "./help.ts";
 import { readArguments, UsageError } from "./read.ts";

@@ -6,7 +6,7 @@ import type { FilterMaker } from "../../record/export/filter.ts";
 import type { ExportFormat } from "../../record/export/formats.ts";
 import { progress } from "../progress.ts";
 import { openSink } from "./sink.ts";
-import { fileWords, isFileProblem } from "../file_words.ts";
+import { fileWords, isFileProblem } from "../../observe/file_words.ts";
 import { inOrder, recordFiles, recordFilesIn, sizeOnDisk } from "../record_files.ts";
 
 export interface Asked {

@@ -6,7 +6,7 @@ import { type Command, command } from "../command/command.ts";
 import { toggle, withDefault } from "../command/flag.ts";
 import { UsageError } from "../command/read.ts";
 import { CONFIG_FILE, configFlag } from "../config_file.ts";
-import { fileWords } from "../file_words.ts";
+import { fileWords } from "../../observe/file_words.ts";
 import { endInWords, LIMITS_FLAGS, optionsOf, SPAN } from "./limits_flags.ts";
 import { changeKeys, keysFileOf } from "./store.ts";
 

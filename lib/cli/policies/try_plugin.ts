@@ -3,7 +3,7 @@
 import { GuardFault } from "../../policy/guard/verdict.ts";
 import { PluginGuard } from "../../policy/plugin/plugin_guard.ts";
 import { plainScript, PluginSourceError } from "../../config/plugin_script.ts";
-import { fileWords } from "../file_words.ts";
+import { fileWords } from "../../observe/file_words.ts";
 
 export interface Try {
   readonly stage: "prompt" | "answer";

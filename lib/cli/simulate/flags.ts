@@ -5,7 +5,7 @@ import { FAULT_KINDS, type FaultRule, parseFault } from "../../simulate/faults.t
 import { REASONING_PARSERS } from "../../simulate/parsers.ts";
 import { optional, repeated, toggle, type Values, withDefault } from "../command/flag.ts";
 import { decimal, expected, type Kind, oneOf, text, whole } from "../command/kind.ts";
-import { fileWords } from "../file_words.ts";
+import { fileWords } from "../../observe/file_words.ts";
 
 const FAULT: Kind<FaultRule> = {
   placeholder: "FAULT",

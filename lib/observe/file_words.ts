@@ -1,7 +1,7 @@
 // What is said of a file that cannot be read or written: the runtime's own words name the system's calls and
 // numbers.
 
-import { DamagedFile } from "../observe/packed_file.ts";
+import { DamagedFile } from "./packed_file.ts";
 
 /** What the runtime calls the ways of reading. */
 const READING = new Set(["readfile", "readdir", "stat", "lstat", "realpath"]);
