@@ -16,11 +16,15 @@ export interface Line {
   bytes: Uint8Array | null;
 }
 
-/** The whole lines of a file that end at `end` or before, the last first. */
+/**
+ * The whole lines of a file that end at `end` or before, the last first. One that has become shorter since is read
+ * from where it ends now.
+ */
 export async function* linesBackwards(path: string, end: number | null): AsyncGenerator<Line> {
   using file = await open(path);
   if (file === null) return;
-  let position = end ?? (await file.stat()).size;
+  const { size } = await file.stat();
+  let position = Math.min(end ?? size, size);
   /** Pieces of the line whose begin is not found yet, the first piece last. */
   let carry: Uint8Array[] = [];
   let length = 0;
@@ -66,7 +70,7 @@ export async function* linesBackwards(path: string, end: number | null): AsyncGe
 /** The line that begins at `offset`, without its end; null where none stands whole, or one too long. */
 export async function lineAt(path: string, offset: number): Promise<Uint8Array | null> {
   using file = await open(path);
-  if (file === null) return null;
+  if (file === null || offset >= (await file.stat()).size) return null;
   const pieces: Uint8Array[] = [];
   for (let length = 0; length <= MAX_LINE;) {
     const piece = await readAt(file, offset + length, PIECE);

@@ -354,3 +354,23 @@ Deno.test("what cannot be read of the disk is said to whoever looks, and not log
   }
   assert.doesNotMatch(gateway.output(), /internal error/);
 });
+
+Deno.test("a page that begins behind the end of a file, which has become shorter, is that of its end", async () => {
+  await using fleet = await startGuarded();
+  const { dataDir } = fleet.gateway;
+  const line = JSON.stringify({ id: "r1", conversations: [], tools: "", model: "m", meta: {} });
+  const folder = join(dataDir, "requests_responses");
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.writeTextFile(join(folder, "20260101_00.jsonl"), `${line}\n`);
+  // As far away as a cursor may be: nobody reads up to there.
+  for (const offset of ["1000000000000", "999999999999999"]) {
+    const { records } = await get(fleet, `records?cursor=20260101_00:${offset}`, {
+      headers: bearer,
+      signal: AbortSignal.timeout(30_000),
+    });
+    assert.deepEqual(records.map(({ id }: { id: string }) => id), ["r1"]);
+    const path = `record?place=requests_responses:20260101_00:${offset}`;
+    const record = await fetch(`${fleet.gateway.url}/dashboard/api/${path}`, { headers: bearer });
+    assert.equal(record.status, 404, await record.text());
+  }
+});
