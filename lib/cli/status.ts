@@ -5,6 +5,7 @@ import { command } from "./command/command.ts";
 import { optional, toggle, withDefault } from "./command/flag.ts";
 import { expected, type Kind, text } from "./command/kind.ts";
 import { Interrupt } from "./interrupt.ts";
+import { print } from "./print.ts";
 import { readFleet } from "./status/read.ts";
 import { table } from "./status/table.ts";
 
@@ -70,7 +71,7 @@ async function watch(
       text = error instanceof Error ? error.message : String(error);
     }
     // Home, the text with each line's rest cleared, then everything below.
-    console.log(
+    print(
       repaint ? `\x1b[H${text.split("\n").map((line) => `${line}\x1b[K`).join("\n")}\x1b[J` : text,
     );
     await interrupt.pause(WATCH_MS);

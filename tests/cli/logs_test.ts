@@ -1,7 +1,8 @@
 // `logs` over the records of a running gateway: filters, forms and following.
 
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { hourName } from "../../lib/observe/hour_name.ts";
 import { ROOT, startProcess, temporaryFolder } from "../support/processes.ts";
 import { startFleet } from "../faults/fleet.ts";
 import { waitFor } from "../support/wait.ts";
@@ -116,6 +117,38 @@ Deno.test("Ctrl-C ends the following properly as soon as anything is seen of it"
     child.signal("SIGINT");
     assert.equal((await child.status).code, 0);
   }
+});
+
+Deno.test("logs keeps the lines of two hours in memory, whatever is to be shown: later hours wait", async () => {
+  await using folder = await temporaryFolder();
+  const hours = new Map<string, string[]>();
+  const add = (place: string, id: string, began: string) => {
+    const line = JSON.stringify({ id, conversations: [], meta: { started_at: began } });
+    hours.set(place, [...hours.get(place) ?? [], line]);
+  };
+  const hour = (n: number) => hourName(new Date(2026, 0, 31, n));
+  const at = (n: number, minute: number) => new Date(2026, 0, 31, n, minute).toISOString();
+  // In the order in which they ended.
+  add(`requests_responses/${hour(10)}`, "2", at(10, 2));
+  add(`requests_responses/${hour(10)}`, "1", at(10, 1));
+  add(`incomplete/${hour(11)}`, "5", at(11, 3));
+  add(`requests_responses/${hour(11)}`, "3", at(10, 59));
+  add(`requests_responses/${hour(11)}`, "4", at(11, 1));
+  add(`requests_responses/${hour(12)}`, "6", at(12, 30));
+  for (const [place, lines] of hours) {
+    const path = join(folder.path, `${place}.jsonl`);
+    await Deno.mkdir(dirname(path), { recursive: true });
+    await Deno.writeTextFile(path, `${lines.join("\n")}\n`);
+  }
+  const args = ["--data-dir", folder.path, "--since", "2026-01-01", "--json", "--incomplete"];
+  const ids = (lines: string[]) => lines.map((line) => JSON.parse(line).id).join("");
+  const all = await ran(...args);
+  assert.deepEqual([all.code, ids(all.lines)], [0, "123456"], all.err);
+  // What cannot be read comes behind all that is shown before it.
+  const damaged = join(folder.path, "requests_responses", `${hour(13)}.jsonl.gz`);
+  await Deno.writeTextFile(damaged, "no gzip at all");
+  const until = await ran(...args);
+  assert.deepEqual([until.code, ids(until.lines)], [1, "12345"], until.err);
 });
 
 Deno.test("where there is no record, logs says where it looked, and since when", async () => {

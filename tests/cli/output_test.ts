@@ -13,7 +13,7 @@ async function shell(args: string, rest: string) {
     args: ["-c", `${program} ${rest}; echo "codes \${PIPESTATUS[*]}"`],
     cwd: ROOT,
   });
-  await child.status;
+  await child.waitForOutput(/^codes /m);
   return { codes: /codes (.*)/.exec(child.stdout())?.[1], err: child.stderr().trim() };
 }
 
@@ -31,6 +31,24 @@ Deno.test({
       const args = `export --data-dir "${folder.path}" --format ${format}`;
       assert.deepEqual(await shell(args, "| head -c 10 > /dev/null"), { codes: "0 0", err: "" });
     }
+  },
+});
+
+Deno.test({
+  name: "what goes on ends where its reader has enough",
+  ignore,
+  async fn() {
+    await using folder = await temporaryFolder();
+    const records = join(folder.path, "requests_responses");
+    await Deno.mkdir(records);
+    const meta = { started_at: "2026-01-31T12:00:00Z", note: "x".repeat(1000) };
+    const line = JSON.stringify({ id: "r", conversations: [], meta });
+    await Deno.writeTextFile(join(records, "20260131_12.jsonl"), `${line}\n`.repeat(1000));
+    const followed = `logs --follow --json --since 2026-01-01 --data-dir "${folder.path}"`;
+    assert.deepEqual(await shell(followed, "| head -n 1 > /dev/null"), { codes: "0 0", err: "" });
+    // Nobody is there; that is said each second.
+    const watched = "status --watch --url http://127.0.0.1:1";
+    assert.deepEqual(await shell(watched, "| head -n 1 > /dev/null"), { codes: "0 0", err: "" });
   },
 });
 

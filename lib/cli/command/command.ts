@@ -2,6 +2,7 @@
 
 import type { Declaration } from "./declaration.ts";
 import { fileWords, isFileProblem } from "../../observe/file_words.ts";
+import { NobodyReads } from "../print.ts";
 import type { Flags, Values } from "./flag.ts";
 import { helpOf } from "./help.ts";
 import { readArguments, UsageError } from "./read.ts";
@@ -48,11 +49,15 @@ export function command<F extends Flags>(
   };
 }
 
-/** The exit code of `work`, which is 1 where a file refuses it, standard output among them: that is one line. */
+/**
+ * The exit code of `work`, which is 1 where a file refuses it, standard output among them: that is one line. It is 0
+ * where whoever reads has enough.
+ */
 export async function orFileWords(work: () => Promise<number>): Promise<number> {
   try {
     return await work();
   } catch (error) {
+    if (error instanceof NobodyReads) return 0;
     if (!isFileProblem(error)) throw error;
     console.error(fileWords(error));
     return 1;

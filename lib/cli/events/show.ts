@@ -3,6 +3,7 @@
 import { localIso } from "../../alert/local_time.ts";
 import { wordsOf } from "../../dashboard/pages/words.js";
 import { type KeptEvent, readEvents } from "../../observe/event_file.ts";
+import { print } from "../print.ts";
 import { printable } from "../printable.ts";
 
 interface Wanted {
@@ -28,7 +29,7 @@ export async function showEvents(
     (about === undefined || event.subject === about)
   );
   const shown = all.slice(-limit);
-  for (const event of shown) console.log(json ? JSON.stringify(event) : lineOf(event));
+  for (const event of shown) print(json ? JSON.stringify(event) : lineOf(event));
   if (shown.length === 0) {
     const from = localIso(new Date(since)).slice(0, 19).replace("T", " ");
     console.error(`no such event since ${from} in ${dataDir}; --since looks further back`);

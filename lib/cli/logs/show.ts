@@ -4,6 +4,7 @@ import { type RecordFolder, summaryOf } from "../../record/browse.ts";
 import type { Json } from "../../json/json.ts";
 import { dataDirOf, isReadable } from "../data_dir.ts";
 import { Interrupt } from "../interrupt.ts";
+import { print } from "../print.ts";
 import { besideRecords } from "./beside.ts";
 import { lineOf } from "./line.ts";
 import { beganAt, past } from "./past.ts";
@@ -37,20 +38,25 @@ export async function showRecords(asked: Asked): Promise<number> {
   if (dataDir === null) return 1;
   // Who follows may wait for a gateway that has yet to make it.
   if (interrupt === null && !await isReadable(dataDir)) return 1;
-  const wanted = (record: Json) => {
+  /** null for one that is not wanted. */
+  const shown = (record: Json) => {
     const { model, instance } = summaryOf(record, "");
-    return beganAt(record) >= since && (models.length === 0 || models.includes(model)) &&
+    const isWanted = beganAt(record) >= since && (models.length === 0 || models.includes(model)) &&
       (instances.length === 0 || instances.includes(instance));
+    if (!isWanted) return null;
+    return json ? JSON.stringify(record) : lineOf(record);
   };
-  const write = (record: Json) => console.log(json ? JSON.stringify(record) : lineOf(record));
 
   // Where the following begins is fixed before the past is read: nothing is lost between the two.
   const tails = interrupt === null
     ? []
     : await Promise.all(folders.map((one) => Tail.atEnd(dataDir, one)));
-  const found = await past(dataDir, folders, since, tails, wanted);
-  for (const record of found) write(record);
-  if (found.length === 0) {
+  let isEmpty = true;
+  for await (const line of past(dataDir, folders, since, tails, shown)) {
+    isEmpty = false;
+    print(line);
+  }
+  if (isEmpty) {
     const places = folders.map((folder) => `${dataDir}/${folder}`).join(" and ");
     const next = interrupt === null ? "; --since looks further back" : "; waiting for new ones";
     console.error(
@@ -63,7 +69,10 @@ export async function showRecords(asked: Asked): Promise<number> {
   }
   while (interrupt !== null && !interrupt.came) {
     for (const tail of tails) {
-      for (const record of await tail.read()) if (wanted(record)) write(record);
+      for (const record of await tail.read()) {
+        const line = shown(record);
+        if (line !== null) print(line);
+      }
     }
     await interrupt.pause(POLL_MS);
   }

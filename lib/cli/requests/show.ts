@@ -3,6 +3,7 @@
 import { browseRequests, findRequest } from "../../requests/browse.ts";
 import type { RequestFilter } from "../../requests/filter.ts";
 import type { Story } from "../../requests/story.ts";
+import { print } from "../print.ts";
 import { lineOf, storyText } from "./words.ts";
 
 const PAGE = 500;
@@ -14,7 +15,7 @@ export async function showList(
   { limit, json }: { limit: number; json: boolean },
 ): Promise<number> {
   const found = await requestsFound(dataDir, filter, limit);
-  for (const story of found.toReversed()) console.log(json ? JSON.stringify(story) : lineOf(story));
+  for (const story of found.toReversed()) print(json ? JSON.stringify(story) : lineOf(story));
   if (found.length === 0) {
     const since = filter.since === null
       ? ""
