@@ -41,6 +41,14 @@ Deno.test("that records and requests are written again is told, and what failed 
       `trouble with ${subject}`,
     );
   }
+  // More than those that were told of when it began.
+  for (let count = 2; count <= 3; count++) {
+    await ask();
+    await waitFor(
+      async () => (await told()).includes(`lines lost: ${count}`),
+      "what is lost to be counted",
+    );
+  }
   for (const path of inTheWay) await Deno.remove(path);
   await ask();
   for (const subject of ["records", "requests"]) {
@@ -49,6 +57,19 @@ Deno.test("that records and requests are written again is told, and what failed 
       `${subject} to be written again`,
     );
   }
+  assert.match(await told(), /requests state=resolved .*written again; lines lost: 3/);
+  // Only what was lost since is told of the next time.
+  await Deno.remove(inTheWay[1], { recursive: true });
+  await Deno.writeTextFile(inTheWay[1], "in the way");
+  await ask();
+  const lostOnce = /requests state=resolved .*lines lost: 3[^]*lines lost: 1\b/;
+  await waitFor(async () => lostOnce.test(await told()), "the next loss");
+  await Deno.remove(inTheWay[1]);
+  await ask();
+  await waitFor(
+    async () => (await told()).match(/requests state=resolved/g)?.length === 2,
+    "requests to be written once more",
+  );
   // The folder of alerts is refused as well.
   await Deno.remove(join(folder.path, "errors"), { recursive: true });
   await Deno.writeTextFile(join(folder.path, "errors"), "in the way");

@@ -51,7 +51,7 @@ Deno.test("the budgets of all keys are watched by one walk over them", async () 
     const raised: string[] = [];
     const bulletin: Partial<Bulletin> = {
       raise: (_kind, subject) => void raised.push(subject),
-      end: () => {},
+      end: () => false,
     };
     const snapshots = {
       current: { config: { ...config, callers: { ...config.callers!, keys } } },

@@ -109,9 +109,11 @@ export class Alerting implements Bell, Reloadable {
     this.#alerts.raise(kind, subject, message, count);
   }
 
-  /** What `kind` stands for is over, or is what `kind` ends: told where the trouble was told. */
-  end(kind: AlertKind, subject: string, message: string): void {
-    if (this.#alerts.end(kind, subject, message)) this.options.onEnd(kind, subject, message);
+  /** What `kind` stands for is over, or is what `kind` ends: told where the trouble was told. True if it was. */
+  end(kind: AlertKind, subject: string, message: string): boolean {
+    const told = this.#alerts.end(kind, subject, message);
+    if (told) this.options.onEnd(kind, subject, message);
+    return told;
   }
 
   isActive(kind: AlertKind, subject: string): boolean {

@@ -63,9 +63,9 @@ export class Bulletin implements ReportReader {
     this.#alerting.raise(kind, subject, message, count);
   }
 
-  /** Trouble of this kind is over, where there was any. */
-  end(kind: AlertKind, subject: string, message: string): void {
-    this.#alerting.end(kind, subject, message);
+  /** Trouble of this kind is over, where there was any. True where people are told of it. */
+  end(kind: AlertKind, subject: string, message: string): boolean {
+    return this.#alerting.end(kind, subject, message);
   }
 
   request(report: Report): void {

@@ -17,6 +17,8 @@ const SUBJECT = "requests";
 
 export class RequestLog implements ReportReader, Reloadable {
   readonly #writer: RequestWriter;
+  /** Lines since people were told last of how many. */
+  #lost = 0;
 
   constructor(private readonly snapshots: Snapshots, bulletin: Bulletin, ages: AgeClock) {
     this.#writer = new RequestWriter(optionsOf(snapshots.current), {
@@ -24,12 +26,14 @@ export class RequestLog implements ReportReader, Reloadable {
       ageNow: () => ages.now(),
       onError: (error, lost) => {
         const message = `${error instanceof Error ? error.message : error}`;
-        bulletin.raise("records_failed", SUBJECT, `${message}; lines lost: ${lost}`);
+        this.#lost += lost;
+        bulletin.raise("records_failed", SUBJECT, `${message}; lines lost: ${this.#lost}`);
       },
       onWritten: () => {
         const { enabled } = snapshots.config.requests;
         const message = enabled ? "requests are written again" : "requests are not kept any more";
-        bulletin.end("records_failed", SUBJECT, message);
+        const lost = this.#lost > 0 ? `; lines lost: ${this.#lost}` : "";
+        if (bulletin.end("records_failed", SUBJECT, message + lost)) this.#lost = 0;
       },
       onNotForgotten: (error) =>
         logger.error("{folder} cannot be tidied up: {error}", {
