@@ -6,7 +6,7 @@ import { PEERS } from "../http/admin.ts";
 import { encodeNote, joined, type Note } from "./note.ts";
 import type { Way, WayEvents } from "./way.ts";
 
-/** One that does not answer within this time does not get this note. */
+/** One that does not answer within this time gets what the note says with the next one. */
 const TIMEOUT_MS = 1000;
 const LEAST_PAUSE_MS = 200;
 const MOST_PAUSE_MS = 5000;
@@ -101,8 +101,9 @@ class Peer {
   }
 
   async #post(timeoutMs = TIMEOUT_MS): Promise<void> {
-    const body = encodeNote(this.#next!);
+    const note = this.#next!;
     this.#next = null;
+    const body = encodeNote(note);
     try {
       const response = await fetch(this.url + PEERS, {
         method: "POST",
@@ -115,6 +116,7 @@ class Peer {
       await response.body?.cancel();
       this.#answered(response.status);
     } catch (error) {
+      this.#next = this.#next === null ? note : joined(note, this.#next);
       const isLate = error instanceof DOMException && error.name === "TimeoutError";
       this.#failed(isLate ? "it does not answer" : "it cannot be reached");
     }

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { FORM } from "../../lib/peers/note.ts";
+import { decodeNote, FORM } from "../../lib/peers/note.ts";
 import { ROOT, startGateway, startSimulators } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";
 import { by, chat, followsNotes, instanceOf, names } from "./by_prompts.ts";
@@ -11,6 +11,38 @@ import { fleetOf, hears, hearsMore, metric, startTogether, TOKEN } from "./gatew
 
 Deno.test("with two workers a prompt goes where another gateway has sent its beginning", () =>
   followsNotes(2));
+
+Deno.test("what another gateway could not be told it is told later", async () => {
+  await using simulators = await startSimulators({ count: 1, args: ["--model", "m"] });
+  const missed = new Set<number>();
+  const told = new Set<number>();
+  let answers = false;
+  const end = new AbortController();
+  const other = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {}, signal: end.signal },
+    async (request) => {
+      const note = decodeNote(await request.text());
+      assert(typeof note !== "string", `a note that is ${note}`);
+      for (const { hashes } of note.sent) {
+        for (const hash of hashes) (answers ? told : missed).add(hash);
+      }
+      return answers ? new Response() : await new Promise<never>(() => {});
+    },
+  );
+  try {
+    const peers = { urls: [`http://127.0.0.1:${other.addr.port}`], token: TOKEN };
+    await using gateway = await startGateway({ config: by(simulators.urls, { peers }) });
+    for (const name of names) await instanceOf(gateway, name);
+    await waitFor(
+      async () => missed.size > 0 && await metric(gateway, "gateway_peer_failures_total") >= 2,
+      "notes in vain",
+    );
+    answers = true;
+    await waitFor(() => missed.isSubsetOf(told), () => `${missed.size} words, not ${told.size}`);
+  } finally {
+    end.abort();
+  }
+});
 
 Deno.test("requests of another gateway count where they are, while it is heard of", async () => {
   await using simulators = await startSimulators({
