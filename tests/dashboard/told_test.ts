@@ -59,8 +59,8 @@ function assertAdvised(text: string): void {
       /big has no instance: bring one of its instances back/,
       /killed: down for [^]*connection refused[^]*killed: see whether its server runs/,
       /hangs: see whether its server runs/,
-      /guarded: misconfigured for [^]*guarded: compare its key and its model names/,
-      /renamed: compare its key/,
+      /guarded: misconfigured for [^]*guarded: compare its url, its key and its model names/,
+      /renamed: compare its url, its key/,
       /Fallbacks answer \(\d+ of \d+ lately\)/,
     ]
   ) assert.ok(one.test(text), `what is to be done: ${one} in\n${text}`);

@@ -1,5 +1,5 @@
-// A disk that takes no more bytes and says nothing, as one behind a network does: a pipe that nobody reads stands
-// for it.
+// A disk that takes no more bytes and says nothing, as one behind a network does: the lock of a file that somebody
+// else holds stands for it.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -24,13 +24,13 @@ async function withHungRecords(
   const folder = join(gateway.dataDir, "requests_responses");
   await Deno.mkdir(folder, { recursive: true });
   // This hour and the next.
-  const pipes = [0, HOUR_MS].map((ms) =>
-    join(folder, `${hourName(new Date(Date.now() + ms))}.jsonl`)
+  const held = await Promise.all(
+    [0, HOUR_MS].map((ms) => {
+      const path = join(folder, `${hourName(new Date(Date.now() + ms))}.jsonl`);
+      return Deno.open(path, { create: true, write: true });
+    }),
   );
-  assert.ok((await new Deno.Command("mkfifo", { args: pipes }).output()).success);
-  const ends = await Promise.all(
-    pipes.map((path) => Deno.open(path, { read: true, write: true })),
-  );
+  for (const file of held) await file.lock(true);
   try {
     const content = "long ".repeat(50_000);
     const response = await gateway.post("/v1/chat/completions", {
@@ -42,7 +42,7 @@ async function withHungRecords(
     assert.ok(!await exists(history));
     await test(gateway, history);
   } finally {
-    for (const end of ends) end.close();
+    for (const file of held) file.close();
   }
 }
 
