@@ -172,8 +172,8 @@ export async function joinPacked(path: string): Promise<void> {
 async function openedFor(path: string): Promise<Opened> {
   if (path.endsWith(PACKED)) return { packed: await Deno.open(path), plain: null };
   // In this order: what is packed meanwhile is found packed.
-  const plain = await openedOrNull(path);
-  const packed = await openedOrNull(path + PACKED);
+  const plain = await openIfThere(path);
+  const packed = await openIfThere(path + PACKED);
   // Where there is neither, the plain name is the one to be told.
   if (packed === null) return { packed, plain: plain ?? await Deno.open(path) };
   if (plain === null) return { packed, plain };
@@ -210,7 +210,8 @@ async function hasOwnLines(
   return !isSame;
 }
 
-async function openedOrNull(path: string): Promise<Deno.FsFile | null> {
+/** null where there is no such file. */
+export async function openIfThere(path: string): Promise<Deno.FsFile | null> {
   try {
     return await Deno.open(path);
   } catch (error) {

@@ -1,7 +1,7 @@
 // The growing end of a folder of records.
 
 import { fileOf, hoursIn, type RecordFolder } from "../../record/browse.ts";
-import { packedBefore } from "../../observe/packed_file.ts";
+import { openIfThere, packedBefore } from "../../observe/packed_file.ts";
 import { endOfLastLine } from "../../record/record_file.ts";
 import { isObject, type Json } from "../../json/json.ts";
 
@@ -26,7 +26,7 @@ export class Tail {
     const packed = new Map<string, number>();
     for (const hour of await hoursIn(dataDir, folder)) {
       const path = fileOf(dataDir, folder, hour);
-      const file = await openPlain(path);
+      const file = await openIfThere(path);
       // One that is packed does not grow.
       if (file === null) ends.set(hour, Infinity);
       else {
@@ -55,7 +55,7 @@ export class Tail {
       const path = fileOf(this.dataDir, this.folder, hour);
       const from = this.#endOf(hour);
       if (from === Infinity) continue;
-      const file = await openPlain(path);
+      const file = await openIfThere(path);
       // It was packed, which it is long after its last line.
       if (file === null) continue;
       const { size } = await file.stat();
@@ -72,15 +72,6 @@ export class Tail {
       }
     }
     return records;
-  }
-}
-
-async function openPlain(path: string): Promise<Deno.FsFile | null> {
-  try {
-    return await Deno.open(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
   }
 }
 
