@@ -301,7 +301,7 @@ test("access 25: an end that is told twice counts once, and none comes to pass b
   const { store } = host;
   const keys = ["request:r", "bucket:key web", "slots:key web"].map((name) => store.name(name));
   const reserve = ["r", 1, 100, 1, 30_000, 90_000, -1, 1000, 5, 60_000, 60_000, 1];
-  const settle = ["r", -60, 60_000, 1000, 60_000];
+  const settle = [60_000, "r", -60, 1, 1000, 60_000];
   const begun = performance.now();
   assert.equal(Number((await store.run("reserve", keys, reserve) as string[])[0]), 1);
   assert.equal(Number((await store.run("reserve", keys, reserve) as string[])[0]), 1);

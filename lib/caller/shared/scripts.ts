@@ -72,30 +72,37 @@ return result
 `;
 
 /**
- * The end of a request: its slots are free, and its tokens are set right. Nothing where that was done before.
- * KEYS: as above. ARGV: the request's id, tokens that it took beside those reserved, milliseconds of the note,
- * then for each scope tokens a minute (-1 for none) and milliseconds of their burst.
+ * The end of requests: their slots are free, and their tokens are set right. Nothing of one for which that was done
+ * before. KEYS: for each its note, then for each of its scopes its buckets and its slots.
+ * ARGV: milliseconds of the notes, then for each request its id, tokens that it took beside those reserved, the
+ * number of its scopes, and for each of these tokens a minute (-1 for none) and milliseconds of their burst.
+ * Returns how many had not ended before.
  */
 export const SETTLE = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
-local noted = redis.call('GET', KEYS[1])
-redis.call('SET', KEYS[1], 'over', 'PX', ARGV[3])
-for i = 1, (#KEYS - 1) / 2 do
-  redis.call('ZREM', KEYS[2 * i + 1], ARGV[1])
-  local at = 4 + (i - 1) * 2
-  local tpm = tonumber(ARGV[at])
-  if noted == 'held' and tpm > 0 then
-    local buckets = KEYS[2 * i]
-    local before = math.max(0, (tonumber(redis.call('HGET', buckets, 't')) or 0) - now)
-    local used = math.min(before + ARGV[2] * 60000 / tpm, 2 * tonumber(ARGV[at + 1]))
-    redis.call('HSET', buckets, 't', string.format('%.3f', now + used))
-    local left = redis.call('PTTL', buckets)
-    local needed = math.ceil(math.max(0, used)) + 60000
-    if left < needed then redis.call('PEXPIRE', buckets, needed) end
+local key, at, ended = 1, 2, 0
+while at <= #ARGV do
+  local id, more, scopes = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
+  local noted = redis.call('GET', KEYS[key])
+  redis.call('SET', KEYS[key], 'over', 'PX', ARGV[1])
+  if noted == 'held' then ended = ended + 1 end
+  key, at = key + 1, at + 3
+  for i = 1, scopes do
+    local buckets, tpm = KEYS[key], tonumber(ARGV[at])
+    redis.call('ZREM', KEYS[key + 1], id)
+    if noted == 'held' and tpm > 0 then
+      local before = math.max(0, (tonumber(redis.call('HGET', buckets, 't')) or 0) - now)
+      local used = math.min(before + more * 60000 / tpm, 2 * tonumber(ARGV[at + 1]))
+      redis.call('HSET', buckets, 't', string.format('%.3f', now + used))
+      local left = redis.call('PTTL', buckets)
+      local needed = math.ceil(math.max(0, used)) + 60000
+      if left < needed then redis.call('PEXPIRE', buckets, needed) end
+    end
+    key, at = key + 2, at + 2
   end
 end
-return noted == 'held' and 1 or 0
+return ended
 `;
 
 /**

@@ -2,19 +2,17 @@
 // the memory of this process beside it, which takes over while the server cannot be reached. What goes over
 // the wire is in scripts.ts, the connection in store.ts.
 
-import { NO_RATES } from "../../config/access.ts";
 import { type Enrolled, Roll } from "../../http/roll.ts";
-import type { Counters, Level, Reservation, Reserved, Shortage, Work } from "../counters.ts";
-import { bucketLevel, levelOf, SLOT_GUESS_MS } from "../levels.ts";
-import { burstMsOf, Scope } from "../scope.ts";
+import type { Counters, Level, Reservation, Reserved, Work } from "../counters.ts";
+import { Scope } from "../scope.ts";
 import type { SharedStore } from "./store.ts";
+import { type Ended, type Keeping, levelsIn, numbersIn, shortagesIn, Wire } from "./wire.ts";
 
-/** A slot of a host that died is free after so long; it is renewed in a third of that. */
-const SLOT_MS = 30_000;
+const KEEPING: Keeping = { slotMs: 30_000, noteMs: 90_000, overMs: 60_000 };
+/** A slot is free after three times as long when its host died. */
 const RENEW_MS = 10_000;
-/** The note of a request is kept as long as it runs, and so long after it, against repeats. */
-const NOTE_MS = 90_000;
-const OVER_MS = 60_000;
+/** How many ends one call tells. */
+const SETTLE_AT_ONCE = 64;
 /** Ends that are still to be told, while the server is out. */
 const MAX_UNTOLD = 20_000;
 const MAX_TRIES = 10;
@@ -30,16 +28,8 @@ export interface SharedCountersParts {
   readonly local: Counters;
 }
 
-/** A request as the server knows it: by a name that no client can give it. */
-interface Named {
-  readonly id: string;
-  readonly work: Work;
-}
-
 /** An end that the server has not confirmed. */
-interface End extends Named {
-  /** Tokens beside those reserved. */
-  readonly more: number;
+interface End extends Ended {
   /** How often it was told in vain. */
   tries: number;
 }
@@ -68,7 +58,7 @@ export class SharedCounters implements Counters {
   #count = 0;
   /** Requests under way that the server counts. */
   readonly #held = new Roll<SharedReservation>();
-  readonly #withoutLimits = new WeakMap<Scope, Scope>();
+  readonly #wire: Wire;
   #untold: End[] = [];
   #telling: Promise<void> | null = null;
   #hosts = 1;
@@ -79,6 +69,7 @@ export class SharedCounters implements Counters {
   #whenEmpty: (() => void) | null = null;
 
   constructor(private readonly parts: SharedCountersParts) {
+    this.#wire = new Wire(parts.store, KEEPING);
     this.#renewal = setInterval(() => this.#renew(), RENEW_MS);
     Deno.unrefTimer(Number(this.#renewal));
   }
@@ -100,7 +91,7 @@ export class SharedCounters implements Counters {
     const id = this.#idOf(work);
     let reply: number[];
     try {
-      reply = numbersIn(await store.run("reserve", this.#keys(id, work), argsOf(id, work)));
+      reply = numbersIn(await store.run("reserve", ...this.#wire.reserve({ id, work })));
     } catch {
       // It may have been done: it is given back as soon as the server can be told.
       work.sharedName = null;
@@ -128,8 +119,7 @@ export class SharedCounters implements Counters {
   async look(scopes: readonly Scope[]): Promise<readonly Level[]> {
     const work: Work = { sharedName: null, scopes, requests: 0, tokens: 0, slot: false };
     try {
-      const keys = this.#keys("look", work);
-      const reply = await this.parts.store.run("look", keys, argsOf("look", work));
+      const reply = await this.parts.store.run("look", ...this.#wire.reserve({ id: "look", work }));
       const [, ...state] = numbersIn(reply);
       return levelsIn(scopes, state);
     } catch {
@@ -141,9 +131,8 @@ export class SharedCounters implements Counters {
   async reset(scope: Scope): Promise<void> {
     await this.parts.local.reset(scope);
     const { store } = this.parts;
-    const keys = [store.name("bucket", scope.id)];
     // Whoever asked for it sees by a look whether it came to pass.
-    await store.run("forget", keys, []).catch(() => {});
+    await store.run("forget", [this.#wire.buckets(scope)], []).catch(() => {});
   }
 
   /** The server is back: what it was not told comes now. */
@@ -195,19 +184,9 @@ export class SharedCounters implements Counters {
   /** Counts it among what runs here, with no limit: the common counters have spoken. */
   async #mirror(work: Work): Promise<Reservation | null> {
     const scopes = work.scopes.filter((scope) => scope.holdsSlots)
-      .map((scope) => this.#unlimited(scope));
+      .map((scope) => this.#wire.unlimited(scope));
     const answer = await this.parts.local.reserve({ ...work, scopes, requests: 0, tokens: 0 });
     return answer.kind === "reserved" ? answer.reservation : null;
-  }
-
-  /** Made once for each scope of a configuration. */
-  #unlimited(scope: Scope): Scope {
-    let made = this.#withoutLimits.get(scope);
-    if (made === undefined) {
-      made = new Scope(scope.kind, scope.name, NO_RATES, []);
-      this.#withoutLimits.set(scope, made);
-    }
-    return made;
   }
 
   /** What this gateway may allow by itself: its part of each limit, one at least. */
@@ -241,24 +220,27 @@ export class SharedCounters implements Counters {
     });
   }
 
+  /** At once; one that was told in vain goes by itself, lest others fail for it again. */
   async #tellSome(): Promise<void> {
     while (this.#untold.length > 0 && this.parts.store.isUp) {
-      const some = this.#untold.splice(0, 64);
-      const told = await Promise.allSettled(some.map((end) => this.#settleOne(end)));
-      // A server that answers, but never as it should, is not asked for ever.
-      const failed = some.filter((end, index) =>
-        told[index].status === "rejected" && ++end.tries < MAX_TRIES
-      );
-      if (failed.length > 0) this.#untold.unshift(...failed);
+      const some = this.#untold.splice(0, SETTLE_AT_ONCE);
+      const again = some.filter(({ tries }) => tries > 0).map((end) => [end]);
+      const first = some.filter(({ tries }) => tries === 0);
+      const failed = await Promise.all([first, ...again].map((ends) => this.#tellThese(ends)));
+      this.#untold.unshift(...failed.flat());
     }
   }
 
-  async #settleOne({ id, work, more }: End): Promise<void> {
-    const args = work.scopes.flatMap(({ rates }) => [
-      rates.tokensPerMinute ?? -1,
-      burstMsOf(rates, rates.tokensPerMinute),
-    ]);
-    await this.parts.store.run("settle", this.#keys(id, work), [id, more, OVER_MS, ...args]);
+  /** Returns those that have to be told again. */
+  async #tellThese(ends: readonly End[]): Promise<readonly End[]> {
+    if (ends.length === 0) return [];
+    try {
+      await this.parts.store.run("settle", ...this.#wire.settle(ends));
+      return [];
+    } catch {
+      // A server that answers, but never as it should, is not asked for ever.
+      return ends.filter((end) => ++end.tries < MAX_TRIES);
+    }
   }
 
   /** What runs here is good for another while; how many gateways there are is known by the way. */
@@ -266,7 +248,8 @@ export class SharedCounters implements Counters {
     const { store } = this.parts;
     if (!store.isUp) return;
     try {
-      this.#hosts = Math.max(1, Number(await store.run("present", [store.name("hosts")], ["", 0])));
+      const hosts = await store.run("present", [store.name("hosts")], ["", 0]);
+      this.#hosts = Math.max(1, Number(hosts));
       const all = [...this.#held.all];
       for (let at = 0; at < all.length; at += RENEW_AT_ONCE) {
         await this.#renewSome(all.slice(at, at + RENEW_AT_ONCE));
@@ -277,94 +260,10 @@ export class SharedCounters implements Counters {
   }
 
   async #renewSome(some: readonly SharedReservation[]): Promise<void> {
-    const keys: string[] = [];
-    const args: (string | number)[] = [SLOT_MS, NOTE_MS];
-    for (const { place, id, work } of some) {
-      // One that has ended meanwhile is not held again.
-      if (place < 0 || id === null) continue;
-      const slots = work.slot ? work.scopes.filter((scope) => scope.holdsSlots) : [];
-      keys.push(this.#note(id), ...slots.map((scope) => this.#slots(scope)));
-      args.push(id, slots.length);
-    }
-    if (keys.length > 0) await this.parts.store.run("renew", keys, args);
+    // One that has ended meanwhile is not held again.
+    const running = some.flatMap(({ place, id, work }) =>
+      place < 0 || id === null ? [] : [{ id, work }]
+    );
+    if (running.length > 0) await this.parts.store.run("renew", ...this.#wire.renew(running));
   }
-
-  #note(id: string): string {
-    return this.parts.store.name("request", id);
-  }
-
-  #slots({ id }: Scope): string {
-    return this.parts.store.name("slots", id);
-  }
-
-  #keys(id: string, { scopes }: Work): string[] {
-    const { store } = this.parts;
-    return [
-      this.#note(id),
-      ...scopes.flatMap((scope) => [store.name("bucket", scope.id), this.#slots(scope)]),
-    ];
-  }
-}
-
-function argsOf(id: string, { scopes, requests, tokens, slot }: Work): (string | number)[] {
-  return [
-    ...[id, requests, tokens, slot ? 1 : 0, SLOT_MS, NOTE_MS],
-    ...scopes.flatMap((scope) => {
-      const { requestsPerMinute, tokensPerMinute, concurrency } = scope.rates;
-      return [
-        requestsPerMinute ?? -1,
-        tokensPerMinute ?? -1,
-        concurrency ?? -1,
-        burstMsOf(scope.rates, requestsPerMinute),
-        burstMsOf(scope.rates, tokensPerMinute),
-        scope.holdsSlots ? 1 : 0,
-      ];
-    }),
-  ];
-}
-
-/** A number stands for each scope's used buckets, its slots, and what of it is short. */
-const PER_SCOPE = 4;
-
-function levelsIn(scopes: readonly Scope[], state: readonly number[]): Level[] {
-  return scopes.flatMap((scope, index) => {
-    const [usedR, usedT, running] = state.slice(index * PER_SCOPE);
-    const { requestsPerMinute, tokensPerMinute, concurrency } = scope.rates;
-    const levels: Level[] = [];
-    if (requestsPerMinute !== null) {
-      levels.push(bucketLevel(scope, "requests", requestsPerMinute, usedR));
-    }
-    if (tokensPerMinute !== null) levels.push(bucketLevel(scope, "tokens", tokensPerMinute, usedT));
-    if (concurrency !== null) {
-      levels.push(levelOf(scope, "concurrency", concurrency, concurrency - running, 0));
-    }
-    return levels;
-  });
-}
-
-function shortagesIn(work: Work, state: readonly number[]): Shortage[] {
-  const found = work.scopes.flatMap((scope, index) => {
-    const [usedR, usedT, , lack] = state.slice(index * PER_SCOPE);
-    const { requestsPerMinute, tokensPerMinute, concurrency } = scope.rates;
-    const shortages: Shortage[] = [];
-    const bucket = (name: "requests" | "tokens", rate: number, used: number, needed: number) => {
-      const burstMs = burstMsOf(scope.rates, rate);
-      const neededMs = (needed * 60_000) / rate;
-      const waitMs = neededMs > burstMs + 1e-3 ? null : Math.max(0, used + neededMs - burstMs);
-      shortages.push({ ...bucketLevel(scope, name, rate, used), needed, waitMs });
-    };
-    if ((lack & 1) !== 0) bucket("requests", requestsPerMinute!, usedR, work.requests);
-    if ((lack & 2) !== 0) bucket("tokens", tokensPerMinute!, usedT, work.tokens);
-    if ((lack & 4) !== 0) {
-      const level = levelOf(scope, "concurrency", concurrency!, 0, 0);
-      shortages.push({ ...level, needed: 1, waitMs: SLOT_GUESS_MS });
-    }
-    return shortages;
-  });
-  return found.sort((a, b) => (b.waitMs ?? Infinity) - (a.waitMs ?? Infinity));
-}
-
-function numbersIn(reply: unknown): number[] {
-  if (!Array.isArray(reply)) throw new Error("the server's answer is none of ours");
-  return reply.map(Number);
 }

@@ -1,6 +1,7 @@
 // The connection to the server that several gateways share: one question at a time limit, no line of those
 // that wait for it, and out after a few faults until it answers again. What is asked is left to who asks.
 
+import { nextTick } from "node:process";
 import type { Redis } from "iovalkey";
 import type { SharedStateConfig } from "../../config/access.ts";
 import { CONNECT_MS, openRedis } from "../../redis/open.ts";
@@ -120,7 +121,16 @@ export class SharedStore {
   ): Promise<Reply> {
     // What `defineCommand` has added: by hash, and by text where the server does not know it yet.
     const commands = client as unknown as Record<Script, Command>;
+    this.#gatherWrites(client);
     return this.#patience.wait(commands[script](keys.length, ...keys, ...args));
+  }
+
+  /** What is asked until all that came at once was looked at is one write: a write costs more than the rest of it. */
+  #gatherWrites({ status, stream }: Redis): void {
+    // Before that there may be none yet.
+    if (status !== "ready" || stream.writableCorked > 0) return;
+    stream.cork();
+    nextTick(() => stream.uncork());
   }
 
   async #connect(): Promise<Redis | null> {
