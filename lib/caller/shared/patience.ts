@@ -5,6 +5,8 @@ import { type Enrolled, Roll } from "../../http/roll.ts";
 
 /** A timer that is so late tells of this process, which has not looked yet at what came meanwhile. */
 const LATE_MS = 10;
+/** So often it looks again, and only while each look is late itself. */
+const MAX_LOOKS = 3;
 
 class Wait implements Enrolled {
   place = -1;
@@ -21,7 +23,7 @@ export class Patience {
   #timer: ReturnType<typeof setTimeout> | null = null;
   /** performance.now() at which the timer should end. */
   #endsAt = 0;
-  #hasLookedAgain = false;
+  #looks = 0;
 
   constructor(
     private readonly ms: number,
@@ -60,12 +62,12 @@ export class Patience {
   #wake(): void {
     this.#timer = null;
     const now = performance.now();
-    if (now - this.#endsAt >= LATE_MS && !this.#hasLookedAgain) {
-      this.#hasLookedAgain = true;
+    if (now - this.#endsAt >= LATE_MS && this.#looks < MAX_LOOKS) {
+      this.#looks++;
       this.#wakeAt(now + LATE_MS);
       return;
     }
-    this.#hasLookedAgain = false;
+    this.#looks = 0;
     this.#giveUp(now);
     let next = Infinity;
     for (const { due } of this.#waits.all) next = Math.min(next, due);
