@@ -1,6 +1,7 @@
 // Limits that several gateways share, by a real redis-server, which is stopped, frozen, emptied and more.
 
 import assert from "node:assert/strict";
+import type { Redis } from "iovalkey";
 import type { Rates } from "../../lib/config/access.ts";
 import { MemoryCounters } from "../../lib/caller/memory_counters.ts";
 import type { Counters, Reserved, Work } from "../../lib/caller/counters.ts";
@@ -8,6 +9,7 @@ import { Scope } from "../../lib/caller/scope.ts";
 import { SharedCounters, type WhenDown } from "../../lib/caller/shared/shared_counters.ts";
 import { SharedStore } from "../../lib/caller/shared/store.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
+import { openRedis } from "../../lib/redis/open.ts";
 import { RedisServer, testWithRedis as test } from "../support/redis_server.ts";
 import { waitFor } from "../support/wait.ts";
 import { rates } from "./rates.ts";
@@ -316,6 +318,39 @@ test("access 25: an end that is told twice counts once, and none comes to pass b
   const come = (performance.now() - begun) / 60;
   assert.ok(tokens_per_minute >= 960 && tokens_per_minute <= 961 + come, `${tokens_per_minute}`);
 });
+
+test("access 25: ends are told together, and one that the server refuses holds up no other", async () => {
+  await using redis = await RedisServer.start();
+  await using host = await patient(redis.url);
+  const scopes = Array.from({ length: 100 }, (_, i) => key({ concurrency: 1 }, `key ${i}`));
+  const all = await Promise.all(scopes.map((scope) => host.counters.reserve(work([scope]))));
+  const server = await openRedis({ url: redis.url, prefix: "sag", timeoutS: 1, whenDown: "local" });
+  try {
+    await waitFor(() => server.status === "ready", "a connection of its own");
+    // What another program has written there.
+    await server.set(host.store.name("slots", scopes[50].id), "no set");
+    const before = await calls(server);
+    for (const one of all) host.counters.settle(held(one), 0);
+    for (const [index, scope] of scopes.entries()) {
+      if (index === 50) continue;
+      await waitFor(
+        async () => (await server.zcard(host.store.name("slots", scope.id))) === 0,
+        `the slot of ${scope.name} to be free`,
+      );
+    }
+    // Of 100 ends the first goes alone, one fails with 63 others, which go one by one.
+    assert.ok(await calls(server) - before < 90, `${await calls(server) - before} calls`);
+  } finally {
+    server.disconnect();
+  }
+});
+
+/** Scripts that the server has run. */
+async function calls(server: Redis): Promise<number> {
+  const stats = await server.info("commandstats");
+  const runs = [...stats.matchAll(/^cmdstat_eval(?:sha)?:calls=(\d+)/gm)];
+  return runs.reduce((sum, [, count]) => sum + Number(count), 0);
+}
 
 test("access 22: the slots of a host that died are free when they are not renewed", async () => {
   await using redis = await RedisServer.start();
