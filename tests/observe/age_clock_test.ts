@@ -83,3 +83,53 @@ Deno.test("a start far behind the hours on the disk is believed when it has been
   again.pass(HOUR);
   assert.equal(again.ages(), 12 * HOUR);
 });
+
+Deno.test("a stop of a week or less is believed after an hour, and no clock that goes far ahead meanwhile", () => {
+  const started = (...hoursAgo: number[]) => {
+    const stand = clocks();
+    stand.restore(hoursAgo.map((hours) => START - hours * HOUR));
+    return stand;
+  };
+  for (const hoursAgo of [25, 62, 7 * 24]) {
+    const { ages, pass } = started(hoursAgo, hoursAgo + 1, 900);
+    assert.equal(ages(), -hoursAgo * HOUR);
+    pass(HOUR - 1);
+    assert.equal(ages(), -(hoursAgo - 1) * HOUR - 1);
+    pass(1);
+    assert.equal(ages(), HOUR);
+  }
+  const longer = started(7 * 24 + 1);
+  longer.pass(23 * HOUR);
+  assert.ok(longer.ages() < 0, "more than a week: after a day");
+  longer.pass(HOUR);
+  assert.equal(longer.ages(), DAY);
+  // Another start within that hour.
+  const again = started(0.75, 62);
+  again.pass(HOUR / 4);
+  assert.equal(again.ages(), HOUR / 4);
+
+  const jumped = started(62);
+  jumped.pass(HOUR / 2);
+  jumped.ages();
+  jumped.set(365 * DAY);
+  jumped.ages();
+  jumped.pass(23 * HOUR);
+  assert.equal(jumped.ages(), -62 * HOUR + 23.5 * HOUR);
+  jumped.set(-365 * DAY);
+  assert.equal(jumped.ages(), -62 * HOUR + 23.5 * HOUR);
+  jumped.pass(HOUR);
+  assert.equal(jumped.ages(), 24.5 * HOUR, "what was a stop is one");
+});
+
+Deno.test("a clock that is ahead by hours and then by years is believed a day after that", () => {
+  const { ages, pass, set } = clocks();
+  set(2 * HOUR);
+  ages();
+  pass(23 * HOUR);
+  set(365 * DAY);
+  ages();
+  pass(23 * HOUR);
+  assert.equal(ages(), 46 * HOUR);
+  pass(HOUR);
+  assert.equal(ages(), 365 * DAY + 49 * HOUR);
+});
