@@ -11,6 +11,7 @@ import { writeAll } from "../files/write_all.ts";
 export const PACKED = ".gz";
 
 const UNPACKED_CHUNK = 64 * 1024;
+const LF = 10;
 
 /** A packed file that was cut off or is none. */
 export class DamagedFile extends Error {
@@ -47,8 +48,23 @@ async function* bytesOf(
   // Whoever stops early closes both.
   using _packed = packed;
   using _plain = plain;
-  if (packed !== null) yield* unpacked(counted(packed, onRead), path);
+  if (packed !== null && plain === null) yield* unpacked(counted(packed, onRead), path);
+  else if (packed !== null) yield* linesBefore(packed, path, onRead);
   if (plain !== null) yield* counted(plain, onRead);
+}
+
+/** What is packed, where plain lines follow: one that a crash had cut off costs itself alone. */
+async function* linesBefore(
+  packed: Deno.FsFile,
+  path: string,
+  onRead: (bytes: number) => void,
+): AsyncGenerator<Bytes> {
+  let last = LF;
+  for await (const bytes of unpacked(counted(packed, onRead), path)) {
+    last = bytes.at(-1) ?? last;
+    yield bytes;
+  }
+  if (last !== LF) yield new Uint8Array([LF]);
 }
 
 async function* counted(
@@ -105,7 +121,7 @@ export async function lengthNow(path: string): Promise<number> {
   using _plain = plain;
   if (plain === null) return Infinity;
   const { size } = await plain.stat();
-  return size + (packed === null ? 0 : await unpackedLength(packed, path));
+  return size + (packed === null ? 0 : await lengthBefore(packed, path));
 }
 
 /** How many bytes of lines are packed before those of the plain file; 0 where there is no plain one. */
@@ -113,12 +129,12 @@ export async function packedBefore(path: string): Promise<number> {
   const { packed, plain } = await openedFor(path);
   using _packed = packed;
   using _plain = plain;
-  return packed === null || plain === null ? 0 : await unpackedLength(packed, path);
+  return packed === null || plain === null ? 0 : await lengthBefore(packed, path);
 }
 
-async function unpackedLength(packed: Deno.FsFile, path: string): Promise<number> {
+async function lengthBefore(packed: Deno.FsFile, path: string): Promise<number> {
   let length = 0;
-  for await (const bytes of unpacked(counted(packed, () => {}), path)) length += bytes.length;
+  for await (const bytes of linesBefore(packed, path, () => {})) length += bytes.length;
   return length;
 }
 

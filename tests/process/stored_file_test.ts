@@ -1,6 +1,8 @@
 // Whose stored responses are is known after a restart, also where data_dir has changed before.
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { USAGE_FOLDER } from "../../lib/caller/usage/files.ts";
 import type { Config } from "../../lib/config/config.ts";
 import { loadConfig } from "../../lib/config/load.ts";
 import { SlotTable } from "../../lib/pool/fleet.ts";
@@ -61,5 +63,19 @@ Deno.test("a time without keys, in which data_dir changes, costs nothing that wa
   await first.file.close();
   const second = await begun(other.path);
   assert.deepEqual(second.known(), [11, 12, 13]);
+  await second.file.close();
+});
+
+Deno.test("half a line, as a full disk leaves it, costs nothing that is noted behind it", async () => {
+  await using folder = await temporaryFolder();
+  const first = await begun(folder.path);
+  first.note(11);
+  await first.file.write();
+  const path = join(folder.path, USAGE_FOLDER, "responses.jsonl");
+  await Deno.writeTextFile(path, "[12,2", { append: true });
+  first.note(12);
+  await first.file.close();
+  const second = await begun(folder.path);
+  assert.deepEqual(second.known(), [11, 12]);
   await second.file.close();
 });

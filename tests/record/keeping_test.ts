@@ -4,10 +4,17 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { hourFile } from "../../lib/observe/hour_files.ts";
 import { hourName } from "../../lib/observe/hour_name.ts";
-import { DamagedFile, lengthNow, pack, readLines } from "../../lib/observe/packed_file.ts";
+import { appendPrivately } from "../../lib/observe/line_file.ts";
+import {
+  DamagedFile,
+  lengthNow,
+  pack,
+  packedBefore,
+  readLines,
+} from "../../lib/observe/packed_file.ts";
 import { browse, readRecord } from "../../lib/record/browse.ts";
 import { eraseFrom } from "../../lib/record/erase.ts";
-import { mendNewest } from "../../lib/record/record_file.ts";
+import { appendLines, mendNewest } from "../../lib/record/record_file.ts";
 import { recordFacts } from "../../lib/record/line_facts.ts";
 import { recordLines } from "../../lib/record/export/lines.ts";
 import { loadConfig } from "../../lib/config/load.ts";
@@ -182,6 +189,46 @@ Deno.test("an hour that is packed and written to again is read whole, each line 
   await put(complete, "20260129_10", [record("a"), record("b"), record("c")]);
   assert.deepEqual(await exported(), ids);
   assert.deepEqual(namesIn(complete).length, 2, "nothing unpacked stays");
+});
+
+Deno.test("half a line that was packed costs no line that is written behind it", async () => {
+  await using folder = await temporaryFolder();
+  const ids = ["a", "c"];
+  const bytesOf = (text: string) => new TextEncoder().encode(text);
+  for (
+    const [name, append] of [
+      [
+        "requests_responses",
+        (path: string, text: string) => appendLines(folder.path, path, [bytesOf(text)], undefined),
+      ],
+      ["requests", (path: string, text: string) => appendPrivately(path, bytesOf(text))],
+    ] as const
+  ) {
+    const hours = join(folder.path, name);
+    const path = await put(hours, "20260129_10", [record("a")]);
+    await Deno.writeTextFile(path, record("b").slice(0, 50), { append: true });
+    await pack(path);
+    await append(path, `${record("c")}\n`);
+    const idsIn = async () => {
+      const end = await lengthNow(path);
+      const found: unknown[] = [];
+      for await (const one of recordLines(path, end)) if (one !== null) found.push(one.id);
+      return found;
+    };
+    assert.deepEqual(await idsIn(), ids);
+    if (name === "requests_responses") {
+      const query = { text: "", model: "", hour: "", incomplete: false, cursor: "" };
+      const { records } = await browse(folder.path, query);
+      assert.deepEqual(records.map(({ id }) => id), ids.toReversed());
+      const { length } = await new Response(await readLines(path)).bytes();
+      assert.equal(await packedBefore(path), length - bytesOf(`${record("c")}\n`).length);
+    }
+    const keeping = housekeepingOf(folder.path, { record: { compress: "gzip" } });
+    await keeping.look();
+    await keeping.close();
+    assert.deepEqual(namesIn(hours), ["20260129_10.jsonl.gz"]);
+    assert.deepEqual(await idsIn(), ids);
+  }
 });
 
 Deno.test("a packed file that was put together from several is read to its end", async () => {

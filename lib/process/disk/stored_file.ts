@@ -2,14 +2,16 @@
 // second, and read at the start. Numbers only, which say nothing to whoever reads the file. Without keys
 // nothing is written: instances are asked then, and anyone may have what they know.
 
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { USAGE_FOLDER } from "../../caller/usage/files.ts";
+import { appendLines, type Modes } from "../../observe/line_file.ts";
 import { logger } from "../../observe/log.ts";
 import type { StoredEntry } from "../../pool/memory/stored_memory.ts";
 import type { SharedState } from "../../pool/shared_state.ts";
 import type { Reloadable, Snapshot, Snapshots } from "../snapshots.ts";
 import { replaceFile } from "../../files/replace.ts";
 
+const MODES: Modes = { file: 0o600, folder: 0o750 };
 const WRITE_MS = 500;
 /** About twice what memory holds: then those that are known are written anew. */
 const TOO_LONG = 2 * 1024 * 1024;
@@ -21,7 +23,6 @@ export class StoredFile implements Reloadable {
   /** The last note that was written, or read. */
   #written = 0;
   #writing: Promise<void> | null = null;
-  #begun = false;
   #failed = false;
   readonly #timer: ReturnType<typeof setInterval>;
 
@@ -70,7 +71,6 @@ export class StoredFile implements Reloadable {
     if (path === this.#path) return;
     const isOther = this.#path !== null;
     this.#path = path;
-    this.#begun = false;
     // Another file knows nothing of what was noted before.
     if (isOther) this.#written = this.shared.stored.notes - FAR_BACK;
   }
@@ -83,14 +83,12 @@ export class StoredFile implements Reloadable {
       [stored.since(this.#written), stored.notes] as const
     );
     try {
-      // A crash may have left half a line before the first.
-      await append(path, `${this.#begun ? "" : "\n"}${textOf(entries)}`);
+      await appendLines(path, new TextEncoder().encode(textOf(entries)), MODES);
       const { size } = await Deno.stat(path);
       if (size > TOO_LONG) await this.#writeAnew(path);
       this.#failed = false;
       // A reload has named another one meanwhile.
       if (path !== this.#path) return;
-      this.#begun = true;
       this.#written = notes;
     } catch (error) {
       // It is tried again with what comes next.
@@ -115,17 +113,6 @@ export class StoredFile implements Reloadable {
         error: String(error),
       },
     );
-  }
-}
-
-async function append(path: string, text: string): Promise<void> {
-  const options = { append: true, mode: 0o600 };
-  try {
-    await Deno.writeTextFile(path, text, options);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    await Deno.mkdir(dirname(path), { recursive: true, mode: 0o750 });
-    await Deno.writeTextFile(path, text, options);
   }
 }
 
