@@ -1,16 +1,15 @@
 // Discovery by a file in the form of Prometheus' file_sd: `[{"targets": ["10.0.0.1:8000"], "labels": {…}}]`.
-// Its folder is watched, since a file that is replaced by rename is another file; a poll is the safety net.
+// It is read when it has changed; a poll is the safety net.
 
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { z } from "zod";
+import { ChangeWatch } from "../files/change_watch.ts";
 import { mustBeFile } from "../files/regular.ts";
 import { Loop } from "./loop.ts";
 import { type Hearer, messageOf, type Source, Unusable } from "./source.ts";
 import type { Target } from "./target.ts";
 
 const POLL_MS = 5000;
-/** A save is several events. */
-const SETTLE_MS = 50;
 const MAX_BYTES = 4 * 1024 * 1024;
 
 const group = z.object({
@@ -25,22 +24,20 @@ export function openFile(path: string, hearer: Hearer): Source {
 
 class FileSource implements Source {
   readonly #loop: Loop;
-  #watcher: Deno.FsWatcher | null = null;
-  #following: Promise<void> = Promise.resolve();
+  readonly #changes: ChangeWatch;
   #text: string | null = null;
 
   constructor(private readonly path: string, private readonly hearer: Hearer) {
     this.#loop = new Loop(() => this.#look(), (error) => this.#fail(error), POLL_MS);
+    this.#changes = new ChangeWatch(() => [path], () => this.#loop.wake());
   }
 
   async close(): Promise<void> {
-    this.#watcher?.close();
+    await this.#changes.close();
     await this.#loop.close();
-    await this.#following;
   }
 
   async #look(): Promise<number> {
-    this.#watch();
     const text = await read(this.path);
     if (text !== this.#text) {
       const targets = targetsIn(text);
@@ -54,38 +51,6 @@ class FileSource implements Source {
     // When it is as it was before, that is news.
     this.#text = null;
     this.hearer.failed(messageOf(error));
-  }
-
-  /** A watch that cannot be had, or is lost with its folder, is tried again at the next look. */
-  #watch(): void {
-    if (this.#watcher !== null) return;
-    let watcher: Deno.FsWatcher;
-    try {
-      watcher = Deno.watchFs(dirname(this.path), { recursive: false });
-    } catch {
-      // The poll goes on without.
-      return;
-    }
-    this.#watcher = watcher;
-    this.#following = this.#follow(watcher);
-  }
-
-  async #follow(watcher: Deno.FsWatcher): Promise<void> {
-    let settling: ReturnType<typeof setTimeout> | null = null;
-    try {
-      for await (const { kind } of watcher) {
-        if (kind === "access" || settling !== null) continue;
-        settling = setTimeout(() => {
-          settling = null;
-          this.#loop.wake();
-        }, SETTLE_MS);
-      }
-    } catch (error) {
-      this.hearer.failed(messageOf(error));
-    } finally {
-      if (settling !== null) clearTimeout(settling);
-      this.#watcher = null;
-    }
   }
 }
 

@@ -141,6 +141,12 @@ export class Reload {
     return { ok: true, problems: [], differences, needs_restart: needsRestart };
   }
 
+  /** Takes nothing more, also of what is being read now. */
+  stop(): void {
+    this.#watcher?.stop();
+  }
+
+  /** Resolves when nothing is being read any more, which a disk that hangs may put off for ever. */
   async close(): Promise<void> {
     await this.#watcher?.close();
     await this.#telling;

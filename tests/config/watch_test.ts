@@ -143,7 +143,7 @@ for (
         await Deno.writeTextFile(`${stand.path}.other`, "wakes the watcher");
         await shell("rm -rf config.jsonc", stand.folder);
         // Longer than it takes to see that, and to have patience once more.
-        await new Promise((resolve) => setTimeout(resolve, 500));
+        await new Promise((resolve) => setTimeout(resolve, 1000));
         assert.equal(stand.bad, 1);
         assert.equal(stand.seen.length, 0);
         await Deno.writeTextFile(stand.path, text(1));

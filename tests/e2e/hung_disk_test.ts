@@ -57,6 +57,27 @@ Deno.test({
 });
 
 Deno.test({
+  name: "what instances hold keeps nothing else from being written where that hangs",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using upstream = startUpstream(() => Promise.resolve(completion("hello")));
+    await using gateway = await startGateway({
+      config: {
+        instances: [{ url: upstream.url, model_name: "m" }],
+        load_balancing_strategy: "prefix_aware",
+        log: { level: "info" },
+      },
+    });
+    await Deno.mkdir(gateway.dataDir, { recursive: true });
+    const fresh = join(gateway.dataDir, `routing_index.${gateway.pid}.new`);
+    assert.ok((await new Deno.Command("mkfifo", { args: [fresh] }).output()).success);
+    gateway.signal("SIGTERM");
+    await waitFor(() => exists(join(gateway.dataDir, "history")), "the minute that has begun");
+    assert.doesNotMatch(gateway.output(), /takes too long/);
+  },
+});
+
+Deno.test({
   name: "a second signal behind the last answer ends at once, and names what it leaves",
   ignore: Deno.build.os === "windows",
   fn: () =>

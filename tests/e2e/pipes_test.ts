@@ -4,16 +4,21 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { hourName } from "../../lib/observe/hour_name.ts";
+import { exists } from "../support/exists.ts";
 import { configText, startGateway, temporaryFolder } from "../support/processes.ts";
 import { completion, startUpstream } from "../support/upstream.ts";
-import { waitFor } from "../support/wait.ts";
+import { waitFor, within } from "../support/wait.ts";
 import { ASK, bearer, makeKey } from "./access/keyed.ts";
 
 const ignore = Deno.build.os === "windows";
 
+async function makePipe(path: string): Promise<void> {
+  assert.ok((await new Deno.Command("mkfifo", { args: [path] }).output()).success);
+}
+
 async function pipeInPlaceOf(path: string): Promise<void> {
   await Deno.remove(path);
-  assert.ok((await new Deno.Command("mkfifo", { args: [path] }).output()).success);
+  await makePipe(path);
 }
 
 Deno.test({
@@ -85,3 +90,52 @@ Deno.test({
     }
   },
 });
+
+for (const workers of [1, 2]) {
+  Deno.test({
+    name: `a pipe beside files that are watched holds up no reload, and not the end: ${workers}`,
+    ignore,
+    async fn() {
+      await using folder = await temporaryFolder();
+      await using upstream = startUpstream(() => completion("hello"));
+      const targets = join(folder.path, "targets.json");
+      await Deno.writeTextFile(targets, "[]");
+      const config = {
+        instances: [{ url: upstream.url, model_name: "m" }],
+        health_check: false,
+        discovery: [{ type: "file", path: targets }],
+        workers,
+      };
+      await using gateway = await startGateway({ config, configFile: "etc/config.jsonc" });
+      const served = async (model: string) => {
+        const signal = AbortSignal.timeout(30_000);
+        const answer = await gateway.post("/v1/chat/completions", { ...ASK, model }, { signal });
+        await answer.body?.cancel();
+        return answer.status === 200;
+      };
+      await makePipe(join(gateway.configPath, "..", "pipe"));
+      await makePipe(join(folder.path, "pipe"));
+      // Whatever is told of a pipe, it is told before that of what came after it.
+      await gateway.writeConfig({ ...config, instances: [{ url: upstream.url, model_name: "n" }] });
+      await waitFor(() => served("n"), "the file to be read again");
+      // One more folder.
+      const keys = join(folder.path, "more", "keys.json");
+      const key = makeKey("one");
+      await Deno.mkdir(join(keys, ".."));
+      await Deno.writeTextFile(keys, JSON.stringify([key.line]));
+      await gateway.writeConfig({ ...config, keys_file: keys });
+      await waitFor(async () => {
+        const signal = AbortSignal.timeout(30_000);
+        const answer = await gateway.post("/v1/chat/completions", ASK, {
+          ...bearer(key.key),
+          signal,
+        });
+        await answer.body?.cancel();
+        return answer.status === 200 && answer.headers.has("x-gateway-instance");
+      }, "the keys");
+      gateway.signal("SIGTERM");
+      assert.equal((await within(gateway.process.status, "the end")).code, 0);
+      assert.ok(await exists(join(gateway.dataDir, "history")), "the minute that had begun");
+    },
+  });
+}

@@ -61,34 +61,36 @@ export function assembled(options: ProcessOptions) {
     ["loads", () => loads.start()],
     ["reload", () => reload.start()],
   ];
-  /** One whose disk hangs keeps no other from its end. */
+  /** One whose disk or network hangs keeps no other from its end. */
   const kept: readonly Step[] = [
     ["records", () => read.recording.close()],
     ["requests", () => read.requests.close()],
     ["housekeeping", () => read.housekeeping.close()],
     ["minutes", () => read.minutes.close()],
     ["usage", () => accounts.close()],
+    ["shared limits", () => read.sharedLimits.close()],
     ["stored responses", () => storedFile.close()],
     ["drained", () => drained.written()],
+    ["index", () => index.save(snapshots.config)],
+    ["peers", () => peering.close()],
   ];
-  /** After the last answer. What others still tell of something ends behind them. */
+  /** After the last answer. What waits for nothing comes first, what is kept as soon as nobody adds to it. */
   const ended: readonly Step[] = [
     ["serving", () => serving.close()],
-    ["index", () => index.save(snapshots.config)],
     ["dashboard", () => source.close()],
-    ["reload", () => reload.close()],
-    ["discovery", () => discovery.close()],
+    ["reload", () => reload.stop()],
+    ["discovery", () => discovery.stop()],
     ["room", () => watched.room.close()],
-    ["peers", () => peering.close()],
     ["health", () => health.close()],
     ["keys", () => keyWatch.close()],
     ["loads", () => loads.close()],
     ["models", () => models.close()],
     ["runtime", () => runtime.close()],
-    ["shared limits", () => read.sharedLimits.close()],
     ["what is kept", () => endTogether(kept)],
     ["bulletin", () => bulletin.close()],
     ["events", () => events.close()],
+    ["what is read of the configuration", () => reload.close()],
+    ["what is asked for instances", () => discovery.close()],
     ["logs", () => logs.flush()],
   ];
   return { snapshots, bulletin, serving, pages, logs, restored, started, ended };

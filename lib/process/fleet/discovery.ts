@@ -56,8 +56,14 @@ export class Discovery implements Reloadable {
     return [...this.#followed.values()].map(({ state }) => state);
   }
 
-  async close(): Promise<void> {
+  /** What is found from now on counts no more. */
+  stop(): void {
     this.#isOpen = false;
+  }
+
+  /** Resolves when nobody asks any more. */
+  async close(): Promise<void> {
+    this.stop();
     for (const [id, followed] of [...this.#followed]) this.#end(id, followed);
     await Promise.all(this.#closing);
   }
