@@ -3,11 +3,12 @@
 
 import type { DecisionTaken } from "../process/pages/decisions.ts";
 import type { ExplainAnswer } from "../server/explain.ts";
-import { isObject, type Json } from "../json/json.ts";
+import { isObject } from "../json/json.ts";
 import { command } from "./command/command.ts";
 import { optional, repeated, toggle, withDefault } from "./command/flag.ts";
 import { path, text, whole } from "./command/kind.ts";
 import { UsageError } from "./command/read.ts";
+import { areDecisions, isExplanation } from "./explain/answers.ts";
 import { askGateway } from "./explain/ask.ts";
 import { explanation, trace } from "./explain/table.ts";
 import { fileWords } from "../observe/file_words.ts";
@@ -96,19 +97,6 @@ requests of this gateway there (and those of others). docs/guides/routing.md exp
     return 1;
   }
 });
-
-function areDecisions({ decisions }: Json): boolean {
-  return Array.isArray(decisions) &&
-    decisions.every((one) =>
-      isObject(one) &&
-      [one.time, one.model, one.instance, one.route].every((text) => typeof text === "string")
-    );
-}
-
-function isExplanation({ model, instances, prompt }: Json): boolean {
-  return typeof model === "string" && Array.isArray(instances) && instances.every(isObject) &&
-    (prompt === null || isObject(prompt));
-}
 
 interface ReplayFlags {
   readonly replay: readonly string[];

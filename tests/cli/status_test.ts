@@ -3,6 +3,14 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { areDecisions, isExplanation } from "../../lib/cli/explain/answers.ts";
+import { explanation, trace } from "../../lib/cli/explain/table.ts";
+import { isFleet } from "../../lib/cli/status/read.ts";
+import { table } from "../../lib/cli/status/table.ts";
+import type { FleetSnapshot } from "../../lib/dashboard/source.ts";
+import type { Json } from "../../lib/json/json.ts";
+import type { DecisionTaken } from "../../lib/process/pages/decisions.ts";
+import type { ExplainAnswer } from "../../lib/server/explain.ts";
 import { ROOT, startProcess } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";
 import { startFleet } from "../faults/fleet.ts";
@@ -98,6 +106,11 @@ Deno.test("what is no gateway is told in one line, and steers no terminal", asyn
     Response.json({}),
     Response.json({ instances: 1, steps: "two", decisions: [null] }),
     Response.json({ instances: [], steps: [{ detail: 1 }], decisions: [{ time: 7 }] }),
+    Response.json({
+      ...{ instances: [{ name: "gpu-1" }], totals: {}, records: {}, outlook: {}, steps: [null] },
+      decisions: [{ time: "7", model: "m", instance: "", route: "" }],
+      ...{ ok: true, note: { a: 1 }, gateways: 1, discovery: [7] },
+    }),
     Response.json({ error: { message: "\x1b[2J\nlook" } }, { status: 500 }),
   ];
   let answer = answers[0];
@@ -107,7 +120,7 @@ Deno.test("what is no gateway is told in one line, and steers no terminal", asyn
   );
   const url = `http://127.0.0.1:${server.addr.port}`;
   const no = `${url} answered as no gateway does; --url names another`;
-  const said = [no, no, no, no, no, `${url} answered 500:  [2J look`];
+  const said = [no, no, no, no, no, no, `${url} answered 500:  [2J look`];
   for (const [at, one] of answers.entries()) {
     answer = one;
     for (
@@ -116,6 +129,78 @@ Deno.test("what is no gateway is told in one line, and steers no terminal", asyn
       const { code, out, err } = await ran(...args, "--url", url);
       assert.deepEqual([code, out, err], [1, "", `${said[at]}\n`], args[0]);
     }
+  }
+});
+
+const ODD: unknown[] = [
+  null,
+  true,
+  -1,
+  "odd",
+  "constructor",
+  [],
+  [null],
+  {},
+  { toString: 1 },
+  undefined,
+];
+
+/** Each value within `json`, odd in all ways. */
+function* odd(json: unknown): Generator<unknown> {
+  if (typeof json !== "object" || json === null) return;
+  for (const [name, value] of Object.entries(json)) {
+    const with_ = (one: unknown): unknown =>
+      Array.isArray(json) ? json.with(Number(name), one) : { ...json, [name]: one };
+    for (const one of ODD) yield with_(one);
+    for (const deeper of odd(value)) yield with_(deeper);
+  }
+}
+
+Deno.test("an answer that is odd in any field is shown or told as no gateway's, whatever it is", async () => {
+  await using fleet = await startFleet({
+    config: {
+      load_balancing_strategy: "prefix_aware",
+      discovery: [{ type: "file", path: "nothing.json", model_name: "m" }],
+      peers: { urls: ["http://127.0.0.1:2"], interval: 0.1, token: "t".repeat(40) },
+    },
+  });
+  assert.equal((await (await fleet.chat()).json()).object, "chat.completion");
+  const { url } = fleet.gateway;
+  const read = async (target: string, body?: object) => {
+    const post = { method: "POST", body: JSON.stringify(body) };
+    const answer = await fetch(url + target, body === undefined ? {} : post);
+    assert.equal(answer.status, 200, target);
+    return await answer.json();
+  };
+  const messages = [{ role: "user", content: "hi" }];
+  const model = (await read("/v1/models")).data[0].id;
+  const shown: [unknown, (answer: Json) => boolean, (answer: Json) => string][] = [
+    [
+      { ...await read("/dashboard/api/fleet"), history: [] },
+      isFleet,
+      (answer) => table(answer as unknown as FleetSnapshot, true),
+    ],
+    [
+      await read("/admin/decisions?last=1"),
+      areDecisions,
+      ({ decisions }) => trace(decisions as DecisionTaken[]),
+    ],
+    [
+      await read("/admin/explain?path=/v1/chat/completions", { model, messages }),
+      isExplanation,
+      (answer) => explanation(answer as unknown as ExplainAnswer),
+    ],
+  ];
+  for (const [answer, holds, show] of shown) {
+    assert.ok(holds(answer as Json), JSON.stringify(answer));
+    let told = 0;
+    for (const one of odd(answer)) {
+      // As it comes over the network.
+      const read = JSON.parse(JSON.stringify(one));
+      if (!holds(read)) told++;
+      else assert.doesNotMatch(show(read), /undefined|\bNaN\b|Invalid|\[object|\bnull\b/);
+    }
+    assert.ok(told > 50, `${told} of them are no gateway's`);
   }
 });
 

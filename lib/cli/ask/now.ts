@@ -4,7 +4,7 @@ import { wordsOf } from "../../dashboard/pages/words.js";
 import { probeWords } from "../../dashboard/pages/words_outlook.js";
 import type { ProbeView } from "../../dashboard/source.ts";
 import { askGateway, type GatewayPlace } from "../ask_gateway.ts";
-import { isObject, type Json } from "../../json/json.ts";
+import { having, isFlag, isNumber, isText, listOf, optional, orNull } from "../../json/shape.ts";
 import { printable } from "../printable.ts";
 
 /** Longer than the gateway waits for an instance. */
@@ -32,11 +32,10 @@ export async function askInstanceNow(
 }
 
 /** Whether all is there that is put into words. */
-function isProbe({ instance, state, verdict, steps }: Json): boolean {
-  const isText = (value: unknown) => typeof value === "string";
-  return [instance, state, verdict].every(isText) && Array.isArray(steps) &&
-    steps.every((step) =>
-      isObject(step) && typeof step.ms === "number" &&
-      [step.asked, step.outcome, step.detail].every(isText)
-    );
-}
+const isProbe = having({
+  ...{ ok: isFlag, instance: isText, state: isText, verdict: isText },
+  steps: listOf(having({
+    ...{ ms: isNumber, asked: isText, outcome: isText, detail: isText },
+    status: optional(orNull(isNumber)),
+  })),
+});

@@ -1,8 +1,10 @@
 // What `drain` and `undrain` do: ask the gateway, and wait until nothing runs there where that is wanted.
 
 import type { FleetSnapshot } from "../../dashboard/source.ts";
-import { askGateway, type GatewayPlace, isDone } from "../ask_gateway.ts";
+import { askGateway, type GatewayPlace } from "../ask_gateway.ts";
+import { having, isNumber, isText, optional, type Shape } from "../../json/shape.ts";
 import { Interrupt } from "../interrupt.ts";
+import { printable } from "../printable.ts";
 import { isFleet } from "../status/read.ts";
 
 const LOOK_MS = 250;
@@ -10,10 +12,18 @@ const LOOK_MS = 250;
 /** What the gateway says of a drain. */
 interface Drained {
   /** Requests that go on elsewhere, and those that finish where they are. */
-  readonly moved: number;
-  readonly staying: number;
+  readonly moved?: number;
+  readonly staying?: number;
   readonly note?: string;
 }
+
+const isTrue: Shape = (value) => value === true;
+const isDrained = having({
+  ...{ ok: isTrue, note: optional(isText) },
+  // Where it was to move what runs there.
+  ...{ moved: optional(isNumber), staying: optional(isNumber) },
+});
+const isUndrained = having({ ok: isTrue, note: optional(isText) });
 
 /** Resolves to the exit code. */
 export async function drainInstance(
@@ -22,13 +32,13 @@ export async function drainInstance(
   { wait, move }: { wait: boolean; move: boolean },
 ): Promise<number> {
   try {
-    const { moved, staying, note } = await askGateway<Drained>(gateway, "drain", isDone, {
+    const { moved, staying, note } = await askGateway<Drained>(gateway, "drain", isDrained, {
       instance: name,
       move,
     });
     console.error(`${name} gets no new requests until it is undrained`);
-    if (note !== undefined) console.error(note);
-    if (move) {
+    if (note !== undefined) console.error(printable(note));
+    if (moved !== undefined) {
       const stay = staying === 0 ? "" : `; ${staying} cannot be moved and finish there`;
       console.error(`${moved} requests under way go on elsewhere${stay}`);
     }
@@ -42,10 +52,12 @@ export async function drainInstance(
 /** Resolves to the exit code. */
 export async function undrainInstance(gateway: GatewayPlace, name: string): Promise<number> {
   try {
-    const { note } = await askGateway<Pick<Drained, "note">>(gateway, "undrain", isDone, {
+    const { note } = await askGateway<Pick<Drained, "note">>(gateway, "undrain", isUndrained, {
       instance: name,
     });
-    console.error(note === undefined ? `${name} gets requests again` : `${name}: ${note}`);
+    console.error(
+      note === undefined ? `${name} gets requests again` : `${name}: ${printable(note)}`,
+    );
     return 0;
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);

@@ -35,7 +35,7 @@ export function explanation(answer: ExplainAnswer): string {
   const { model, upstream_model: upstream, strategy, prompt, instances, waiting } = answer;
   const about = [`model ${printable(model)}`];
   if (upstream !== model) about.push(`there ${printable(upstream)}`);
-  about.push(`strategy ${strategy}`);
+  about.push(`strategy ${printable(strategy)}`);
   if (prompt !== null) {
     const { tokens, bytes, bytes_per_token: each, chunks, answer_tokens: most } = prompt;
     about.push(`about ${count(tokens)} tokens (${count(bytes)} bytes, ${each.toFixed(2)} a token)`);
@@ -49,21 +49,28 @@ export function explanation(answer: ExplainAnswer): string {
     : `Metrics of ${ages.length} of ${instances.length} instances, ${
       Math.max(...ages).toFixed(1)
     } s ago at most.`;
+  const why = wordsFor(BY, answer.by);
   const goes = answer.instance === null
     ? answer.by === "queue"
       ? `Would wait in line, behind ${waiting}: ${BY.queue}.`
-      : `Would not be answered: ${BY[answer.by]}.`
-    : `Would go to ${printable(answer.instance)}: ${BY[answer.by]}.`;
+      : `Would not be answered: ${why}.`
+    : `Would go to ${printable(answer.instance)}: ${why}.`;
   return [about.join(", "), ...tableOf(HEADS, rows, TEXTS), ...prompt === null ? [] : [seen], goes]
     .join("\n");
+}
+
+/** A gateway of a later version may have another reason. */
+function wordsFor(words: Readonly<Partial<Record<string, string>>>, reason: string): string {
+  const own = Object.hasOwn(words, reason) ? words[reason] : undefined;
+  return own ?? printable(reason);
 }
 
 function rowOf(one: InstanceAnswer, { instance, by }: ExplainAnswer): string[] {
   const { weighed, left, in_flight: inFlight } = one;
   const name = `${one.instance === instance ? "> " : "  "}${printable(one.instance)}`;
-  const fits = left === null ? "yes" : LEFT[left] ?? left;
+  const fits = left === null ? "yes" : wordsFor(LEFT, left);
   const end = one.instance === instance
-    ? by
+    ? printable(by)
     : left === "context" && one.max_context !== null
     ? `max_model_len ${count(one.max_context)}`
     : "";
@@ -89,18 +96,16 @@ const TRACE_TEXTS = new Set([0, 1, 2, 3, 8, 9]);
 export function trace(decisions: readonly DecisionTaken[]): string {
   if (decisions.length === 0) return "No request has been forwarded yet.";
   const rows = decisions.map((one) => {
-    const of = (name: string) => new RegExp(`;${name}=([^;,]*)`).exec(one.route)?.[1] ?? "-";
+    const of = (name: string) =>
+      printable(new RegExp(`;${name}=([^;,]*)`).exec(one.route)?.[1] ?? "-");
     const attempts = one.attempts > 1 ? ` after ${one.attempts} attempts` : "";
     return [
-      one.time.slice(11, 23),
+      printable(one.time).slice(11, 23),
       printable(one.model),
       one.instance === "" ? "-" : printable(one.instance),
-      of("by"),
-      of("hit"),
-      of("of"),
-      of("cost"),
+      ...["by", "hit", "of", "cost"].map(of),
       one.first_byte_ms === null ? "-" : `${Math.round(one.first_byte_ms)} ms`,
-      `${one.status} ${one.outcome}${attempts}`,
+      `${one.status} ${printable(one.outcome)}${attempts}`,
       printable(one.id),
     ];
   });

@@ -40,7 +40,7 @@ export function table(snapshot: FleetSnapshot, colours: boolean): string {
     ...instances.map(rowOf),
     [
       "all",
-      snapshot.status,
+      printable(snapshot.status),
       String(totals.in_flight),
       fixed(totals.requests_per_second),
       fixed(totals.tokens_per_second),
@@ -60,15 +60,18 @@ export function table(snapshot: FleetSnapshot, colours: boolean): string {
     );
   const body = rows.map((row, index) => {
     const cells = line(row);
-    const colour = COLOURS[instances[index]?.state ?? ""];
+    const state = instances[index]?.state ?? "";
+    const colour = Object.hasOwn(COLOURS, state) ? COLOURS[state] : undefined;
     if (colours && colour !== undefined) cells[1] = `\x1b[${colour}m${cells[1]}\x1b[0m`;
     return cells.join("  ").trimEnd();
   });
   const { version, uptime_seconds, workers, strategy, waiting, records } = snapshot;
   const serving = workers === 1 ? "1 worker" : `${workers} workers`;
   return [
-    `simple-ai-gateway ${version}, up ${duration(uptime_seconds)}, ${serving}, ${strategy}; ` +
-    `${waiting} waiting; records: ${records.written} written, ${records.dropped} dropped` +
+    `simple-ai-gateway ${printable(version)}, up ${duration(uptime_seconds)}, ${serving}, ` +
+    `${
+      printable(strategy)
+    }; ${waiting} waiting; records: ${records.written} written, ${records.dropped} dropped` +
     turnedAwayWords(snapshot),
     "",
     ...outlookLines(snapshot, colours),
@@ -161,15 +164,16 @@ function gatewayLines(gateways: readonly GatewayView[]): string[] {
 function discoveryLine({ name, instances, since, error, error_since }: DiscoveryView): string {
   const found = `${instances} instance${instances === 1 ? "" : "s"}`;
   const from = since === null ? "" : ` since ${since}`;
-  const fault = error === null ? "" : `; no good answer since ${error_since}: ${error}`;
+  const failing = error_since === null ? "" : ` since ${error_since}`;
+  const fault = error === null ? "" : `; no good answer${failing}: ${error}`;
   return printable(`discovery ${name}: ${found}${from}${fault}`);
 }
 
 function rowOf(one: InstanceView): string[] {
   const limit = one.max_concurrency === null ? "" : `/${one.max_concurrency}`;
   return [
-    one.name,
-    one.drained ? "drained" : one.state,
+    printable(one.name),
+    one.drained ? "drained" : printable(one.state),
     `${one.in_flight}${limit}`,
     fixed(one.requests_per_second),
     fixed(one.tokens_per_second),

@@ -447,7 +447,10 @@ export const LANGUAGES = { en: ENGLISH, zh: CHINESE };
 export function wordsOf(language) {
   const words = LANGUAGES[language];
   return (key, values = {}) =>
-    (words[key] ?? key).replace(/\{(\w+)\}/g, (all, name) => String(values[name] ?? all));
+    (Object.hasOwn(words, key) ? words[key] : key).replace(
+      /\{(\w+)\}/g,
+      (all, name) => String(values[name] ?? all),
+    );
 }
 
 /** The browser's language, as far as there is one here. */
