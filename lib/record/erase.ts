@@ -153,7 +153,10 @@ async function takePlace(name: string, path: string): Promise<void> {
   await Deno.rename(name + PACKED, target);
 }
 
-/** The same file, since its writer may hold it open. */
+/**
+ * The same file, since its writer may hold it open. What stays is written over what was there and the rest cut off at the end: it is
+ * whole, once or twice, whenever the process is killed.
+ */
 async function rewritten(
   path: string,
   name: string,
@@ -162,14 +165,17 @@ async function rewritten(
   using file = await Deno.open(path, { read: true, write: true });
   await file.lock(true);
   const gone = await filtered(path, name, stays);
-  await file.truncate(0);
   using kept = await Deno.open(name);
   const piece = new Uint8Array(256 * 1024);
+  let size = 0;
   for (;;) {
     const count = await kept.read(piece);
-    if (count === null) return gone;
+    if (count === null) break;
     await writeAll(file, piece.subarray(0, count));
+    size += count;
   }
+  await file.truncate(size);
+  return gone;
 }
 
 /** Of this one file: writes the lines that stay to `target`, where one is given; returns how many do not. */

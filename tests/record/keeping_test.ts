@@ -23,6 +23,7 @@ import { SharedState } from "../../lib/pool/shared_state.ts";
 import { Housekeeping } from "../../lib/process/disk/housekeeping.ts";
 import { Snapshots } from "../../lib/process/snapshots.ts";
 import { ROOT, startProcess, temporaryFolder } from "../support/processes.ts";
+import { waitFor } from "../support/wait.ts";
 
 const NOW = new Date(2026, 0, 31, 12, 30);
 
@@ -229,6 +230,58 @@ Deno.test("half a line that was packed costs no line that is written behind it",
     assert.deepEqual(namesIn(hours), ["20260129_10.jsonl.gz"]);
     assert.deepEqual(await idsIn(), ids);
   }
+});
+
+Deno.test("what a process that was killed has left of writing files anew is gone after a day", async () => {
+  await using folder = await temporaryFolder();
+  const complete = join(folder.path, "requests_responses");
+  await put(complete, "20260129_10", [record("a")]);
+  const copies = [".joining-1a", ".erasing-2b", ".erasing-2b.gz.new", ".unpacked-3c"]
+    .concat("20260128_10.jsonl.gz.new").map((name) => join(complete, name));
+  const above = ["routing_index.7.new", "drained.json.7.new"].map((one) => join(folder.path, one));
+  for (const path of [...copies, ...above]) {
+    await Deno.writeTextFile(path, record("b"));
+    const old = Date.now() / 1000 - 25 * 3600;
+    await Deno.utime(path, old, old);
+  }
+  await Deno.writeTextFile(join(complete, ".joining-4d"), record("b"));
+  const keeping = housekeepingOf(folder.path, {});
+  await keeping.look();
+  await keeping.close();
+  assert.deepEqual(namesIn(complete), [".joining-4d", "20260129_10.jsonl"]);
+  assert.deepEqual(namesIn(folder.path), ["requests_responses"]);
+});
+
+Deno.test({
+  name:
+    "records delete that is killed while it rewrites the file of this hour costs no other record",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using folder = await temporaryFolder();
+    const complete = join(folder.path, "requests_responses");
+    const now = new Date();
+    const long = "long ".repeat(20_000);
+    const lines = Array.from(
+      { length: 800 },
+      (_, n) => record(`r${n}`, { key: n % 2 === 0 ? "alice" : "bob", long }, now),
+    );
+    const path = await put(complete, hourName(now), lines);
+    const earlier = Math.floor(now.getTime() / 1000) - 60;
+    await Deno.utime(path, earlier, earlier);
+    await using child = startProcess(Deno.execPath(), {
+      args: ["run", "-A", join(ROOT, "main.ts"), "records", "delete", "--key", "alice"]
+        .concat("--data-dir", folder.path),
+    });
+    // As soon as anything is seen of it; each look is shorter than a turn of the event loop.
+    await waitFor(() => {
+      const isBegun = Deno.statSync(path).mtime!.getTime() !== earlier * 1000;
+      if (isBegun) Deno.kill(child.pid, "SIGKILL");
+      return isBegun;
+    }, "the file to change");
+    await child.status;
+    const left = new Set(await linesOf(path));
+    for (const line of lines) assert.ok(left.has(line) || line.includes("alice"));
+  },
 });
 
 Deno.test("a packed file that was put together from several is read to its end", async () => {

@@ -38,26 +38,3 @@ export async function usageMonths(dataDir: string): Promise<string[]> {
   }
   return months.sort();
 }
-
-/** Removes what processes that were killed long ago have left of files that they summed up. */
-export async function removeLeftOvers(dataDir: string, olderThanMs: number): Promise<void> {
-  const folder = usageFolder(dataDir);
-  for (const name of await leftOvers(folder)) {
-    const path = join(folder, name);
-    const { mtime } = await Deno.stat(path);
-    if (mtime !== null && Date.now() - mtime.getTime() > olderThanMs) await Deno.remove(path);
-  }
-}
-
-async function leftOvers(folder: string): Promise<string[]> {
-  const names: string[] = [];
-  try {
-    for await (const { name } of Deno.readDir(folder)) {
-      if (/^\d{6}\.jsonl\.\d+\.new$/.test(name)) names.push(name);
-    }
-  } catch (error) {
-    // Nothing was ever used here.
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-  return names;
-}

@@ -1,8 +1,9 @@
 // Looks after files of hours that are over: packs them where that is wanted, and deletes what is older or
-// more than may be kept. What is kept of requests is looked after by their writer.
+// more than may be kept, and what a process that was killed has left of writing files anew. What is kept of requests is looked after by their writer.
 
 import { FLAGGED_FOLDER } from "../../record/record_file.ts";
 import { join } from "node:path";
+import { removeLeftOvers } from "../../files/left_overs.ts";
 import { hourFile, hoursOf } from "../../observe/hour_files.ts";
 import { hourName } from "../../observe/hour_name.ts";
 import { keepWithin } from "../../observe/keep.ts";
@@ -16,6 +17,10 @@ const LOOK_MS = 10 * 60_000;
 const FIRST_LOOK_MS = 5000;
 /** What is packed is read less often from then on. */
 const PACK_AFTER_MS = 86_400_000;
+/** Of packing, joining, unpacking and erasing: copies of records that nobody looks for. */
+const LEFT_OVERS = /^\.(?:joining|unpacked|erasing)-|\.jsonl\.gz\.new$/;
+/** Beside the folders of hours: by index_keeper.ts and drained_file.ts. */
+const LEFT_OVERS_ABOVE = /^(?:routing_index|drained\.json)\.\d+\.new$/;
 
 export class Housekeeping implements Reloadable {
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -65,20 +70,26 @@ export class Housekeeping implements Reloadable {
       { folder: join(dataDir, FLAGGED_FOLDER), keep: record.keep },
       { folder: join(dataDir, REQUESTS_FOLDER), keep: requests.keep },
     ];
+    await this.#tidy(dataDir, () => removeLeftOvers(dataDir, LEFT_OVERS_ABOVE));
     for (const { folder, keep } of folders) {
-      try {
+      await this.#tidy(folder, async () => {
+        await removeLeftOvers(folder, LEFT_OVERS);
         for (const name of await keepWithin(folder, keep, this.now(), this.ageNow())) {
           logger.info("{path} is deleted: it is older or more than may be kept", {
             path: join(folder, name),
           });
         }
         if (record.compress === "gzip") await this.#packOld(folder);
-      } catch (error) {
-        logger.error("{folder} cannot be tidied up: {error}", {
-          folder,
-          error: String(error),
-        });
-      }
+      });
+    }
+  }
+
+  /** What goes wrong in one folder is told, and keeps none of the others. */
+  async #tidy(folder: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      logger.error("{folder} cannot be tidied up: {error}", { folder, error: String(error) });
     }
   }
 
