@@ -1,6 +1,7 @@
 // Discovery by names: addresses of one, or SRV records. Asked at an interval, whatever the TTL says.
 
 import type { DnsPlace } from "../config/discovery.ts";
+import { mustBeNothing } from "./dns_code.ts";
 import { Loop } from "./loop.ts";
 import type { Hearer, Source } from "./source.ts";
 import type { Target } from "./target.ts";
@@ -34,7 +35,8 @@ async function hosts(place: DnsPlace, port: number, signal: AbortSignal): Promis
 
 /** Of SRV records those of the first priority count: the others are for when these are gone. */
 async function services(place: DnsPlace, signal: AbortSignal): Promise<Target[]> {
-  const records = await known(Deno.resolveDns(place.name, "SRV", optionsOf(place, signal)));
+  const asked = Deno.resolveDns(place.name, "SRV", optionsOf(place, signal));
+  const records = await known(asked, () => mustBeNothing(place.name, "SRV", place.server, signal));
   const first = Math.min(...records.map(({ priority }) => priority));
   const best = records.filter(({ priority }) => priority === first);
   const mean = best.reduce((sum, { weight }) => sum + weight, 0) / best.length;
@@ -49,8 +51,9 @@ async function services(place: DnsPlace, signal: AbortSignal): Promise<Target[]>
 
 async function addresses(name: string, place: DnsPlace, signal: AbortSignal): Promise<string[]> {
   const options = optionsOf(place, signal);
-  const v4 = () => known(Deno.resolveDns(name, "A", options));
-  const v6 = () => known(Deno.resolveDns(name, "AAAA", options));
+  const nothing = (type: "A" | "AAAA") => () => mustBeNothing(name, type, place.server, signal);
+  const v4 = () => known(Deno.resolveDns(name, "A", options), nothing("A"));
+  const v6 = () => known(Deno.resolveDns(name, "AAAA", options), nothing("AAAA"));
   switch (place.family) {
     case "ipv4":
       return await v4();
@@ -70,13 +73,14 @@ function optionsOf({ server }: DnsPlace, signal: AbortSignal): Deno.ResolveDnsOp
   return { signal, nameServer: { ipAddr: server.host, port: server.port } };
 }
 
-/** No such name, or none of this kind: an answer, too. */
-async function known<T>(asked: Promise<T[]>): Promise<T[]> {
+/** No such name, or none of this kind, is an answer, too, once `mustBeNothing` has let it pass. */
+async function known<T>(asked: Promise<T[]>, mustBeNothing: () => Promise<void>): Promise<T[]> {
   try {
     return await asked;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    await mustBeNothing();
+    return [];
   }
 }
 

@@ -110,6 +110,8 @@ export class Followed {
   #failed(message: string): void {
     this.#errors++;
     this.#note(message);
+    this.#trusted.doubt();
+    this.#wait();
     this.#firstAnswer.resolve();
   }
 

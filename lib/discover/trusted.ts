@@ -52,6 +52,11 @@ export class Trusted {
     return this.#replace(next);
   }
 
+  /** No answer, or none that can be read: one without instances waits for the next of its kind. */
+  doubt(): void {
+    this.#emptySince = null;
+  }
+
   /** Looks whether the time of an answer without instances has come. */
   recheck(rules: TrustRules): boolean {
     return this.#emptySince !== null && this.#empty(rules);

@@ -52,6 +52,32 @@ test("an answer without instances is believed after its time", async () => {
   assert.equal(heard.state.error, null);
 });
 
+test("a name server that will not say is no answer without instances", async () => {
+  // Names of other domains it would have to ask for, and there is nobody to ask: it refuses.
+  const names = { "a.example": ["127.0.1.1"], "b.example": ["127.0.1.2"], "c.test": ["127.0.1.3"] };
+  await using server = await NameServer.start([
+    "--srv-host=_vllm._tcp.test,a.example,8000",
+    "--srv-host=_vllm._tcp.test,c.test,8000",
+  ]);
+  await server.set(names);
+  const here = { ...asked, server: server.address, keep_empty: 0.1 };
+  await using plain = new Heard({ ...here, name: "b.example" });
+  await using services = new Heard({ ...here, name: "_vllm._tcp.test", srv: true });
+  await plain.counts("127.0.1.2:8000");
+  await services.counts("127.0.1.1:8000", "127.0.1.3:8000");
+  await server.set({ "c.test": names["c.test"] });
+  for (const heard of [plain, services]) {
+    await heard.fails(/it answers REFUSED/);
+    await heard.answered(5);
+    assert.equal(heard.sets.length, 1);
+  }
+  await server.set(names);
+  for (const heard of [plain, services]) {
+    await heard.answered(2);
+    assert.equal(heard.state.error, null);
+  }
+});
+
 test("an address that is missing once stays, one that is missing for good goes", async () => {
   await using server = await NameServer.start();
   await server.set({ "vllm.test": ["127.0.1.1", "127.0.1.2"] });

@@ -68,3 +68,24 @@ Deno.test("what is no list of targets is named, and a list without any is believ
   await Deno.writeTextFile(path, "[]");
   await heard.counts();
 });
+
+Deno.test("a list without any that cannot be read any more is not believed by time alone", async () => {
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, "targets.json");
+  const other = join(folder.path, "other.json");
+  await Deno.writeTextFile(path, listed("10.0.0.1:8000"));
+  await Deno.writeTextFile(other, listed("10.0.0.2:8000"));
+  await using heard = new Heard({ type: "file", path, keep_empty: 1 });
+  await using later = new Heard({ type: "file", path: other, keep_empty: 1 });
+  await heard.counts("10.0.0.1:8000");
+  await later.counts("10.0.0.2:8000");
+  await Deno.writeTextFile(path, "[]");
+  await heard.fails(/the 1 of before stay/);
+  await Deno.remove(path);
+  await heard.fails(/does not exist/);
+  // Its time is over behind that of the first.
+  await Deno.writeTextFile(other, "[]");
+  await later.fails(/the 1 of before stay/);
+  await later.counts();
+  assert.equal(heard.state.found, 1);
+});

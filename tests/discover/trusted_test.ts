@@ -33,6 +33,20 @@ Deno.test("an answer without targets counts when its time has passed without ano
   assert.deepEqual(ports(trusted), []);
 });
 
+Deno.test("an answer without targets waits anew once nobody could say any more", () => {
+  let now = 0;
+  const trusted = new Trusted(() => now);
+  const rules = { keepEmptyS: 60, misses: 1 };
+  trusted.take(at(1), rules);
+  trusted.take([], rules);
+  trusted.doubt();
+  now = 61_000;
+  assert.equal(trusted.recheck(rules), false);
+  assert.equal(trusted.take([], rules), false);
+  assert.equal(trusted.emptyAt(rules), 121_000);
+  assert.deepEqual(ports(trusted), [1]);
+});
+
 Deno.test("nothing found at first is an answer at once", () => {
   const trusted = new Trusted(() => 0);
   assert.equal(trusted.take([], { keepEmptyS: 60, misses: 1 }), false);
