@@ -25,6 +25,7 @@ export const KINDS: Readonly<Record<AlertKind, Kind>> = {
   answer_truncated: { title: "Answer cut off", severity: "warning", ends: false },
   reload_failed: { title: "Configuration refused", severity: "warning", ends: true },
   disk_low: { title: "Disk almost full", severity: "critical", ends: true },
+  data_dir_replaced: { title: "Data folder replaced", severity: "critical", ends: false },
   system_limit: { title: "System limit reached", severity: "critical", ends: true },
   records_dropped: { title: "Records dropped", severity: "critical", ends: false },
   records_failed: { title: "Records not written", severity: "critical", ends: true },

@@ -19,6 +19,7 @@ export const ALERT_KINDS = [
   "answer_truncated",
   "reload_failed",
   "disk_low",
+  "data_dir_replaced",
   "system_limit",
   "records_dropped",
   "records_failed",

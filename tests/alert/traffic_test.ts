@@ -1,9 +1,11 @@
 // What finished requests and the disk give reason to tell, and when it is over.
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import type { Bell } from "../../lib/alert/bell.ts";
 import { DiskWatch } from "../../lib/alert/disk_watch.ts";
 import { type FinishedRequest, Traffic, type TrafficConfig } from "../../lib/alert/traffic.ts";
+import { temporaryFolder } from "../support/processes.ts";
 
 /** Remembers who rang. */
 class Rung implements Bell {
@@ -203,6 +205,35 @@ Deno.test("a disk that fills up is told, and that there is space again", async (
   free = 0;
   await after(30, 0);
   assert.equal(bell.rings.length, 2, "0 is no limit");
+});
+
+Deno.test("a data folder that is not the one of before is told once, however it came about", async () => {
+  await using place = await temporaryFolder();
+  const bell = new Rung();
+  let now = 0;
+  const disk = new DiskWatch(bell, () => now);
+  const look = async (name: string) => {
+    now += 30_000;
+    await disk.tick({ dataDir: join(place.path, name), leastBytes: 0 });
+    return bell.rings.splice(0);
+  };
+  const move = (from: string, to: string) =>
+    Deno.rename(join(place.path, from), join(place.path, to));
+  assert.deepEqual(await look("data"), [], "not made yet");
+  for (const name of ["data", "other"]) await Deno.mkdir(join(place.path, name));
+  assert.deepEqual(await look("data"), []);
+  await Deno.writeTextFile(join(place.path, "data", "a"), "written");
+  assert.deepEqual(await look("data"), []);
+  await move("data", "away");
+  assert.deepEqual(await look("data"), [], "nothing was written since");
+  await Deno.mkdir(join(place.path, "data"));
+  const told = /^data_dir_replaced data_dir: \S+data is another folder than before/;
+  assert.match((await look("data")).join(), told);
+  assert.deepEqual(await look("data"), []);
+  await move("data", "between");
+  await move("away", "data");
+  assert.match((await look("data")).join(), told);
+  assert.deepEqual(await look("other"), [], "as the configuration says");
 });
 
 Deno.test("the space of a real folder is known, that of a missing one is no trouble", async () => {
