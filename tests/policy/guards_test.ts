@@ -7,9 +7,9 @@ import { waitFor } from "../support/wait.ts";
 import { MODULE } from "./plugin_stand.ts";
 
 /** A plugin that rejects with `word`. */
-function policy(word: string, name = "own"): PolicyConfig {
+function policy(word: string, name = "own", trusted = false): PolicyConfig {
   const file = `export default { prompt() { return { action: "reject", message: "${word}" }; } };`;
-  const options = { name, type: "plugin", file: "own.ts", timeout: 10, trusted: false };
+  const options = { name, type: "plugin", file: "own.ts", timeout: 10, trusted };
   return { options, files: { file } } as unknown as PolicyConfig;
 }
 
@@ -156,4 +156,38 @@ Deno.test("a first plugin that does not work says so again at every reload", asy
   }
   assert.match(errors[2], /^plugin of policy `own` does not work: .*at the top/);
   assert.deepEqual(works, []);
+});
+
+Deno.test("a trusted plugin that does not work does not replace one that does either", async () => {
+  using stand = begun();
+  const { guards, errors, works, word } = stand;
+  const trusted = (word: string) => policy(word, "own", true);
+  guards.apply([trusted("one")]);
+  assert.equal(await word(), "one");
+  const faults: [file: string, why: RegExp][] = [
+    ['throw new Error("at the top");', /at the top/],
+    ["", /expected `export default/],
+    ["export const prompt = () => 'pass';", /expected `export default/],
+    ["export default { prompt: 1 };", /expected `export default/],
+    ["export default { prompt() { throw new Error('boom'); } };", /boom/],
+    ["export default { answer() { return { action: 'dance' }; } };", /stays: /],
+  ];
+  for (const [file, why] of faults) {
+    errors.length = 0;
+    guards.apply([{ ...trusted("no"), files: { file } }]);
+    assert.equal((await guards.tried()).length, 1, file);
+    assert.match(errors.join(), /`own` does not work; the one before stays/);
+    assert.match(errors.join(), why);
+    assert.equal(await word(), "one");
+  }
+  guards.apply([trusted("two")]);
+  assert.deepEqual(await guards.tried(), []);
+  assert.equal(await word(), "two");
+  assert.deepEqual(works, ["own"]);
+});
+
+Deno.test("a trusted plugin without a call is no plugin that lets everything pass", async () => {
+  using stand = begun();
+  stand.guards.apply([{ ...policy("", "own", true), files: { file: "export default {};" } }]);
+  await assert.rejects(stand.word(), { reason: "error" });
 });

@@ -7,7 +7,7 @@ import { PluginGuard } from "../plugin/plugin_guard.ts";
 import { plainScript } from "../../config/plugin_script.ts";
 import { TrustedGuard } from "../plugin/trusted_guard.ts";
 import { Breaker } from "./breaker.ts";
-import type { Guard } from "./guard.ts";
+import { type Guard, isCode } from "./guard.ts";
 import { Moderation } from "./moderation.ts";
 import { formOf } from "./moderation_form.ts";
 import { postJson } from "./post.ts";
@@ -108,7 +108,7 @@ export class Guards {
       const next = { identity, guard: this.#made(options, files) };
       this.#wanted.set(options.name, next);
       const { guard } = next;
-      if (guard instanceof PluginGuard) this.#keepOnceProbed(options.name, next, guard.probe());
+      if (isCode(guard)) this.#keepOnceProbed(options.name, next, guard.probe());
       else this.#keep(options.name, next);
     }
     for (const name of this.#wanted.keys()) {
@@ -128,7 +128,7 @@ export class Guards {
   /** Once the plugins are loaded, or have failed to be. */
   async ready(): Promise<void> {
     for (const { guard } of this.#kept.values()) {
-      if (guard instanceof PluginGuard) await guard.loaded();
+      if (isCode(guard)) await guard.loaded();
     }
   }
 
@@ -198,7 +198,7 @@ export class Guards {
     const refused = this.#refused.get(name);
     if (refused?.identity !== one.identity || refused.reading === this.#reading) return;
     const { guard } = one;
-    if (guard instanceof PluginGuard) this.#keepOnceProbed(name, one, guard.probe());
+    if (isCode(guard)) this.#keepOnceProbed(name, one, guard.probe());
   }
 
   #now(): number {

@@ -1,6 +1,6 @@
 // A plugin as a guard, in its sandbox.
 
-import type { Guard } from "../guard/guard.ts";
+import type { CodeGuard } from "../guard/guard.ts";
 import {
   GuardFault,
   type GuardQuestion,
@@ -11,7 +11,7 @@ import {
 import { Plugin, type PluginParts } from "./plugin.ts";
 import type { PluginCall } from "./sandbox.ts";
 
-export class PluginGuard implements Guard {
+export class PluginGuard implements CodeGuard {
   readonly #plugin: Plugin;
   #calls: readonly PluginCall[] | null = null;
 
@@ -19,21 +19,14 @@ export class PluginGuard implements Guard {
     this.#plugin = new Plugin(parts);
   }
 
-  /**
-   * Loads it and has it look at an empty text, as it does before it takes the place of an older one.
-   * Throws GuardFault.
-   */
   async probe(): Promise<readonly PluginCall[]> {
     const calls = await this.#loaded();
-    const text = { role: "user", channel: "content", text: "" };
-    const empty = { policy: "", model: "", key: "", texts: [text], final: true };
     for (const stage of calls) {
-      readVerdict(await this.#plugin.call(stage, inputOf({ ...empty, stage })), 1);
+      readVerdict(await this.#plugin.call(stage, inputOf(emptyQuestion(stage))), 1);
     }
     return calls;
   }
 
-  /** Once it is loaded, or has failed to be: its calls tell. */
   async loaded(): Promise<void> {
     try {
       await this.#loaded();
@@ -56,6 +49,12 @@ export class PluginGuard implements Guard {
   async #loaded(): Promise<readonly PluginCall[]> {
     return this.#calls ??= await this.#plugin.load();
   }
+}
+
+/** What a plugin looks at before it is asked about anything. */
+export function emptyQuestion(stage: PluginCall): GuardQuestion {
+  const texts = [{ role: "user", channel: "content", text: "" }] as const;
+  return { stage, policy: "", model: "", key: "", texts, final: true };
 }
 
 /** What a plugin is given: for an answer also the one text by itself. */
