@@ -30,7 +30,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   forward: ["policy", "pool", "observe", "api", "sse", "config", "http", "json", "machine"],
   policy: ["api", "sse", "config", "http", "json"],
   pool: ["observe", "config"],
-  requests: ["observe"],
+  requests: ["observe", "http"],
   record: ["observe", "api", "sse", "http", "json", "files"],
   alert: ["observe", "config", "machine"],
   observe: ["api", "config", "http", "files"],

@@ -2,9 +2,12 @@
 // may ask at all is decided before (server/admin.ts); where figures come from is left to the source.
 
 import type { AdminHandler, AdminReply, AdminRequest } from "../http/admin.ts";
+import type { Turns } from "../http/turns.ts";
 import { jsonReply, problem, redirect, reply } from "../http/admin_reply.ts";
+import { openAiError } from "../http/openai_error.ts";
 import { fileWords, isFileProblem } from "../observe/file_words.ts";
 import { Assets } from "./assets.ts";
+import { MAX_WAITING, ReadQueue, TooManyReads } from "./read_queue.ts";
 import { LiveFeed } from "./live.ts";
 import { RequestsApi } from "./requests_api.ts";
 import { usageReply } from "./usage_api.ts";
@@ -14,6 +17,7 @@ export class Dashboard {
   readonly live: LiveFeed;
   readonly #assets = new Assets();
   readonly #requests: RequestsApi;
+  readonly #reads = new ReadQueue();
 
   constructor(private readonly source: DashboardSource) {
     this.live = new LiveFeed(source);
@@ -25,7 +29,7 @@ export class Dashboard {
     this.live.close();
   }
 
-  readonly handle: AdminHandler = async (request) => {
+  readonly handle: AdminHandler = async (request, asker) => {
     // As it was read by who let it in: a second reading could find another page.
     const [path, ...query] = request.target.split("?");
     if (path === "/dashboard") return redirect(308, "dashboard/");
@@ -33,8 +37,9 @@ export class Dashboard {
     if (name.startsWith("api/")) {
       const parameters = new URLSearchParams(query.join("?"));
       try {
-        return await this.#api(name.slice(4), parameters, request);
+        return await this.#api(name.slice(4), parameters, request, asker);
       } catch (error) {
+        if (error instanceof TooManyReads) return tooManyReads();
         // What is on the disk may be gone, forbidden or damaged: whoever looks is the one to hear of it.
         if (isFileProblem(error)) return problem(503, fileWords(error));
         throw error;
@@ -48,6 +53,7 @@ export class Dashboard {
     name: string,
     parameters: URLSearchParams,
     request: AdminRequest,
+    asker: AbortSignal,
   ): Promise<AdminReply> {
     switch (name) {
       case "drain":
@@ -73,20 +79,31 @@ export class Dashboard {
         return jsonReply(200, { events: this.source.events() });
       case "config":
         return jsonReply(200, this.source.config());
-      case "config_file":
-        return jsonReply(200, { file: await this.source.configFile() });
       case "live":
         return this.#live(request.method === "HEAD");
-      case "records":
-        return await this.#records(parameters);
       case "keys":
         return await this.#keys(parameters.get("q") ?? "");
-      case "usage":
-        return await usageReply(this.source, parameters);
-      case "record":
-        return await this.#record(parameters.get("place") ?? "");
+      case "failing":
+        return jsonReply(200, this.source.failing());
+      case "policies":
+        return jsonReply(200, this.source.policies());
     }
-    return await this.#requests.reply(name, parameters) ?? problem(404, "Not Found");
+    return await this.#reads.run(asker, (turns) => this.#ofFiles(name, parameters, turns));
+  }
+
+  /** What lies in files. */
+  async #ofFiles(name: string, parameters: URLSearchParams, turns: Turns): Promise<AdminReply> {
+    switch (name) {
+      case "config_file":
+        return jsonReply(200, { file: await this.source.configFile() });
+      case "records":
+        return await this.#records(parameters, turns);
+      case "record":
+        return await this.#record(parameters.get("place") ?? "", turns);
+      case "usage":
+        return await usageReply(this.source, parameters, turns);
+    }
+    return await this.#requests.reply(name, parameters, turns) ?? problem(404, "Not Found");
   }
 
   #live(headOnly: boolean): AdminReply {
@@ -95,7 +112,7 @@ export class Dashboard {
     return reply(200, "text/event-stream", body, [["x-accel-buffering", "no"]]);
   }
 
-  async #records(parameters: URLSearchParams): Promise<AdminReply> {
+  async #records(parameters: URLSearchParams, turns: Turns): Promise<AdminReply> {
     const query: BrowseQuery = {
       text: parameters.get("q") ?? "",
       model: parameters.get("model") ?? "",
@@ -109,15 +126,15 @@ export class Dashboard {
     if (query.cursor !== "" && !/^\d{8}_\d{2}:\d{1,15}$/.test(query.cursor)) {
       return problem(400, "cursor: expected one of an earlier page");
     }
-    return jsonReply(200, await this.source.records(query));
+    return jsonReply(200, await this.source.records(query, turns));
   }
 
   async #keys(query: string): Promise<AdminReply> {
     return jsonReply(200, await this.source.keys(query));
   }
 
-  async #record(place: string): Promise<AdminReply> {
-    const record = await this.source.record(place);
+  async #record(place: string, turns: Turns): Promise<AdminReply> {
+    const record = await this.source.record(place, turns);
     return record === null ? problem(404, "No such record") : jsonReply(200, record);
   }
 
@@ -205,6 +222,17 @@ function limitsIn(body: Uint8Array): Whose | null {
     // No JSON: said to the client as 400.
     return null;
   }
+}
+
+/** Seconds in which those who wait are served, where nothing is slow. */
+const BUSY_S = 2;
+
+/** Pages say it in their own words, by the type. */
+function tooManyReads(): AdminReply {
+  const message =
+    `${MAX_WAITING} others wait to look through files; try again in ${BUSY_S} seconds`;
+  const error = openAiError(503, message, null, "TooManyReadsError");
+  return jsonReply(503, error, [["retry-after", `${BUSY_S}`]]);
 }
 
 /** Of an action; null where it may be done. */

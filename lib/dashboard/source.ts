@@ -2,6 +2,7 @@
 // fields are those of the JSON that pages and `status` read. Times are ISO texts, durations say their unit.
 
 import type { Difference } from "../config/compare.ts";
+import type { Turns } from "../http/turns.ts";
 import type { Curves, Range } from "../observe/minute_files.ts";
 import type { PoliciesView } from "./policies_view.ts";
 import type { FailingView } from "../observe/failing.ts";
@@ -247,23 +248,23 @@ export interface DashboardSource {
   checkConfig(text: string): ConfigCheck;
   /** Whether the configuration has a token; without one nobody can act. */
   hasToken(): boolean;
-  records(query: BrowseQuery): Promise<BrowsePage>;
+  records(query: BrowseQuery, turns: Turns): Promise<BrowsePage>;
   /** null when there is no such record. */
-  record(place: string): Promise<RecordDetail | null>;
+  record(place: string, turns: Turns): Promise<RecordDetail | null>;
   /** Keys whose names have `query`. */
   keys(query: string): Promise<KeysView>;
-  usage(query: UsageQuery): Promise<UsageView>;
-  usageCsv(query: UsageQuery): Promise<string>;
+  usage(query: UsageQuery, turns: Turns): Promise<UsageView>;
+  usageCsv(query: UsageQuery, turns: Turns): Promise<string>;
   /** A page of all requests, the newest first. */
-  requests(query: RequestQuery): Promise<RequestPage>;
+  requests(query: RequestQuery, turns: Turns): Promise<RequestPage>;
   /** Curves of all (""), of a model (`m:NAME`) or of an instance (`i:NAME`). */
-  curves(subject: string, range: Range): Promise<Curves>;
+  curves(subject: string, range: Range, turns: Turns): Promise<Curves>;
   /** What failed in the last hour, in groups. */
   failing(): FailingView;
   /** What policies did in the last hour. */
   policies(): PoliciesView;
   /** null when no such request is kept; `near` is about when it came, in milliseconds since 1970. */
-  request(id: string, near: number | null): Promise<Story | null>;
+  request(id: string, near: number | null, turns: Turns): Promise<Story | null>;
   drain(instance: string): ActionResult;
   /** Has what runs at a drained instance go on elsewhere; how many did, and how many finish where they are. */
   move(instance: string): Promise<{ moved: number; staying: number }>;

@@ -1,6 +1,7 @@
 // The part of the dashboard's API that tells what was used: sums by what one asks for, as JSON or as CSV.
 
 import type { AdminReply } from "../http/admin.ts";
+import type { Turns } from "../http/turns.ts";
 import { jsonReply, problem, reply } from "../http/admin_reply.ts";
 import type { DashboardSource } from "./source.ts";
 import { USAGE_BY, type UsageQuery } from "./usage_view.ts";
@@ -8,12 +9,13 @@ import { USAGE_BY, type UsageQuery } from "./usage_view.ts";
 export async function usageReply(
   source: Pick<DashboardSource, "usage" | "usageCsv">,
   parameters: URLSearchParams,
+  turns: Turns,
 ): Promise<AdminReply> {
   const query = queryIn(parameters);
   if (typeof query === "string") return problem(400, query);
-  if (parameters.get("format") !== "csv") return jsonReply(200, await source.usage(query));
+  if (parameters.get("format") !== "csv") return jsonReply(200, await source.usage(query, turns));
   const name = ["usage", ...query.by, query.from, query.to].filter((part) => part !== "").join("-");
-  const csv = `${await source.usageCsv(query)}\r\n`;
+  const csv = `${await source.usageCsv(query, turns)}\r\n`;
   return reply(200, "text/csv; charset=utf-8", csv, [
     ["content-disposition", `attachment; filename="${name}.csv"`],
   ]);

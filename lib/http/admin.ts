@@ -29,5 +29,8 @@ export interface AdminReply {
   body: Uint8Array | AsyncIterable<Uint8Array>;
 }
 
-/** Answers one such request; may it be asked at all has been decided before. */
-export type AdminHandler = (request: AdminRequest) => Promise<AdminReply>;
+/**
+ * Answers one such request; may it be asked at all has been decided before. `asker` is aborted when who asked leaves:
+ * the handler may then reject with its reason.
+ */
+export type AdminHandler = (request: AdminRequest, asker: AbortSignal) => Promise<AdminReply>;

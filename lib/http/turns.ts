@@ -9,10 +9,15 @@ const COPIED_BYTES = 1024 * 1024;
 export class Turns {
   #since = performance.now();
 
+  /** `asker`: where nobody waits for the work any more, it ends with the reason at the next turn. */
+  constructor(private readonly asker?: AbortSignal) {}
+
   async next(): Promise<void> {
-    if (performance.now() - this.#since < TURN_MS) return;
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    this.#since = performance.now();
+    if (performance.now() - this.#since >= TURN_MS) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      this.#since = performance.now();
+    }
+    this.asker?.throwIfAborted();
   }
 }
 

@@ -1,6 +1,7 @@
 // Files of lines read from their end, in pieces: what is newest comes first, and what is not asked for is
 // not read. What a line means is left to whoever asks.
 
+import { Turns } from "../http/turns.ts";
 import { openAnywhere } from "./packed_file.ts";
 
 const PIECE = 64 * 1024;
@@ -18,10 +19,14 @@ export interface Line {
 
 /**
  * The whole lines of a file that end at `end` or before, the last first. One that has become shorter since is read
- * from where it ends now.
+ * from where it ends now. Each piece waits for its turn.
  */
-export async function* linesBackwards(path: string, end: number | null): AsyncGenerator<Line> {
-  using file = await open(path);
+export async function* linesBackwards(
+  path: string,
+  end: number | null,
+  turns = new Turns(),
+): AsyncGenerator<Line> {
+  using file = await open(path, turns);
   if (file === null) return;
   const { size } = await file.stat();
   let position = Math.min(end ?? size, size);
@@ -43,6 +48,7 @@ export async function* linesBackwards(path: string, end: number | null): AsyncGe
     return found;
   };
   while (position > 0) {
+    await turns.next();
     const start = Math.max(0, position - PIECE);
     const piece = await readAt(file, start, position - start);
     let until = piece.length;
@@ -68,11 +74,16 @@ export async function* linesBackwards(path: string, end: number | null): AsyncGe
 }
 
 /** The line that begins at `offset`, without its end; null where none stands whole, or one too long. */
-export async function lineAt(path: string, offset: number): Promise<Uint8Array | null> {
-  using file = await open(path);
+export async function lineAt(
+  path: string,
+  offset: number,
+  turns = new Turns(),
+): Promise<Uint8Array | null> {
+  using file = await open(path, turns);
   if (file === null || offset >= (await file.stat()).size) return null;
   const pieces: Uint8Array[] = [];
   for (let length = 0; length <= MAX_LINE;) {
+    await turns.next();
     const piece = await readAt(file, offset + length, PIECE);
     if (piece.length === 0) return null;
     const end = piece.indexOf(LF);
@@ -83,9 +94,9 @@ export async function lineAt(path: string, offset: number): Promise<Uint8Array |
   return null;
 }
 
-async function open(path: string): Promise<Deno.FsFile | null> {
+async function open(path: string, turns: Turns): Promise<Deno.FsFile | null> {
   try {
-    return await openAnywhere(path);
+    return await openAnywhere(path, turns);
   } catch (error) {
     // Moved away or deleted since the folder was listed.
     if (error instanceof Deno.errors.NotFound) return null;

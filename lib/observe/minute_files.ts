@@ -1,6 +1,7 @@
 // Minutes on the disk: a file a day, a line a minute; read back as curves of an hour, a day or a week.
 
 import { join } from "node:path";
+import { Turns } from "../http/turns.ts";
 import { appendPrivately } from "./line_file.ts";
 import { readLines } from "./packed_file.ts";
 import { type Field, FIELDS, type Row } from "./minutes.ts";
@@ -77,6 +78,7 @@ export async function readCurves(
   subject: string,
   range: Range,
   nowMs: number,
+  turns = new Turns(),
 ): Promise<Curves> {
   const { minutes, step } = RANGES[range];
   const end = Math.floor(nowMs / MINUTE_MS / step) * step + step;
@@ -87,7 +89,7 @@ export async function readCurves(
   ) as Record<Field, (number | null)[]>;
   const marks: { time: number; text: string }[] = [];
   for (let day = begin * MINUTE_MS; dayName(day) <= dayName(nowMs); day += DAY_MS) {
-    for await (const { t, s, e } of linesIn(dayFile(dataDir, day))) {
+    for await (const { t, s, e } of linesIn(dayFile(dataDir, day), turns)) {
       if (t < begin || t >= end) continue;
       for (const text of e ?? []) marks.push({ time: t * 60, text });
       const row = s[subject];
@@ -115,7 +117,7 @@ export async function readCurves(
   };
 }
 
-async function* linesIn(path: string): AsyncGenerator<MinuteLine> {
+async function* linesIn(path: string, turns: Turns): AsyncGenerator<MinuteLine> {
   let stream: ReadableStream<Uint8Array<ArrayBuffer>>;
   try {
     stream = await readLines(path);
@@ -126,6 +128,7 @@ async function* linesIn(path: string): AsyncGenerator<MinuteLine> {
   }
   let rest = "";
   for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    await turns.next();
     const lines = (rest + text).split("\n");
     rest = lines.pop()!;
     for (const line of lines) {

@@ -7,6 +7,7 @@ import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { putInPlace, removeIfThere } from "../files/replace.ts";
 import { writeAll } from "../files/write_all.ts";
+import { Turns } from "../http/turns.ts";
 
 export const PACKED = ".gz";
 
@@ -97,14 +98,17 @@ async function* unpacked(packed: AsyncIterable<Bytes>, path: string): AsyncGener
  * `path` for reading at any place. A packed one is unpacked into a file beside it that has no name any more
  * when this returns (where the system allows that), so that nothing of it stays.
  */
-export async function openAnywhere(path: string): Promise<Deno.FsFile> {
+export async function openAnywhere(path: string, turns = new Turns()): Promise<Deno.FsFile> {
   const opened = await openedFor(path);
   if (opened.packed === null) return opened.plain!;
   const name = await Deno.makeTempFile({ dir: dirname(path), prefix: ".unpacked-" });
   const whole = await Deno.open(name, { read: true, write: true });
   try {
     // Not by a pipe, which may end before its last write has.
-    for await (const bytes of bytesOf(opened, path, () => {})) await writeAll(whole, bytes);
+    for await (const bytes of bytesOf(opened, path, () => {})) {
+      await writeAll(whole, bytes);
+      await turns.next();
+    }
   } catch (error) {
     whole.close();
     throw error;

@@ -2,6 +2,7 @@
 // that neither their size nor a search costs more than its limit.
 
 import { join } from "node:path";
+import type { Turns } from "../http/turns.ts";
 import { hourFile, hoursOf } from "../observe/hour_files.ts";
 import { type Line, lineAt, linesBackwards } from "../observe/lines_backwards.ts";
 import { isObject, type Json, objectsIn, textOf } from "../json/json.ts";
@@ -69,7 +70,11 @@ const MAX_SCANNED = 16 * 1024 * 1024;
 const SHOWN_CHARS = 240;
 
 /** One page of the records below `dataDir`. */
-export async function browse(dataDir: string, query: BrowseQuery): Promise<BrowsePage> {
+export async function browse(
+  dataDir: string,
+  query: BrowseQuery,
+  turns?: Turns,
+): Promise<BrowsePage> {
   const folder: RecordFolder = query.incomplete ? "incomplete" : "requests_responses";
   const hours = await hoursIn(dataDir, folder);
   const [cursorHour, cursorOffset] = query.cursor === "" ? [null, 0] : splitCursor(query.cursor);
@@ -80,7 +85,8 @@ export async function browse(dataDir: string, query: BrowseQuery): Promise<Brows
   const page: BrowsePage = { records: [], cursor: null, hours, scanned_bytes: 0 };
   for (const hour of wanted) {
     const path = fileOf(dataDir, folder, hour);
-    for await (const line of linesBackwards(path, hour === cursorHour ? cursorOffset : null)) {
+    const end = hour === cursorHour ? cursorOffset : null;
+    for await (const line of linesBackwards(path, end, turns)) {
       page.scanned_bytes += line.length;
       const summary = summaryOfLine(line, `${folder}:${hour}:${line.offset}`, matches, query.model);
       if (summary !== null) page.records.push(summary);
@@ -94,11 +100,15 @@ export async function browse(dataDir: string, query: BrowseQuery): Promise<Brows
 }
 
 /** The record at a place that `browse` gave; null where none stands, or one too long to show. */
-export async function readRecord(dataDir: string, place: string): Promise<RecordDetail | null> {
+export async function readRecord(
+  dataDir: string,
+  place: string,
+  turns?: Turns,
+): Promise<RecordDetail | null> {
   const found = /^(requests_responses|incomplete):(\d{8}_\d{2}):(\d{1,15})$/.exec(place);
   if (found === null) return null;
   const [, folder, hour, offset] = found;
-  const line = await lineAt(fileOf(dataDir, folder as RecordFolder, hour), Number(offset));
+  const line = await lineAt(fileOf(dataDir, folder as RecordFolder, hour), Number(offset), turns);
   const record = line === null ? null : parsed(line);
   if (record === null) return null;
   return {

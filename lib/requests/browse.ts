@@ -3,6 +3,7 @@
 
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
+import type { Turns } from "../http/turns.ts";
 import { hourFile, hoursOf } from "../observe/hour_files.ts";
 import { hourName } from "../observe/hour_name.ts";
 import { linesBackwards } from "../observe/lines_backwards.ts";
@@ -35,6 +36,7 @@ export async function browseRequests(
   filter: RequestFilter,
   cursor: string,
   count = PAGE,
+  turns?: Turns,
 ): Promise<RequestPage> {
   const folder = join(dataDir, REQUESTS_FOLDER);
   const [from, offset] = cursor === "" ? [null, 0] : placeOf(cursor);
@@ -47,7 +49,7 @@ export async function browseRequests(
   for (const hour of await hoursOf(folder)) {
     if ((from !== null && hour > from) || isOutside(hour, filter)) continue;
     for await (
-      const line of linesBackwards(hourFile(folder, hour), hour === from ? offset : null)
+      const line of linesBackwards(hourFile(folder, hour), hour === from ? offset : null, turns)
     ) {
       scanned += line.length;
       const isOver = scanned >= MAX_SCANNED || (++lines % LOOK === 0 && performance.now() > until);
@@ -71,6 +73,7 @@ export async function findRequest(
   dataDir: string,
   id: string,
   near: number | null = null,
+  turns?: Turns,
 ): Promise<Story | null> {
   const folder = join(dataDir, REQUESTS_FOLDER);
   const begin = Buffer.from(`{"id":${JSON.stringify(id)},`);
@@ -81,7 +84,7 @@ export async function findRequest(
     ? hours
     : [...likely, ...hours.filter((hour) => !likely.includes(hour))];
   for (const hour of ordered) {
-    for await (const { bytes } of linesBackwards(hourFile(folder, hour), null)) {
+    for await (const { bytes } of linesBackwards(hourFile(folder, hour), null, turns)) {
       if (bytes === null || bytes.length < begin.length) continue;
       if (begin.compare(bytes, 0, begin.length) === 0) return storyIn(decoder.decode(bytes));
     }

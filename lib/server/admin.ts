@@ -2,7 +2,7 @@
 // to the handler.
 
 import type { AdminConfig } from "../config/config.ts";
-import { type AdminHandler, DECISIONS, EXPLAIN } from "../http/admin.ts";
+import { type AdminHandler, type AdminReply, DECISIONS, EXPLAIN } from "../http/admin.ts";
 import { type ClientReply, type ClientRequest, RequestError } from "../http/client.ts";
 import { header, type HeaderList, pathOf } from "../http/message.ts";
 
@@ -121,13 +121,10 @@ export async function answerAdmin(
   const access = adminAccess(client, config);
   if (access.kind === "refused") throw new RequestError(access.status, access.message);
   const { method, target, headers } = client;
-  const answer = await handler({
-    method,
-    target,
-    headers,
-    body: await client.readBody(isAt(EXPLAIN, target) ? MAX_EXPLAINED_BYTES : MAX_BODY_BYTES),
-    trusted: access.trusted,
-  });
+  const body = await client.readBody(isAt(EXPLAIN, target) ? MAX_EXPLAINED_BYTES : MAX_BODY_BYTES);
+  const request = { method, target, headers, body, trusted: access.trusted };
+  const answer = await answerTo(client, (asker) => handler(request, asker));
+  if (answer === null) return;
   const replyHeaders: HeaderList = [...answer.headers, ["x-request-id", id]];
   if (answer.body instanceof Uint8Array) {
     return await reply.send(answer.status, replyHeaders, answer.body);
@@ -146,6 +143,23 @@ export async function answerAdmin(
     await pieces.return?.();
   }
   await reply.end();
+}
+
+/** null where the client has left before there was one. */
+export async function answerTo(
+  client: ClientRequest,
+  ask: (asker: AbortSignal) => Promise<AdminReply>,
+): Promise<AdminReply | null> {
+  const leaving = new AbortController();
+  const stay = client.onGone(() => leaving.abort());
+  try {
+    return await ask(leaving.signal);
+  } catch (error) {
+    if (leaving.signal.aborted && error === leaving.signal.reason) return null;
+    throw error;
+  } finally {
+    stay();
+  }
 }
 
 function isAsset(target: string): boolean {

@@ -4,7 +4,7 @@ import type { PeersConfig } from "../config/peers.ts";
 import type { AdminHandler } from "../http/admin.ts";
 import { type ClientReply, type ClientRequest, RequestError } from "../http/client.ts";
 import { header } from "../http/message.ts";
-import { bearer, equalText } from "./admin.ts";
+import { answerTo, bearer, equalText } from "./admin.ts";
 
 /** Longer notes are refused (lib/peers/note.ts). */
 const MAX_BYTES = 1024 * 1024;
@@ -23,7 +23,9 @@ export async function answerPeer(
   const given = bearer(header(headers, "authorization"));
   const trusted = given !== null && equalText(given, config.token);
   const body = trusted ? await client.readBody(MAX_BYTES) : NOTHING;
-  const answer = await handler({ method, target, headers: [], body, trusted });
+  const note = { method, target, headers: [], body, trusted };
+  const answer = await answerTo(client, (asker) => handler(note, asker));
+  if (answer === null) return;
   if (!(answer.body instanceof Uint8Array)) throw new Error("an answer to a note is no stream");
   await reply.send(answer.status, [...answer.headers, ["x-request-id", id]], answer.body);
 }

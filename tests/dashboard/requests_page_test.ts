@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { Fleet } from "../faults/fleet.ts";
 import { waitFor } from "../support/wait.ts";
+import { fillQueue, holdReads } from "./held_reads.ts";
 import { accessible, openView, pageTest, seen, startOpen, TOKEN } from "./page_stand.ts";
 
 /** One that failed over, one that nobody knows the model of, and one that was answered. */
@@ -185,5 +186,27 @@ pageTest(
     await seen(page, ".long-history", /Failed\/s/);
     await accessible(browser, fleet, "instance/sim-0", (one) => one.waitForSelector(".marks"));
     assert.deepEqual(complaints, []);
+  },
+);
+
+pageTest(
+  "a look that is refused since many look is told in the reader's words",
+  async (browser) => {
+    await using fleet = await startOpen();
+    const leaving = new AbortController();
+    using _ = await holdReads(fleet);
+    const { refused, waiting } = await fillQueue(fleet, leaving.signal);
+    await refused.text();
+    for (
+      const [locale, words] of [["en-US", /Try again in a few/], ["zh-CN", /查询过多/]] as const
+    ) {
+      for (const view of ["requests", "requests/id=x", "records", "keys", "config"]) {
+        const { page } = await openView(browser, fleet, view, { locale });
+        await seen(page, ".problem", words);
+        await page.close();
+      }
+    }
+    leaving.abort();
+    await Promise.allSettled(waiting);
   },
 );

@@ -1,6 +1,7 @@
 // Reads the lines of a usage file, piece by piece, so that its size does not matter and nobody waits long.
 
 import { joined } from "../../http/joined.ts";
+import { Turns } from "../../http/turns.ts";
 import { type Line, readLine } from "./row.ts";
 
 const PIECE = 64 * 1024;
@@ -22,6 +23,7 @@ export async function readLines(
   from: number,
   to: number,
   onLine: (line: Line) => void,
+  turns = new Turns(),
 ): Promise<Found> {
   const decoder = new TextDecoder();
   const piece = new Uint8Array(PIECE);
@@ -36,6 +38,7 @@ export async function readLines(
     oddAt ??= end;
   };
   while (at < to) {
+    await turns.next();
     const count = await file.read(piece.subarray(0, Math.min(PIECE, to - at)));
     if (count === null) break;
     let start = 0;
@@ -51,16 +54,17 @@ export async function readLines(
     if (start < count) open.push(piece.slice(start, count));
     at += count;
   }
-  const firstOdd = oddAt === null ? null : await lineAt(file, oddAt);
+  const firstOdd = oddAt === null ? null : await lineAt(file, oddAt, turns);
   return { end, odd, firstOdd };
 }
 
 /** The number of the line that begins at a position. */
-async function lineAt(file: Deno.FsFile, position: number): Promise<number> {
+async function lineAt(file: Deno.FsFile, position: number, turns: Turns): Promise<number> {
   const piece = new Uint8Array(PIECE);
   await file.seek(0, Deno.SeekMode.Start);
   let line = 1;
   for (let at = 0; at < position;) {
+    await turns.next();
     const count = await file.read(piece.subarray(0, Math.min(PIECE, position - at)));
     if (count === null) break;
     for (let k = 0; k < count; k++) if (piece[k] === LF) line++;

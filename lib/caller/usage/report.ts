@@ -1,5 +1,6 @@
 // What was used, from the files alone: summed up by what one asks for. Works while gateways write them.
 
+import type { Turns } from "../../http/turns.ts";
 import { Amount } from "./amount.ts";
 import { openToRead, usageMonths, usagePath } from "./files.ts";
 import { readLines } from "./lines.ts";
@@ -18,6 +19,8 @@ export interface ReportOptions {
   readonly to?: string;
   /** Which rows count. */
   where(row: Row): boolean;
+  /** Between which others are served; its own where nobody asks for others. */
+  readonly turns?: Turns;
 }
 
 /** A sum, and the values that it is for, in the order of `by`. */
@@ -38,7 +41,7 @@ export interface UsageReport {
 
 /** Sums of whatever the usage files say; of nothing where there are none. Throws where one cannot be read. */
 export async function reportUsage(options: ReportOptions): Promise<UsageReport> {
-  const { dataDir, by, from = "", to = "9999-12-31", where } = options;
+  const { dataDir, by, from = "", to = "9999-12-31", where, turns } = options;
   const sums = new Map<string, ReportRow>();
   const total = new Amount();
   let odd = 0;
@@ -58,7 +61,7 @@ export async function reportUsage(options: ReportOptions): Promise<UsageReport> 
       const sum = sums.get(name);
       if (sum === undefined) sums.set(name, { values, amount });
       else sum.amount.add(amount);
-    });
+    }, turns);
     odd += found.odd;
     if (found.firstOdd !== null) oddAt.push(`${path}:${found.firstOdd}`);
   }

@@ -7,12 +7,19 @@ const LAST_RETRY_MS = 8000;
 /** The feed says something every second; when it is silent for so long the connection is dead. */
 const SILENT_MS = 10_000;
 
-/** An answer that is no success; `status` is 0 when there was none. */
+/** An answer that is no success; `status` is 0 when there was none. `type` is that of OpenAI's shape, else "". */
 export class ApiError extends Error {
-  constructor(status, message) {
+  constructor(status, message, type = "") {
     super(message);
     this.status = status;
+    this.type = type;
   }
+}
+
+/** What is said of an error: in the reader's language where the page knows it, else in the gateway's words. */
+export function problemText(t, error) {
+  if (error.type === "TooManyReadsError") return t("too_many_reads");
+  return error.status === 0 ? t("no_answer") : error.message;
 }
 
 export class Api {
@@ -95,21 +102,28 @@ export class Api {
       if (error.name === "AbortError") throw error;
       throw new ApiError(0, error.message);
     }
-    if (!response.ok) throw new ApiError(response.status, await errorText(response));
+    if (!response.ok) {
+      const { message, type } = await errorIn(response);
+      throw new ApiError(response.status, message, type);
+    }
     return response;
   }
 }
 
-/** The message of an error in OpenAI's shape, else the status. */
+/** The message of an error in OpenAI's shape, else the text, else the status. */
 export async function errorText(response) {
+  return (await errorIn(response)).message;
+}
+
+async function errorIn(response) {
   const text = await response.text();
   try {
     const { error } = JSON.parse(text);
-    if (typeof error?.message === "string") return error.message;
+    if (typeof error?.message === "string") return error;
   } catch {
     // Not the gateway's own answer: its text is shown as it is.
   }
-  return text.slice(0, 500) || `HTTP ${response.status}`;
+  return { message: text.slice(0, 500) || `HTTP ${response.status}` };
 }
 
 async function readEvents(body, onMessage) {

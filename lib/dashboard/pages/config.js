@@ -1,8 +1,9 @@
 // The configuration in force, where it came from, and what the last reload said.
 
+import { problemText } from "./api.js";
 import { moment } from "./format.js";
 import { html } from "./html.js";
-import { usePolled } from "./polled.js";
+import { PartProblem, usePolled } from "./polled.js";
 import { useEffect, useState } from "./vendor/libraries.js";
 
 const FILE_MS = 10_000;
@@ -13,7 +14,7 @@ export function ConfigView({ t, api, live, act }) {
   const [busy, setBusy] = useState(false);
   // A reload or a drain shows up in the events: the page follows them.
   const changed = live.events.findLast(({ kind }) => /reload|drain/.test(kind));
-  const load = () => api.get("config").then(setView, (error) => setProblem(error.message));
+  const load = () => api.get("config").then(setView, (error) => setProblem(problemText(t, error)));
   useEffect(() => {
     load();
   }, [changed?.id, changed?.count]);
@@ -23,7 +24,7 @@ export function ConfigView({ t, api, live, act }) {
     try {
       if (await act("reload") !== null) await load();
     } catch (error) {
-      setProblem(error.message);
+      setProblem(problemText(t, error));
     }
     setBusy(false);
   };
@@ -81,8 +82,10 @@ export function ConfigView({ t, api, live, act }) {
 
 /** Whether the file says what is in force, and what else it says. */
 function OnDisk({ t, api, changed }) {
-  const { value } = usePolled(api, `config_file?${new URLSearchParams({ changed })}`, FILE_MS);
-  if (value === null || value.file === null) return null;
+  const asked = `config_file?${new URLSearchParams({ changed })}`;
+  const { value, problem } = usePolled(api, asked, FILE_MS);
+  if (value === null) return html`<${PartProblem} t=${t} problem=${problem} />`;
+  if (value.file === null) return null;
   return html`
     <section aria-labelledby="on-disk" class="on-disk">
       <h2 id="on-disk">${t("file_and_memory")}</h2>
@@ -103,7 +106,7 @@ function Pasted({ t, act }) {
       const checked = await act("check", text);
       if (checked !== null) setFound(checked);
     } catch (error) {
-      setProblem(error.message);
+      setProblem(problemText(t, error));
     }
   };
   return html`

@@ -1,5 +1,6 @@
 // The fleet at a glance: the whole in figures and two curves, then each instance and each model.
 
+import { problemText } from "./api.js";
 import { Curve } from "./curve.js";
 import { FailingPanel } from "./failing.js";
 import { duration, millis, moment, short, whole } from "./format.js";
@@ -23,7 +24,7 @@ export function FleetView({ t, theme, api, live, act, session }) {
       if (done === null) return;
       setSaid({ text: t(drained ? "undrained_done" : "drained_done", { name }), bad: false });
     } catch (error) {
-      setSaid({ text: error.message, bad: true });
+      setSaid({ text: problemText(t, error), bad: true });
     }
   };
   return html`

@@ -1,11 +1,12 @@
 // One instance: how it is, why and since when, what its engine says, what it was asked last, and what can be
 // done about it.
 
+import { problemText } from "./api.js";
 import { Curve } from "./curve.js";
 import { duration, millis, moment, short, whole } from "./format.js";
 import { html } from "./html.js";
 import { LongHistory } from "./long_history.js";
-import { usePolled } from "./polled.js";
+import { PartProblem, usePolled } from "./polled.js";
 import { eventWords } from "./events.js";
 import { requestsLink } from "./requests_link.js";
 import { probeWords } from "./words_outlook.js";
@@ -39,7 +40,7 @@ export function InstancePage({ t, theme, api, live, act, session, name }) {
       const found = await act("ask", { instance: name });
       setProbed(found && { lines: probeWords(t, found, millis), ok: found.ok });
     } catch (error) {
-      setProbed({ lines: [error.message], ok: false });
+      setProbed({ lines: [problemText(t, error)], ok: false });
     }
   };
   const run = async (path, body, words) => {
@@ -47,7 +48,7 @@ export function InstancePage({ t, theme, api, live, act, session, name }) {
       const done = await act(path, { instance: name, ...body });
       if (done !== null) setSaid({ text: t(words, { name, ...done }), bad: false });
     } catch (error) {
-      setSaid({ text: error.message, bad: true });
+      setSaid({ text: problemText(t, error), bad: true });
     }
   };
   const button = (words, onClick) =>
@@ -161,8 +162,8 @@ function ItsEvents({ t, events, name }) {
 /** What it failed lately, in its own words; nothing where who looks may not see requests. */
 function LastRequests({ t, api, session, name }) {
   const query = new URLSearchParams({ instance: name, count: 100 });
-  const { value } = usePolled(api, `requests?${query}`, REFRESH_MS, session);
-  if (value === null) return null;
+  const { value, problem } = usePolled(api, `requests?${query}`, REFRESH_MS, session);
+  if (value === null) return html`<${PartProblem} t=${t} problem=${problem} />`;
   const errors = value.requests.flatMap((request) =>
     request.attempts.filter((one) => one.instance === name && (one.error ?? "") !== "")
       .map((attempt) => ({ request, attempt }))

@@ -3,7 +3,7 @@
 
 import { moment, short, whole } from "./format.js";
 import { html } from "./html.js";
-import { usePolled } from "./polled.js";
+import { Problem, usePolled } from "./polled.js";
 import { Usage } from "./usage.js";
 import { useState } from "./vendor/libraries.js";
 
@@ -18,9 +18,9 @@ export function KeysView({ t, theme, api, session }) {
   const { value: view, problem } = usePolled(api, `keys?${asked}`, AGAIN_MS, session);
   return html`
     <h1 class="hidden">${t("keys")}</h1>
-    <p class="problem" role="alert">${problem}</p>
+    <${Problem} t=${t} problem=${problem} />
     ${view === null
-      ? problem === "" && html`<p class="muted" role="status">${t("loading")}</p>`
+      ? problem === null && html`<p class="muted" role="status">${t("loading")}</p>`
       : !view.keyed
       ? html`
         <p class="muted">${t("no_keys_needed")}</p>

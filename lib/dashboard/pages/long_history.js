@@ -3,7 +3,7 @@
 import { Curve } from "./curve.js";
 import { moment, short } from "./format.js";
 import { html } from "./html.js";
-import { usePolled } from "./polled.js";
+import { PartProblem, usePolled } from "./polled.js";
 import { useState } from "./vendor/libraries.js";
 
 const RANGES = ["1h", "24h", "7d"];
@@ -24,7 +24,7 @@ const MARKS = 12;
 export function LongHistory({ t, theme, api, session, subject }) {
   const [range, setRange] = useState("1h");
   const query = new URLSearchParams({ range, of: subject });
-  const { value: found } = usePolled(api, `history?${query}`, REFRESH_MS, session);
+  const { value: found, problem } = usePolled(api, `history?${query}`, REFRESH_MS, session);
   const shown = found === null
     ? []
     : CURVES.filter((name) => found.curves[name].some((value) => value !== null));
@@ -41,6 +41,7 @@ export function LongHistory({ t, theme, api, session, subject }) {
   }
       </fieldset>
     </div>
+    ${found === null && html`<${PartProblem} t=${t} problem=${problem} />`}
     ${found !== null && shown.length === 0 && html`<p class="muted">${t("no_history")}</p>`}
     <div class="curves">
       ${

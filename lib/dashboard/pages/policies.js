@@ -4,7 +4,7 @@
 import { Curve } from "./curve.js";
 import { millis, moment, short, whole } from "./format.js";
 import { html } from "./html.js";
-import { usePolled } from "./polled.js";
+import { Problem, usePolled } from "./polled.js";
 import { requestsLink } from "./requests_link.js";
 import { Table } from "./table.js";
 
@@ -19,9 +19,9 @@ export function PoliciesView({ t, theme, api, session }) {
   const { value: cut } = usePolled(api, some ? `requests?${newest}` : null, AGAIN_MS, session);
   return html`
     <h1 class="hidden">${t("policies")}</h1>
-    <p class="problem" role="alert">${problem}</p>
+    <${Problem} t=${t} problem=${problem} />
     ${view === null
-      ? problem === "" && html`<p class="muted" role="status">${t("loading")}</p>`
+      ? problem === null && html`<p class="muted" role="status">${t("loading")}</p>`
       : !some
       ? html`<p class="muted">${t("no_policies")}</p>`
       : html`

@@ -1,6 +1,7 @@
 // Recorded conversations: a list with search on one side, the conversation on the other. Everything in
 // a record is somebody else's text and is shown as text.
 
+import { problemText } from "./api.js";
 import { hour, millis, moment, short } from "./format.js";
 import { html } from "./html.js";
 import { requestsLink } from "./requests_link.js";
@@ -38,7 +39,7 @@ function Records({ t, api, live, place, first: given }) {
     });
     setProblem("");
     api.get(`records?${parameters}`, ending.signal).then(setPage, (error) => {
-      if (error.name !== "AbortError") setProblem(error.message);
+      if (error.name !== "AbortError") setProblem(problemText(t, error));
     });
     return () => ending.abort();
   }, [query, cursor]);
@@ -136,7 +137,7 @@ function Conversation({ t, api, place }) {
     const ending = new AbortController();
     api.get(`record?${new URLSearchParams({ place })}`, ending.signal).then(setRecord, (error) => {
       if (error.name === "AbortError") return;
-      setProblem(error.status === 404 ? t("record_gone") : error.message);
+      setProblem(error.status === 404 ? t("record_gone") : problemText(t, error));
     });
     return () => ending.abort();
   }, [place]);

@@ -1,5 +1,6 @@
 // The story of one request: its facts, then what happened step by step, with the instances' own words.
 
+import { problemText } from "./api.js";
 import { millis, moment, whole } from "./format.js";
 import { html } from "./html.js";
 import { requestsLink } from "./requests_link.js";
@@ -14,7 +15,7 @@ export function RequestStory({ t, api, id, at, session, back }) {
     setProblem("");
     api.get(`request?${new URLSearchParams({ id, at })}`, ending.signal).then(setStory, (error) => {
       if (error.name === "AbortError") return;
-      setProblem(error.status === 404 ? t("request_gone") : error.message);
+      setProblem(error.status === 404 ? t("request_gone") : problemText(t, error));
     });
     return () => ending.abort();
   }, [id, session]);

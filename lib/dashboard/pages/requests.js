@@ -1,6 +1,7 @@
 // All requests, answered or not: a list with filters on one side, the story of one on the other. What is
 // asked for stands in the address, so that it can be linked to and sent to somebody.
 
+import { problemText } from "./api.js";
 import { millis, moment } from "./format.js";
 import { html } from "./html.js";
 import { fieldsIn, requestsLink } from "./requests_link.js";
@@ -50,7 +51,7 @@ export function RequestsView({ t, api, live, place, session }) {
     setProblem("");
     const parameters = new URLSearchParams({ ...query, since: sinceOf(query.since), cursor });
     api.get(`requests?${parameters}`, ending.signal).then(setPage, (error) => {
-      if (error.name !== "AbortError") setProblem(error.message);
+      if (error.name !== "AbortError") setProblem(problemText(t, error));
     });
     return () => ending.abort();
   }, [asked, cursor, session]);

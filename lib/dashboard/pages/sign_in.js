@@ -1,5 +1,6 @@
 // The form that asks for the token.
 
+import { problemText } from "./api.js";
 import { html } from "./html.js";
 import { useEffect, useRef, useState } from "./vendor/libraries.js";
 
@@ -14,7 +15,7 @@ export function SignIn({ t, signIn, message, cancel }) {
     try {
       if (!await signIn(field.current.value.trim())) setProblem(t("token_wrong"));
     } catch (error) {
-      setProblem(error.message);
+      setProblem(problemText(t, error));
     }
     field.current?.select();
   };

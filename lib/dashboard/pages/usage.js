@@ -1,10 +1,11 @@
 // What was used in a time: a sum for each key (or client, where there are no keys), group, model or day, a
 // curve over the days, of all or of one of them, and all of it as CSV.
 
+import { problemText } from "./api.js";
 import { Curve } from "./curve.js";
 import { short, whole } from "./format.js";
 import { html } from "./html.js";
-import { usePolled } from "./polled.js";
+import { PartProblem, usePolled } from "./polled.js";
 import { Table } from "./table.js";
 import { useState } from "./vendor/libraries.js";
 
@@ -27,20 +28,20 @@ export function Usage({ t, theme, api, session, keyed, priced }) {
   const [problem, setProblem] = useState("");
   const from = dayBefore(new Date(), DAYS[range] - 1);
   const asked = new URLSearchParams({ by, from });
-  const { value } = usePolled(api, `usage?${asked}`, REFRESH_MS, session);
+  const { value, problem: unread } = usePolled(api, `usage?${asked}`, REFRESH_MS, session);
   const { value: daily } = usePolled(
     api,
     `usage?${new URLSearchParams({ by: "day", from, ...(one === "" ? {} : { [by]: one }) })}`,
     REFRESH_MS,
     session,
   );
-  if (value === null) return null;
+  if (value === null) return html`<${PartProblem} t=${t} problem=${unread} />`;
   const save = async () => {
     setProblem("");
     try {
       await api.save(`usage?${asked}&format=csv`, `usage-${by}-${from}.csv`);
     } catch (error) {
-      setProblem(error.message);
+      setProblem(problemText(t, error));
     }
   };
   const chooseBy = (kind) => {

@@ -33,7 +33,7 @@ export function assembled(options: ProcessOptions) {
     onScarce: (what) => on.bulletin.scarce(what),
     onModelMissing: (id) => watched.models.hurry(id),
     onRankRefused: (id, ranks) => watched.loads.rankRefused(id, ranks),
-    admin: (request) => pages.handle(request),
+    admin: (request, asker) => pages.handle(request, asker),
   };
   const serves = isolates(on, listeners, isTraced(options));
   const { runtime, serving } = serves;

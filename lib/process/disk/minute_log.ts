@@ -1,5 +1,6 @@
 // The minutes of the process: gathers them, looks at the fleet when one is over, and keeps them on the disk.
 
+import type { Turns } from "../../http/turns.ts";
 import type { AgeClock } from "../../observe/age_clock.ts";
 import type { EventFeed, FeedEvent } from "../../observe/event_feed.ts";
 import { logger } from "../../observe/log.ts";
@@ -51,8 +52,8 @@ export class MinuteLog implements ReportReader {
     this.#minutes.request(report);
   }
 
-  curves(subject: string, range: Range): Promise<Curves> {
-    return readCurves(this.snapshots.config.dataDir, subject, range, this.now());
+  curves(subject: string, range: Range, turns: Turns): Promise<Curves> {
+    return readCurves(this.snapshots.config.dataDir, subject, range, this.now(), turns);
   }
 
   /** Writes the minute that has begun. */

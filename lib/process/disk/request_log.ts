@@ -2,6 +2,7 @@
 // said, and tells people what it could not write.
 
 import { join } from "node:path";
+import type { Turns } from "../../http/turns.ts";
 import type { AgeClock } from "../../observe/age_clock.ts";
 import { logger } from "../../observe/log.ts";
 import type { Report } from "../../observe/report.ts";
@@ -53,15 +54,20 @@ export class RequestLog implements ReportReader, Reloadable {
   }
 
   /** One page, the newest first. */
-  async browse(filter: RequestFilter, cursor: string, count?: number): Promise<RequestPage> {
+  async browse(
+    filter: RequestFilter,
+    cursor: string,
+    count: number | undefined,
+    turns: Turns,
+  ): Promise<RequestPage> {
     await this.#writer.flush();
-    return await browseRequests(this.snapshots.config.dataDir, filter, cursor, count);
+    return await browseRequests(this.snapshots.config.dataDir, filter, cursor, count, turns);
   }
 
   /** null where no such request is kept; `near` is about when it came. */
-  async find(id: string, near: number | null): Promise<Story | null> {
+  async find(id: string, near: number | null, turns: Turns): Promise<Story | null> {
     await this.#writer.flush();
-    return await findRequest(this.snapshots.config.dataDir, id, near);
+    return await findRequest(this.snapshots.config.dataDir, id, near, turns);
   }
 
   /** Writes the rest. */

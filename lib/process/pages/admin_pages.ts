@@ -35,11 +35,11 @@ export class AdminPages implements Reloadable {
     if (!isDeepStrictEqual(config.admin, before)) this.#dashboard.live.endAll();
   }
 
-  handle(request: AdminRequest): Promise<AdminReply> {
+  handle(request: AdminRequest, asker: AbortSignal): Promise<AdminReply> {
     const path = pathOf(request.target);
     if (path === "/") return Promise.resolve(TO_DASHBOARD);
     if (path === "/dashboard" || path.startsWith("/dashboard/")) {
-      return this.#dashboard.handle(request);
+      return this.#dashboard.handle(request, asker);
     }
     if (path === PEERS) return Promise.resolve(this.peering.handle(request));
     if (path === "/metrics") return this.metrics.handle(request);

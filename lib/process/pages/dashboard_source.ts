@@ -21,6 +21,7 @@ import type {
   TurnedAwayView,
   Watcher,
 } from "../../dashboard/source.ts";
+import type { Turns } from "../../http/turns.ts";
 import type { DiscoveryState } from "../../discover/followed.ts";
 import type { Curves, Range } from "../../observe/minute_files.ts";
 import type { Failing, FailingView } from "../../observe/failing.ts";
@@ -160,32 +161,32 @@ export class ProcessSource implements DashboardSource {
     return this.#parts.snapshots.config.admin.token !== null;
   }
 
-  records(query: BrowseQuery): Promise<BrowsePage> {
-    return browse(this.#parts.snapshots.config.dataDir, query);
+  records(query: BrowseQuery, turns: Turns): Promise<BrowsePage> {
+    return browse(this.#parts.snapshots.config.dataDir, query, turns);
   }
 
-  record(place: string): Promise<RecordDetail | null> {
-    return readRecord(this.#parts.snapshots.config.dataDir, place);
+  record(place: string, turns: Turns): Promise<RecordDetail | null> {
+    return readRecord(this.#parts.snapshots.config.dataDir, place, turns);
   }
 
   keys(query: string): Promise<KeysView> {
     return this.#parts.keys.look(query);
   }
 
-  usage(query: UsageQuery): Promise<UsageView> {
-    return this.#parts.usageFiles.view(query);
+  usage(query: UsageQuery, turns: Turns): Promise<UsageView> {
+    return this.#parts.usageFiles.view(query, turns);
   }
 
-  usageCsv(query: UsageQuery): Promise<string> {
-    return this.#parts.usageFiles.csv(query);
+  usageCsv(query: UsageQuery, turns: Turns): Promise<string> {
+    return this.#parts.usageFiles.csv(query, turns);
   }
 
-  requests({ filter, cursor, count }: RequestQuery): Promise<RequestPage> {
-    return this.#parts.requests.browse(filter, cursor, count);
+  requests({ filter, cursor, count }: RequestQuery, turns: Turns): Promise<RequestPage> {
+    return this.#parts.requests.browse(filter, cursor, count, turns);
   }
 
-  curves(subject: string, range: Range): Promise<Curves> {
-    return this.#parts.minutes.curves(subject, range);
+  curves(subject: string, range: Range, turns: Turns): Promise<Curves> {
+    return this.#parts.minutes.curves(subject, range, turns);
   }
 
   failing(): FailingView {
@@ -208,8 +209,8 @@ export class ProcessSource implements DashboardSource {
     };
   }
 
-  request(id: string, near: number | null): Promise<Story | null> {
-    return this.#parts.requests.find(id, near);
+  request(id: string, near: number | null, turns: Turns): Promise<Story | null> {
+    return this.#parts.requests.find(id, near, turns);
   }
 
   drain(instance: string): ActionResult {

@@ -3,6 +3,7 @@
 import { csv, figuresOf } from "../../caller/usage/csv.ts";
 import { Periods } from "../../caller/usage/period.ts";
 import { reportUsage, type UsageReport } from "../../caller/usage/report.ts";
+import type { Turns } from "../../http/turns.ts";
 import type { UsageQuery, UsageView } from "../../dashboard/usage_view.ts";
 import type { Snapshots } from "../snapshots.ts";
 
@@ -12,9 +13,9 @@ const MAX_ROWS = 500;
 export class DashboardUsage {
   constructor(private readonly snapshots: Snapshots) {}
 
-  async view(query: UsageQuery): Promise<UsageView> {
+  async view(query: UsageQuery, turns: Turns): Promise<UsageView> {
     const { callers, timeZone } = this.snapshots.config;
-    const { rows, total } = await this.#report(query);
+    const { rows, total } = await this.#report(query, turns);
     return {
       keyed: callers !== null,
       today: new Periods(timeZone).dayAt(Date.now()).name,
@@ -25,14 +26,18 @@ export class DashboardUsage {
     };
   }
 
-  async csv(query: UsageQuery): Promise<string> {
-    return csv(await this.#report(query), query.by);
+  async csv(query: UsageQuery, turns: Turns): Promise<string> {
+    return csv(await this.#report(query, turns), query.by);
   }
 
-  #report({ by, from, to, key, client, model }: UsageQuery): Promise<UsageReport> {
+  #report(
+    { by, from, to, key, client, model }: UsageQuery,
+    turns: Turns,
+  ): Promise<UsageReport> {
     return reportUsage({
       dataDir: this.snapshots.config.dataDir,
       by,
+      turns,
       ...from === "" ? {} : { from },
       ...to === "" ? {} : { to },
       where: (row) =>

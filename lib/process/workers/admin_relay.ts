@@ -19,10 +19,18 @@ export class AdminRelay {
 
   constructor(private readonly send: (request: AdminRequest, port: MessagePort) => void) {}
 
-  readonly handle: AdminHandler = (request) =>
+  readonly handle: AdminHandler = (request, asker) =>
     new Promise((resolve, reject) => {
+      asker.throwIfAborted();
       const { port1: port, port2 } = new MessageChannel();
+      const leave = () => {
+        port.postMessage({ kind: "return" } satisfies ToMain);
+        port.close();
+        reject(asker.reason);
+      };
+      asker.addEventListener("abort", leave);
       port.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+        asker.removeEventListener("abort", leave);
         if (data.kind !== "head") {
           port.close();
           return reject(new Error("the main isolate could not answer"));
@@ -91,6 +99,7 @@ export function serveAdmin(
   const send = (message: ToWorker) => port.postMessage(message);
   let source: AsyncIterator<Uint8Array> | null = null;
   let isOver = false;
+  const asker = new AbortController();
   const fail = (error: unknown) => {
     onError(error instanceof Error ? error.stack ?? error.message : String(error));
   };
@@ -99,6 +108,7 @@ export function serveAdmin(
     isOver = true;
     port.close();
     onOver();
+    asker.abort();
     Promise.try(() => source?.return?.()).catch(fail);
   };
   const next = async () => {
@@ -115,20 +125,21 @@ export function serveAdmin(
   };
   const answer = async () => {
     try {
-      const { status, headers, body } = await Promise.try(handler, request);
+      const { status, headers, body } = await handler(request, asker.signal);
       const isWhole = body instanceof Uint8Array;
       if (!isWhole) source = body[Symbol.asyncIterator]();
       if (isOver) return void await source?.return?.();
-      port.onmessage = ({ data }: MessageEvent<ToMain>) => data.kind === "return" ? end() : next();
       send({ kind: "head", status, headers, body: isWhole ? body : null });
       // The worker closes the channel of an answer that came whole.
       if (isWhole) onOver();
     } catch (error) {
+      if (isOver && error === asker.signal.reason) return;
       fail(error);
       if (!isOver) send({ kind: "failed" });
       onOver();
     }
   };
+  port.onmessage = ({ data }: MessageEvent<ToMain>) => data.kind === "return" ? end() : next();
   answer();
   return end;
 }
