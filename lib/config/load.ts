@@ -9,6 +9,7 @@ import { certificateOf, type FileFault } from "./certificate.ts";
 import type { Config } from "./config.ts";
 import { fillIn } from "./environment.ts";
 import { nearest } from "./nearest.ts";
+import { NO_CHARACTER, NO_UTF8, oddPaths } from "./no_utf8.ts";
 import { normalise } from "./normalise.ts";
 import type { PlacedKey } from "./normalise_access.ts";
 import { type Parsed, parseText, type Path, type Problem, SECRET } from "./parse.ts";
@@ -154,7 +155,13 @@ function read<S extends z.ZodType>(
     );
   }
   const parsed = parseText(file, text);
-  if (Array.isArray(parsed)) return failed(parsed);
+  // The runtime's word for bytes that are no UTF-8: those of a comment do no harm.
+  const isOdd = text.includes(NO_CHARACTER);
+  if (Array.isArray(parsed)) {
+    return failed(
+      isOdd ? parsed.map((one) => ({ ...one, message: `${one.message}; ${NO_UTF8}` })) : parsed,
+    );
+  }
   const { value, missing } = fillIn(parsed, env);
   const problemAt = (path: Path, message: string): Problem => ({
     file,
@@ -165,6 +172,7 @@ function read<S extends z.ZodType>(
   const problems = missing.map(({ path, name }) =>
     problemAt(path, `environment variable \`${name}\` is not set`)
   );
+  if (isOdd) problems.push(...oddPaths(parsed.value).map((path) => problemAt(path, NO_UTF8)));
   const checked = schema.safeParse(value);
   if (!checked.success) {
     // A value that could not be filled in is not judged as well.

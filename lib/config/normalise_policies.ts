@@ -2,6 +2,7 @@
 // one value: a policy that can have no effect is refused.
 
 import type { Fault } from "./fault.ts";
+import { NO_UTF8, oddLine } from "./no_utf8.ts";
 import type { Path } from "./parse.ts";
 import { isUnbounded, patternFault } from "./pattern.ts";
 import { FILE_OPTIONS, type PolicyConfig, type PolicyOptions } from "./policies.ts";
@@ -42,7 +43,11 @@ function filesOf(options: PolicyOptions, read: ReadFile, fault: Complain): Recor
     if (typeof named !== "string") continue;
     const text = read(named);
     if (text === null) fault([option], `\`${named}\` does not exist or cannot be read`);
-    else files[option] = text;
+    else {
+      const line = oddLine(text);
+      if (line !== null) fault([option], `line ${line} of \`${named}\` ${NO_UTF8}`);
+      files[option] = text;
+    }
   }
   return files;
 }

@@ -137,7 +137,8 @@ export class Reload {
       return { ok: false, problems, differences, needs_restart: [] };
     }
     const next = withOverrides(loaded.config, overrides);
-    const needsRestart = FIXED.filter((key) => next[key] !== this.#started[key]);
+    const needsRestart: string[] = FIXED.filter((key) => next[key] !== this.#started[key]);
+    if (hasTls(next) !== hasTls(this.#started)) needsRestart.push("tls");
     return { ok: true, problems: [], differences, needs_restart: needsRestart };
   }
 
@@ -221,9 +222,12 @@ export class Reload {
   }
 }
 
+function hasTls({ tls }: Config): boolean {
+  return tls !== null;
+}
+
 /** What differs from what runs, where the save before did not say the same. */
 function warnOfFixed(started: Config, before: Config, next: Config): void {
-  const hasTls = ({ tls }: Config) => tls !== null;
   if (hasTls(next) !== hasTls(before) && hasTls(next) !== hasTls(started)) {
     logger.warning("tls was {change}: takes effect at the next start", {
       change: next.tls === null ? "taken out" : "put in",

@@ -234,6 +234,33 @@ Deno.test("a file in UTF-16 is told by its encoding", async () => {
   }
 });
 
+Deno.test("text that is no UTF-8 is refused where it stands, but in comments", async () => {
+  const path = await Deno.makeTempFile();
+  const bytes = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0));
+  try {
+    const said = async (text: string) => {
+      await Deno.writeFile(path, bytes(text));
+      const loaded = await readConfig(path, noEnv);
+      return loaded.ok
+        ? []
+        : loaded.problems.map(({ line, column, message }) => `${line}:${column}: ${message}`);
+    };
+    const rest = '"instances":[{"url":"http://a","model_name":"m"}]';
+    assert.deepEqual(await said(`{ // gr\xfc\xdfe\n${rest} /* \xd6 */ }`), []);
+    const refused = "is not UTF-8; save the file with that encoding";
+    assert.deepEqual(
+      await said(`{\n"instances":[{"url":"http://a","model_name":"gr\xfcn"}]}`),
+      [`2:45: instances[0].model_name: ${refused}`],
+    );
+    assert.match((await said(`{${rest},"gr\xfc":1}`)).join(), /is not UTF-8/);
+    // The second byte of a character of GBK may be a backslash.
+    assert.match((await said(`{${rest},"data_dir":"\x8f\x5c"}`)).join(), /; is not UTF-8/);
+    assert.deepEqual(await said(`{${rest},"data_dir":"\\ufffd"}`), [], "written on purpose");
+  } finally {
+    await Deno.remove(path);
+  }
+});
+
 Deno.test("no form of mistake shows a key, password or token", () => {
   const wrong = [
     '{"instances":{"url":"http://a","api_key":"s3cret"}}',

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { loadConfig } from "../../lib/config/load.ts";
 import { formatProblem } from "../../lib/config/parse.ts";
+import { temporaryFolder } from "../support/processes.ts";
 
 function problemsOf(...policies: object[]): string[] {
   const instances = [{ url: "http://127.0.0.1:8001", model_name: "m" }];
@@ -51,4 +52,26 @@ Deno.test("a policy that could have no effect is refused, with its place", () =>
     [],
   );
   assert.match(problemsOf(words, words)[0], /name: a second policy of this name/);
+});
+
+Deno.test("a list of words that is no UTF-8 is refused: its words would never be found", async () => {
+  await using folder = await temporaryFolder();
+  const problemOf = async (bytes: number[]) => {
+    await Deno.writeFile(`${folder.path}/words.txt`, Uint8Array.from(bytes));
+    const instances = [{ url: "http://127.0.0.1:8001", model_name: "m" }];
+    const policies = [{ name: "w", type: "words", file: "words.txt", action: "mask" }];
+    const text = JSON.stringify({ instances, policies });
+    const loaded = loadConfig(`${folder.path}/config.jsonc`, text, () => undefined);
+    return loaded.ok ? "" : loaded.problems.map(({ message }) => message).join();
+  };
+  const ascii = (text: string) => [...text].map((char) => char.charCodeAt(0));
+  const gbk = [0xb2, 0xe2, 0xca, 0xd4];
+  assert.equal(await problemOf([...ascii("# "), ...gbk, ...ascii("\nword\n")]), "");
+  assert.match(
+    await problemOf([...ascii("word\n"), ...gbk]),
+    /^policies\[0\]\.file: line 2 of `words\.txt` is not UTF-8; save/,
+  );
+  const utf16 = ascii("word\n").flatMap((unit) => [unit, 0]);
+  assert.match(await problemOf([0xff, 0xfe, ...utf16]), /line 1 of `words\.txt` is not UTF-8/);
+  assert.match(await problemOf(utf16), /line 1 of `words\.txt` is not UTF-8/);
 });

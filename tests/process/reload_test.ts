@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { loadConfig } from "../../lib/config/load.ts";
 import { Reload, type ReloadParts } from "../../lib/process/reload.ts";
+import { Authority, hasOpenssl } from "../support/certificates.ts";
 import { startGateway, temporaryFolder } from "../support/processes.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -68,4 +69,32 @@ Deno.test("an option that needs a restart is told of beside what runs, and not w
     await reloads(index + 1);
   }
   assert.deepEqual(told(), ["1 to 3", "1 to 4"]);
+});
+
+Deno.test({
+  name: "a text that puts tls in is said to need a restart, as host, port and workers are",
+  ignore: !await hasOpenssl(),
+  async fn() {
+    await using folder = await temporaryFolder();
+    const { cert, key } = await (await Authority.make(folder.path)).sign("gateway");
+    const [cert_file, key_file] = [join(folder.path, "cert.pem"), join(folder.path, "key.pem")];
+    await Deno.writeTextFile(cert_file, cert);
+    await Deno.writeTextFile(key_file, key);
+    const instances = [{ url: "http://127.0.0.1:2", model_name: "m" }];
+    const admin = { token: "correct-horse-battery" };
+    await using gateway = await startGateway({ config: { instances, admin } });
+    const needed = async (more: Record<string, unknown>) => {
+      const response = await fetch(`${gateway.url}/dashboard/api/check`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${admin.token}` },
+        body: JSON.stringify({ instances, admin, ...more }),
+      });
+      const { problems, needs_restart } = await response.json();
+      assert.deepEqual(problems, []);
+      return needs_restart;
+    };
+    assert.deepEqual(await needed({}), []);
+    const tls = { cert_file, key_file };
+    assert.deepEqual(await needed({ tls, workers: 7 }), ["workers", "tls"]);
+  },
 });
