@@ -94,3 +94,19 @@ pageTest(
     assert.ok(complaints.some((one) => /Content Security Policy/.test(one)));
   },
 );
+
+pageTest("a name without end stays in its cell, and widens no field", async (browser) => {
+  await using fleet = await startOpen({ each: () => ({ model_name: ["demo", "L".repeat(3000)] }) });
+  await (await fleet.chat({ model: `${"M".repeat(3000)}` })).text();
+  const { page } = await openView(browser, fleet);
+  await page.locator(".failing tbody th").first().waitFor();
+  const wide = await page.evaluate(
+    `[...document.querySelectorAll("tbody th")].filter((one) => one.scrollWidth > one.clientWidth).length`,
+  );
+  assert.equal(wide, 0);
+  await page.goto(`${fleet.gateway.url}/dashboard/#/requests`);
+  const model = page.getByLabel("Model");
+  await model.waitFor();
+  const box = await model.boundingBox();
+  assert.ok(box!.width <= 280, `${box!.width}`);
+});

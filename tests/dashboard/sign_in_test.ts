@@ -75,3 +75,52 @@ pageTest(
     await page.locator("#token").waitFor();
   },
 );
+
+pageTest("a token that no header can carry is a wrong one, and not kept", async (browser) => {
+  await using fleet = await startOpen();
+  const url = `http://gateway.localhost:${fleet.gateway.port}/dashboard/`;
+  const { page } = await openPage(browser, url);
+  for (const wrong of ["w\u00f6rd \u{1f600}", "two words", `${TOKEN}\u200b`]) {
+    await page.locator("#token").fill(wrong);
+    await page.keyboard.press("Enter");
+    await seen(page, "[role=alert]", /not the token/);
+    await page.reload();
+    await page.locator("#token").waitFor();
+  }
+  await page.locator("#token").fill(TOKEN);
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("tr[data-instance=sim-1]");
+});
+
+pageTest("a browser that keeps nothing shows the pages, too", async (browser) => {
+  await using fleet = await startOpen();
+  const url = `http://gateway.localhost:${fleet.gateway.port}/dashboard/`;
+  const { page } = await openPage(browser, url);
+  await page.addInitScript(`for (const name of ["sessionStorage", "localStorage"]) {
+    Object.defineProperty(window, name, { get() { throw new DOMException("no", "SecurityError"); } });
+  }`);
+  await page.reload();
+  await page.locator("#token").fill(TOKEN);
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("tr[data-instance=sim-1]");
+});
+
+pageTest(
+  "a tab whose token is no longer the one asks for it, and says nothing else",
+  async (browser) => {
+    await using fleet = await startOpen({ config: { admin: { token: TOKEN } } });
+    const { page } = await openPage(browser, `${fleet.gateway.url}/dashboard/`);
+    await page.locator("#token").fill(TOKEN);
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "Sign out" }).waitFor();
+    const config = JSON.parse(await Deno.readTextFile(fleet.gateway.configPath));
+    await fleet.gateway.writeConfig({ ...config, admin: { token: "another-horse-battery" } });
+    await seen(page, "main", /This gateway asks for its token/);
+    assert.equal(await page.getByRole("button", { name: "Sign out" }).count(), 0);
+    assert.equal(await page.locator(".connection").count(), 0);
+    await page.locator("#token").fill("another-horse-battery");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("tr[data-instance=sim-1]");
+    assert.match(await page.locator(".connection").innerText(), /live/);
+  },
+);

@@ -22,16 +22,30 @@ export function problemText(t, error) {
   return error.status === 0 ? t("no_answer") : error.message;
 }
 
+/** What is done with this browser's storage, as far as it allows that. */
+export function stored(action) {
+  try {
+    return action();
+  } catch {
+    // Storage is switched off: what would be kept lasts as long as the page.
+    return null;
+  }
+}
+
 export class Api {
   #base = new URL("api/", document.baseURI);
 
+  #token = stored(() => sessionStorage.getItem(TOKEN));
+
   get token() {
-    return sessionStorage.getItem(TOKEN);
+    return this.#token;
   }
 
   set token(value) {
-    if (value === null) sessionStorage.removeItem(TOKEN);
-    else sessionStorage.setItem(TOKEN, value);
+    this.#token = value;
+    stored(() =>
+      value === null ? sessionStorage.removeItem(TOKEN) : sessionStorage.setItem(TOKEN, value)
+    );
   }
 
   get(path, signal) {

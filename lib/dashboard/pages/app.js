@@ -1,7 +1,7 @@
 // The frame around the views: which one is open, colours, language, who is signed in, and the live
 // figures that all views share.
 
-import { Api, ApiError } from "./api.js";
+import { Api, ApiError, stored } from "./api.js";
 import { ConfigView } from "./config.js";
 import { EventsView, eventText } from "./events.js";
 import { FleetView } from "./fleet.js";
@@ -72,15 +72,6 @@ function useChoice(name, choices, first) {
     setValue(next);
   };
   return [value, choose];
-}
-
-function stored(action) {
-  try {
-    return action();
-  } catch {
-    // Storage is switched off: the choice lasts as long as the page.
-    return null;
-  }
 }
 
 /** The colours in force, when the system's are followed too. */
@@ -180,15 +171,19 @@ function App({ api }) {
   }, [session]);
 
   const signIn = async (token) => {
-    api.token = token;
-    const ok = await api.get("session").then(({ trusted }) => trusted, (error) => {
-      if (error.status === 401) return false;
-      throw error;
-    });
-    if (!ok) {
-      api.token = null;
-      return false;
+    // No configuration has another one, and no header.
+    if (!/^[\x21-\x7e]+$/.test(token)) return false;
+    let ok = false;
+    try {
+      api.token = token;
+      ok = (await api.get("session")).trusted;
+    } catch (error) {
+      if (error.status !== 401) throw error;
+    } finally {
+      // Nothing is asked with a token that nobody has found to be right.
+      if (!ok) api.token = null;
     }
+    if (!ok) return false;
     // Taken out first: the dialog, as it goes, gives up what still waits.
     const actions = waiting.current.splice(0);
     setAsking(false);
@@ -234,7 +229,7 @@ function App({ api }) {
         )}
       </nav>
       <div class="settings">
-        <${Connection} t=${t} state=${live.state} />
+        ${live.refused === null && html`<${Connection} t=${t} state=${live.state} />`}
         <button type="button" lang=${language === "en" ? "zh" : "en"} aria-label=${t(
           "language_label",
         )} onClick=${() => setLanguage(language === "en" ? "zh" : "en")}>${t("language")}</button>
@@ -244,7 +239,7 @@ function App({ api }) {
             ${THEMES.map((one) => html`<option value=${one}>${t(`theme_${one}`)}</option>`)}
           </select>
         </label>
-        ${trusted
+        ${trusted && live.refused === null
           ? html`<button type="button" onClick=${signOut}>${t("sign_out")}</button>`
           : html`<button type="button" onClick=${() => setAsking(true)}>${t("sign_in")}</button>`}
       </div>
