@@ -9,6 +9,13 @@ export const DECISIONS = "/admin/decisions";
 /** Notes of other gateways. */
 export const PEERS = "/admin/peers";
 
+const PATHS = new Set(["/metrics", "/dashboard", EXPLAIN, DECISIONS, PEERS]);
+
+/** Whether a path is one of the process as a whole: who is refused there is no client of a model. */
+export function isAdminPath(path: string): boolean {
+  return PATHS.has(path) || path.startsWith("/dashboard/");
+}
+
 export interface AdminRequest {
   method: string;
   /** Path and query; the path is /, /metrics, one of those above, /dashboard or below it. */

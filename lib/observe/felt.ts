@@ -1,6 +1,7 @@
 // What clients felt lately: of the requests that ended in the last minutes, how many got no answer, and how
 // many only got theirs because the gateway asked elsewhere.
 
+import { isAdminPath } from "../http/admin.ts";
 import { HOUR, MINUTE_MS, MinuteCounts } from "./minute_counts.ts";
 import { isFailover, type Report } from "./report.ts";
 
@@ -53,6 +54,8 @@ export class FeltByClients {
 
   /** On the way of every request. */
   request(report: Report): void {
+    // Who is to sign in first has asked nothing of a model.
+    if (report.outcome === "rejected" && isAdminPath(report.path)) return;
     const minute = Math.floor(this.now() / MINUTE_MS);
     const add = (name: Counted) => this.#counts.get(name)!.add(minute);
     const { outcome, attempts, resumes, instance, waitedMs } = report;

@@ -1,7 +1,7 @@
 // What a path means. An allowlist: what is not named here is not there.
 
 import { type Api, apiAt } from "../api/dialects.ts";
-import { DECISIONS, EXPLAIN, PEERS } from "../http/admin.ts";
+import { isAdminPath } from "../http/admin.ts";
 import { INFERENCE, QUESTIONS, ROOT_PATHS } from "../api/paths.ts";
 import { inOnePiece } from "../json/one_piece.ts";
 
@@ -23,7 +23,6 @@ export type PathRoute =
 const FORBIDDEN = /^\/v1\/(load_lora_adapter|unload_lora_adapter|realtime|internal)(\/|$)/;
 
 const MODELS = "/v1/models/";
-const ADMIN_PATHS = new Set(["/metrics", "/dashboard", EXPLAIN, DECISIONS, PEERS]);
 
 /** Paths that a metric may name. */
 const KNOWN_PATHS: ReadonlyMap<string, string> = new Map(
@@ -61,7 +60,7 @@ export function routeOf(target: string, method = "GET", hasKeys = false): PathRo
   if (api !== null) return { kind: "proxy", path, api };
   if (path === "/health") return { kind: "health" };
   if (path === "/" && (method === "GET" || method === "HEAD")) return { kind: "admin" };
-  if (ADMIN_PATHS.has(path) || path.startsWith("/dashboard/")) return { kind: "admin" };
+  if (isAdminPath(path)) return { kind: "admin" };
   if (hasKeys && path === "/v1/key") return { kind: "key" };
   if (path === "/v1/models") return { kind: "models", id: null };
   if (path.startsWith(MODELS)) {

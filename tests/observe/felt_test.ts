@@ -24,6 +24,10 @@ Deno.test("what was answered only because another instance was asked is told fro
   tell({ outcome: "failed", status: 502, instance: "", attempts: [failed] });
   tell({ outcome: "truncated" });
   tell({ outcome: "rejected", status: 404 });
+  // Who has to sign in is no client.
+  for (const path of ["/dashboard/api/fleet", "/metrics", "/admin/decisions"]) {
+    tell({ outcome: "rejected", status: 401, path, route: "other" });
+  }
   tell({ outcome: "filtered" });
   tell({ outcome: "aborted", attempts: [failed, REPORT.attempts[0]] });
   tell({ instance: "paid", waitedMs: 1500 });
