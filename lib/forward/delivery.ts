@@ -2,7 +2,6 @@
 // what the client has decides what is asked for; an answer that breaks off goes on with the next attempt.
 // Failing over is resuming with nothing sent, so there is one loop, and it is here.
 
-import { readError } from "../api/error.ts";
 import type { Config } from "../config/config.ts";
 import type { Receipt } from "../pool/balancing/receipt.ts";
 import type { Instance } from "../pool/instance.ts";
@@ -33,7 +32,7 @@ import type { TokenIds } from "./resume/token_ids.ts";
 import type { NoAnswer } from "./refusal.ts";
 import type { Route, RouteParts, Turn } from "./route.ts";
 import { type StreamEnd, streamEnd } from "./stream_end.ts";
-import { deliverBytes, deliverTooLate, deliverWhole } from "./unstreamed.ts";
+import { deliver, deliverKept } from "./unstreamed.ts";
 import { wordsOf } from "./verdict.ts";
 
 export interface DeliveryParts extends AttemptParts, RouteParts {
@@ -224,10 +223,7 @@ export class Delivery implements Movable {
       this.shared.hedging.came(request, attempt.silentMs);
     }
     if (proof.kind === "events") return this.#relay(attempt, ask, proof);
-    if (client.begun) return deliverTooLate(attempt, proof, request, client, account);
-    return proof.kind === "whole"
-      ? deliverWhole(attempt, proof, client, account)
-      : deliverBytes(attempt, proof, request, client, account);
+    return deliver(attempt, proof, request, client, account);
   }
 
   #newHedge(lease: Lease, ask: Ask, number: number): Hedge {
@@ -379,15 +375,8 @@ export class Delivery implements Movable {
     if (turn.kind === "gone") return this.#left();
     if (this.#after !== null) return await this.#after.waited(ask, this.parts.random());
     const { words } = route;
-    if (turn.kind === "none" && words !== null) {
-      const { instance, answer } = words;
-      const { status } = answer.head;
-      account.answeredBy(instance.name, status);
-      if (client.begun) return await deliverTooLate(null, answer, request, client, account);
-      account.end("rejected", status, readError(answer.body, status).message);
-      await client.whole(answer.head, instance.name, answer.body, answer.parsed);
-      return client.gone ? this.#left() : "over";
-    }
+    const isKept = turn.kind === "none" && words !== null;
+    if (isKept) return await deliverKept(words, request, client, account);
     return await this.#refuse(
       turn.kind === "overloaded"
         ? { status: 429, message: turn.message, retryAfterS: 1 }

@@ -20,6 +20,7 @@ import type { ForwardRequest } from "./request.ts";
 import type { RetryBudget } from "./retry_budget.ts";
 import { RetryGrant } from "./retry_grant.ts";
 import type { Returning } from "./returning.ts";
+import type { KeptAnswer } from "./unstreamed.ts";
 
 /** One that was silent for longer, and failed, is likely to be so again. */
 const LONG_SILENCE_MS = 3000;
@@ -215,7 +216,7 @@ export class Route {
   }
 
   /** The answer of an instance that the prompt was too long for, where no longer context was found. */
-  get words(): { instance: Instance; answer: Proof & { kind: "whole" } } | null {
+  get words(): KeptAnswer | null {
     if (this.#tooLong === null) return null;
     const { instance, answer } = this.#tooLong;
     return { instance, answer: { ...answer, kind: "whole", parsed: null } };

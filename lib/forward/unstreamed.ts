@@ -3,6 +3,7 @@
 import { readError } from "../api/error.ts";
 import { joined } from "../http/joined.ts";
 import { isWithheld } from "../policy/unread.ts";
+import type { Instance } from "../pool/instance.ts";
 import type { LeaseOutcome } from "../pool/outlier.ts";
 import type { Account } from "./account.ts";
 import type { Attempt } from "./attempt.ts";
@@ -15,14 +16,46 @@ import { streamErrorEvent } from "./stream_error.ts";
 type Whole = Proof & { kind: "whole" };
 type Bytes = Proof & { kind: "bytes" };
 
-export async function deliverWhole(
+export interface KeptAnswer {
+  readonly instance: Instance;
+  readonly answer: Whole;
+}
+
+/** An answer that `attempt` has got. */
+export function deliver(
   attempt: Attempt,
+  proof: Whole | Bytes,
+  request: ForwardRequest,
+  client: ClientStream,
+  account: Account,
+): Promise<"over"> {
+  if (client.begun) return tooLate(attempt, proof, request, client, account);
+  return proof.kind === "whole"
+    ? whole(attempt, proof, client, account)
+    : bytes(attempt, proof, request, client, account);
+}
+
+/** Words of an instance that were kept while others were asked: its attempt is over. */
+export function deliverKept(
+  { instance, answer }: KeptAnswer,
+  request: ForwardRequest,
+  client: ClientStream,
+  account: Account,
+): Promise<"over"> {
+  account.answeredBy(instance.name, answer.head.status);
+  return client.begun
+    ? tooLate(null, answer, request, client, account)
+    : whole(null, answer, client, account);
+}
+
+async function whole(
+  attempt: Attempt | null,
   { head, body, parsed }: Whole,
   client: ClientStream,
   account: Account,
 ): Promise<"over"> {
   const isAnswer = head.status < 400;
-  account.attempted(attempt.end("answered", outcomeOf(head.status)));
+  if (attempt !== null) account.attempted(attempt.end("answered", outcomeOf(head.status)));
   if (isAnswer) account.end("complete", head.status);
   else account.end("rejected", head.status, readError(body, head.status).message);
   await client.whole(head, account.instance, body, parsed);
@@ -36,7 +69,7 @@ function outcomeOf(status: number): LeaseOutcome {
   return status < 300 ? "success" : "neutral";
 }
 
-export async function deliverBytes(
+async function bytes(
   attempt: Attempt,
   proof: Bytes,
   { policed, api }: ForwardRequest,
@@ -86,7 +119,7 @@ async function withhold(
 }
 
 /** A comment has already opened a stream; an answer that is none can only be an error in it now. */
-export async function deliverTooLate(
+async function tooLate(
   attempt: Attempt | null,
   proof: Whole | Bytes,
   { api }: ForwardRequest,
