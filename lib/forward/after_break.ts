@@ -92,7 +92,7 @@ export class AfterBreak {
   /** The answer had ended but for its last events, which nobody has to be asked for. */
   async finish(attempt: Attempt, ask: Ask, events: Uint8Array): Promise<Step> {
     const { account, client, hidesUsage } = this.broken;
-    account.attempted(attempt.end("answered", "neutral"));
+    attempt.end("answered", "neutral");
     this.goesOn(attempt.instance, ask);
     account.end("complete", account.status);
     await this.#close(hidesUsage ? new HiddenUsage(client).take(events) : events);

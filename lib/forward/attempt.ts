@@ -16,7 +16,7 @@ import type { Json } from "../json/json.ts";
 import type { StreamFault } from "../sse/fault.ts";
 import type { SseObserver } from "../sse/observer.ts";
 import type { Usage } from "../sse/usage.ts";
-import type { AttemptLog } from "./account.ts";
+import type { Account, AttemptLog } from "./account.ts";
 import type { Ask } from "./ask.ts";
 import { BeginningReader } from "./attempt/beginning.ts";
 import { AnswerBody } from "./attempt/body.ts";
@@ -61,9 +61,14 @@ export interface AttemptParts {
   transportFor(instance: Instance): Transport;
 }
 
-/** Who could be asked in an instance's place. */
-export interface Alternatives {
-  hasOther(instance: Instance): boolean;
+/** What an attempt needs of the request that it is made for. */
+export interface AttemptOwner {
+  readonly request: ForwardRequest;
+  readonly account: Account;
+  readonly config: Config;
+  readonly parts: AttemptParts;
+  /** Who could be asked in an instance's place. */
+  readonly route: { hasOther(instance: Instance): boolean };
 }
 
 export class Attempt {
@@ -95,15 +100,13 @@ export class Attempt {
   readonly #limits: TimeLimits;
 
   constructor(
-    private readonly request: ForwardRequest,
+    private readonly owner: AttemptOwner,
     readonly ask: Ask,
     private readonly lease: Lease,
     /** 1 for the first attempt of the request. */
     private readonly number: number,
-    private readonly config: Config,
-    private readonly parts: AttemptParts,
-    private readonly route: Alternatives,
   ) {
+    const { request, parts } = owner;
     this.instance = lease.instance;
     this.#secret = new Secret(lease.instance.config.apiKey);
     const { timeouts } = lease.instance.config;
@@ -115,7 +118,8 @@ export class Attempt {
 
   /** Sends the request and waits until the answer has proved itself. What is no failure of an instance is thrown. */
   async prove(): Promise<Proof> {
-    const { client } = this.request;
+    const { request, config } = this.owner;
+    const { client } = request;
     if (client.gone) return { kind: "gone" };
     this.#notGone = client.onGone(() => this.#call?.abort(GONE));
     this.#limits.watch();
@@ -128,17 +132,17 @@ export class Attempt {
       if (prepared === "closed") return { kind: "closed" };
       if (prepared !== "ready") return { kind: "over", events: encoder.encode(prepared.end) };
       this.#start();
-      this.lease.sent(this.request.stream ? "stream" : "whole", (why) => {
+      this.lease.sent(request.stream ? "stream" : "whole", (why) => {
         this.#isSwallowed = this.#isMute = true;
         this.#call?.abort(new UpstreamError("head", "timeout", why));
       });
-      const plain = decoded(this.#call!, await this.#call!.head, this.request.client.method);
+      const plain = decoded(this.#call!, await this.#call!.head, client.method);
       this.#call = plain.call;
       const { status, headers } = facingClients(plain.head, this.instance.config);
       const told = this.#asksForLoad ? takeLoad(headers, this.lease) : headers;
       const head = { status, headers: this.#secret.headers(told) };
       this.#status = status;
-      const { request, ask, instance, config } = this;
+      const { ask, instance } = this;
       const proof = await new BeginningReader({
         request,
         ask,
@@ -173,7 +177,7 @@ export class Attempt {
 
   /** How long nothing has come that takes the answer further. */
   get silentMs(): number {
-    return this.parts.clock.now - (this.#relay?.progressAt ?? this.#sentAt);
+    return this.owner.parts.clock.now - (this.#relay?.progressAt ?? this.#sentAt);
   }
 
   /** The engine works; it has computed the prompt, unless it refused the request. */
@@ -194,7 +198,7 @@ export class Attempt {
     stages: readonly Stage[],
     client: ClientStream,
   ): Promise<boolean> {
-    const { clock, pace } = this.parts;
+    const { clock, pace } = this.owner.parts;
     const { lease, ask: { api } } = this;
     this.#relay = new EventRelay({
       call: this.#call!,
@@ -245,15 +249,15 @@ export class Attempt {
   }
 
   /**
-   * Ends all that the attempt holds, the first time that it is called: `lease` says what it was for the
-   * instance. Returns its line in the account.
+   * Ends all that the attempt holds, and writes it into the account: `lease` says what it was for the
+   * instance. To be called once.
    */
   end(
     outcome: TryOutcome,
     lease: LeaseOutcome,
     error = "",
     usage: Usage | null = null,
-  ): AttemptLog {
+  ): void {
     const log: AttemptLog = {
       instance: this.instance.name,
       outcome,
@@ -269,7 +273,7 @@ export class Attempt {
     }
     this.#close(lease, error);
     this.#trace?.end(log, usage);
-    return log;
+    this.owner.account.attempted(log);
   }
 
   /** The data-parallel rank that the instance is asked for; null where it chooses itself. */
@@ -298,15 +302,15 @@ export class Attempt {
   }
 
   #start(): void {
-    const { request, ask } = this;
+    const { ask, owner: { request, config, parts } } = this;
     const instance = this.instance.config;
     const { timeouts } = instance;
-    const transport = this.parts.transportFor(this.instance);
-    const sentAt = this.#sentAt = this.parts.clock.now;
+    const transport = parts.transportFor(this.instance);
+    const sentAt = this.#sentAt = parts.clock.now;
     const { rank } = this.lease;
     const given = requestHeaders(request.client.headers, instance.apiKey, this.#id);
     const fields = rank === null ? given : forRank(given, rank.index);
-    this.#asksForLoad = asksForLoad(this.config, request);
+    this.#asksForLoad = asksForLoad(config, request);
     const headers = this.#asksForLoad ? askingForLoad(fields) : fields;
     const trace = this.#trace = request.trace?.attempt(request.model, instance) ?? null;
     const upstream = {
@@ -316,7 +320,7 @@ export class Attempt {
       body: ask.body(instance, under(instance.upstreamModels, request.model)),
       connectTimeoutS: timeouts.connectS,
       moreToConnectS: () => {
-        const leftS = timeouts.firstByteS - (this.parts.clock.now - sentAt) / 1000;
+        const leftS = timeouts.firstByteS - (parts.clock.now - sentAt) / 1000;
         return this.#isWorthConnecting ? Math.min(leftS, MORE_TO_CONNECT_S) : 0;
       },
       // What has failed once is not given to an instance twice in one attempt.
@@ -331,7 +335,7 @@ export class Attempt {
   }
 
   #body(call: UpstreamCall): AnswerBody {
-    return new AnswerBody(call, this.#limits, this.parts.slab);
+    return new AnswerBody(call, this.#limits, this.owner.parts.slab);
   }
 
   /**
@@ -340,22 +344,23 @@ export class Attempt {
    */
   get #isWorthConnecting(): boolean {
     return this.ask.way === null && this.instance.condition !== "down" &&
-      !this.route.hasOther(this.instance);
+      !this.owner.route.hasOther(this.instance);
   }
 
   /** The id under which the instance sees the attempt. */
   get #id(): string {
-    return this.number === 1 ? this.request.id : `${this.request.id}-${this.number}`;
+    const { id } = this.owner.request;
+    return this.number === 1 ? id : `${id}-${this.number}`;
   }
 
   /** A small question to the instance, before it is asked for the answer. */
   async #question(path: string, body: Json | null): Promise<Json | null> {
-    const { request } = this;
+    const { request, parts } = this.owner;
     // Between two questions there is no call that the client's leaving could end.
     if (request.client.gone) throw GONE;
     const until = this.#limits.asks();
     const question = questionTo(this.instance, path, body, request, this.#id);
-    const call = this.#call = this.parts.transportFor(this.instance).start(question);
+    const call = this.#call = parts.transportFor(this.instance).start(question);
     return await answerTo(call, this.#body(call), path, until);
   }
 }

@@ -10,7 +10,7 @@ import type { Lease } from "../pool/lease.ts";
 import { Account } from "./account.ts";
 import { AfterBreak, type Step } from "./after_break.ts";
 import { type Ask, FirstAsk, type IdsRefused } from "./ask.ts";
-import { Attempt, type AttemptParts } from "./attempt.ts";
+import { Attempt, type AttemptOwner, type AttemptParts } from "./attempt.ts";
 import { Hedge } from "./hedge/hedge.ts";
 import type { Hedging } from "./hedge/hedging.ts";
 import { Race } from "./hedge/race.ts";
@@ -52,14 +52,14 @@ export interface DeliveryParts extends AttemptParts, RouteParts {
 }
 
 /** What all requests of an isolate share. */
-export interface SharedByAll {
-  readonly ids: IdsRefused;
-  readonly usage: OptionRefused;
+export interface SharedParts extends DeliveryParts {
+  readonly idsRefused: IdsRefused;
+  readonly usageRefused: OptionRefused;
   readonly hedging: Hedging;
 }
 
 /** One request on its way. */
-export class Delivery implements Movable {
+export class Delivery implements Movable, AttemptOwner {
   readonly account = new Account();
   place = -1;
   /** Of the attempt that has an instance beside it, or may get one. */
@@ -74,21 +74,25 @@ export class Delivery implements Movable {
   readonly #usageOption: Replacement | null;
 
   constructor(
-    private readonly request: ForwardRequest,
+    readonly request: ForwardRequest,
     private readonly client: ClientStream,
-    private readonly route: Route,
-    private readonly config: Config,
-    private readonly parts: DeliveryParts,
-    private readonly shared: SharedByAll,
+    readonly route: Route,
+    readonly config: Config,
+    readonly parts: SharedParts,
   ) {
     this.#usageOption = usageOption(request);
     if (request.terms !== null) client.onEnding = () => this.#ending();
   }
 
   async run(): Promise<void> {
-    const { route } = this;
-    const { ids, usage } = this.shared;
-    let step: Step = new FirstAsk(this.request, this.#wantsIds, ids, this.#usageOption, usage);
+    const { route, parts: { idsRefused, usageRefused } } = this;
+    let step: Step = new FirstAsk(
+      this.request,
+      this.#wantsIds,
+      idsRefused,
+      this.#usageOption,
+      usageRefused,
+    );
     while (step !== "over") {
       const turn: Turn = await route.next();
       step = turn.kind === "lease"
@@ -151,11 +155,12 @@ export class Delivery implements Movable {
 
   /** Asks one instance, and where it is silent for far longer than usual another one beside it. */
   async #attempt(lease: Lease, ask: Ask): Promise<Step> {
-    const { request, parts, account, route, shared: { hedging } } = this;
+    const { request, parts, account, route } = this;
     const number = account.attempts.length + 1;
     const first = this.#newAttempt(lease, ask, number);
     // Without another one there is no race, and nothing is made for it.
-    const isRace = route.pool.instances.length > 1 && hedging.isFor(request, ask, lease.instance);
+    const isRace = route.pool.instances.length > 1 &&
+      parts.hedging.isFor(request, ask, lease.instance);
     this.#hedge = isRace ? this.#newHedge(lease, ask, number) : null;
     using race = this.#hedge === null ? null : new Race(first, this.#hedge);
     parts.moving.add(this);
@@ -181,7 +186,7 @@ export class Delivery implements Movable {
     const { instance } = attempt;
     switch (proof.kind) {
       case "gone":
-        account.attempted(attempt.end("aborted", "neutral", "the client left"));
+        attempt.end("aborted", "neutral", "the client left");
         return this.#left();
       case "failed":
         this.#failed(attempt, proof.failure);
@@ -191,7 +196,7 @@ export class Delivery implements Movable {
     if (refusesRank(proof, attempt)) {
       instance.refusesRanks = true;
       const words = `it does not have the rank ${attempt.rank!.name}`;
-      account.attempted(attempt.end("unusable", "neutral", words));
+      attempt.end("unusable", "neutral", words);
       route.forget(instance);
       parts.refusesRank(instance);
       return ask;
@@ -200,13 +205,13 @@ export class Delivery implements Movable {
     if (proof.kind === "closed" || proof.kind === "over") throw new Error("only a resume prepares");
     const unknown = refusedOption(proof, ask, instance);
     if (unknown !== null) {
-      this.shared[unknown === "return_token_ids" ? "ids" : "usage"].add(instance.config);
-      account.attempted(attempt.end("unusable", "neutral", `it does not know ${unknown}`));
+      parts[unknown === "return_token_ids" ? "idsRefused" : "usageRefused"].add(instance.config);
+      attempt.end("unusable", "neutral", `it does not know ${unknown}`);
       route.forget(instance);
       return ask;
     }
     if (proof.kind === "too_long") {
-      account.attempted(attempt.end("too_long", "neutral", "the prompt is too long for it"));
+      attempt.end("too_long", "neutral", "the prompt is too long for it");
       return route.tooLong(instance, proof).then(() => ask);
     }
     account.answeredBy(instance.name, proof.head.status);
@@ -219,19 +224,18 @@ export class Delivery implements Movable {
     }
     const isUsual = proof.kind === "events" ||
       ((proof.kind === "whole" || request.api === null) && proof.head.status < 300);
-    if (isUsual && this.shared.hedging.isFor(request, ask, instance)) {
-      this.shared.hedging.came(request, attempt.silentMs);
+    if (isUsual && parts.hedging.isFor(request, ask, instance)) {
+      parts.hedging.came(request, attempt.silentMs);
     }
     if (proof.kind === "events") return this.#relay(attempt, ask, proof);
     return deliver(attempt, proof, request, client, account);
   }
 
   #newHedge(lease: Lease, ask: Ask, number: number): Hedge {
-    const { request, route, account, parts: { clock }, shared: { hedging } } = this;
+    const { request, route, parts: { clock, hedging } } = this;
     return new Hedge(lease, {
       request,
       route,
-      account,
       hedging,
       clock,
       newAttempt: (other) => this.#newAttempt(other, ask, number + 1),
@@ -240,8 +244,7 @@ export class Delivery implements Movable {
   }
 
   #newAttempt(lease: Lease, ask: Ask, number: number): Attempt {
-    const { request, config, parts, route } = this;
-    const attempt = new Attempt(request, ask, lease, number, config, parts, route);
+    const attempt = new Attempt(this, ask, lease, number);
     // A second one beside it goes on when the first leaves.
     this.#attemptNow ??= attempt;
     return attempt;
@@ -249,14 +252,14 @@ export class Delivery implements Movable {
 
   /** Notes what an attempt failed by, and ends it. */
   #failed(attempt: Attempt, failure: Failure): void {
-    const { account, route } = this;
+    const { route } = this;
     const { message, kind } = failure;
     if (timesAsked(failure) === 0) this.#hedge?.askedNobody(attempt);
     route.failed(attempt.instance, failure);
     route.wasSilent(attempt.instance, attempt.silentMs);
     if (kind === "lacks") this.parts.lacksModel(attempt.instance);
     const outcome = kind === "busy" || kind === "scarce" || kind === "moved" ? kind : "failed";
-    account.attempted(attempt.end(outcome, leaseOutcome(kind), message));
+    attempt.end(outcome, leaseOutcome(kind), message);
   }
 
   /** What an instance adds to an answer that has broken off elsewhere. */
@@ -264,7 +267,7 @@ export class Delivery implements Movable {
     if (proof.kind === "events" && !proof.ended) return await this.#relay(attempt, ask, proof);
     const after = this.#after!;
     if (proof.kind === "over") return await after.finish(attempt, ask, proof.events);
-    this.account.attempted(attempt.end("unusable", "neutral"));
+    attempt.end("unusable", "neutral");
     return await after.otherwise(attempt.instance);
   }
 
@@ -292,19 +295,19 @@ export class Delivery implements Movable {
     const added = ask.way !== null && client.store!.count > had;
     if (added) this.#after!.goesOn(instance, ask);
     if (client.gone) {
-      account.attempted(attempt.end("answered", "neutral"));
+      attempt.end("answered", "neutral");
       return this.#left();
     }
     if (client.isCut) {
       // The instance did nothing wrong.
-      account.attempted(attempt.end("answered", "success"));
+      attempt.end("answered", "success");
       account.end("filtered", head.status);
       await client.end();
       return "over";
     }
     const fault = attempt.faultOf(reader);
     if (ended) {
-      account.attempted(attempt.end("answered", "neutral"));
+      attempt.end("answered", "neutral");
       account.end("rejected", head.status, fault === null ? "" : wordsOf(fault));
       await client.end();
       return "over";
@@ -314,13 +317,13 @@ export class Delivery implements Movable {
     switch (end.kind) {
       case "whole":
         if (!end.isClosed) await this.#addTail(ask);
-        account.attempted(attempt.end("answered", "success", "", client.usage));
+        attempt.end("answered", "success", "", client.usage);
         account.end("complete", head.status);
         await client.end();
         return "over";
       case "differs": {
         const message = "its answer differs from the part already sent";
-        account.attempted(attempt.end("unusable", "neutral", message));
+        attempt.end("unusable", "neutral", message);
         const after = this.#after!;
         return await (added ? after.again(reader.pieces) : after.otherwise(instance));
       }
@@ -341,7 +344,7 @@ export class Delivery implements Movable {
     const { instance } = attempt;
     route.wasSilent(instance, attempt.silentMs);
     if (isOdd) route.wasOdd(instance);
-    account.attempted(attempt.end(attempt.isLeft ? "moved" : "broken", lease, words));
+    attempt.end(attempt.isLeft ? "moved" : "broken", lease, words);
     account.error = `${instance.name}: ${words}`;
     const isFirst = this.#after === null;
     const after = this.#after ??= this.#afterBreak(fault?.event ?? null);

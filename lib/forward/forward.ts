@@ -12,18 +12,19 @@ import { OptionRefused } from "./option_refused.ts";
 import { RetryBudget } from "./retry_budget.ts";
 import { Route } from "./route.ts";
 import { streamErrorEvent } from "./stream_error.ts";
-import { Delivery, type DeliveryParts, type SharedByAll } from "./delivery.ts";
+import { Delivery, type DeliveryParts, type SharedParts } from "./delivery.ts";
 
 export class Forwarder {
   readonly #budget = new RetryBudget();
-  readonly #shared: SharedByAll;
+  readonly #parts: SharedParts;
 
-  constructor(private readonly parts: DeliveryParts) {
+  constructor(parts: DeliveryParts) {
     const { fleet, roster } = parts;
     const now = () => performance.now();
-    this.#shared = {
-      ids: new IdsRefused(roster, now),
-      usage: new OptionRefused(roster, now),
+    this.#parts = {
+      ...parts,
+      idsRefused: new IdsRefused(roster, now),
+      usageRefused: new OptionRefused(roster, now),
       hedging: new Hedging(
         roster,
         (instance, message) => fleet.outlier.markHung(instance, message),
@@ -36,7 +37,7 @@ export class Forwarder {
    * where the model is served no more.
    */
   async forward(request: ForwardRequest, reply: ClientReply, config: Config): Promise<Account> {
-    const { parts } = this;
+    const parts = this.#parts;
     const client = new ClientStream(request, reply, config, parts.clock);
     try {
       const gate = request.terms?.gate ?? null;
@@ -45,9 +46,9 @@ export class Forwarder {
       if (stopped !== null) return stopped;
       const gatedMs = gate === null ? 0 : performance.now() - since;
       this.#budget.deposit();
-      this.#shared.hedging.deposit();
+      parts.hedging.deposit();
       using route = new Route(request, config, parts, this.#budget);
-      const delivery = new Delivery(request, client, route, config, parts, this.#shared);
+      const delivery = new Delivery(request, client, route, config, parts);
       await delivery.run();
       delivery.account.waitedMs = gatedMs + route.waitedMs;
       return delivery.account;

@@ -55,7 +55,7 @@ async function whole(
   account: Account,
 ): Promise<"over"> {
   const isAnswer = head.status < 400;
-  if (attempt !== null) account.attempted(attempt.end("answered", outcomeOf(head.status)));
+  if (attempt !== null) attempt.end("answered", outcomeOf(head.status));
   if (isAnswer) account.end("complete", head.status);
   else account.end("rejected", head.status, readError(body, head.status).message);
   await client.whole(head, account.instance, body, parsed);
@@ -86,19 +86,19 @@ async function bytes(
   } catch (error) {
     if (!client.gone) {
       const { message, kind } = attempt.explain(error);
-      account.attempted(attempt.end("broken", leaseOutcome(kind), message));
+      attempt.end("broken", leaseOutcome(kind), message);
       account.end("truncated", status, message);
       client.cut();
       return "over";
     }
   }
   if (client.gone) {
-    account.attempted(attempt.end("answered", "neutral"));
+    attempt.end("answered", "neutral");
     account.left();
     return "over";
   }
   const isAnswer = status < 400;
-  account.attempted(attempt.end("answered", outcomeOf(status)));
+  attempt.end("answered", outcomeOf(status));
   if (isAnswer) account.end("complete", status);
   else account.end("rejected", status, readError(joined(proof.first), status).message);
   await client.end();
@@ -111,7 +111,7 @@ async function withhold(
   account: Account,
 ): Promise<"over"> {
   const message = "The answer is coded or too long for the policies that must look at it";
-  account.attempted(attempt.end("answered", "neutral", message));
+  attempt.end("answered", "neutral", message);
   account.end("failed", 502, message);
   await client.refuse(502, message, null);
   if (client.gone) account.left();
@@ -131,7 +131,7 @@ async function tooLate(
   const message = isAnswer
     ? "it did not answer with a stream of events"
     : readError(proof.kind === "whole" ? proof.body : joined(proof.first), status).message;
-  if (attempt !== null) account.attempted(attempt.end("answered", "neutral"));
+  if (attempt !== null) attempt.end("answered", "neutral");
   account.end(isAnswer ? "failed" : "rejected", status, message);
   await client.endWithError(streamErrorEvent(api, isAnswer ? 502 : status, message));
   return "over";

@@ -2,7 +2,6 @@
 // attempt takes of what all requests may ask twice, and what the end of the race says of the silent one.
 
 import type { Lease } from "../../pool/lease.ts";
-import type { Account } from "../account.ts";
 import type { Attempt } from "../attempt.ts";
 import type { DeadlineClock } from "../deadline.ts";
 import type { Failure } from "../failure.ts";
@@ -17,7 +16,6 @@ const MUTE_MS = 5000;
 export interface HedgeParts {
   readonly request: ForwardRequest;
   readonly route: Route;
-  readonly account: Account;
   readonly hedging: Hedging;
   readonly clock: DeadlineClock;
   /** The attempt beside the first. */
@@ -56,12 +54,12 @@ export class Hedge implements RaceParts {
   }
 
   outrun(loser: Attempt, winner: Attempt): void {
-    const { route, account } = this.parts;
+    const { route } = this.parts;
     if (loser.instance === this.lease.instance) this.#noteMute(loser);
     else route.forget(loser.instance);
     if (!loser.mayBeAsked) this.askedNobody(loser);
     const words = `${winner.instance.name} answered first`;
-    account.attempted(loser.end("outrun", "neutral", words));
+    loser.end("outrun", "neutral", words);
   }
 
   /** An attempt is over before its instance was asked: was it the second, another request may have one. */
