@@ -11,6 +11,7 @@ import type { ForwardRequest } from "./request.ts";
 import { endAtLimit } from "./resume/limit.ts";
 import type { Next, Resumption } from "./resume/resumption.ts";
 import type { Route } from "./route.ts";
+import type { StreamEnd } from "./stream_end.ts";
 import { streamErrorEvent } from "./stream_error.ts";
 
 /** What is asked for next, or that the client has all that it will get. */
@@ -28,14 +29,23 @@ export interface Broken {
   readonly lastWords: Uint8Array | null;
 }
 
+type Break = StreamEnd & { kind: "broken" };
+
 export class AfterBreak {
   /** Ids of instances that have sent an event that cannot be read: a reload makes them anew. */
   #odd: Set<string> | null = null;
 
+  #hasBegun = false;
+
   constructor(private readonly broken: Broken) {}
 
-  /** The answer to the client's own request broke off. */
-  begin(): Promise<Step> {
+  /** The answer broke off at `instance`, after `seen` events. */
+  broke(instance: Instance, seen: number, { isOver, isOdd }: Break): Promise<Step> {
+    const isOddAgain = isOdd && this.wasOdd(instance);
+    if (isOver || isOddAgain) return this.#follow(null);
+    if (this.#hasBegun) return this.again(seen);
+    this.#hasBegun = true;
+    this.broken.client.detach();
     return this.#follow(this.broken.resumption.begin());
   }
 
@@ -61,13 +71,8 @@ export class AfterBreak {
   async waited(ask: Ask, random: number): Promise<Step> {
     const { resumption, route } = this.broken;
     const waitMs = resumption.nextWaitMs(performance.now(), random);
-    if (waitMs === null) return await this.giveUp();
+    if (waitMs === null) return await this.#follow(null);
     return await route.waitForReturn(waitMs) ? ask : this.#left();
-  }
-
-  /** Nobody is asked any more. */
-  giveUp(): Promise<Step> {
-    return this.#follow(null);
   }
 
   /** Whether it could go on at the very token if it broke off once more. */
@@ -99,7 +104,7 @@ export class AfterBreak {
     return client.gone ? this.#left() : "over";
   }
 
-  /** What is asked for next, or the end. */
+  /** What is asked for next, or the end where that is nothing. */
   async #follow(next: Next): Promise<Step> {
     const { account, client, request, resumption, lastWords } = this.broken;
     const { status } = account;

@@ -235,19 +235,20 @@ export class ClientStream implements Delivered {
   }
 
   /** The proper end. */
-  async end(): Promise<void> {
-    this.onEnding?.();
-    await this.#quiet();
-    await this.#release();
-    await this.reply.end();
+  end(): Promise<void> {
+    return this.#end(null);
   }
 
   /** The end of a stream that cannot be saved: an error event, no `[DONE]`. */
-  async endWithError(event: Uint8Array): Promise<void> {
+  endWithError(event: Uint8Array): Promise<void> {
+    return this.#end(event);
+  }
+
+  async #end(error: Uint8Array | null): Promise<void> {
     this.onEnding?.();
     await this.#quiet();
     await this.#release();
-    await this.reply.write(event);
+    if (error !== null) await this.reply.write(error);
     await this.reply.end();
   }
 
@@ -280,7 +281,7 @@ export class ClientStream implements Delivered {
   /** The same, and waits until nothing of a comment is under way any more. */
   async #quiet(): Promise<void> {
     this.close();
-    await this.#settled();
+    if (this.#comment !== null) await this.#comment;
   }
 
   /** What policies have held back, since nothing will come that could make it more. */
@@ -301,10 +302,6 @@ export class ClientStream implements Delivered {
     const { terms, body, prompt } = this.request;
     const promptTokens = terms?.promptTokens ?? tokensOf(sizeOf(body, prompt));
     return { promptTokens, completionTokens: pieces, cachedTokens: null };
-  }
-
-  async #settled(): Promise<void> {
-    if (this.#comment !== null) await this.#comment;
   }
 
   async #writeBehindComment(bytes: Uint8Array): Promise<void> {

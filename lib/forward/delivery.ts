@@ -25,7 +25,7 @@ import type { SseObserver } from "../sse/observer.ts";
 import { HiddenUsage, usageOption } from "./hidden_usage.ts";
 import type { Replacement } from "./target.ts";
 import { Resumption } from "./resume/resumption.ts";
-import { resumeModeOf, resumeRules } from "./resume/rules.ts";
+import { goesOnByIds, resumeRules } from "./resume/rules.ts";
 import { tailOf } from "./resume/tail.ts";
 import type { OptionRefused } from "./option_refused.ts";
 import type { TokenIds } from "./resume/token_ids.ts";
@@ -88,7 +88,7 @@ export class Delivery implements Movable, AttemptOwner {
     const { route, parts: { idsRefused, usageRefused } } = this;
     let step: Step = new FirstAsk(
       this.request,
-      this.#wantsIds,
+      goesOnByIds(this.request, this.config.resume),
       idsRefused,
       this.#usageOption,
       usageRefused,
@@ -337,22 +337,17 @@ export class Delivery implements Movable, AttemptOwner {
   #broke(
     attempt: Attempt,
     { pieces }: SseObserver,
-    { words, lease, isOver, isOdd }: StreamEnd & { kind: "broken" },
+    end: StreamEnd & { kind: "broken" },
     fault: StreamFault | null,
   ): Promise<Step> {
-    const { account, route, client } = this;
+    const { account, route } = this;
     const { instance } = attempt;
     route.wasSilent(instance, attempt.silentMs);
-    if (isOdd) route.wasOdd(instance);
-    attempt.end(attempt.isLeft ? "moved" : "broken", lease, words);
-    account.error = `${instance.name}: ${words}`;
-    const isFirst = this.#after === null;
+    if (end.isOdd) route.wasOdd(instance);
+    attempt.end(attempt.isLeft ? "moved" : "broken", end.lease, end.words);
+    account.error = `${instance.name}: ${end.words}`;
     const after = this.#after ??= this.#afterBreak(fault?.event ?? null);
-    const isOddAgain = isOdd && after.wasOdd(instance);
-    if (isOver || isOddAgain) return after.giveUp();
-    if (!isFirst) return after.again(pieces);
-    client.detach();
-    return after.begin();
+    return after.broke(instance, pieces, end);
   }
 
   #afterBreak(lastWords: Uint8Array | null): AfterBreak {
@@ -396,15 +391,6 @@ export class Delivery implements Movable, AttemptOwner {
   #left(): "over" {
     this.account.left();
     return "over";
-  }
-
-  /** Whether a break would be mended by token ids. */
-  get #wantsIds(): boolean {
-    const { api, stream, choices, model, echoes } = this.request;
-    // vLLM leaves the prompt out of the text where it tells its ids, and such an answer can only be replayed.
-    if (api === "completions" && echoes) return false;
-    return stream && choices === 1 && (api === "chat" || api === "completions") &&
-      resumeModeOf(this.config.resume, model) !== "off";
   }
 }
 

@@ -71,10 +71,6 @@ export class RawReader {
   /** Something was said that this reader cannot read; what it gives from here on means nothing. */
   isLost = false;
 
-  get state(): State {
-    return this.#state;
-  }
-
   /** Takes more raw text; gives what of it is sure. */
   take(text: string): Said[] {
     this.#held += text;

@@ -3,6 +3,7 @@
 import type { Config, ResumeMode } from "../../config/config.ts";
 import { under } from "../../config/names.ts";
 import type { Pool } from "../../pool/pool.ts";
+import type { ForwardRequest } from "../request.ts";
 
 export interface ResumeRules {
   mode: ResumeMode;
@@ -26,6 +27,17 @@ export function resumeRules({ resume }: Config, pool: Pool): ResumeRules {
   };
 }
 
-export function resumeModeOf(resume: Config["resume"], model: string): ResumeMode {
+function resumeModeOf(resume: Config["resume"], model: string): ResumeMode {
   return under(resume.models, model) ?? resume.default;
+}
+
+/** Whether an answer that breaks off would go on by its token ids. */
+export function goesOnByIds(
+  { api, stream, choices, model, echoes }: ForwardRequest,
+  resume: Config["resume"],
+): boolean {
+  // vLLM leaves the prompt out of the text where it tells its ids, and such an answer can only be replayed.
+  if (api === "completions" && echoes) return false;
+  return stream && choices === 1 && (api === "chat" || api === "completions") &&
+    resumeModeOf(resume, model) !== "off";
 }
