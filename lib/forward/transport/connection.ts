@@ -94,9 +94,3 @@ export class Connection {
     this.conn.close();
   }
 }
-
-/** Writes all of `bytes`. */
-export async function writeAll(conn: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
-  let at = 0;
-  while (at < bytes.length) at += await conn.write(at === 0 ? bytes : bytes.subarray(at));
-}

@@ -14,15 +14,16 @@ import {
   type StatusHead,
 } from "../../http/head.ts";
 import { Descriptors } from "../../machine/descriptors.ts";
-import { putLatin1 } from "../../http/latin1.ts";
-import { MESSAGE_BYTES, MessageBuffers } from "../../http/memory.ts";
+import { MessageBuffers } from "../../http/memory.ts";
 import { header } from "../../http/message.ts";
 import { scarceIn } from "../../machine/scarcity.ts";
 import { HttpSyntaxError } from "../../http/syntax_error.ts";
 import { endToEnd } from "../header_rules.ts";
-import { Connection, writeAll } from "./connection.ts";
+import { Connection } from "./connection.ts";
 import { connectTimer } from "../../machine/fair_timer.ts";
 import { IdleConnections } from "./idle_connections.ts";
+import { type Destination, type Origin, Origins } from "./origins.ts";
+import { requestHead, send } from "./send.ts";
 import { isBroken, isLookup, socketError } from "./socket_fault.ts";
 import {
   noConnectionWithin,
@@ -45,32 +46,13 @@ const IDLE_MS = 4000;
 const IDLE_CLOSE_MS = 1000;
 const NOTHING = new Uint8Array(0);
 
-interface Origin {
-  /** As in the Host field. */
-  host: string;
-  hostname: string;
-  port: number;
-  /** Whether a connection has stood: an address that is none of this machine's reach has no ports either. */
-  wasReached: boolean;
-}
-
-/** Where a request goes: whose connections may be used again is told by the key. */
-interface Destination {
-  readonly origin: Origin;
-  readonly key: string;
-  readonly path: string;
-}
-
-/** More than there can be at one time: where instances come and go, those that went are forgotten. */
-const MAX_ORIGINS = 4096;
-
 /** Opens a TCP connection, as Deno.connect does. */
 export type Connect = (to: { hostname: string; port: number }) => Promise<Deno.TcpConn>;
 
 export class Http1Transport implements Transport {
   readonly tracesItself = false;
   readonly idle = new IdleConnections();
-  readonly #origins = new Map<string, Origin>();
+  readonly origins = new Origins();
   readonly buffers = new MessageBuffers();
 
   constructor(
@@ -86,21 +68,6 @@ export class Http1Transport implements Transport {
 
   close(): void {
     this.idle.close();
-  }
-
-  /** Splits a URL once for each origin. */
-  origin(url: string): Destination {
-    const slash = url.indexOf("/", 7);
-    const key = slash < 0 ? url : url.slice(0, slash);
-    let origin = this.#origins.get(key);
-    if (origin === undefined) {
-      const { host, hostname, port } = new URL(key);
-      const name = hostname.replace(/^\[|\]$/g, "");
-      origin = { host, hostname: name, port: Number(port) || 80, wasReached: false };
-      if (this.#origins.size >= MAX_ORIGINS) this.#origins.clear();
-      this.#origins.set(key, origin);
-    }
-    return { origin, key, path: slash < 0 ? "/" : url.slice(slash) };
   }
 }
 
@@ -124,7 +91,7 @@ class Http1Call implements UpstreamCall {
   constructor(transport: Http1Transport, request: UpstreamRequest) {
     this.#transport = transport;
     this.#request = request;
-    this.#to = transport.origin(request.url);
+    this.#to = transport.origins.destination(request.url);
     this.head = this.#run();
     // The caller may abort before it looks at the head; the rejection is then nobody's.
     this.head.catch(nothing);
@@ -175,7 +142,7 @@ class Http1Call implements UpstreamCall {
   async #run(): Promise<ResponseHead> {
     try {
       const { origin, key, path } = this.#to;
-      const head = requestHead(this.#request, origin, path);
+      const head = requestHead(this.#request, origin.host, path);
       const { idle } = this.#transport;
       const { anew, onAgain } = this.#request;
       const kept = anew ? null : idle.takeFresh(key) ?? await idle.take(key);
@@ -203,7 +170,7 @@ class Http1Call implements UpstreamCall {
     this.#phase = "send";
     this.isOut = true;
     const sentAt = performance.now();
-    const sent = this.#send(connection, head);
+    const sent = send(connection.conn, head, this.#request.body, this.#transport.buffers);
     this.#phase = "head";
     const answer = await this.#readHead(connection, sent);
     if (answer !== null) {
@@ -247,36 +214,6 @@ class Http1Call implements UpstreamCall {
     } finally {
       stop();
       this.#cancelConnect = null;
-    }
-  }
-
-  /** Writes the request; resolves to the error that stopped it, since an early answer may explain it. */
-  async #send(connection: Connection, head: string): Promise<unknown> {
-    const { body } = this.#request;
-    const { buffers } = this.#transport;
-    try {
-      let size = head.length;
-      for (const piece of body) size += piece.length;
-      if (size <= MESSAGE_BYTES) {
-        const buffer = buffers.take(size);
-        let at = putLatin1(buffer, 0, head);
-        for (const piece of body) {
-          buffer.set(piece, at);
-          at += piece.length;
-        }
-        const message = buffer.subarray(0, at);
-        const written = await connection.conn.write(message);
-        if (written < at) await writeAll(connection.conn, message.subarray(written));
-        buffers.giveBack(buffer);
-      } else {
-        const bytes = new Uint8Array(head.length);
-        putLatin1(bytes, 0, head);
-        await writeAll(connection.conn, bytes);
-        for (const piece of body) await writeAll(connection.conn, piece);
-      }
-      return null;
-    } catch (error) {
-      return error;
     }
   }
 
@@ -413,14 +350,3 @@ class Http1Call implements UpstreamCall {
 }
 
 function nothing(): void {}
-
-function requestHead(request: UpstreamRequest, origin: Origin, path: string): string {
-  let text = `${request.method} ${path} HTTP/1.1\r\nhost: ${origin.host}\r\n`;
-  for (const [name, value] of request.headers) text += `${name}: ${value}\r\n`;
-  let length = 0;
-  for (const piece of request.body) length += piece.length;
-  if (length > 0 || request.method === "POST" || request.method === "PUT") {
-    text += `content-length: ${length}\r\n`;
-  }
-  return text + "\r\n";
-}
