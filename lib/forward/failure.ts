@@ -44,7 +44,8 @@ export interface Failure {
 
 /** How often the instance was given the request: never where it refused, or the gateway lacked a connection. */
 export function timesAsked({ notAsked, askedTwice, kind }: Failure): number {
-  return notAsked || kind === "scarce" ? 0 : askedTwice ? 2 : 1;
+  if (notAsked || kind === "scarce") return 0;
+  return askedTwice ? 2 : 1;
 }
 
 /** A failure that may be over soon. */

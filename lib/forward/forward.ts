@@ -9,13 +9,16 @@ import { Hedging } from "./hedge/hedging.ts";
 import { ClientStream } from "./client_stream.ts";
 import type { ForwardRequest, Terms } from "./request.ts";
 import { OptionRefused } from "./option_refused.ts";
-import { RetryBudget } from "./retry_budget.ts";
+import { RetryBudget, type RetryLimits } from "./retry_budget.ts";
 import { Route } from "./route.ts";
 import { streamErrorEvent } from "./stream_error.ts";
 import { Delivery, type DeliveryParts, type SharedParts } from "./delivery.ts";
 
+/** Second attempts on the pool, after the first has failed. */
+const ON_POOL: RetryLimits = { share: 0.2, atFirst: 10, most: 100 };
+
 export class Forwarder {
-  readonly #budget = new RetryBudget();
+  readonly #budget = new RetryBudget(ON_POOL);
   readonly #parts: SharedParts;
 
   constructor(parts: DeliveryParts) {
@@ -46,7 +49,7 @@ export class Forwarder {
       if (stopped !== null) return stopped;
       const gatedMs = gate === null ? 0 : performance.now() - since;
       this.#budget.deposit();
-      parts.hedging.deposit();
+      parts.hedging.budget.deposit();
       using route = new Route(request, config, parts, this.#budget);
       const delivery = new Delivery(request, client, route, config, parts);
       await delivery.run();

@@ -1,22 +1,36 @@
-// Bounds how many requests may be asked for a second time on the pool, so that an outage is not made
-// worse by the gateway's own patience (Envoy's retry budget).
+// Bounds how many requests may be asked for a second time, so that an outage is not made worse by the
+// gateway's own patience (Envoy's retry budget).
 
-/** Retries allowed for each request that came. */
-const SHARE = 0.2;
-/** Retries that are always allowed in a quiet time. */
-const FLOOR = 10;
+export interface RetryLimits {
+  /** Retries allowed for each request that came. */
+  readonly share: number;
+  /** Retries that are allowed before any has come. */
+  readonly atFirst: number;
+  /** As many as may be saved up in a quiet time. */
+  readonly most: number;
+}
 
 export class RetryBudget {
-  #balance = FLOOR;
+  #balance: number;
+
+  constructor(private readonly limits: RetryLimits) {
+    this.#balance = limits.atFirst;
+  }
 
   /** A request came. */
   deposit(): void {
-    this.#balance = Math.min(this.#balance + SHARE, FLOOR * 10);
+    const { share, most } = this.limits;
+    this.#balance = Math.min(this.#balance + share, most);
+  }
+
+  /** Whether one retry is left. */
+  get isLeft(): boolean {
+    return this.#balance >= 1;
   }
 
   /** Takes one retry out; false when none is left. */
   withdraw(): boolean {
-    if (this.#balance < 1) return false;
+    if (!this.isLeft) return false;
     this.#balance -= 1;
     return true;
   }

@@ -5,7 +5,7 @@ import type { Attempt } from "../../lib/forward/attempt.ts";
 import type { Proof } from "../../lib/forward/attempt/proof.ts";
 import { DeadlineClock } from "../../lib/forward/deadline.ts";
 import { Hedging } from "../../lib/forward/hedge/hedging.ts";
-import { type Proved, Race, type RaceParts } from "../../lib/forward/hedge/race.ts";
+import { Race, type RaceParts } from "../../lib/forward/hedge/race.ts";
 import { UsualWaits } from "../../lib/forward/hedge/usual_waits.ts";
 import type { Instance } from "../../lib/pool/instance.ts";
 import { Roster } from "../../lib/pool/roster.ts";
@@ -40,9 +40,9 @@ Deno.test("at most one in twenty requests is asked for twice, and a few at once"
   const hedging = new Hedging(new Roster(), () => {});
   let made = 0;
   for (let n = 0; n < 1000; n++) {
-    hedging.deposit();
-    while (hedging.isAllowed) {
-      hedging.withdraw();
+    hedging.budget.deposit();
+    while (hedging.budget.isLeft) {
+      hedging.budget.withdraw();
       made++;
     }
   }
@@ -83,7 +83,7 @@ function race(more: Partial<RaceParts> = {}) {
   const clock = new DeadlineClock();
   const [first, second] = [new Fake(), new Fake()];
   const asked = Promise.withResolvers<void>();
-  const failed: Proved[] = [];
+  const failed: Attempt[] = [];
   const outrun: [Fake, Fake][] = [];
   const run = new Race(first as unknown as Attempt, {
     clock,
@@ -147,7 +147,7 @@ Deno.test("one that fails leaves the other its time; where both fail, both are t
     const { attempt, proof } = await proved;
     assert.equal(attempt, s[late] as unknown as Attempt);
     assert.equal(proof.kind, "failed");
-    assert.deepEqual(s.failed.map((one) => one.attempt as unknown as Fake), [s[early]]);
+    assert.deepEqual(s.failed.map((one) => one as unknown as Fake), [s[early]]);
     assert.equal(s.outrun.length, 0);
     s.clock.close();
   }

@@ -7,6 +7,8 @@ import type { Instance } from "../../lib/pool/instance.ts";
 
 const instance = (fallback = false) => ({ config: { fallback } }) as Instance;
 
+const LIMITS = { share: 0.2, atFirst: 10, most: 100 };
+
 /** How many retries `budget` still has, which are taken. */
 function left(budget: RetryBudget): number {
   let count = 0;
@@ -14,10 +16,10 @@ function left(budget: RetryBudget): number {
   return count;
 }
 
-const FULL = left(new RetryBudget());
+const FULL = left(new RetryBudget(LIMITS));
 
 Deno.test("a retry that was made is paid once, however often it was asked for", () => {
-  const budget = new RetryBudget();
+  const budget = new RetryBudget(LIMITS);
   const retry = new RetryGrant(budget);
   assert.ok(retry.ask() && retry.ask());
   retry.attempted(instance());
@@ -26,7 +28,7 @@ Deno.test("a retry that was made is paid once, however often it was asked for", 
 });
 
 Deno.test("a retry that reached nobody, or was never made, is given back", () => {
-  const budget = new RetryBudget();
+  const budget = new RetryBudget(LIMITS);
   const retry = new RetryGrant(budget);
   const there = instance();
   retry.ask();
@@ -42,7 +44,7 @@ Deno.test("a retry that reached nobody, or was never made, is given back", () =>
 });
 
 Deno.test("a free one takes no other request's, and none is left where the budget is empty", () => {
-  const budget = new RetryBudget();
+  const budget = new RetryBudget(LIMITS);
   assert.equal(left(budget), FULL);
   const retry = new RetryGrant(budget);
   assert.equal(retry.ask(), false);

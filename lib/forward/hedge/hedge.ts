@@ -8,7 +8,7 @@ import type { Failure } from "../failure.ts";
 import type { ForwardRequest } from "../request.ts";
 import type { Route } from "../route.ts";
 import type { Hedging } from "./hedging.ts";
-import type { Proved, RaceParts } from "./race.ts";
+import type { RaceParts } from "./race.ts";
 
 /** Where nobody is asked beside it, silence must be longer to tell against an instance. */
 const MUTE_MS = 5000;
@@ -39,18 +39,18 @@ export class Hedge implements RaceParts {
 
   beside(first: Attempt): Attempt | null {
     const { request, route, hedging } = this.parts;
-    const other = hedging.isAllowed ? route.beside(this.lease) : null;
+    const other = hedging.budget.isLeft ? route.beside(this.lease) : null;
     if (other === null) {
       // A whole answer may take as long as it likes, unless another one has it sooner.
       if (request.stream && first.silentMs >= MUTE_MS) this.#noteMute(first);
       return null;
     }
-    hedging.withdraw();
+    hedging.budget.withdraw();
     return this.#second = this.parts.newAttempt(other);
   }
 
-  failed({ attempt, proof }: Proved): void {
-    if (proof.kind === "failed") this.parts.failed(attempt, proof.failure);
+  failed(attempt: Attempt, failure: Failure): void {
+    this.parts.failed(attempt, failure);
   }
 
   outrun(loser: Attempt, winner: Attempt): void {
@@ -64,7 +64,7 @@ export class Hedge implements RaceParts {
 
   /** An attempt is over before its instance was asked: was it the second, another request may have one. */
   askedNobody(attempt: Attempt): void {
-    if (attempt === this.#second) this.parts.hedging.giveBack();
+    if (attempt === this.#second) this.parts.hedging.budget.giveBack();
   }
 
   #noteMute(first: Attempt): void {

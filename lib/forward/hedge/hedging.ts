@@ -7,12 +7,11 @@ import type { Instance } from "../../pool/instance.ts";
 import { byId, type Roster } from "../../pool/roster.ts";
 import type { Ask } from "../ask.ts";
 import type { ForwardRequest } from "../request.ts";
+import { RetryBudget, type RetryLimits } from "../retry_budget.ts";
 import { type Patience, UsualWaits } from "./usual_waits.ts";
 
-/** Second attempts for each request that came, at most; and at once after a quiet time. */
-const SHARE = 0.05;
-const MOST_AT_ONCE = 10;
-const AT_FIRST = 3;
+/** Second attempts beside silent ones. */
+const BESIDE: RetryLimits = { share: 0.05, atFirst: 3, most: 10 };
 /** So many requests in a row, without a sign of life while others answered: it is hung. */
 const MUTE_IN_A_ROW = 3;
 
@@ -33,7 +32,7 @@ export class Hedging {
   readonly #wholes: UsualWaits;
   /** What takes as long as its texts are. */
   readonly #readings: UsualWaits;
-  #balance = AT_FIRST;
+  readonly budget = new RetryBudget(BESIDE);
   readonly #mute: Map<string, Mute>;
 
   /** `onHung`: the instance answers nobody, while others answered in its place. */
@@ -45,26 +44,6 @@ export class Hedging {
     this.#wholes = new UsualWaits(roster, WHOLE_PATIENCE);
     this.#readings = new UsualWaits(roster, WHOLE_PATIENCE);
     this.#mute = roster.remember(byId);
-  }
-
-  /** A request came. */
-  deposit(): void {
-    this.#balance = Math.min(this.#balance + SHARE, MOST_AT_ONCE);
-  }
-
-  /** Whether one more second attempt is allowed. */
-  get isAllowed(): boolean {
-    return this.#balance >= 1;
-  }
-
-  /** A second attempt is made. */
-  withdraw(): void {
-    this.#balance--;
-  }
-
-  /** It asked nobody. */
-  giveBack(): void {
-    this.#balance++;
   }
 
   /**
@@ -79,19 +58,17 @@ export class Hedging {
 
   /** Milliseconds after which its silence is far beyond what is usual. */
   limitMs(request: ForwardRequest): number {
-    const { model, stream, body, api } = request;
-    if (api === null) return this.#readings.limitMs(model, body.length);
-    return stream
-      ? this.#streams.limitMs(model, body.length)
-      : this.#wholes.limitMs(model, answerSizeOf(request));
+    return this.#waitsLike(request).limitMs(request.model, sizeOf(request));
   }
 
   /** Its first event, or its whole answer, came after so many milliseconds. */
   came(request: ForwardRequest, ms: number): void {
-    const { model, stream, body, api } = request;
-    if (api === null) this.#readings.came(model, body.length, ms);
-    else if (stream) this.#streams.came(model, body.length, ms);
-    else this.#wholes.came(model, answerSizeOf(request), ms);
+    this.#waitsLike(request).came(request.model, sizeOf(request), ms);
+  }
+
+  #waitsLike({ api, stream }: ForwardRequest): UsualWaits {
+    if (api === null) return this.#readings;
+    return stream ? this.#streams : this.#wholes;
   }
 
   /** Nothing came of a request for so long, nor of any other there, while others answered. Once a request. */
@@ -115,7 +92,8 @@ function leavesNothing({ api, path, stream, isForgotten }: ForwardRequest): bool
   return api !== "responses" || isForgotten;
 }
 
-/** By how long the answer may be, and not by its prompt: that is what its time goes by. */
-function answerSizeOf({ prompt: { answerTokens } }: ForwardRequest): number {
+/** What its time goes by, in bytes: of a whole answer how long it may be, else what has to be read for it. */
+function sizeOf({ api, stream, body, prompt: { answerTokens } }: ForwardRequest): number {
+  if (api === null || stream) return body.length;
   return 4 * (answerTokens === 0 ? UNBOUNDED_TOKENS : answerTokens);
 }

@@ -5,11 +5,12 @@
 import type { Attempt } from "../attempt.ts";
 import type { Proof } from "../attempt/proof.ts";
 import { Deadline, type DeadlineClock } from "../deadline.ts";
+import type { Failure } from "../failure.ts";
 
 /** Where nobody could be asked beside it, it is looked again so often. */
 const LOOK_MS = 500;
 
-export interface Proved {
+interface Proved {
   readonly attempt: Attempt;
   readonly proof: Proof;
 }
@@ -22,7 +23,7 @@ export interface RaceParts {
   /** The second attempt; null where nobody can be asked beside the first now. */
   beside(first: Attempt): Attempt | null;
   /** One of two has failed; the other is waited for. */
-  failed(failed: Proved): void;
+  failed(attempt: Attempt, failure: Failure): void;
   /** Another one was faster. */
   outrun(loser: Attempt, winner: Attempt): void;
 }
@@ -44,14 +45,15 @@ export class Race {
     }
     const beside = proofOf(second);
     const winner = await Promise.race([alone, beside]);
-    const [loser, other] = winner.attempt === first ? [second, beside] : [first, alone];
-    if (winner.proof.kind === "failed") {
-      parts.failed(winner);
+    const { attempt, proof } = winner;
+    const [loser, other] = attempt === first ? [second, beside] : [first, alone];
+    if (proof.kind === "failed") {
+      parts.failed(attempt, proof.failure);
       return await other;
     }
     // Whatever it has still to say, its end is the gateway's own doing.
     other.catch(() => {});
-    if (winner.proof.kind !== "gone") parts.outrun(loser, winner.attempt);
+    if (proof.kind !== "gone") parts.outrun(loser, attempt);
     return winner;
   }
 
