@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import type { Api } from "../../lib/api/api.ts";
 import { MendStage } from "../../lib/forward/resume/mend.ts";
-import type { ResumeWay } from "../../lib/forward/resume/plan.ts";
+import type { ResumeWay } from "../../lib/api/dialect.ts";
 import { RawReader } from "../../lib/forward/resume/raw_text.ts";
 import { readingOf } from "../../lib/forward/resume/reading.ts";
 import { firstAnswer } from "./first_answer.ts";

@@ -61,17 +61,20 @@ export class Continuation implements Mender {
       case "other":
         return "disagrees";
       case "rest":
-        return this.#stopped === null ? this.#released() : this.#end(this.#stopped);
+        return this.#stopped === null
+          ? this.#released((held) => this.#rest(held))
+          : this.#end(this.#stopped);
       case "anew":
         this.#replay = new ChunkReplay(this.sent);
-        return this.#again();
+        return this.#released((held) => this.#replay!.event(held));
     }
   }
 
-  #released(): Mended {
+  /** What was held, as what it turned out to be. */
+  #released(mend: (data: string) => Mended): Mended {
     let mended = "";
     for (const data of this.#held.splice(0)) {
-      const text = this.#rest(data);
+      const text = mend(data);
       if (text === "disagrees") return text;
       mended += text ?? "";
     }
@@ -95,16 +98,6 @@ export class Continuation implements Mender {
     const isKnown = this.#promptTokens !== null || isObject(last.usage);
     const figures = this.#tellsUsage && isKnown ? line({ ...chunk, choices: [], usage }) : "";
     return finish + figures + "data: [DONE]\n\n";
-  }
-
-  #again(): Mended {
-    let mended = "";
-    for (const data of this.#held.splice(0)) {
-      const text = this.#replay!.event(data);
-      if (text === "disagrees") return text;
-      mended += text ?? "";
-    }
-    return mended;
   }
 
   #judge(data: string): Kind {

@@ -2,12 +2,13 @@
 // and times are the first's. One object for each resumed stream; who mends is told by way and API.
 
 import type { Api } from "../../api/api.ts";
+import type { ResumeWay } from "../../api/dialect.ts";
 import { type Json, objectIn } from "../../json/json.ts";
 import { parseEvents } from "../../sse/parse.ts";
 import type { Stage } from "../stage.ts";
 import { Continuation } from "./continuation.ts";
 import type { Mended, Mender } from "./mender.ts";
-import type { ResumeWay, Sent } from "./plan.ts";
+import type { Sent } from "./plan.ts";
 import { ChunkReplay } from "./replay_chunks.ts";
 import { MessagesReplay } from "./replay_messages.ts";
 import { ResponsesReplay } from "./replay_responses.ts";

@@ -10,8 +10,6 @@ import { isObject, type Json } from "../../json/json.ts";
 import { ONE_RUN_OPTIONS } from "./one_run_options.ts";
 import type { TokenIds } from "./token_ids.ts";
 
-export type { ResumeWay };
-
 /** Fewer may well come twice in a row ("ha", "1, "): they do not tell a second run of an answer from its rest. */
 export const FEW_CHARS = 4;
 

@@ -2,6 +2,7 @@
 // ways are safe is told by plan.ts; who is asked is left to route.ts.
 
 import type { Api } from "../../api/api.ts";
+import type { ResumeWay } from "../../api/dialect.ts";
 import { dialectOf } from "../../api/dialects.ts";
 import { eventsIn } from "../../api/wire.ts";
 import { assemble } from "../../sse/assemble/assemble.ts";
@@ -15,7 +16,7 @@ import type { ForwardRequest } from "../request.ts";
 import type { Stage } from "../stage.ts";
 import { TokensAsk } from "./from_tokens.ts";
 import { MendStage } from "./mend.ts";
-import { continuation, mayContinueText, type ResumeWay, resumeWays, type Sent } from "./plan.ts";
+import { continuation, mayContinueText, resumeWays, type Sent } from "./plan.ts";
 import { parseRequest, requestBytes } from "./request_json.ts";
 import type { ResumeRules } from "./rules.ts";
 import type { TokenIds } from "./token_ids.ts";

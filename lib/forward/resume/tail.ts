@@ -24,13 +24,14 @@ export function tailOf(
 ): Uint8Array | null {
   const dialect = api === null ? null : dialectOf(api);
   if (dialect === null || dialect.voice === undefined || store.truncated) return null;
-  let tellsUsage = wantsUsage(parseRequest(body)?.stream_options);
+  const asked = parseRequest(body);
+  let tellsUsage = wantsUsage(asked?.stream_options);
   for (const event of store.events()) {
     const flags = inspect(event, 0, event.length);
     if (flags & DONE || isLast(event)) return null;
     if (flags & USAGE && isFigures(event)) tellsUsage = false;
   }
-  const usage = ids?.usage ?? toldUsage(parseRequest(body)?.prompt, store);
+  const usage = ids?.usage ?? toldUsage(asked?.prompt, store);
   const text = dialect.voice(eventsIn(store.events())).tail({ usage, tellsUsage });
   return text === "" ? null : encoder.encode(text);
 }
@@ -39,9 +40,9 @@ export function tailOf(
  * What the events themselves tell: the ids of the tokens, or figures with each event, which are those of its
  * choice. null where they leave anything open.
  */
-function toldUsage(asked: unknown, store: EventStore): Usage | null {
+function toldUsage(prompts: unknown, store: EventStore): Usage | null {
   // Of several prompts each is told with its own choices.
-  if (Array.isArray(asked)) return null;
+  if (Array.isArray(prompts)) return null;
   let [byIds, byFigures]: (number | null)[] = [null, null];
   const ids = new Map<unknown, number>();
   const figures = new Map<unknown, unknown>();
