@@ -375,11 +375,7 @@ export class Delivery implements Movable, AttemptOwner {
     const { words } = route;
     const isKept = turn.kind === "none" && words !== null;
     if (isKept) return await deliverKept(words, request, client, account);
-    return await this.#refuse(
-      turn.kind === "overloaded"
-        ? { status: 429, message: turn.message, retryAfterS: 1 }
-        : route.refusal(),
-    );
+    return await this.#refuse(turn.kind === "overloaded" ? turn.refusal : route.refusal());
   }
 
   async #refuse({ status, message, retryAfterS }: NoAnswer): Promise<"over"> {

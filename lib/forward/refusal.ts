@@ -41,8 +41,6 @@ export function nobodyCould(
     const { message, retryAfterS } = failures[0].failure;
     return { status: 503, message: `Not now: ${message}`, retryAfterS };
   }
-  const statuses = new Set(failures.map(({ failure }) => failure.status));
-  const status = statuses.size === 1 ? [...statuses][0] : statuses.has(502) ? 502 : 503;
   // An instance that was asked twice is named once, with what it said last.
   const said = new Map(failures.map(({ instance, failure }) => [instance.name, failure]));
   const why = stickyTo === null
@@ -50,8 +48,33 @@ export function nobodyCould(
     : `Only ${stickyTo} keeps what the request refers to, and it could not answer. `;
   const message = why +
     [...said].map(([name, failure]) => `${name}: ${failure.message}`).join("; ");
+  return { status: statusOf(failures), message, retryAfterS: waitOf(failures, maxRetryAfterS) };
+}
+
+/** The one status of all, or that of a gateway whose instances fail, or are too busy. */
+function statusOf(failures: readonly Failed[]): number {
+  const statuses = new Set(failures.map(({ failure }) => failure.status));
+  if (statuses.size === 1) return failures[0].failure.status;
+  return statuses.has(502) ? 502 : 503;
+}
+
+function waitOf(failures: readonly Failed[], maxRetryAfterS: number): number | null {
   const waits = failures.map(({ failure }) => failure.retryAfterS).filter((s) => s !== null);
-  const allBusy = failures.every(({ failure }) => failure.kind === "busy");
-  const retryAfterS = waits.length > 0 ? Math.min(...waits, maxRetryAfterS) : allBusy ? 1 : null;
-  return { status, message, retryAfterS };
+  if (waits.length > 0) return Math.min(...waits, maxRetryAfterS);
+  return failures.every(({ failure }) => failure.kind === "busy") ? 1 : null;
+}
+
+/** All have as much as they take, and nobody waits any longer. */
+export function tooBusy(message: string): NoAnswer {
+  return { status: 429, message, retryAfterS: 1 };
+}
+
+export function lineIsFull(model: string): NoAnswer {
+  return tooBusy(`The queue of model \`${model}\` is full (queue.max)`);
+}
+
+export function waitedInVain(model: string, deadlineS: number): NoAnswer {
+  return tooBusy(
+    `All instances of model \`${model}\` are busy; waited ${deadlineS} s (queue.deadline)`,
+  );
 }

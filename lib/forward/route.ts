@@ -15,7 +15,14 @@ import type { Proof } from "./attempt/proof.ts";
 import type { Failure } from "./failure.ts";
 import { lends } from "./lending.ts";
 import { Met } from "./met.ts";
-import { type NoAnswer, nobodyCould, nobodyTakes } from "./refusal.ts";
+import {
+  lineIsFull,
+  type NoAnswer,
+  nobodyCould,
+  nobodyTakes,
+  tooBusy,
+  waitedInVain,
+} from "./refusal.ts";
 import type { ForwardRequest } from "./request.ts";
 import type { RetryBudget } from "./retry_budget.ts";
 import { RetryGrant } from "./retry_grant.ts";
@@ -24,6 +31,8 @@ import type { KeptAnswer } from "./unstreamed.ts";
 
 /** One that was silent for longer, and failed, is likely to be so again. */
 const LONG_SILENCE_MS = 3000;
+/** An instance that has given nobody anything for so long may be mute, where whole answers are waited for. */
+const WHOLE_MUTE_MS = 5000;
 
 export interface RouteParts {
   fleet: Fleet;
@@ -38,7 +47,7 @@ export interface RouteParts {
 export type Turn =
   | { kind: "lease"; lease: Lease }
   /** Nobody has room, and the wait was too long. */
-  | { kind: "overloaded"; message: string }
+  | { kind: "overloaded"; refusal: NoAnswer }
   | { kind: "none" }
   | { kind: "gone" };
 
@@ -48,9 +57,6 @@ interface TooLong {
   answer: Proof & { kind: "too_long" };
   contextLength: number;
 }
-
-/** An instance that has given nobody anything for so long may be mute, where whole answers are waited for. */
-const WHOLE_MUTE_MS = 5000;
 
 export class Route {
   #pool: Pool;
@@ -317,7 +323,7 @@ export class Route {
     const { request, pool } = this;
     const { terms } = request;
     const leavePlace = terms === null ? undefined : terms.takePlace();
-    if (leavePlace === null) return { kind: "overloaded", message: terms!.noPlaceWords };
+    if (leavePlace === null) return { kind: "overloaded", refusal: tooBusy(terms!.noPlaceWords) };
     let stays = () => {};
     const leave = (out: () => void) => stays = request.client.onGone(out);
     const anybody = !this.#met.hasBegun && request.isInference;
@@ -336,16 +342,11 @@ export class Route {
       case "turned_away":
         return await this.#next();
       case "full":
-        return {
-          kind: "overloaded",
-          message: `The queue of model \`${request.model}\` is full (queue.max)`,
-        };
-      case "deadline":
-        return {
-          kind: "overloaded",
-          message: `All instances of model \`${request.model}\` are busy; ` +
-            `waited ${this.config.queue.deadlineS} s (queue.deadline)`,
-        };
+        return { kind: "overloaded", refusal: lineIsFull(request.model) };
+      case "deadline": {
+        const refusal = waitedInVain(request.model, this.config.queue.deadlineS);
+        return { kind: "overloaded", refusal };
+      }
     }
   }
 
