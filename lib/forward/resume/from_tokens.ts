@@ -7,16 +7,15 @@ import { dialectOf } from "../../api/dialects.ts";
 import { wantsUsage, wantsUsageWithEach } from "../../api/stream_options.ts";
 import type { Voice } from "../../api/voice.ts";
 import { eventsIn } from "../../api/wire.ts";
-import { isObject, type Json, objectIn, objectsIn, textOf } from "../../json/json.ts";
-import { parseEvents } from "../../sse/parse.ts";
+import { isObject, type Json } from "../../json/json.ts";
 import type { Ask } from "../ask.ts";
 import type { Prepared, Question } from "../question.ts";
 import type { Stage } from "../stage.ts";
 import type { Sent } from "./plan.ts";
 import { requestBytes } from "./request_json.ts";
-import type { RawReader, Said } from "./raw_text.ts";
 import { readingOf, saysMore, wordsOf } from "./reading.ts";
 import { samplingOf } from "./sampling.ts";
+import { Speech } from "./speech.ts";
 import { type StopAt, stopIn, stopsOf, StopStrings } from "./stop_strings.ts";
 import { TokenIds } from "./token_ids.ts";
 import { contextLengthFrom, knownTokens, madeTokens, type TokensSoFar } from "./tokens_so_far.ts";
@@ -32,7 +31,6 @@ export interface Broken {
   contextLength: number | null;
 }
 
-const encoder = new TextEncoder();
 /** Completion tokens of vLLM's completions API where a request names no limit. */
 const COMPLETIONS_LIMIT = 16;
 
@@ -205,144 +203,4 @@ function stopOf(request: Json, raw: string): StopAt | null {
 /** Whether thinking is switched off: the model has a parser for it then, which has special tokens shown. */
 function thinksNot({ chat_template_kwargs: options }: Json): boolean {
   return isObject(options) && (options.enable_thinking === false || options.thinking === false);
-}
-
-interface SpeechOptions {
-  ids: TokenIds;
-  /** Tokens of the answer so far, with or without ids. */
-  tokens: number;
-  /** Ids that the client has already, and that come once more. */
-  again: number[];
-  /** The end of its text, into which a stop string may reach. */
-  held: string;
-  promptTokens: number;
-  tellsUsage: boolean;
-  usageWithEach: boolean;
-  stops: StopStrings;
-  /** Stop strings that the client does not get. */
-  ends: readonly string[];
-}
-
-/** Raw text of a completion, said in the client's API. */
-class Speech implements Stage {
-  caughtUp = false;
-  isOver = false;
-  /** Text about the seam that a stop string may still reach into. */
-  #held: string;
-  #tokens: number;
-  /** Characters that may yet become a stop string which the client does not get. */
-  readonly #holds: number;
-  /** What comes is not what the client has the ids of. */
-  #differs = false;
-
-  constructor(
-    private readonly reader: RawReader,
-    private rest: Said[],
-    private readonly voice: Voice,
-    private readonly options: SpeechOptions,
-  ) {
-    this.#held = options.held;
-    this.#tokens = options.tokens;
-    this.#holds = Math.max(0, ...options.ends.map((stop) => stop.length - 1));
-  }
-
-  take(events: Uint8Array): Uint8Array | null {
-    let said = this.#say(this.rest.splice(0), undefined);
-    for (const { data } of parseEvents(events)) {
-      // Figures and the end mark of this stretch are not those of the answer.
-      if (this.caughtUp || data === "[DONE]") continue;
-      for (const choice of objectsIn(objectIn(data)?.choices)) said += this.#choice(choice);
-    }
-    return this.reader.isLost || this.#differs ? null : encoder.encode(said);
-  }
-
-  /** What is left to say, and the end. */
-  end(reason: string, stopReason: Json[string]): string {
-    this.caughtUp = true;
-    const { voice, options } = this;
-    const said = this.#say(this.rest.splice(0), undefined) +
-      this.#say([...this.reader.take(this.#held), ...this.reader.end()], undefined);
-    this.#held = "";
-    return said + voice.end({
-      reason,
-      stopReason,
-      usage: this.#usage,
-      tellsUsage: options.tellsUsage,
-    });
-  }
-
-  #choice(choice: Json): string {
-    const { ids: known } = this.options;
-    const told = Array.isArray(choice.token_ids) ? choice.token_ids as number[] : undefined;
-    this.#tokens += told?.length ?? 0;
-    const ids = known.keeps && told !== undefined ? this.#fresh(told) : undefined;
-    const text = this.#behindStops(textOf(choice.text));
-    if (typeof text !== "string") {
-      const last = this.#say(this.reader.take(this.#held.slice(0, text.length)), ids);
-      this.#held = "";
-      // The instance has not seen the stop string, and goes on.
-      this.isOver = true;
-      return last + this.end("stop", text.stop);
-    }
-    const isEnd = typeof choice.finish_reason === "string" && choice.finish_reason !== "";
-    if (isEnd && this.options.again.length > 0) this.#differs = true;
-    const all = isEnd ? this.#withoutStop(text + this.#held, choice.stop_reason) : text;
-    if (isEnd) this.#held = "";
-    const said = this.#say(this.reader.take(all), ids);
-    return isEnd ? said + this.end(String(choice.finish_reason), choice.stop_reason ?? null) : said;
-  }
-
-  /** Those that the client lacks. */
-  #fresh(told: readonly number[]): readonly number[] {
-    const { again } = this.options;
-    if (again.length === 0) return told;
-    const met = again.splice(0, told.length);
-    if (met.some((id, at) => id !== told[at])) this.#differs = true;
-    return told.slice(met.length);
-  }
-
-  /** The text that is sure, or where it must end for a stop string that reaches over the seam. */
-  #behindStops(text: string): string | { length: number; stop: string } {
-    const { stops } = this.options;
-    if (stops.isPast && this.#held === "" && this.#holds === 0) return text;
-    this.#held += text;
-    const stopped = stops.take(text);
-    if (stopped !== null) {
-      const length = Math.max(0, this.options.held.length + stopped.length);
-      return { length, stop: stopped.stop };
-    }
-    if (!stops.isPast) return "";
-    const sure = Math.max(0, this.#held.length - this.#holds);
-    const said = this.#held.slice(0, sure);
-    this.#held = this.#held.slice(sure);
-    return said;
-  }
-
-  /** The last text without the stop string that the instance has ended at. */
-  #withoutStop(text: string, stop: unknown): string {
-    const isLeftOut = typeof stop === "string" && this.options.ends.includes(stop);
-    return isLeftOut && text.endsWith(stop) ? text.slice(0, -stop.length) : text;
-  }
-
-  #say(said: readonly Said[], tokenIds: readonly number[] | undefined): string {
-    const { voice, options } = this;
-    let events = "";
-    let ids = tokenIds;
-    for (const one of said) {
-      const more = { tokenIds: ids, usage: options.usageWithEach ? this.#usage : null };
-      ids = undefined;
-      if (one.kind === "call") events += voice.call(one.name, more);
-      else if (one.kind === "arguments") events += voice.give(one.text, more);
-      else events += voice.say(one.channel, one.text, more);
-    }
-    // A client that asked for ids gets those of tokens without a text as well.
-    return ids !== undefined && ids.length > 0
-      ? events + voice.say("content", "", { tokenIds: ids })
-      : events;
-  }
-
-  get #usage() {
-    const { promptTokens } = this.options;
-    return { promptTokens, completionTokens: this.#tokens, cachedTokens: null };
-  }
 }

@@ -80,7 +80,8 @@ export class MessagesReplay implements Mender {
       case "content_block_delta": {
         const field = textField(event.delta);
         if (block === undefined || field === null) {
-          return block?.stopped ? null : this.caughtUp ? pass(event) : "disagrees";
+          if (block?.stopped) return null;
+          return this.caughtUp ? pass(event) : "disagrees";
         }
         const fresh = block.text.meet(textOf(event.delta[field]));
         if (fresh === null) return "disagrees";

@@ -6,7 +6,8 @@ import { isObject, type Json } from "../../json/json.ts";
 export function entriesIn(logprobs: unknown): number {
   if (!isObject(logprobs)) return 0;
   const { content, tokens } = logprobs;
-  return Array.isArray(content) ? content.length : Array.isArray(tokens) ? tokens.length : 0;
+  if (Array.isArray(content)) return content.length;
+  return Array.isArray(tokens) ? tokens.length : 0;
 }
 
 /** `logprobs` without its first `count` tokens. */
