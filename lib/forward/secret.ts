@@ -29,26 +29,18 @@ export class Secret {
 
   /** Of an error: the same bytes where the key is not in them. */
   bytes(bytes: Uint8Array): Uint8Array {
-    return this.#struck(bytes, bytes.length <= MAX_SEARCHED_BYTES);
+    if (this.#key === null || bytes.length > MAX_SEARCHED_BYTES) return this.plainly(bytes);
+    const text = latin1Text(bytes, 0, bytes.length);
+    return struck(bytes, text, this.text(text));
   }
 
   /** Of an answer, which is long and hardly a place for the key: as it is written alone is struck. */
   plainly(bytes: Uint8Array): Uint8Array {
-    return this.#struck(bytes, false);
-  }
-
-  #struck(bytes: Uint8Array, inAllForms: boolean): Uint8Array {
     if (this.#key === null) return bytes;
     const text = latin1Text(bytes, 0, bytes.length);
-    const struck = inAllForms
-      ? this.text(text)
-      : text.includes(this.#key)
-      ? text.replaceAll(this.#key, STRUCK)
-      : text;
-    if (struck === text) return bytes;
-    const result = new Uint8Array(struck.length);
-    putLatin1(result, 0, struck);
-    return result;
+    return text.includes(this.#key)
+      ? struck(bytes, text, text.replaceAll(this.#key, STRUCK))
+      : bytes;
   }
 
   headers(fields: HeaderList): HeaderList {
@@ -58,6 +50,14 @@ export class Secret {
       return struck === field[1] ? field : [field[0], struck] as const;
     });
   }
+}
+
+/** `text` is that of `bytes`; the same bytes where nothing was struck out of it. */
+function struck(bytes: Uint8Array, text: string, rest: string): Uint8Array {
+  if (rest === text) return bytes;
+  const result = new Uint8Array(rest.length);
+  putLatin1(result, 0, rest);
+  return result;
 }
 
 /** All the forms in one, over text of one character for each byte. */
