@@ -15,11 +15,6 @@ export class PrefixCache {
   /** `capacity` in blocks; 0 switches the cache off. */
   constructor(readonly capacity: number) {}
 
-  /** Blocks held. */
-  get size(): number {
-    return this.#blocks.size;
-  }
-
   clear(): void {
     this.#blocks.clear();
   }

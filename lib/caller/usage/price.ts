@@ -26,11 +26,6 @@ export class Prices {
     this.#beginnings = beginnings.sort(([a], [b]) => b.length - a.length);
   }
 
-  /** Whether anything has a price. */
-  get isEmpty(): boolean {
-    return this.#exact.size === 0 && this.#beginnings.length === 0;
-  }
-
   /** The model's own price, else that of the longest beginning; null where there is none. */
   of(model: string): Price | null {
     const exact = this.#exact.get(model);

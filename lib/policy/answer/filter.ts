@@ -75,11 +75,6 @@ export class AnswerFilter {
     return this.#output.store;
   }
 
-  /** Nothing is held. */
-  get caughtUp(): boolean {
-    return this.#queues.areEmpty;
-  }
-
   /** Whole events in, whole events out. */
   take(events: Uint8Array): Uint8Array {
     this.#output.begin();

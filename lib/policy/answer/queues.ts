@@ -11,11 +11,6 @@ export class Queues {
   /** All wait in one queue, since one came that belongs to several. */
   #isJoint = false;
 
-  get areEmpty(): boolean {
-    for (const queue of this.#queues.values()) if (queue.length > 0) return false;
-    return true;
-  }
-
   /** Of all queues, the empty ones among them. */
   get places(): number[] {
     return [...this.#queues.keys()];

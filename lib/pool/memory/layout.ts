@@ -21,11 +21,6 @@ export class IntCell {
   swap(value: number): number {
     return Atomics.exchange(this.view, this.at, value);
   }
-
-  /** Whether it was `from`, and is now `to`. */
-  replace(from: number, to: number): boolean {
-    return Atomics.compareExchange(this.view, this.at, from, to) === from;
-  }
 }
 
 /** A double that is only read and written; the last one to write is right. */
