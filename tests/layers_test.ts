@@ -163,6 +163,19 @@ Deno.test("the table of lib/process names each of its files, and no other", asyn
   assert.deepEqual(named.toSorted(), files.toSorted());
 });
 
+Deno.test("the table of folders names each, and says of the lower ones what they import", async () => {
+  const text = await Deno.readTextFile(join(ROOT, "docs/architecture.md"));
+  const rows = [...text.matchAll(/^\| `lib\/(\w+)` +\|[^|]*\|([^|]*)\|$/gm)];
+  assert.deepEqual(rows.map(([, folder]) => folder).toSorted(), Object.keys(MAY_IMPORT).toSorted());
+  for (const [, folder, cell] of rows) {
+    const said = cell.trim();
+    // Of the upper ones it tells in words how far down they reach.
+    if (!/^(nothing|`\w+`(, `\w+`)*)$/.test(said)) continue;
+    const named = [...said.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+    assert.deepEqual(named.toSorted(), MAY_IMPORT[folder].toSorted(), folder);
+  }
+});
+
 Deno.test("no module is part of an import cycle, types included", async () => {
   const graph = new Map<string, string[]>();
   for await (const path of sources(join(ROOT, "lib"))) {
