@@ -6,7 +6,7 @@ import { isolateBytes } from "../support/memory.ts";
 import { readFrom } from "../../lib/forward/transport.ts";
 import { Http1Transport } from "../../lib/forward/transport/http1.ts";
 import { bytesOf, latin1 } from "../http/scripted.ts";
-import { waitFor, within } from "../support/wait.ts";
+import { comesToRest, waitFor, within } from "../support/wait.ts";
 import { answering, ok, startInstance } from "./instance.ts";
 import { freePort } from "../support/ports.ts";
 import { ask, both, faultOf, whole } from "./calls.ts";
@@ -223,12 +223,7 @@ both(
     const call = ask(transport, instance.url);
     await call.head;
     // Nobody reads: the instance comes to a halt.
-    let before = -1;
-    await waitFor(async () => {
-      before = written;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      return written === before && written > 0;
-    }, "the instance to be held back");
+    await comesToRest(() => written, "the instance to be held back");
     assert.ok(written < MAX_AHEAD, `${written} bytes were taken with nobody reading`);
     const bytesBefore = isolateBytes();
     let most = 0;

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { RequestError } from "../../lib/http/client.ts";
 import { listenHttp1 } from "../../lib/server/listener/http1.ts";
 import { bytesOf, latin1 } from "../http/scripted.ts";
-import { waitFor } from "../support/wait.ts";
+import { comesToRest, waitFor } from "../support/wait.ts";
 import { Door, echo, ends, host, isOpenAiError, LIMIT_BYTES } from "./door.ts";
 
 const http1 = (behaviour: string, test: () => Promise<void>) =>
@@ -145,12 +145,7 @@ http1("a client that sends without end while it is answered takes bounded memory
     // Reset or closed at the end of the test.
     for (; sent < 1 << 28;) sent += await conn.write(piece).catch(() => 1 << 30);
   })();
-  let before = -1;
-  await waitFor(async () => {
-    before = sent;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    return sent === before && sent > 0;
-  }, "the client to be held back");
+  await comesToRest(() => sent, "the client to be held back");
   assert.ok(sent < 32 * 1024 * 1024, `${sent} bytes were taken`);
   release.resolve();
   await door.listener.close();

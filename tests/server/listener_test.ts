@@ -7,7 +7,7 @@ import { RequestError } from "../../lib/http/client.ts";
 import { listenDenoServe } from "../../lib/server/listener/deno_serve.ts";
 import { listenHttp1 } from "../../lib/server/listener/http1.ts";
 import { bytesOf } from "../http/scripted.ts";
-import { waitFor, within } from "../support/wait.ts";
+import { comesToRest, waitFor, within } from "../support/wait.ts";
 import { Door, echo, ends, host, isOpenAiError, LIMIT_BYTES } from "./door.ts";
 
 const LISTENERS: [name: string, open: typeof listenHttp1][] = [
@@ -199,12 +199,7 @@ both("a client that does not read holds the writer back", async (open) => {
   });
   using conn = await Deno.connect({ hostname: "127.0.0.1", port: door.port });
   await conn.write(bytesOf(`GET / HTTP/1.1\r\n${host}\r\n`));
-  let before = -1;
-  await waitFor(async () => {
-    before = written;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    return written === before && written > 0;
-  }, "the writer to be held back");
+  await comesToRest(() => written, "the writer to be held back");
   assert.ok(written < MAX_AHEAD, `${written} bytes were taken with nobody reading`);
 });
 

@@ -28,6 +28,15 @@ export async function waitFor(
   }
 }
 
+/** Waits until `count` has grown, and stands still. */
+export async function comesToRest(count: () => number, what: Text): Promise<void> {
+  await waitFor(async () => {
+    const before = count();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    return before > 0 && count() === before;
+  }, what);
+}
+
 /** The value of `promise`, or an error naming `what` when it takes longer than `deadlineMs`. */
 export async function within<T>(
   promise: Promise<T>,
