@@ -70,3 +70,41 @@ for (const [path, asked] of Object.entries(ASKED)) {
     });
   }
 }
+
+Deno.test("tokens that come with the end of a stop string, and behind it, are not counted", async () => {
+  const asked: Record<string, unknown>[] = [];
+  const event = (text: string, ids: number[], more: object = {}) => {
+    const choice = { index: 0, text, finish_reason: null, token_ids: ids, ...more };
+    return `data: ${JSON.stringify({ id: "c", created: 1, model: "m", choices: [choice] })}\n\n`;
+  };
+  await using server = await startOddServer((call) => {
+    if (call.path === "/detokenize") {
+      const told = JSON.stringify({ prompt: "Well, E" });
+      call.write(HEAD.replace("text/event-stream", "application/json") + told);
+      return call.end();
+    }
+    if (call.path !== "/v1/completions") return call.reset();
+    asked.push(JSON.parse(call.text.slice(call.text.indexOf("\r\n\r\n"))));
+    if (asked.length === 1) {
+      call.write(HEAD + event("Well, ", [4], { prompt_token_ids: [1, 2, 3] }) + event("E", [5]));
+      setTimeout(() => call.reset(), 50);
+      return;
+    }
+    const logprobs = { tokens: ["N", "D of", " it", " all"] };
+    call.write(HEAD + event("ND of it all", [6, 7, 8, 9], { logprobs }));
+  });
+  await using gateway = await startGateway({
+    config: { instances: [{ url: server.url, model_name: "m" }], health_check: false },
+  });
+  const response = await gateway.post("/v1/completions", {
+    ...{ model: "m", stream: true, stop: ["END"], max_tokens: 100, prompt: "hi" },
+    ...{ return_token_ids: true, stream_options: { include_usage: true } },
+  });
+  const { json, done } = await readSse(response);
+  assert.ok(done);
+  const choices = json.flatMap((chunk) => chunk.choices);
+  assert.equal(choices.map(({ text }) => text).join(""), "Well, E");
+  assert.deepEqual(choices.flatMap((choice) => choice.token_ids ?? []), [4, 5, 6, 7]);
+  assert.equal(json.findLast(({ usage }) => usage)?.usage.completion_tokens, 4);
+  assert.equal(asked[1].logprobs, 0);
+});

@@ -96,7 +96,7 @@ export class TokensAsk implements Ask {
     const limit = limitOf(api, request) ?? await this.#roomIn(so, ask);
     if (limit === null) return "closed";
     if (limit <= this.#given) return { end: this.#speech.end("length", null) };
-    this.#body = this.#request(so, limit - this.#given, reading.skipsSpecial);
+    this.#body = this.#request(so, limit - this.#given, reading.skipsSpecial, stopStrings);
     return "ready";
   }
 
@@ -156,7 +156,12 @@ export class TokensAsk implements Ask {
     });
   }
 
-  #request(so: TokensSoFar, left: number, skipsSpecial: boolean): Json {
+  #request(
+    so: TokensSoFar,
+    left: number,
+    skipsSpecial: boolean,
+    stops: StopStrings,
+  ): Json {
     const { request } = this.broken;
     const next: Json = {
       ...samplingOf(request),
@@ -174,6 +179,9 @@ export class TokensAsk implements Ask {
     // So told, an instance holds no text back, and tells with each token what it says; the stop string itself is
     // left out here.
     if (stopsOf(next.stop).length > 0) next.include_stop_str_in_output = true;
+    // It goes on behind a stop string that it has not seen whole, maybe with several tokens in one event: with
+    // these it tells which of them are behind it.
+    if (!stops.isPast) next.logprobs = 0;
     if (typeof request.min_tokens === "number") {
       next.min_tokens = Math.max(0, request.min_tokens - this.#given);
     }

@@ -2,7 +2,7 @@
 // words may be a part of a stop string that the client does not get: they wait.
 
 import type { Voice } from "../../api/voice.ts";
-import { type Json, objectIn, objectsIn, textOf } from "../../json/json.ts";
+import { isObject, type Json, objectIn, objectsIn, textOf } from "../../json/json.ts";
 import { parseEvents } from "../../sse/parse.ts";
 import type { Stage } from "../stage.ts";
 import type { RawReader, Said } from "./raw_text.ts";
@@ -77,10 +77,11 @@ export class Speech implements Stage {
 
   #choice(choice: Json): string {
     const { ids: known } = this.options;
-    const told = Array.isArray(choice.token_ids) ? choice.token_ids as number[] : undefined;
+    let told = Array.isArray(choice.token_ids) ? choice.token_ids as number[] : undefined;
+    const text = this.#behindStops(textOf(choice.text));
+    if (typeof text !== "string") told = told?.slice(0, tokensUpTo(choice, text.end));
     this.#tokens += told?.length ?? 0;
     const ids = known.keeps && told !== undefined ? this.#fresh(told) : undefined;
-    const text = this.#behindStops(textOf(choice.text));
     if (typeof text !== "string") {
       const last = this.#say(this.reader.take(this.#held.slice(0, text.length)), ids);
       this.#held = "";
@@ -105,15 +106,20 @@ export class Speech implements Stage {
     return told.slice(met.length);
   }
 
-  /** The text that is sure, or where it must end for a stop string that reaches over the seam. */
-  #behindStops(text: string): string | { length: number; stop: string } {
-    const { stops } = this.options;
+  /**
+   * The text that is sure, or where it must end for a stop string that reaches over the seam, which has its own
+   * `end` in this text.
+   */
+  #behindStops(text: string): string | { length: number; stop: string; end: number } {
+    const { stops, ends } = this.options;
     if (stops.isPast && this.#held === "" && this.#holds === 0) return text;
+    const behind = this.#held.length - this.options.held.length;
     this.#held += text;
     const stopped = stops.take(text);
     if (stopped !== null) {
-      const length = Math.max(0, this.options.held.length + stopped.length);
-      return { length, stop: stopped.stop };
+      const { length, stop } = stopped;
+      const end = length + (ends.includes(stop) ? stop.length : 0) - behind;
+      return { length: Math.max(0, this.options.held.length + length), stop, end };
     }
     if (!stops.isPast) return "";
     const sure = Math.max(0, this.#held.length - this.#holds);
@@ -149,4 +155,13 @@ export class Speech implements Stage {
     const { promptTokens } = this.options;
     return { promptTokens, completionTokens: this.#tokens, cachedTokens: null };
   }
+}
+
+/** How many tokens of an event its first `length` characters are made of; all where nobody tells. */
+function tokensUpTo(choice: Json, length: number): number | undefined {
+  const tokens = isObject(choice.logprobs) ? choice.logprobs.tokens : null;
+  if (!Array.isArray(tokens)) return undefined;
+  let left = length;
+  const last = tokens.findIndex((token) => (left -= textOf(token).length) <= 0);
+  return last < 0 ? undefined : last + 1;
 }
