@@ -105,3 +105,11 @@ Deno.test("special tokens that come are shown where those that came were, else a
   // A server that reads calls has its parser see them.
   assert.equal(skips("a b", "a b", { ...READ, tools: true }), false);
 });
+
+Deno.test("special tokens behind a thought that had none so far are left out, as vLLM's parsers do", () => {
+  const words = { content: "", reasoning: "one", calls: [] };
+  const reading = readingOf("<think>one", words, READ)!;
+  assert.equal(reading.skipsSpecial, false);
+  const said = [...reading.reader.take(" two<|endoftext|> three"), ...reading.reader.end()];
+  assert.equal(gathered(said).reasoning, " two three");
+});

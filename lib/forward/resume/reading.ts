@@ -90,11 +90,13 @@ function* formsFor(raw: string, words: Whole, options: ReadingOptions): Generato
     if (!options.parses) continue;
     const all = [...options.marks, ...USUAL_MARKS];
     const known = all.filter(([open, close]) => raw.includes(open) || raw.includes(close));
+    // vLLM's parsers of thoughts leave special tokens out, though they have them shown to themselves.
+    const hides = showsSpecial(raw) ? hidesSpecial : !hidesSpecial;
     // Where neither mark has come, the prompt has opened the thought: any close may follow.
     for (const marks of known.length > 0 ? known : all.slice(0, 1)) {
       for (const startsThinking of [true, false]) {
         for (const trims of [false, true]) {
-          yield { marks, startsThinking, calls, hidesSpecial, trims };
+          yield { marks, startsThinking, calls, hidesSpecial: hides, trims };
         }
       }
     }
