@@ -3,7 +3,7 @@
 
 import type { AdminHandler, AdminReply, AdminRequest } from "../http/admin.ts";
 import type { Turns } from "../http/turns.ts";
-import { jsonReply, problem, redirect, reply } from "../http/admin_reply.ts";
+import { jsonReply, problem, redirect, reply, wrongMethod } from "../http/admin_reply.ts";
 import { openAiError } from "../http/openai_error.ts";
 import { fileWords, isFileProblem } from "../observe/file_words.ts";
 import { Assets } from "./assets.ts";
@@ -45,7 +45,7 @@ export class Dashboard {
         throw error;
       }
     }
-    if (!isReading(request)) return problem(405, "Method Not Allowed");
+    if (!isReading(request)) return wrongMethod("GET, HEAD");
     return await this.#assets.reply(name, request.headers) ?? problem(404, "Not Found");
   };
 
@@ -69,7 +69,7 @@ export class Dashboard {
       case "ask":
         return await this.#ask(request);
     }
-    if (!isReading(request)) return problem(405, "Method Not Allowed");
+    if (!isReading(request)) return wrongMethod("GET, HEAD");
     switch (name) {
       case "session":
         return jsonReply(200, { trusted: request.trusted, has_token: this.source.hasToken() });
@@ -237,7 +237,7 @@ function tooManyReads(): AdminReply {
 
 /** Of an action; null where it may be done. */
 function refusalOf({ method, trusted }: AdminRequest): AdminReply | null {
-  if (method !== "POST") return problem(405, "Method Not Allowed");
+  if (method !== "POST") return wrongMethod("POST");
   return trusted ? null : problem(401, "Actions need admin.token as a bearer token");
 }
 

@@ -52,6 +52,11 @@ export function problem(status: number, message: string, headers: HeaderList = [
   return jsonReply(status, openAiError(status, message), headers);
 }
 
+/** The path has other methods, which `allow` names. */
+export function wrongMethod(allow: string): AdminReply {
+  return problem(405, "Method Not Allowed", [["allow", allow]]);
+}
+
 /** `location` is relative, so that it holds behind a proxy that adds a prefix. */
 export function redirect(
   status: 307 | 308,

@@ -52,3 +52,10 @@ export class RequestError extends Error {
     super(message);
   }
 }
+
+/** The path has other methods, which `allow` names (RFC 9110, 15.5.6). */
+export class WrongMethod extends RequestError {
+  constructor(readonly allow: string) {
+    super(405, "Method Not Allowed");
+  }
+}

@@ -8,7 +8,7 @@ import type { Config } from "../config/config.ts";
 import { gatewaysBefore, MOST_GATEWAYS } from "../forward/header_rules.ts";
 import { isInference, lends } from "../forward/lending.ts";
 import type { ForwardRequest, RouteTold } from "../forward/request.ts";
-import { type ClientRequest, RequestError } from "../http/client.ts";
+import { type ClientRequest, RequestError, WrongMethod } from "../http/client.ts";
 import { pathOf } from "../http/message.ts";
 import type { PoliciesInForce } from "../policy/in_force.ts";
 import type { Plan, Policed, Subject } from "../policy/policy.ts";
@@ -64,7 +64,7 @@ export class Intake {
     const config = this.parts.config();
     this.#refuseWhileDraining();
     refuseLoop(client);
-    if (!METHODS.has(client.method)) throw new RequestError(405, "Method Not Allowed");
+    if (!METHODS.has(client.method)) throw new WrongMethod([...METHODS].join(", "));
     const { session } = config.routing;
     const { maxBodyBytes } = config.http;
     const coding = bodyCoding(client.headers);

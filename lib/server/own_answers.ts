@@ -1,7 +1,7 @@
 // What the gateway answers by itself: its health, its models, a caller's own limits, its pages.
 
 import { type AdminHandler, PEERS } from "../http/admin.ts";
-import { type ClientReply, type ClientRequest, RequestError } from "../http/client.ts";
+import { type ClientReply, type ClientRequest, WrongMethod } from "../http/client.ts";
 import type { HeaderList } from "../http/message.ts";
 import type { Config } from "../config/config.ts";
 import { sentItself } from "../caller/address/door.ts";
@@ -79,7 +79,7 @@ export class OwnAnswers {
 
 function onlyGet(client: ClientRequest): void {
   if (client.method !== "GET" && client.method !== "HEAD") {
-    throw new RequestError(405, "Method Not Allowed");
+    throw new WrongMethod("GET, HEAD");
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { PeersConfig } from "../config/peers.ts";
 import type { AdminHandler } from "../http/admin.ts";
-import { type ClientReply, type ClientRequest, RequestError } from "../http/client.ts";
+import { type ClientReply, type ClientRequest, RequestError, WrongMethod } from "../http/client.ts";
 import { header } from "../http/message.ts";
 import { answerTo, bearer, equalText } from "./admin.ts";
 
@@ -19,7 +19,7 @@ export async function answerPeer(
 ): Promise<void> {
   if (config === null || config.token === null) throw new RequestError(404, "Not Found");
   const { method, target, headers } = client;
-  if (method !== "POST") throw new RequestError(405, "Method Not Allowed");
+  if (method !== "POST") throw new WrongMethod("POST");
   const given = bearer(header(headers, "authorization"));
   const trusted = given !== null && equalText(given, config.token);
   const body = trusted ? await client.readBody(MAX_BYTES) : NOTHING;

@@ -77,7 +77,7 @@ export function readFields(
 /** Where there is no body to name it in. */
 function modelInQuery(target: string): string | null {
   const at = target.indexOf("?");
-  return at < 0 ? null : new URLSearchParams(target.slice(at)).get("model");
+  return at < 0 ? null : new URLSearchParams(target.slice(at)).get("model") || null;
 }
 
 const wantedWith = new WeakMap<SessionConfig, ReadonlySet<string>>();
@@ -125,7 +125,8 @@ function fieldsOf(
   const previous = value("previous_response_id");
   // In the order of RequestFields: they are all of one shape.
   return {
-    model: model ?? null,
+    // An empty name is none, as it is to vLLM.
+    model: model || null,
     modelSpans: fields.get("model") ?? NO_SPANS,
     jsonBody: true,
     stream: laxTrue(value("stream")),
@@ -221,7 +222,7 @@ function readForm(body: Uint8Array, boundary: string | null): RequestFields {
   };
   return {
     ...NO_FIELDS,
-    model: text("model"),
+    model: text("model") || null,
     modelSpans: fields.get("model") ?? NO_SPANS,
     jsonBody: false,
     stream: /^(true|1)$/i.test(text("stream") ?? ""),

@@ -4,7 +4,7 @@
 import { errorBodyAt } from "../api/dialects.ts";
 import { retryHeaders } from "../caller/limit_headers.ts";
 import { Refusal } from "../caller/refusal.ts";
-import type { RequestError } from "../http/client.ts";
+import { type RequestError, WrongMethod } from "../http/client.ts";
 import { type HeaderList, pathOf } from "../http/message.ts";
 import { openAiError } from "../http/openai_error.ts";
 import { PolicyRefusal } from "../policy/policy.ts";
@@ -25,6 +25,7 @@ export function refusalReply(
     const body = encoder.encode(JSON.stringify({ error: { ...said, reason: error.reason } }));
     return { headers: [], body };
   }
+  if (error instanceof WrongMethod) return { headers: [["allow", error.allow]], body: plain };
   if (!(error instanceof Refusal)) return { headers: [], body: plain };
   const { reason, waitMs = null, shouldRetry = true, limit, remaining } = error.facts;
   const retry = status === 429 || status === 503 ? retryHeaders(waitMs, shouldRetry) : [];

@@ -75,6 +75,7 @@ Deno.test("actions need the token, by POST and from the page itself", async () =
     headers: bearer,
   });
   assert.equal(response.status, 405);
+  assert.equal(response.headers.get("allow"), "POST");
   await response.body?.cancel();
   assert.ok(
     (await get(fleet, "fleet")).instances.every((one: { drained: boolean }) => !one.drained),

@@ -119,3 +119,36 @@ Deno.test("a request that nobody could answer is logged at warning, in text and 
     assert.doesNotMatch(gateway.output(), /status=404|"status":404/);
   }
 });
+
+Deno.test("a method that a path does not have is answered with those that it has", async () => {
+  await using instance = startUpstream();
+  await using gateway = await quietGatewayFor(instance.url);
+  const passed = "GET, HEAD, POST, PUT, PATCH, DELETE";
+  for (
+    const [method, path, allow] of [
+      ["POST", "/v1/models", "GET, HEAD"],
+      ["DELETE", "/v1/models/demo", "GET, HEAD"],
+      ["POST", "/health", "GET, HEAD"],
+      ["PURGE", "/v1/chat/completions", passed],
+    ]
+  ) {
+    const response = await fetch(gateway.url + path, { method });
+    assert.equal(response.status, 405, `${method} ${path}`);
+    assert.equal(response.headers.get("allow"), allow, `${method} ${path}`);
+    await response.body?.cancel();
+  }
+});
+
+Deno.test("an empty name of a model is none: there is one to take, or the names are told", async () => {
+  await using instance = startUpstream();
+  const body = { ...BODY, model: "" };
+  await using gateway = await quietGatewayFor(instance.url);
+  const response = await gateway.post("/v1/chat/completions", body);
+  assert.equal(response.status, 200);
+  await response.body?.cancel();
+  assert.equal(instance.seen[0].text, JSON.stringify(body), "as it came");
+  await using other = await quietGatewayFor({ url: instance.url, model_name: ["one", "two"] });
+  const refused = await other.post("/v1/chat/completions", body);
+  assert.equal(refused.status, 400);
+  assert.match(await messageOf(refused), /must name a `model`, one of: one, two$/);
+});

@@ -48,6 +48,7 @@ Deno.test("what comes to the door of notes without their token, or is none, is r
   const get = await fetch(`${first.url}/admin/peers`);
   await get.body?.cancel();
   assert.equal(get.status, 405);
+  assert.equal(get.headers.get("allow"), "POST");
   const refused = (reason: string) =>
     metric(first, `gateway_peer_refused_total{reason="${reason}"}`);
   for (const reason of ["token", "malformed"]) {

@@ -3,7 +3,7 @@
 
 import type { AdminReply, AdminRequest } from "../../http/admin.ts";
 import { DECISIONS } from "../../http/admin.ts";
-import { jsonReply, problem } from "../../http/admin_reply.ts";
+import { jsonReply, problem, wrongMethod } from "../../http/admin_reply.ts";
 import { RequestError } from "../../http/client.ts";
 import { explainRequest } from "../../server/explain.ts";
 import type { Fleet } from "../../pool/fleet.ts";
@@ -22,7 +22,7 @@ export class ChoicesPage {
   async handle(request: AdminRequest): Promise<AdminReply> {
     const { pathname, searchParams } = new URL(request.target, "http://gateway");
     const wanted = pathname === DECISIONS ? "GET" : "POST";
-    if (request.method !== wanted) return problem(405, "Method Not Allowed", [["allow", wanted]]);
+    if (request.method !== wanted) return wrongMethod(wanted);
     if (pathname === DECISIONS) {
       const last = Number(searchParams.get("last") ?? USUAL_LAST);
       if (!Number.isInteger(last) || last < 1) return problem(400, "last: expected a whole number");
