@@ -24,6 +24,7 @@ const HELP = `Usage: deno task test:vllm [options]
   --temperatures LIST   (0,0.8)
   --times N             how often a server meets each signal (1)
   --resume MODE         auto, exact, continue (auto)
+  --serve FLAGS         further options of \`vllm serve\`, such as "--stream-interval 4"
 
 The environment variable VLLM_VENV names a virtual environment with vLLM; without it one is made in
 .cache/vllm, which takes 6 GB and ten minutes.
@@ -37,6 +38,7 @@ const { values } = parseArgs({
     "temperatures": { type: "string", default: "0,0.8" },
     "times": { type: "string", default: "1" },
     "resume": { type: "string", default: "auto" },
+    "serve": { type: "string", default: "" },
   },
 });
 if (values.help) {
@@ -56,6 +58,11 @@ const say = (what: string) => {
 };
 const report = new Report();
 
+/** A server with what was asked for, and `flags`. */
+function server(model: string, flags: readonly string[] = []): Promise<Server> {
+  return startServer(model, [...values.serve.split(" ").filter(Boolean), ...flags]);
+}
+
 /** The gateway before these ports. */
 function gatewayBefore(ports: readonly number[], config: GatewayConfig = {}) {
   const entries = ports.map((port, index) => ({
@@ -68,7 +75,7 @@ function gatewayBefore(ports: readonly number[], config: GatewayConfig = {}) {
 
 /** Two servers at once; what starts badly takes the other with it. */
 async function pair(model: string, flags: readonly string[] = []): Promise<[Server, Server]> {
-  const started = await Promise.allSettled([startServer(model, flags), startServer(model, flags)]);
+  const started = await Promise.allSettled([server(model, flags), server(model, flags)]);
   const servers = started.filter((one) => one.status === "fulfilled").map(({ value }) => value);
   if (servers.length === 2) return [servers[0], servers[1]];
   await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
@@ -140,10 +147,10 @@ if (does("thinking")) {
 
 if (does("overload")) {
   say("starting a small vLLM");
-  await using server = await startServer(model, [
+  await using small = await server(model, [
     ...["--max-num-seqs", "2", "--max-num-queued-reqs", "2"],
   ]);
-  await using gateway = await gatewayBefore([server.port]);
+  await using gateway = await gatewayBefore([small.port]);
   await overload(gateway, report);
 }
 
@@ -155,7 +162,7 @@ async function signals([first, second]: readonly Server[]): Promise<void> {
     const rows = rowsFor(what, report);
     for (let time = 1; time <= Number(values.times); time++) {
       say(`${what.name}, ${time}`);
-      victim ??= await startServer(model);
+      victim ??= await server(model);
       await using _victim = victim;
       await using gateway: GatewayProcess = await gatewayBefore([victim.port, first.port]);
       await trouble({ gateway, victim, what, references, rows, report });
