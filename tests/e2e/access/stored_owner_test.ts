@@ -9,9 +9,10 @@ import { bearer, keyedGateway, makeKey, storedResponse } from "./keyed.ts";
 
 const [WEB, OTHER] = [makeKey("web"), makeKey("other")];
 
-/** Makes responses with ids of their own, and keeps them all. */
+let made = 0;
+
+/** Makes responses, each with an id of its own, and keeps them all. */
 function keeping(): Upstream {
-  let made = 0;
   return startUpstream(({ method, path }) =>
     Response.json(storedResponse(method === "POST" ? `resp_${++made}` : path.split("/")[3]))
   );
@@ -52,7 +53,7 @@ for (const workers of [1, 2]) {
       // A process that is killed may lose what is younger than a second.
       if (end === "kill") {
         await waitFor(
-          () => Deno.readTextFileSync(file).trim().split("\n").length >= ids.length - 1,
+          () => Deno.readTextFileSync(file).trim().split("\n").length >= ids.length,
           "the file",
         );
       }
