@@ -56,6 +56,10 @@ const TEXTS: Record<string, [raw: string, whole: Whole]> = {
       calls: [{ name: "a", arguments: '"x}"' }, { name: "b", arguments: "12" }],
     },
   ],
+  "pipes of a program, which are no special tokens": [
+    "<think>so</think>text <| show x |> div\n<|\n1 |> f <| g|> h<|end|>",
+    { reasoning: "so", content: "text <| show x |> div\n<|\n1 |> f <| g|> h", calls: [] },
+  ],
   "text that only looks like marks": [
     "a <thin b </think c <tool_cal d <| e 5 < 6 <|x",
     { reasoning: "", content: "a <thin b </think c <tool_cal d <| e 5 < 6 <|x", calls: [] },

@@ -39,7 +39,8 @@ const CALL_OPEN = "<tool_call>";
 const CALL_CLOSE = "</tool_call>";
 /** How calls of other families open; where one comes, its text is not content. */
 const FOREIGN_CALLS = ["[TOOL_CALLS]", "<|python_tag|>", "<function=", "<|tool_call", "<｜tool"];
-const SPECIAL = /<\|[^|<>]{1,40}\|>/g;
+/** A pipe in program text, as in `f <| x |> g`, has blanks, which no special token has. */
+const SPECIAL = /<\|[^|<>\s]{1,40}\|>/g;
 /** The same, and the marks: where nobody reads them, they may be special tokens like others. */
 const SPECIAL_OR_MARK = new RegExp(
   [SPECIAL.source, ...[...USUAL_MARKS.flat(), CALL_OPEN, CALL_CLOSE].map(escaped)].join("|"),
@@ -249,7 +250,7 @@ function heldBack(text: string, marks: readonly string[], special: boolean): num
   if (!special) return held;
   const open = text.lastIndexOf("<");
   const tail = open < 0 ? "" : text.slice(open);
-  return /^<(\|[^|<>]{0,40}\|?)?$/.test(tail) ? Math.max(held, tail.length) : held;
+  return /^<(\|[^|<>\s]{0,40}\|?)?$/.test(tail) ? Math.max(held, tail.length) : held;
 }
 
 /** Everything that raw text says, put together. */
