@@ -335,6 +335,22 @@ test("access 25: ends are told together, and one that the server refuses holds u
   assert.ok(run < 70, `${run} scripts`);
 });
 
+test("access 25: a request that follows upon an end is not refused for what that has held", async () => {
+  await using redis = await RedisServer.start();
+  await using host = await patient(redis.url);
+  const { counters } = host;
+  const [scope, other] = [key({ concurrency: 1 }), key({ concurrency: 1 }, "other")];
+  const [before, one] = [
+    held(await counters.reserve(work([other]))),
+    held(await counters.reserve(work([scope]))),
+  ];
+  // The server is still being told of the first end when the second comes.
+  counters.settle(before, 0);
+  counters.settle(one, 0);
+  assert.equal((await counters.reserve(work([scope]))).kind, "reserved");
+  assert.equal((await counters.reserve(work([scope]))).kind, "short");
+});
+
 async function scriptsRun(redis: RedisServer): Promise<number> {
   const stats = String(await redis.ask("INFO", "commandstats"));
   const runs = [...stats.matchAll(/^cmdstat_eval(?:sha)?:calls=(\d+)/gm)];

@@ -6,7 +6,15 @@ import { type Enrolled, Roll } from "../../http/roll.ts";
 import type { Counters, Level, Reservation, Reserved, Work } from "../counters.ts";
 import { Scope } from "../scope.ts";
 import type { SharedStore } from "./store.ts";
-import { type Ended, type Keeping, levelsIn, numbersIn, shortagesIn, Wire } from "./wire.ts";
+import {
+  type Call,
+  type Ended,
+  type Keeping,
+  levelsIn,
+  numbersIn,
+  shortagesIn,
+  Wire,
+} from "./wire.ts";
 
 const KEEPING: Keeping = { slotMs: 30_000, noteMs: 90_000, overMs: 60_000 };
 /** A slot is free after three times as long when its host died. */
@@ -91,7 +99,10 @@ export class SharedCounters implements Counters {
     const id = this.#idOf(work);
     let reply: number[];
     try {
-      reply = numbersIn(await store.run("reserve", ...this.#wire.reserve({ id, work })));
+      const call = this.#wire.reserve({ id, work });
+      const isBeforeEnds = this.#untold.length > 0;
+      reply = numbersIn(await store.run("reserve", ...call));
+      if (reply[0] === 0 && isBeforeEnds) reply = await this.#reserveBehindEnds(call);
     } catch {
       // It may have been done: it is given back as soon as the server can be told.
       work.sharedName = null;
@@ -104,6 +115,12 @@ export class SharedCounters implements Counters {
     const reservation = new SharedReservation(this, work, levels, id, await this.#mirror(work));
     this.#held.add(reservation);
     return { kind: "reserved", reservation };
+  }
+
+  /** What it is short of may have been given back here just before: that is told first, whatever is under way. */
+  async #reserveBehindEnds(call: Call): Promise<number[]> {
+    void this.#tellNext().then(() => this.#tellAll());
+    return numbersIn(await this.parts.store.run("reserve", ...call));
   }
 
   settle(reservation: Reservation, tokens: number): void {
@@ -220,15 +237,17 @@ export class SharedCounters implements Counters {
     });
   }
 
-  /** At once; one that was told in vain goes by itself, lest others fail for it again. */
   async #tellSome(): Promise<void> {
-    while (this.#untold.length > 0 && this.parts.store.isUp) {
-      const some = this.#untold.splice(0, SETTLE_AT_ONCE);
-      const again = some.filter(({ tries }) => tries > 0).map((end) => [end]);
-      const first = some.filter(({ tries }) => tries === 0);
-      const failed = await Promise.all([first, ...again].map((ends) => this.#tellThese(ends)));
-      this.#untold.unshift(...failed.flat());
-    }
+    while (this.#untold.length > 0 && this.parts.store.isUp) await this.#tellNext();
+  }
+
+  /** At once; one that was told in vain goes by itself, lest others fail for it again. */
+  async #tellNext(): Promise<void> {
+    const some = this.#untold.splice(0, SETTLE_AT_ONCE);
+    const again = some.filter(({ tries }) => tries > 0).map((end) => [end]);
+    const first = some.filter(({ tries }) => tries === 0);
+    const failed = await Promise.all([first, ...again].map((ends) => this.#tellThese(ends)));
+    this.#untold.unshift(...failed.flat());
   }
 
   /** Returns those that have to be told again. */
