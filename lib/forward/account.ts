@@ -1,5 +1,6 @@
 // What came of one request: the account that its log line, record and metrics are made from. The loop in
-// delivery.ts is its main writer; forward.ts and the gateway add what they alone know.
+// delivery.ts and what it calls write it, each attempt its own line where it ends; forward.ts and the gateway add
+// what they alone know.
 
 import { emptyList } from "../http/memory.ts";
 import type { RequestOutcome } from "../observe/report.ts";
