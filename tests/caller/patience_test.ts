@@ -60,6 +60,24 @@ Deno.test("an answer that has come while nothing could look is not late", async 
   patience.close();
 });
 
+Deno.test("nor is one that comes between two looks that were both late", async () => {
+  const patience = new Patience(20, late);
+  const { promise, resolve } = answer<number>();
+  const stand = (ms: number) => {
+    const until = performance.now() + ms;
+    while (performance.now() < until);
+  };
+  const waited = patience.wait(promise);
+  setTimeout(() => stand(60), 5);
+  // Between the first look and the second.
+  setTimeout(() => {
+    stand(60);
+    setTimeout(() => resolve(7), 0);
+  }, 25);
+  assert.equal(await waited, 7);
+  patience.close();
+});
+
 Deno.test("closing ends all waits", async () => {
   const patience = new Patience(60_000, late);
   const wait = patience.wait(answer().promise);
