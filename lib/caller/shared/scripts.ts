@@ -133,7 +133,8 @@ return 1
 
 /**
  * Who of the hosts is there. What takes memory comes first: behind another write a server without any would
- * let it pass, and this is what tells whether it may be asked again. KEYS: the hosts. ARGV: this one ("" for a look), milliseconds for which it counts.
+ * let it pass, and this is what tells whether it may be asked again.
+ * KEYS: the hosts. ARGV: this one ("" for a look), milliseconds for which it counts.
  * Returns how many are.
  */
 export const PRESENT = `
