@@ -7,6 +7,7 @@ import { hourFile, hoursOf } from "../observe/hour_files.ts";
 import { hourName } from "../observe/hour_name.ts";
 import { FLAGGED_FOLDER } from "./record_file.ts";
 import { DamagedFile, pack, PACKED, readLines } from "../observe/packed_file.ts";
+import { joined } from "../http/joined.ts";
 import { putInPlace } from "../files/replace.ts";
 import { writeAll } from "../files/write_all.ts";
 
@@ -63,6 +64,8 @@ export async function eraseFrom(
   return { lines, files };
 }
 
+const LF = 10;
+const LINE_END = new Uint8Array([LF]);
 const HOUR_MS = 3_600_000;
 /** So far the hours of a gateway that runs in another time zone may be from those of this process. */
 const ZONES_MS = 26 * HOUR_MS;
@@ -154,8 +157,9 @@ async function takePlace(name: string, path: string): Promise<void> {
 }
 
 /**
- * The same file, since its writer may hold it open. What stays is written over what was there and the rest cut off at the end: it is
- * whole, once or twice, whenever the process is killed.
+ * The same file, since its writer may hold it open. What stays is written over what was there and the rest cut off at the end. Where
+ * less has gone before a line than it is long, it is written over itself: so it lies behind the end first, and each line
+ * that stays is whole, once or twice, whenever the process is killed.
  */
 async function rewritten(
   path: string,
@@ -165,17 +169,31 @@ async function rewritten(
   using file = await Deno.open(path, { read: true, write: true });
   await file.lock(true);
   const gone = await filtered(path, name, stays);
-  using kept = await Deno.open(name);
-  const piece = new Uint8Array(256 * 1024);
+  const { size: end } = await file.stat();
   let size = 0;
-  for (;;) {
-    const count = await kept.read(piece);
-    if (count === null) break;
-    await writeAll(file, piece.subarray(0, count));
-    size += count;
+  for await (const lines of wholeLines(name)) {
+    await file.truncate(end);
+    await file.seek(end, Deno.SeekMode.Start);
+    // What was there may end within a line.
+    await writeAll(file, joined([LINE_END, lines]));
+    await file.seek(size, Deno.SeekMode.Start);
+    await writeAll(file, lines);
+    size += lines.length;
   }
   await file.truncate(size);
   return gone;
+}
+
+async function* wholeLines(name: string): AsyncGenerator<Uint8Array> {
+  let begun: Uint8Array[] = [];
+  for await (const piece of (await Deno.open(name)).readable) {
+    const end = piece.lastIndexOf(LF) + 1;
+    if (end > 0) {
+      yield joined([...begun, piece.subarray(0, end)]);
+      begun = [];
+    }
+    if (end < piece.length) begun.push(piece.subarray(end));
+  }
 }
 
 /** Of this one file: writes the lines that stay to `target`, where one is given; returns how many do not. */

@@ -263,7 +263,8 @@ Deno.test({
     const long = "long ".repeat(20_000);
     const lines = Array.from(
       { length: 800 },
-      (_, n) => record(`r${n}`, { key: n % 2 === 0 ? "alice" : "bob", long }, now),
+      // Those that go are short: what stays is written over itself.
+      (_, n) => record(`r${n}`, n % 2 === 0 ? { key: "alice" } : { key: "bob", long }, now),
     );
     const path = await put(complete, hourName(now), lines);
     const earlier = Math.floor(now.getTime() / 1000) - 60;
