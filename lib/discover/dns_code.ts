@@ -58,6 +58,8 @@ async function codeOf(
   try {
     return await Promise.any(servers.map((server) => ask(name, type, server, either)));
   } catch (error) {
+    // What waits for an event rejects with an error of its own, which does not say whose time was over.
+    signal.throwIfAborted();
     throw error instanceof AggregateError ? error.errors[0] : error;
   } finally {
     answered.abort();
@@ -73,7 +75,7 @@ async function ask(
 ): Promise<number> {
   const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
   try {
-    // Connected, so that nobody else is heard.
+    // For whom to send to. Others may be heard all the same (Deno 2.9), and do not know the id.
     socket.connect(port, host);
     await once(socket, "connect", { signal });
     const id = randomInt(65_536);

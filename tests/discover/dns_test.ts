@@ -1,6 +1,9 @@
 // Discovery by a real name server: dnsmasq, whose names change, come in any order, and go.
 
 import assert from "node:assert/strict";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { mustBeNothing } from "../../lib/discover/dns_code.ts";
 import { LACKS_DNSMASQ, NameServer } from "../support/dnsmasq.ts";
 import { Heard } from "./heard.ts";
 
@@ -75,6 +78,21 @@ test("a name server that will not say is no answer without instances", async () 
   for (const heard of [plain, services]) {
     await heard.answered(2);
     assert.equal(heard.state.error, null);
+  }
+});
+
+Deno.test("a name server that does not say why it has nothing is late, and no abort of ours", async () => {
+  const socket = createSocket("udp4");
+  try {
+    socket.bind(0, "127.0.0.1");
+    await once(socket, "listening");
+    const silent = { host: "127.0.0.1", port: socket.address().port };
+    await assert.rejects(
+      mustBeNothing("vllm.test", "A", silent, AbortSignal.timeout(50)),
+      (error) => error instanceof DOMException && error.name === "TimeoutError",
+    );
+  } finally {
+    socket.close();
   }
 });
 
