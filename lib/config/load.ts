@@ -1,5 +1,6 @@
 // A config file, from its text to a snapshot or to everything that is wrong with it.
 
+import { isUtf8 } from "node:buffer";
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { readRegularSync } from "../files/regular.ts";
@@ -101,7 +102,10 @@ export function loadConfig(file: string, text: string, env: Env, keysText?: stri
     const config = normalise(own.data, keys, tls, (named) => {
       const source = readBeside(file, named);
       beside.push(source);
-      return source.text;
+      const { path, text } = source;
+      return text === null
+        ? null
+        : { text, isUtf8: !text.includes(NO_CHARACTER) || isUtf8At(path) };
     });
     if (!Array.isArray(config)) return { ok: true, config, options: own.data, text, beside };
     for (const { path, message, inKeysFile } of config) {
@@ -220,6 +224,16 @@ function readBeside(file: string, named: string): SourceText {
   } catch {
     // Why it could not be read is for the one who asks to be allowed to know: said by `readKeys`.
     return { path, text: null };
+  }
+}
+
+/** A text may have the mark itself, as one that takes it out of answers does. */
+function isUtf8At(path: string): boolean {
+  try {
+    return isUtf8(Deno.readFileSync(path));
+  } catch {
+    // Gone since it was read: it is read anew when it is there again.
+    return false;
   }
 }
 

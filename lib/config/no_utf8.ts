@@ -19,11 +19,9 @@ export function oddPaths(value: unknown, path: Path = []): Path[] {
 }
 
 /** The line, from 1, of a file beside the configuration that has it or NULs, as UTF-16 has; null without. */
-export function oddLine(text: string): number | null {
-  if (!text.includes(NO_CHARACTER) && !text.includes("\0")) return null;
-  const lines = text.split("\n");
-  const found = lines.findIndex((line) =>
-    (line.includes(NO_CHARACTER) || line.includes("\0")) && !/^\s*(#|\/\/)/.test(line)
-  );
+export function oddLine({ text, isUtf8 }: { text: string; isUtf8: boolean }): number | null {
+  const isOdd = (part: string) => part.includes("\0") || (!isUtf8 && part.includes(NO_CHARACTER));
+  if (!isOdd(text)) return null;
+  const found = text.split("\n").findIndex((line) => isOdd(line) && !/^\s*(#|\/\/)/.test(line));
   return found < 0 ? null : found + 1;
 }

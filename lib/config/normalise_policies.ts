@@ -9,8 +9,8 @@ import { FILE_OPTIONS, type PolicyConfig, type PolicyOptions } from "./policies.
 import type { PolicyChannel } from "./policy_common.ts";
 import { checkPromptPolicy } from "./policy_effects.ts";
 
-/** The text of a file that a policy names; null where it cannot be read. */
-export type ReadFile = (named: string) => string | null;
+/** The text of a file that a policy names, and whether its bytes were UTF-8; null where it cannot be read. */
+export type ReadFile = (named: string) => { text: string; isUtf8: boolean } | null;
 
 /** Faults go to `faults`. */
 export function normalisePolicies(
@@ -41,12 +41,12 @@ function filesOf(options: PolicyOptions, read: ReadFile, fault: Complain): Recor
   for (const option of FILE_OPTIONS) {
     const named = (options as { readonly [name: string]: unknown })[option];
     if (typeof named !== "string") continue;
-    const text = read(named);
-    if (text === null) fault([option], `\`${named}\` does not exist or cannot be read`);
+    const found = read(named);
+    if (found === null) fault([option], `\`${named}\` does not exist or cannot be read`);
     else {
-      const line = oddLine(text);
+      const line = oddLine(found);
       if (line !== null) fault([option], `line ${line} of \`${named}\` ${NO_UTF8}`);
-      files[option] = text;
+      files[option] = found.text;
     }
   }
   return files;

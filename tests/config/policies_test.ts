@@ -74,4 +74,7 @@ Deno.test("a list of words that is no UTF-8 is refused: its words would never be
   const utf16 = ascii("word\n").flatMap((unit) => [unit, 0]);
   assert.match(await problemOf([0xff, 0xfe, ...utf16]), /line 1 of `words\.txt` is not UTF-8/);
   assert.match(await problemOf(utf16), /line 1 of `words\.txt` is not UTF-8/);
+  const mark = [...new TextEncoder().encode("\ufffd\n")];
+  assert.equal(await problemOf(mark), "", "that is a character, too");
+  assert.match(await problemOf([...mark, ...gbk]), /is not UTF-8/);
 });
