@@ -7,6 +7,7 @@ export class Loop {
   readonly #closing = new AbortController();
   readonly #running: Promise<void>;
   #wake: (() => void) | null = null;
+  #isWoken = false;
   #failures = 0;
 
   /** `body` resolves to milliseconds until it is wanted again; `onFailure` hears of what it throws. */
@@ -19,8 +20,9 @@ export class Loop {
     this.#running = this.#run();
   }
 
-  /** Ends a pause: there may be news. */
+  /** There may be news: ends a pause, also the one that comes next, since what is asked now may be from before. */
   wake(): void {
+    this.#isWoken = true;
     this.#wake?.();
   }
 
@@ -34,6 +36,7 @@ export class Loop {
     const { signal } = this.#closing;
     while (!signal.aborted) {
       let pauseMs: number;
+      this.#isWoken = false;
       try {
         pauseMs = await this.body(signal);
         this.#failures = 0;
@@ -42,7 +45,7 @@ export class Loop {
         this.onFailure(error);
         pauseMs = this.failedMs ?? this.#backoffMs();
       }
-      if (!signal.aborted) await this.#pause(pauseMs);
+      if (!signal.aborted && !this.#isWoken) await this.#pause(pauseMs);
     }
   }
 
