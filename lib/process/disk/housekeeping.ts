@@ -72,8 +72,8 @@ export class Housekeeping implements Reloadable {
     ];
     await this.#tidy(dataDir, () => removeLeftOvers(dataDir, LEFT_OVERS_ABOVE));
     for (const { folder, keep } of folders) {
+      await this.#tidy(folder, () => removeLeftOvers(folder, LEFT_OVERS));
       await this.#tidy(folder, async () => {
-        await removeLeftOvers(folder, LEFT_OVERS);
         for (const name of await keepWithin(folder, keep, this.now(), this.ageNow())) {
           logger.info("{path} is deleted: it is older or more than may be kept", {
             path: join(folder, name),
