@@ -3,13 +3,11 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { hourName } from "../../lib/observe/hour_name.ts";
 import { exists } from "../support/exists.ts";
+import { holdHours } from "../support/held_hours.ts";
 import { type GatewayProcess, startGateway } from "../support/processes.ts";
 import { completion, startUpstream } from "../support/upstream.ts";
 import { waitFor, within } from "../support/wait.ts";
-
-const HOUR_MS = 3_600_000;
 
 /** A gateway that has an answer to record, on a disk that hangs. */
 async function withHungRecords(
@@ -21,29 +19,16 @@ async function withHungRecords(
   await using gateway = await startGateway({
     config: { instances: [{ url: upstream.url, model_name: "m" }] },
   });
-  const folder = join(gateway.dataDir, "requests_responses");
-  await Deno.mkdir(folder, { recursive: true });
-  // This hour and the next.
-  const held = await Promise.all(
-    [0, HOUR_MS].map((ms) => {
-      const path = join(folder, `${hourName(new Date(Date.now() + ms))}.jsonl`);
-      return Deno.open(path, { create: true, write: true });
-    }),
-  );
-  for (const file of held) await file.lock(true);
-  try {
-    const content = "long ".repeat(50_000);
-    const response = await gateway.post("/v1/chat/completions", {
-      model: "m",
-      messages: [{ role: "user", content }],
-    });
-    assert.equal(response.status, 200, await response.text());
-    const history = join(gateway.dataDir, "history");
-    assert.ok(!await exists(history));
-    await test(gateway, history);
-  } finally {
-    for (const file of held) file.close();
-  }
+  using _held = await holdHours(join(gateway.dataDir, "requests_responses"));
+  const content = "long ".repeat(50_000);
+  const response = await gateway.post("/v1/chat/completions", {
+    model: "m",
+    messages: [{ role: "user", content }],
+  });
+  assert.equal(response.status, 200, await response.text());
+  const history = join(gateway.dataDir, "history");
+  assert.ok(!await exists(history));
+  await test(gateway, history);
 }
 
 Deno.test({
