@@ -2,8 +2,10 @@
 // become bytes some thousand characters at a time; none stays a string until the write.
 
 const FIRST_BYTES = 64 * 1024;
-/** What is kept of a buffer that one large batch has made long. */
+/** A buffer up to this is kept, and a longer one as long as batches fill a quarter of it. */
 const KEPT_BYTES = 1024 * 1024;
+/** No buffer beyond this is kept. */
+const MOST_KEPT_BYTES = 16 * 1024 * 1024;
 /** Characters that are encoded at once. */
 const PIECE_CHARS = 8 * 1024;
 
@@ -40,9 +42,11 @@ export class TextBuffer {
   }
 
   clear(): void {
+    const { length } = this.#bytes;
+    const isFilled = this.#length * 4 >= length && length <= MOST_KEPT_BYTES;
+    if (length > KEPT_BYTES && !isFilled) this.#bytes = new Uint8Array(0);
     this.#length = 0;
     this.#text = "";
-    if (this.#bytes.length > KEPT_BYTES) this.#bytes = new Uint8Array(0);
   }
 
   #encode(): void {
