@@ -8,8 +8,8 @@ const NEWEST = 0.05;
 /** The bounds of what is believed. */
 const LEAST = 0.02;
 const GREATEST = 2;
-/** A shorter prompt is more template than text. */
-const LEAST_BYTES = 64;
+/** A shorter prompt is as much template as text, and says nothing of how many tokens a long one has. */
+const LEAST_BYTES = 1024;
 /** An answer before any was seen. */
 const USUAL_ANSWER = 500;
 /** Answers of a key that are remembered, and the share of them that is not longer than the estimate. */

@@ -51,6 +51,16 @@ export function burstMsOf({ burstS }: Rates, perMinute: number | null): number {
   return perMinute === null ? burstS * 1000 : Math.max(burstS * 1000, 60_000 / perMinute);
 }
 
+/** The most tokens that one request can ever get of `scopes`; Infinity where none limits them. */
+export function mostTokensOf(scopes: readonly Scope[]): number {
+  let most = Infinity;
+  for (let at = 0; at < scopes.length; at++) {
+    const { tokens } = scopes[at];
+    if (tokens !== null) most = Math.min(most, Math.floor(tokens.burstMs / tokens.unitMs));
+  }
+  return most;
+}
+
 function ruleOf(rates: Rates, perMinute: number | null): BucketRule | null {
   if (perMinute === null) return null;
   return { perMinute, unitMs: 60_000 / perMinute, burstMs: burstMsOf(rates, perMinute) };

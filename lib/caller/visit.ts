@@ -17,7 +17,7 @@ import type { Limits } from "./limits.ts";
 import { withLimitHeaders } from "./limit_headers.ts";
 import { Refusal } from "./refusal.ts";
 import { refusalOf } from "./shortage_words.ts";
-import type { Scope } from "./scope.ts";
+import { mostTokensOf, type Scope } from "./scope.ts";
 import type { BudgetLevel } from "./usage/budget.ts";
 import type { Spent, Used } from "./usage/charge.ts";
 import type { Ledger } from "./usage/ledger.ts";
@@ -69,6 +69,8 @@ export class Visit implements Enrolled {
   /** Estimated tokens of the prompt, and of all answers. */
   #prompt = 0;
   #answer = 0;
+  /** Whether the client has left open how long an answer may be, or allows more than is usual. */
+  #isGuessed = false;
   /** Whether it was ended before its time. */
   isCut = false;
   /** The request without a word of who brings it. */
@@ -276,16 +278,19 @@ export class Visit implements Enrolled {
     const { model, size, answers, most, slot } = this.#purpose = purpose;
     const { estimates } = this.house.limits;
     const { name, scopes } = this.caller;
+    const passed = this.access.scopesOf(this.caller, model);
     let tokens = 0;
     if (model !== null && size !== null) {
       this.#prompt = estimates.prompt(model, size);
-      this.#answer = answers === 0 ? 0 : answers * estimates.answer(name, most);
-      tokens = this.#prompt + this.#answer;
+      const guess = estimates.answer(name, most);
+      this.#isGuessed = guess !== most;
+      tokens = this.#within(passed, this.#prompt + answers * guess);
+      this.#answer = tokens - this.#prompt;
       for (let at = 0; at < scopes.length; at++) this.#examine(scopes[at].rates, most, answers);
     }
     return this.#work = {
       sharedName: null,
-      scopes: this.access.scopesOf(this.caller, model),
+      scopes: passed,
       requests: 1,
       tokens,
       slot,
@@ -298,9 +303,16 @@ export class Visit implements Enrolled {
     if (rules !== this.#rules) {
       this.#rules = rules;
       const scopes = rules === null ? [] : rules.scopesOf(this.#callerNow, this.#purpose!.model);
-      this.#work = { ...this.#work!, scopes };
+      this.#work = { ...this.#work!, scopes, tokens: this.#within(scopes, this.#work!.tokens) };
     }
     return this.#work!;
+  }
+
+  /** Nobody is refused for good for a guess: what earlier answers took is not what this request asks for. */
+  #within(scopes: readonly Scope[], tokens: number): number {
+    return this.#isGuessed
+      ? Math.max(this.#prompt, Math.min(tokens, mostTokensOf(scopes)))
+      : tokens;
   }
 
   get #callerNow(): Caller {

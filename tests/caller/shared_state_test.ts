@@ -395,6 +395,14 @@ test("access 24: alone, each of two hosts allows its half, whatever the server w
   const all = [];
   for (let i = 0; i < 5; i++) all.push((await one.counters.reserve(work([scope]))).kind);
   assert.deepEqual(all, ["reserved", "reserved", "short", "short", "short"]);
+  // Within the limit, beyond a half of it: it may be taken now or later, and what it used is counted whole.
+  const tokens = key({ tokensPerMinute: 1000 }, "tokens");
+  const large = held(await one.counters.reserve(work([tokens], 800)));
+  one.counters.settle(large, 800);
+  const next = await one.counters.reserve(work([tokens], 800));
+  assert.ok(next.kind === "short" && next.shortages[0].waitMs! > 45_000, JSON.stringify(next));
+  const never = await one.counters.reserve(work([tokens], 1001));
+  assert.ok(never.kind === "short" && never.shortages[0].waitMs === null);
 });
 
 test("access 26: all that one request touches lies in one place of a cluster", async () => {

@@ -4,7 +4,7 @@
 
 import { type Enrolled, Roll } from "../../http/roll.ts";
 import type { Counters, Level, Reservation, Reserved, Work } from "../counters.ts";
-import { Scope } from "../scope.ts";
+import { mostTokensOf, Scope } from "../scope.ts";
 import type { SharedStore } from "./store.ts";
 import {
   type Call,
@@ -190,7 +190,11 @@ export class SharedCounters implements Counters {
       const reservation = new SharedReservation(this, work, [], null, await this.#mirror(work));
       return { kind: "reserved", reservation };
     }
-    const share = { ...work, scopes: this.#shares(work.scopes) };
+    const scopes = this.#shares(work.scopes);
+    // What the limits allow is not refused for good by a part of them: the rest is settled at its end.
+    const isAllowed = work.tokens <= mostTokensOf(work.scopes);
+    const tokens = isAllowed ? Math.min(work.tokens, mostTokensOf(scopes)) : work.tokens;
+    const share = { ...work, scopes, tokens };
     const answer = await local.reserve(share);
     if (answer.kind !== "reserved") return answer;
     const { levels } = answer.reservation;

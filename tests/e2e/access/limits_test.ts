@@ -105,6 +105,38 @@ Deno.test("access 16: a request that alone exceeds the bucket is refused for goo
   for (let count = 0; count < 12; count++) assert.equal(await statusOf(ask(gateway, web)), 200);
 });
 
+Deno.test("access 16: nobody is refused for good for a guess: by long answers before, or a short burst", async () => {
+  let completion_tokens = 400;
+  await using upstream = startUpstream(() =>
+    completion("hi", { usage: { prompt_tokens: 3, completion_tokens, total_tokens: 9 } })
+  );
+  // 300 tokens at once, 50 of them back each second.
+  const web = makeKey("web", { tokens_per_minute: 3000, burst: 6 });
+  await using gateway = await keyedGateway(upstream, [web]);
+  assert.equal(await statusOf(ask(gateway, web)), 200);
+  // What was used is more than a full bucket: the next one has to wait, and may.
+  const early = await ask(gateway, web, { max_tokens: 5000 });
+  assert.equal(early.status, 429);
+  assert.ok(Number(early.headers.get("retry-after")) >= 1, "it is told when to come again");
+  await early.body?.cancel();
+  completion_tokens = 2;
+  await waitFor(async () => await statusOf(ask(gateway, web)) === 200, "its turn");
+});
+
+Deno.test("access 16: short prompts, which are template for the most part, do not make long ones longer", async () => {
+  let prompt_tokens = 300;
+  await using upstream = startUpstream(() =>
+    completion("hi", { usage: { prompt_tokens, completion_tokens: 2, total_tokens: 9 } })
+  );
+  const web = makeKey("web", { max_prompt_tokens: 8000 });
+  await using gateway = await keyedGateway(upstream, [web]);
+  const askWords = (words: number) =>
+    statusOf(ask(gateway, web, { messages: [{ role: "user", content: "word ".repeat(words) }] }));
+  assert.equal(await askWords(20), 200);
+  prompt_tokens = 3000;
+  assert.equal(await askWords(2500), 200);
+});
+
 Deno.test("access 19: several answers need several times the tokens, and are one request", async () => {
   const { upstream, held } = heldUpstream();
   await using _ = upstream;
