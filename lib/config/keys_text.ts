@@ -43,7 +43,7 @@ export class KeysText {
     try {
       list = parseJson5(`${text}\n`, { mode: "json5" }).body as unknown as Node;
     } catch (error) {
-      const { line, column, message } = explainSyntaxError(text, error);
+      const { line, column, message } = explainSyntaxError(text, error, "list");
       throw new Error(`${line}:${column}: ${message}`);
     }
     if (list.type !== "Array") throw new Error("1:1: expected a list of keys `[ … ]`");
@@ -87,10 +87,10 @@ export class KeysText {
   without(name: string): KeysText {
     const { start, end } = this.#entryOf(name);
     const rest = this.text.slice(end);
-    const comma = /^\s*,/.exec(rest)?.[0].length ?? 0;
+    const comma = COMMA.exec(rest);
     const before = this.text.slice(0, start).replace(/[ \t]*$/, "");
-    const after = rest.slice(comma).replace(/^[ \t]*\n/, "");
-    return checked(before + after);
+    const after = comma === null ? rest : comma[1].trimStart() + rest.slice(comma[0].length);
+    return checked(before + after.replace(/^[ \t]*\r?\n/, ""));
   }
 
   #entryOf(name: string): Entry {
@@ -111,6 +111,9 @@ export function lineOf(options: Record<string, unknown>): string {
   );
   return `{ ${fields.join(", ")} }`;
 }
+
+/** The comma behind an entry, and the comments before it: each can be read in one way only, lest it take for ever. */
+const COMMA = /^((?:\s|\/\*(?:[^*]|\*(?!\/))*\*\/|\/\/[^\n]*\n)*),/;
 
 /** A text that this program has made is never one that it would not read. */
 function checked(text: string): KeysText {

@@ -15,6 +15,7 @@ import { normalise } from "./normalise.ts";
 import type { PlacedKey } from "./normalise_access.ts";
 import { type Parsed, parseText, type Path, type Problem, SECRET } from "./parse.ts";
 import { configSchema, type RawConfig } from "./schema.ts";
+import type { Root } from "./syntax_error.ts";
 
 export type Env = (name: string) => string | undefined;
 /** A file that belongs to the configuration, as it was read; null where it could not be. */
@@ -137,6 +138,7 @@ function read<S extends z.ZodType>(
   text: string,
   env: Env,
   schema: S,
+  root: Root = "object",
 ): Read<z.output<S>> {
   const failed = (problems: Problem[]): Read<z.output<S>> => ({
     data: null,
@@ -158,7 +160,7 @@ function read<S extends z.ZodType>(
         : "the file contains NUL bytes; expected text",
     );
   }
-  const parsed = parseText(file, text);
+  const parsed = parseText(file, text, root);
   // The runtime's word for bytes that are no UTF-8: those of a comment do no harm.
   const isOdd = text.includes(NO_CHARACTER);
   if (Array.isArray(parsed)) {
@@ -244,7 +246,7 @@ function readKeys({ path, text }: SourceText, env: Env): Read<z.output<typeof ke
       "`simple-ai-gateway keys create NAME` makes it, with a first key";
     return { ...gone, problems: [{ file: path, line: 1, column: 1, path: [], message }] };
   }
-  const found = read(path, text, env, keyList);
+  const found = read(path, text, env, keyList, "list");
   return { ...found, problems: [...found.problems, ...found.plainKeys([])] };
 }
 

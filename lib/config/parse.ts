@@ -4,7 +4,7 @@
 import { parse as parseJson5 } from "@humanwhocodes/momoa";
 import { inOnePiece } from "../json/one_piece.ts";
 import { plainValue } from "./plain_json.ts";
-import { explainSyntaxError, type Position } from "./syntax_error.ts";
+import { expectedRoot, explainSyntaxError, type Position, type Root } from "./syntax_error.ts";
 
 /** Something wrong in a config file. Line and column count from 1. */
 export interface Problem {
@@ -57,10 +57,13 @@ interface Node {
   loc: { start: Position };
 }
 
-export const EMPTY = "the file is empty; expected an object `{ … }`";
+/** What is said of a file without a text. */
+export function emptyWords(root: Root): string {
+  return `the file is empty; ${expectedRoot(root)}`;
+}
 
-/** The values and their places; or the Problems of a text that is not JSON5. */
-export function parseText(file: string, text: string): Parsed | Problem[] {
+/** The values and their places; or the Problems of a text that is not JSON5. `root`: what it should be. */
+export function parseText(file: string, text: string, root: Root = "object"): Parsed | Problem[] {
   const source = text.startsWith("\ufeff") ? text.slice(1) : text;
   if (source.trim() === "") {
     return [{
@@ -68,7 +71,7 @@ export function parseText(file: string, text: string): Parsed | Problem[] {
       line: 1,
       column: 1,
       path: [],
-      message: EMPTY,
+      message: emptyWords(root),
     }];
   }
   const plain = plainValue(source, MAX_DEPTH);
@@ -83,7 +86,7 @@ export function parseText(file: string, text: string): Parsed | Problem[] {
   try {
     body = bodyOf(source);
   } catch (error) {
-    const { line, column, message } = explainSyntaxError(source, error);
+    const { line, column, message } = explainSyntaxError(source, error, root);
     const text = source.split("\n")[line - 1];
     return [{
       file,

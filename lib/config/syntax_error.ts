@@ -9,11 +9,26 @@ export interface Position {
   column: number;
 }
 
+/** What a file is as a whole. */
+export type Root = "object" | "list";
+
+const OPENINGS = { object: "{", list: "[" } as const;
+const ROOT_WORDS = { object: "an object `{ … }`", list: "a list `[ … ]`" } as const;
+
+/** What stands for `root` in an error. */
+export function expectedRoot(root: Root): string {
+  return `expected ${ROOT_WORDS[root]}`;
+}
+
 const OPENING = new Set(["LBrace", "LBracket"]);
 const CLOSING = new Set(["RBrace", "RBracket"]);
 
-/** The place and cause of a syntax error that momoa threw for `source`. */
-export function explainSyntaxError(source: string, error: unknown): Position & { message: string } {
+/** The place and cause of a syntax error that momoa threw for `source`, which should be a `root`. */
+export function explainSyntaxError(
+  source: string,
+  error: unknown,
+  root: Root = "object",
+): Position & { message: string } {
   if (error instanceof RangeError) return { line: 1, column: 1, message: "nested too deeply" };
   if (!(error instanceof Error)) throw error;
   const { line, column, offset } = error as { line?: number; column?: number; offset?: number };
@@ -28,7 +43,7 @@ export function explainSyntaxError(source: string, error: unknown): Position & {
     };
   }
   const lines = source.split("\n");
-  const outside = outsideObject(source, offset);
+  const outside = outsideRoot(source, offset, root);
   if (outside !== null) return outside;
   const lacks = offset === undefined ? null : missingBefore(source, offset);
   if (lacks !== null) return { line, column, message: `syntax: a ${lacks} is missing before this` };
@@ -58,22 +73,23 @@ function unclosed(source: string, offset: number): (Position & { sign: string })
   return offset >= last ? open.at(-1) ?? null : null;
 }
 
-/** What is wrong where the text is no object, or goes on behind it. */
-function outsideObject(
+/** What is wrong where the text is no such `root`, or goes on behind it. */
+function outsideRoot(
   source: string,
   offset: number | undefined,
+  root: Root,
 ): Position & { message: string } | null {
   const skipped = /\s+|\/\/.*|\/\*[^]*?\*\//y;
   let start = 0;
   while (skipped.test(source)) start = skipped.lastIndex;
   const before = source.slice(0, start);
   if (before === source) {
-    return { line: 1, column: 1, message: "syntax: only comments; expected an object `{ … }`" };
+    return { line: 1, column: 1, message: `syntax: only comments; ${expectedRoot(root)}` };
   }
-  if (source[before.length] !== "{") {
+  if (source[before.length] !== OPENINGS[root]) {
     const lines = before.split("\n");
     const column = lines.at(-1)!.length + 1;
-    return { line: lines.length, column, message: "syntax: expected an object `{ … }`" };
+    return { line: lines.length, column, message: `syntax: ${expectedRoot(root)}` };
   }
   let depth = 0;
   try {
@@ -81,7 +97,7 @@ function outsideObject(
       if (type.endsWith("Comment")) continue;
       const { line, column } = loc.start;
       if (loc.start.offset === offset && offset > before.length && depth === 0) {
-        return { line, column, message: "syntax: the file's object has ended before this" };
+        return { line, column, message: `syntax: the file's ${root} has ended before this` };
       }
       if (OPENING.has(type)) depth++;
       else if (CLOSING.has(type)) depth--;

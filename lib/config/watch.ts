@@ -5,7 +5,7 @@ import { ChangeWatch } from "../files/change_watch.ts";
 import { readRegular } from "../files/regular.ts";
 import type { Config } from "./config.ts";
 import { type Env, loadConfig, type SourceText, unreadable } from "./load.ts";
-import { EMPTY, type Problem } from "./parse.ts";
+import { emptyWords, type Problem } from "./parse.ts";
 import type { RawConfig } from "./schema.ts";
 
 const POLL_MS = 5000;
@@ -105,7 +105,7 @@ class Watcher implements ConfigWatcher {
       return this.#lacks(unreadable(error), evenIfSame);
     }
     // An editor that truncates first is seen with an empty file; the text follows.
-    if (text.trim() === "") return this.#lacks(EMPTY, evenIfSame);
+    if (text.trim() === "") return this.#lacks(emptyWords("object"), evenIfSame);
     this.#lackingSince = null;
     this.#lackIsTold = false;
     const isSame = text === this.#text && await this.#isSameBeside();

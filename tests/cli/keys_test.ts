@@ -184,6 +184,29 @@ Deno.test("keys revoke and rotate change nothing where two keys have the name", 
   assert.equal(await Deno.readTextFile(stand.keysFile), text);
 });
 
+Deno.test("keys revoke takes a key away whose comma stands behind a comment, or on the next line", async () => {
+  await using stand = await startStand();
+  const line = (name: string) => `{ "name": "${name}", "hash": "sha256:${hashOfKey(newKey())}" }`;
+  const separator = `// ${"/ ".repeat(500)}`;
+  const text = `[\r
+  ${line("one")} // the first, of old\r
+  , ${line("two")} /* a ** b, */, ${line("three")},\r
+  ${line("four")}\r
+  ${separator}\r
+]\r
+`;
+  await Deno.writeTextFile(stand.keysFile, text);
+  const left = ["one", "two", "three", "four"];
+  for (const name of ["one", "two", "four", "three"]) {
+    const { code, err } = await stand.run(["revoke", name]);
+    assert.equal(code, 0, err);
+    left.splice(left.indexOf(name), 1);
+    assert.deepEqual(await stand.names(), left);
+  }
+  const rest = await Deno.readTextFile(stand.keysFile);
+  for (const kept of ["the first, of old", "a ** b,", separator]) assert.ok(rest.includes(kept));
+});
+
 Deno.test("keys import takes a key from standard input, and none that can be guessed", async () => {
   await using stand = await startStand();
   const key = "a-key-that-we-have-had-for-years";

@@ -216,6 +216,28 @@ Deno.test("a text that is no object, or goes on behind it, is told as that", () 
   ) assert.deepEqual(problems(text), [`config.jsonc:${said}`]);
 });
 
+Deno.test("a keys file is a list: what is wrong in it is told with its own place", () => {
+  const instances = '"instances": [{ "url": "http://a:8000", "model_name": "m" }]';
+  const config = `{ ${instances}, "keys_file": "keys.jsonc" }`;
+  for (
+    const [text, said] of [
+      [
+        '[\n  { "name": "a" }\n  { "name": "b" }\n]\n',
+        "3:3: syntax: a comma is missing before this",
+      ],
+      ['[\n  { "name" "a" }\n]\n', "2:12: syntax: a colon is missing before this"],
+      ["[]\n]\n", "2:1: syntax: the file's list has ended before this"],
+      ["// keys\n- name: a\n", "2:1: syntax: expected a list `[ … ]`"],
+      ["// keys\n", "1:1: syntax: only comments; expected a list `[ … ]`"],
+      ["\n", "1:1: the file is empty; expected a list `[ … ]`"],
+    ]
+  ) {
+    const loaded = loadConfig("/etc/config.jsonc", config, noEnv, text);
+    assert.ok(!loaded.ok);
+    assert.deepEqual(loaded.problems.map(formatProblem), [`/etc/keys.jsonc:${said}`]);
+  }
+});
+
 Deno.test("a file in UTF-16 is told by its encoding", async () => {
   const path = await Deno.makeTempFile();
   try {
