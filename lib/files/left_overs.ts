@@ -5,8 +5,12 @@ import { join } from "node:path";
 /** What is written for so long is finished by nobody. */
 const LEFT_OVER_MS = 86_400_000;
 
-/** Removes those in `folder` whose name is as `names` has it, and that nobody has written to for a day. */
+/**
+ * Removes those in `folder` whose name is as `names` has it, and that nobody has written to for a day. Throws why
+ * the first of those stays that cannot be removed; it keeps none of the others.
+ */
 export async function removeLeftOvers(folder: string, names: RegExp): Promise<void> {
+  const failed: unknown[] = [];
   for (const name of await namesIn(folder, names)) {
     const path = join(folder, name);
     try {
@@ -15,9 +19,10 @@ export async function removeLeftOvers(folder: string, names: RegExp): Promise<vo
       if (isOld) await Deno.remove(path);
     } catch (error) {
       // Finished meanwhile, or removed by another process.
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      if (!(error instanceof Deno.errors.NotFound)) failed.push(error);
     }
   }
+  if (failed.length > 0) throw failed[0];
 }
 
 async function namesIn(folder: string, names: RegExp): Promise<string[]> {

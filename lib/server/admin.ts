@@ -121,7 +121,12 @@ export async function answerAdmin(
   const access = adminAccess(client, config);
   if (access.kind === "refused") throw new RequestError(access.status, access.message);
   const { method, target, headers } = client;
-  const body = await client.readBody(isAt(EXPLAIN, target) ? MAX_EXPLAINED_BYTES : MAX_BODY_BYTES);
+  const most = isAt(EXPLAIN, target) ? MAX_EXPLAINED_BYTES : MAX_BODY_BYTES;
+  const body = await client.readBody(most).catch((error) => {
+    // The listener's words name an option that is not about these pages.
+    const isTooLarge = error instanceof RequestError && error.status === 413;
+    throw isTooLarge ? new RequestError(413, `More than ${most} bytes are not taken here`) : error;
+  });
   const request = { method, target, headers, body, trusted: access.trusted };
   const answer = await answerTo(client, (asker) => handler(request, asker));
   if (answer === null) return;

@@ -128,6 +128,10 @@ Deno.test("a file that was refused is compared with what is in force, and a text
   const bad = await (await check("{ instances: [ }")).json();
   assert.equal(bad.ok, false);
   assert.deepEqual(bad.differences, []);
+  const long = await check(`// ${"x".repeat(1024 * 1024)}\n${text}`);
+  assert.equal(long.status, 413);
+  // What is pasted has a limit of its own, and not that of requests.
+  assert.equal((await long.json()).error.message, "More than 1048576 bytes are not taken here");
   const refused = await check(text, {});
   assert.equal(refused.status, 401);
   await refused.body?.cancel();

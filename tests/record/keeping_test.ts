@@ -207,7 +207,11 @@ Deno.test("what a process that was killed has left of writing files anew is gone
   const copies = [".joining-1a", ".erasing-2b", ".erasing-2b.gz.new", ".unpacked-3c"]
     .concat("20260128_10.jsonl.gz.new").map((name) => join(complete, name));
   const above = ["routing_index.7.new", "drained.json.7.new"].map((one) => join(folder.path, one));
-  for (const path of [...copies, ...above]) {
+  const usage = join(folder.path, "usage");
+  await Deno.mkdir(usage);
+  await Deno.writeTextFile(join(usage, "202601.jsonl"), "");
+  const summed = join(usage, "202601.jsonl.7.new");
+  for (const path of [...copies, ...above, summed]) {
     await Deno.writeTextFile(path, record("b"));
     const old = Date.now() / 1000 - 25 * 3600;
     await Deno.utime(path, old, old);
@@ -217,7 +221,8 @@ Deno.test("what a process that was killed has left of writing files anew is gone
   await keeping.look();
   await keeping.close();
   assert.deepEqual(namesIn(complete), [".joining-4d", "20260129_10.jsonl"]);
-  assert.deepEqual(namesIn(folder.path), ["requests_responses"]);
+  assert.deepEqual(namesIn(usage), ["202601.jsonl"]);
+  assert.deepEqual(namesIn(folder.path), ["requests_responses", "usage"]);
 });
 
 Deno.test("a packed file that was put together from several is read to its end", async () => {

@@ -7,16 +7,13 @@
 import { within } from "../../http/within.ts";
 import { Amount } from "./amount.ts";
 import { counterName } from "./counter_name.ts";
-import { removeLeftOvers } from "../../files/left_overs.ts";
-import { usageFolder, usageMonths } from "./files.ts";
+import { usageMonths } from "./files.ts";
 import { type FileEvents, Months, type MonthsOptions } from "./months.ts";
 import { monthOf, TOTAL } from "./period.ts";
 import { type Counter, counterText, lineOf, type Row, textOf } from "./row.ts";
 import type { Booked } from "./usage_memory.ts";
 
 const NOTHING = new Amount();
-/** Of summing up, and of what stands beside it (process/disk/stored_file.ts). */
-const LEFT_OVERS = /\.jsonl\.\d+\.new$/;
 
 /** What is told to people. */
 export interface BookEvents extends FileEvents {
@@ -121,7 +118,6 @@ export class Book {
         if (month < oldest || this.#restored.has(month)) continue;
         failed = await this.#read(month) ?? failed;
       }
-      await removeLeftOvers(usageFolder(this.options.dataDir), LEFT_OVERS);
     } catch (error) {
       failed = error;
     }

@@ -3,6 +3,7 @@
 
 import { FLAGGED_FOLDER } from "../../record/record_file.ts";
 import { join } from "node:path";
+import { usageFolder } from "../../caller/usage/files.ts";
 import { removeLeftOvers } from "../../files/left_overs.ts";
 import { hourFile, hoursOf } from "../../observe/hour_files.ts";
 import { hourName } from "../../observe/hour_name.ts";
@@ -21,6 +22,8 @@ const PACK_AFTER_MS = 86_400_000;
 const LEFT_OVERS = /^\.(?:joining|unpacked|erasing)-|\.jsonl\.gz\.new$/;
 /** Beside the folders of hours: by index_keeper.ts and drained_file.ts. */
 const LEFT_OVERS_ABOVE = /^(?:routing_index|drained\.json)\.\d+\.new$/;
+/** Of summing usage up, and of what stands beside it (stored_file.ts). */
+const LEFT_OVERS_OF_USAGE = /\.jsonl\.\d+\.new$/;
 
 export class Housekeeping implements Reloadable {
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -71,6 +74,8 @@ export class Housekeeping implements Reloadable {
       { folder: join(dataDir, REQUESTS_FOLDER), keep: requests.keep },
     ];
     await this.#tidy(dataDir, () => removeLeftOvers(dataDir, LEFT_OVERS_ABOVE));
+    const usage = usageFolder(dataDir);
+    await this.#tidy(usage, () => removeLeftOvers(usage, LEFT_OVERS_OF_USAGE));
     for (const { folder, keep } of folders) {
       await this.#tidy(folder, () => removeLeftOvers(folder, LEFT_OVERS));
       await this.#tidy(folder, async () => {
