@@ -232,7 +232,7 @@ export class Intake {
 /** Whether it asks for the response as one body: not for its parts, nor for its events once more. */
 function fetchesAnswer({ method, target }: ClientRequest, responseId: string): boolean {
   const [path, query = ""] = target.split("?", 2);
-  return method === "GET" && path === `/v1/responses/${responseId}` &&
+  return method === "GET" && decodeURIComponent(path) === `/v1/responses/${responseId}` &&
     !new URLSearchParams(query).has("stream");
 }
 

@@ -53,8 +53,10 @@ export function asksForKey(route: PathRoute): boolean {
 export function routeOf(target: string, method = "GET", hasKeys = false): PathRoute {
   const query = target.indexOf("?");
   const path = query < 0 ? target : target.slice(0, query);
-  // Ids have slashes and per cent signs; the gateway reads them, no instance does.
-  const fault = pathFault(path.startsWith(MODELS) ? path.replace(/%(2f|25)/gi, "_") : path);
+  // Names have slashes, per cent signs and more; the gateway reads them, no instance does.
+  const isName = path.startsWith(MODELS);
+  const fault = pathFault(isName ? path.replace(/%(2f|25)/gi, "_") : path) ??
+    (isName ? null : aliasFault(path));
   if (fault !== null) return { kind: "bad_path", message: fault };
   const api = apiAt(path);
   if (api !== null) return { kind: "proxy", path, api };
@@ -66,16 +68,26 @@ export function routeOf(target: string, method = "GET", hasKeys = false): PathRo
   if (path.startsWith(MODELS)) {
     return { kind: "models", id: decodeURIComponent(path.slice(MODELS.length)) };
   }
-  const stored = /^\/v1\/responses\/([A-Za-z0-9_-]{1,200})(\/cancel|\/input_items)?$/.exec(path);
+  const stored = /^\/v1\/responses\/([^/]+)(\/cancel|\/input_items)?\/?$/.exec(path);
   // Nothing is posted to a response but its end: /v1/responses/compact and the like are no ids.
   if (stored !== null && (method !== "POST" || stored[2] === "/cancel")) {
-    return { kind: "stored_response", id: stored[1] };
+    return { kind: "stored_response", id: decodeURIComponent(stored[1]) };
   }
-  // Some servers pass over what stands behind a semicolon.
-  const plain = decodeURIComponent(path).toLowerCase().replace(/;[^/]*/g, "");
-  if (FORBIDDEN.test(plain)) return { kind: "not_found" };
+  if (FORBIDDEN.test(path.toLowerCase())) return { kind: "not_found" };
   if (/^\/v[12]\/./.test(path) || ROOT_PATHS.has(path)) return { kind: "proxy", path, api: null };
   return { kind: "not_found" };
+}
+
+/**
+ * Other spellings of a path, which most servers take for the very path: who writes one would pass by all that goes
+ * by the path here.
+ */
+function aliasFault(path: string): string | null {
+  if (/%(2[de]|3\d|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])/i.test(path)) {
+    return "an escaped letter, digit or sign that needs no escape";
+  }
+  // Some servers pass over what stands behind it.
+  return /;|%3b/i.test(path) ? "a semicolon in the path" : null;
 }
 
 /** Ways of writing a path that mean different things to different servers are refused. */

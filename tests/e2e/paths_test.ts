@@ -69,6 +69,19 @@ Deno.test("what a model says of itself is asked for without a body", async () =>
   }
 });
 
+Deno.test("a client's word for a response asks an instance for a response, and for nothing else", async () => {
+  await using instance = startUpstream(() => Response.json({}, { status: 404 }));
+  await using gateway = await quietGatewayFor(instance.url);
+  for (const id of ["../../server_info", "resp_1/../../../x?y=", "\ud800", "a b"]) {
+    const body = JSON.stringify({ ...BODY, previous_response_id: id });
+    const response = await gateway.post("/v1/responses", JSON.parse(body));
+    assert.ok(response.status < 500, await response.text());
+  }
+  const asked = instance.seen.filter(({ method }) => method === "GET").map(({ path }) => path);
+  assert.equal(asked.length, 4);
+  for (const path of asked) assert.match(path, /^\/v1\/responses\/[^/]+$/);
+});
+
 Deno.test("posts below /v1/responses go by their model; ids with slashes are found", async () => {
   await using instance = startUpstream();
   const name = "org/100%/模型";

@@ -51,7 +51,6 @@ Deno.test("paths that administer an instance are not there, however they are wri
       "/v1/load_lora_adapter",
       "/v1/unload_lora_adapter/",
       "/v1/LOAD_LORA_ADAPTER",
-      "/v1/load%5Flora_adapter",
       "/server_info",
       "/docs",
       "/score/x",
@@ -77,6 +76,27 @@ Deno.test("ambiguous ways of writing a path are refused", () => {
       "/v1/a%0d%0ab",
       "/v1/%zz",
       "/v1/%252e%252e/sleep",
+      "/v1/load%5Flora_adapter",
+      "/v1/%63hat/completions",
+      "/v1/%72esponses/resp_1",
+      "/v1/responses/%72esp_1",
+      "/v1/chat%2Dx",
+      "/%764/x",
+      "/v1/chat/completions;x=1",
+      "/v1/responses;x/resp_1",
+      "/v1/responses/resp_1%3b",
     ]
   ) assert.equal(routeOf(path).kind, "bad_path", path);
+});
+
+Deno.test("a stored response is found by any id that a path may have, and nothing else is below it", () => {
+  for (const id of ["resp_1", "resp_job.42", "resp_a:b~c", "resp_@", "x".repeat(500)]) {
+    for (const rest of ["", "/", "/input_items", "/cancel/"]) {
+      const expected = { kind: "stored_response", id };
+      assert.deepEqual(routeOf(`/v1/responses/${id}${rest}?model=m`), expected);
+      const coded = encodeURIComponent(id);
+      assert.deepEqual(routeOf(`/v1/responses/${coded}${rest}`), expected);
+    }
+  }
+  assert.equal(routeOf("/v1/responses/compact", "POST").kind, "proxy");
 });

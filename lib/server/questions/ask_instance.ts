@@ -117,7 +117,9 @@ export async function hasResponse(
   timeoutS: number,
 ): Promise<boolean> {
   const credentials = client.filter(([name]) => name === "authorization" || name === "x-api-key");
-  const url = targetUrl(instance.config, `/v1/responses/${responseId}`);
+  // It is a client's word: nothing else of the instance is asked for by it.
+  const path = `/v1/responses/${encodeURIComponent(responseId.toWellFormed())}`;
+  const url = targetUrl(instance.config, path);
   try {
     const { status } = await askInstance(transport, instance, url, timeoutS, credentials);
     return status === 200;

@@ -110,5 +110,5 @@ class NotThere extends Error {}
 /** The id of a response, from the beginning of its body or first event. */
 function responseIdIn(bytes: Uint8Array): string | null {
   const text = new TextDecoder("latin1").decode(bytes.subarray(0, 4096));
-  return /"id"\s*:\s*"(resp_[A-Za-z0-9_-]{1,190})"/.exec(text)?.[1] ?? null;
+  return /"id"\s*:\s*"(resp_[\x21\x23-\x5b\x5d-\x7e]{1,190})"/.exec(text)?.[1] ?? null;
 }

@@ -6,7 +6,7 @@ import { newKey } from "../../../lib/caller/key.ts";
 import { startGateway } from "../../support/processes.ts";
 import { completion, startUpstream } from "../../support/upstream.ts";
 import { waitFor } from "../../support/wait.ts";
-import { ASK, bearer, errorOf, keyedGateway, makeKey, storedResponse } from "./keyed.ts";
+import { ASK, bearer, errorOf, keyedGateway, makeKey, statusOf, storedResponse } from "./keyed.ts";
 
 Deno.test("access 1: without keys and without a keys file anyone may ask, and his credentials pass", async () => {
   await using upstream = startUpstream(() => completion("hi"));
@@ -217,8 +217,11 @@ Deno.test("access 7: a stored response is there for the key that it was made for
   await using upstream = startUpstream(() => Response.json(storedResponse("resp_mine")));
   const [web, other] = [makeKey("web"), makeKey("other")];
   await using gateway = await keyedGateway(upstream, [web, other]);
-  const made = await gateway.post("/v1/responses", { model: "m", input: "hello" }, bearer(web.key));
-  assert.equal((await made.json()).id, "resp_mine");
+  const make = () => gateway.post("/v1/responses", { model: "m", input: "hello" }, bearer(web.key));
+  assert.equal((await (await make()).json()).id, "resp_mine");
+  // Clients may choose ids.
+  upstream.answer = () => Response.json(storedResponse("resp_job:4.2"));
+  assert.equal((await (await make()).json()).id, "resp_job:4.2");
   const asked = upstream.seen.length;
   for (
     const [method, path] of [
@@ -227,11 +230,18 @@ Deno.test("access 7: a stored response is there for the key that it was made for
       ["POST", "/v1/responses/resp_mine/cancel"],
       ["GET", "/v1/responses/resp_mine/input_items"],
       ["GET", "/v1/responses/resp_unknown"],
+      ["GET", "/v1/responses/resp_mine/?model=m"],
+      ["GET", "/v1/responses/resp_job:4.2?model=m"],
+      ["DELETE", "/v1/responses/resp_job%3A4.2?model=m"],
     ]
   ) {
     const response = await fetch(gateway.url + path, { method, ...bearer(other.key) });
     assert.equal(response.status, 404, `${method} ${path}`);
     assert.match(String((await errorOf(response)).message), /not found/);
+  }
+  // Servers read an escaped letter as the letter.
+  for (const path of ["/v1/%72esponses/resp_mine?model=m", "/v1/responses/resp%5Fmine?model=m"]) {
+    assert.equal(await statusOf(fetch(gateway.url + path, bearer(other.key))), 400, path);
   }
   const next = { model: "m", input: "more", previous_response_id: "resp_mine" };
   const foreign = await gateway.post("/v1/responses", next, bearer(other.key));
@@ -241,9 +251,9 @@ Deno.test("access 7: a stored response is there for the key that it was made for
   const own = await gateway.post("/v1/responses", next, bearer(web.key));
   assert.equal(own.status, 200);
   await own.body?.cancel();
-  const fetched = await fetch(`${gateway.url}/v1/responses/resp_mine`, bearer(web.key));
-  assert.equal(fetched.status, 200);
-  await fetched.body?.cancel();
+  for (const id of ["resp_mine", "resp_job:4.2", "resp_job%3A4.2"]) {
+    assert.equal(await statusOf(fetch(`${gateway.url}/v1/responses/${id}`, bearer(web.key))), 200);
+  }
 });
 
 Deno.test("access 8: a key's priority is its ceiling: x-priority lowers it, and never raises it", async () => {
