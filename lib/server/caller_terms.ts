@@ -6,6 +6,7 @@ import { type ClientRequest, RequestError } from "../http/client.ts";
 import { latin1Text } from "../http/latin1.ts";
 import type { Spent } from "../caller/usage/charge.ts";
 import { NOTHING_SPENT, type Purpose, type Visit } from "../caller/visit.ts";
+import { isCount } from "../sse/usage.ts";
 import { sizeOf } from "../pool/prefix/prompt_size.ts";
 import type { Findings } from "./forward_request.ts";
 
@@ -99,13 +100,12 @@ export function spentOf(
   if (status >= 400) return NOTHING_SPENT;
   const isExact = outcome === "complete" || account.isCounted;
   if (usage !== null) {
-    const cached = usage.cachedTokens ?? 0;
-    return {
+    return withPrompt({
       prompt: usage.promptTokens,
-      cached,
+      cached: usage.cachedTokens ?? 0,
       completion: isExact ? usage.completionTokens : Math.max(usage.completionTokens, pieces),
       estimated: !isExact,
-    };
+    }, estimatedPrompt);
   }
   if (streamed) return guessed(estimatedPrompt, pieces);
   if (!(response instanceof Uint8Array)) {
@@ -121,7 +121,13 @@ export function spentOf(
     return guessed(estimatedPrompt, completion);
   }
   if (!countsTokens(request)) return NOTHING_SPENT;
-  return countedIn(response) ?? guessed(estimatedPrompt, 0);
+  return withPrompt(countedIn(response) ?? guessed(0, 0), estimatedPrompt);
+}
+
+/** No prompt has no tokens: a server that says so, or says nothing that is a count, has not counted them. */
+function withPrompt(spent: Spent, estimatedPrompt: number): Spent {
+  if (spent.prompt > 0 || estimatedPrompt === 0) return spent;
+  return { ...spent, prompt: estimatedPrompt, estimated: true };
 }
 
 function guessed(prompt: number, completion: number): Spent {
@@ -147,7 +153,8 @@ function countedIn(body: Uint8Array): Spent | null {
     if (usage === undefined) continue;
     const figure = (name: string) => {
       const found = new RegExp(`"${name}"\\s*:\\s*(\\d+)`).exec(usage);
-      return found === null ? null : Number(found[1]);
+      const count = found === null ? null : Number(found[1]);
+      return isCount(count) ? count : null;
     };
     const completion = figure("completion_tokens") ?? 0;
     const prompt = figure("prompt_tokens") ?? figure("total_tokens");

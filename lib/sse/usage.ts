@@ -104,9 +104,12 @@ function usageAtEnd(json: string): Usage | null {
   return at < 0 ? null : usageIn(json.slice(at, at + MAX_BYTES));
 }
 
-/** Sums must stay numbers, whatever an instance says. */
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
+/** More tokens than these no request has: such a figure would use up any budget, and sums must stay numbers. */
+const MOST = 1_000_000_000;
+
+/** Whether it can be a count of tokens, whatever an instance says. */
+export function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MOST;
 }
 
 function takeCounts(figures: Figures, given: Json): void {

@@ -7,6 +7,7 @@ import { eventsOf } from "../../support/sse.ts";
 import { waitFor } from "../../support/wait.ts";
 import { completion, sse, startUpstream } from "../../support/upstream.ts";
 import { ASK, bearer, makeKey } from "./keyed.ts";
+import { pageWhen } from "./key_page.ts";
 import { askTimes, configOf } from "./priced.ts";
 
 Deno.test("access 17: an answer of more than a megabyte, with its prompt's ids behind the usage, costs what it says", async () => {
@@ -19,6 +20,40 @@ Deno.test("access 17: an answer of more than a megabyte, with its prompt's ids b
   const page = await (await fetch(`${gateway.url}/v1/key`, bearer(key.key))).json();
   const { prompt_tokens, completion_tokens } = page.usage.total;
   assert.deepEqual([prompt_tokens, completion_tokens], [3, 2]);
+});
+
+Deno.test("access 17: a prompt whose tokens are not told, or cannot be so many, costs an estimate and not the budget", async () => {
+  const key = makeKey("web", { budget: { period: "total", tokens: 1_000_000 } });
+  const long = "9".repeat(400);
+  const told: [path: string, usage: string, completion: number][] = [
+    ["/v1/chat/completions", '{ "prompt_tokens": 0, "completion_tokens": 2 }', 2],
+    ["/v1/chat/completions", '{ "prompt_tokens": -5, "completion_tokens": 2 }', 2],
+    ["/v1/chat/completions", '{ "prompt_tokens": null, "completion_tokens": 2 }', 2],
+    ["/v1/chat/completions", '{ "prompt_tokens": 9007199254740991, "completion_tokens": 2 }', 2],
+    ["/v1/embeddings", '{ "prompt_tokens": 0, "total_tokens": 0 }', 0],
+    ["/v1/embeddings", `{ "prompt_tokens": ${long}, "total_tokens": ${long} }`, 0],
+  ];
+  let usage = "";
+  await using upstream = startUpstream(async () => {
+    const body = await completion("hello").json();
+    const text = JSON.stringify({ ...body, usage: 0 }).replace('"usage":0', `"usage":${usage}`);
+    return new Response(text, { headers: { "content-type": "application/json" } });
+  });
+  await using folder = await temporaryFolder();
+  await using gateway = await startGateway({ config: configOf(upstream, [key], folder.path) });
+  let before: Record<string, number> = { prompt_tokens: 0, completion_tokens: 0 };
+  for (const [path, says, completionTokens] of told) {
+    usage = says;
+    const answer = await gateway.post(path, { ...ASK, input: "hello" }, bearer(key.key));
+    assert.equal(answer.status, 200, says);
+    await answer.body?.cancel();
+    const isOver = ({ in_flight }: { in_flight: number }) => in_flight === 0;
+    const { total } = (await pageWhen(gateway, key, "the end", isOver)).usage;
+    assert.equal(total.completion_tokens - before.completion_tokens, completionTokens, says);
+    const prompt = total.prompt_tokens - before.prompt_tokens;
+    assert.ok(prompt > 0 && prompt < 100, `${says}: ${prompt}`);
+    before = total;
+  }
 });
 
 Deno.test("access 12: a whole answer that its client leaves costs its prompt, by an estimate", async () => {

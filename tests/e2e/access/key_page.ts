@@ -8,7 +8,7 @@ import { bearer, type TestKey } from "./keyed.ts";
 export interface KeyPage {
   in_flight: number;
   limits: { scope: string; limit: string; allowed: number; remaining: number }[];
-  usage: { day: Record<string, number> };
+  usage: Record<"day" | "total", Record<string, number>>;
 }
 
 export async function pageOf(gateway: GatewayProcess, { key }: TestKey): Promise<KeyPage> {
