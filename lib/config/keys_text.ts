@@ -59,6 +59,11 @@ export class KeysText {
     return this.#entries.map(({ name }) => name);
   }
 
+  /** The options of all keys, as they are written. */
+  get options(): Record<string, unknown>[] {
+    return this.#entries.map(({ options }) => options);
+  }
+
   /** The options of the key of this name, as they are written. */
   optionsOf(name: string): Record<string, unknown> | null {
     return this.#entries.find((entry) => entry.name === name)?.options ?? null;
@@ -118,8 +123,7 @@ const COMMA = /^((?:\s|\/\*(?:[^*]|\*(?!\/))*\*\/|\/\/[^\n]*\n)*),/;
 /** A text that this program has made is never one that it would not read. */
 function checked(text: string): KeysText {
   const next = new KeysText(text);
-  const list = next.names.map((name) => next.optionsOf(name));
-  const found = keyList.safeParse(list);
+  const found = keyList.safeParse(next.options);
   if (!found.success) {
     const { path, message } = found.error.issues[0];
     throw new Error(`${path.join(".")}: ${message}`);
