@@ -4,7 +4,7 @@
 import type { CallersConfig, KeyConfig } from "../config/access.ts";
 import type { ClientRequest } from "../http/client.ts";
 import { pathOf } from "../http/message.ts";
-import { Caller } from "./caller.ts";
+import { Caller, groupScope } from "./caller.ts";
 import { keyIn } from "./credentials.ts";
 import { Tokens, type TokenVerdict } from "./jwt/tokens.ts";
 import { formOf, hashOfKey, struck } from "./key.ts";
@@ -86,14 +86,22 @@ export class Access {
     return isBearer ? this.#bearerNamed(caller.name, caller.group?.name ?? null) : caller;
   }
 
-  /** What is counted under this name; null where the configuration has none. */
+  /** What is counted under this name; null where the configuration has none, and no token can have it. */
   scope(kind: ScopeKind, name: string): Scope | null {
-    if (kind === "model") return this.#models.get(name) ?? null;
-    for (const { scopes } of this.#byName.values()) {
-      const found = scopes.find((scope) => scope.kind === kind && scope.name === name);
-      if (found !== undefined) return found;
+    const { groups } = this.config;
+    switch (kind) {
+      case "model":
+        return this.#models.get(name) ?? null;
+      case "group":
+        // Its members may be known by tokens alone.
+        return Object.hasOwn(groups, name) ? groupScope(groups[name]) : null;
+      case "key": {
+        const caller = this.#byName.get(name);
+        if (caller !== undefined) return caller.scopes[0];
+        // A token may have come to any worker, and any name may stand in one.
+        return this.tokens === null ? null : new Caller(this.#keyFor(name, null), null).scopes[0];
+      }
     }
-    return null;
   }
 
   get callers(): Iterable<Caller> {

@@ -17,9 +17,7 @@ export class Caller {
     readonly group: GroupConfig | null,
   ) {
     const own = new Scope("key", key.name, key.limits, key.budgets);
-    this.scopes = group === null
-      ? [own]
-      : [own, new Scope("group", group.name, group.limits, group.budgets)];
+    this.scopes = group === null ? [own] : [own, groupScope(group)];
     const { allowAddresses } = key;
     this.#addresses = allowAddresses.length === 0 ? null : new AddressList(allowAddresses);
   }
@@ -48,4 +46,9 @@ export class Caller {
     const { routes } = this.key;
     return routes.length === 0 || routes.some((pattern) => matches(pattern, path));
   }
+}
+
+/** What all keys of a group have in common. */
+export function groupScope({ name, limits, budgets }: GroupConfig): Scope {
+  return new Scope("group", name, limits, budgets);
 }

@@ -7,7 +7,7 @@ import { Issuer, type Signer, signer } from "../../support/issuer.ts";
 import { recordsOf } from "../../support/records.ts";
 import { completion, startUpstream } from "../../support/upstream.ts";
 import { waitFor } from "../../support/wait.ts";
-import { ASK, bearer, errorOf, keyedGateway, makeKey } from "./keyed.ts";
+import { ASK, bearer, errorOf, keyedGateway, makeKey, statusOf } from "./keyed.ts";
 
 function sign(issuer: Issuer, from: Signer, claims: jose.JWTPayload = {}): Promise<string> {
   return new jose.SignJWT({
@@ -61,6 +61,29 @@ Deno.test("access 3: a token's bearer has limits, a name in records, and its tok
   await gateway.stop();
   assert.ok(!gateway.output().includes(signature));
   assert.ok(!JSON.stringify(found).includes(signature));
+});
+
+Deno.test("access: limits of who brings a token, and of a group that only tokens name, are filled up again", async () => {
+  const key = await signer("a");
+  await using issuer = new Issuer(key);
+  await using upstream = startUpstream(() => completion("hi"));
+  const token = "the-admin-token-of-this-test";
+  await using gateway = await keyedGateway(upstream, [makeKey("web")], {
+    ...config(issuer),
+    groups: [{ name: "search", requests_per_minute: 4 }],
+    admin: { token },
+    workers: 2,
+  });
+  const held = await sign(issuer, key);
+  const asked = () => statusOf(gateway.post("/v1/chat/completions", ASK, bearer(held)));
+  const reset = (kind: string, name: string) =>
+    statusOf(gateway.post("/dashboard/api/reset_limits", { kind, name }, bearer(token)));
+  for (const expected of [200, 200, 200, 429]) assert.equal(await asked(), expected);
+  assert.equal(await reset("key", "alice"), 200);
+  for (const expected of [200, 429]) assert.equal(await asked(), expected, "her group has four");
+  assert.equal(await reset("group", "nobody"), 404);
+  assert.equal(await reset("group", "search"), 200);
+  assert.equal(await asked(), 200);
 });
 
 Deno.test("a token that is forged, over or for others is a 401 that says why, in the caller's API", async () => {
