@@ -11,7 +11,7 @@ const GREATEST = 2;
 /** A shorter prompt is as much template as text, and says nothing of how many tokens a long one has. */
 const LEAST_BYTES = 1024;
 /** An answer before any was seen. */
-const USUAL_ANSWER = 500;
+export const USUAL_ANSWER = 500;
 /** Answers of a key that are remembered, and the share of them that is not longer than the estimate. */
 const REMEMBERED = 64;
 const SHARE = 0.9;

@@ -12,6 +12,7 @@ import { budgetRefusal } from "./budget_words.ts";
 import type { Caller } from "./caller.ts";
 import { StruckRequest } from "./credentials.ts";
 import type { Level, Reservation, Reserved, Work } from "./counters.ts";
+import { USUAL_ANSWER } from "./estimates.ts";
 import type { Short } from "./key_lines.ts";
 import type { Limits } from "./limits.ts";
 import { withLimitHeaders } from "./limit_headers.ts";
@@ -69,8 +70,8 @@ export class Visit implements Enrolled {
   /** Estimated tokens of the prompt, and of all answers. */
   #prompt = 0;
   #answer = 0;
-  /** Whether the client has left open how long an answer may be, or allows more than is usual. */
-  #isGuessed = false;
+  /** Tokens below which nothing is reserved, whatever its limits: what the client has asked for itself. */
+  #least = 0;
   /** Whether it was ended before its time. */
   isCut = false;
   /** The request without a word of who brings it. */
@@ -283,8 +284,12 @@ export class Visit implements Enrolled {
     if (model !== null && size !== null) {
       this.#prompt = estimates.prompt(model, size);
       const guess = estimates.answer(name, most);
-      this.#isGuessed = guess !== most;
-      tokens = this.#within(passed, this.#prompt + answers * guess);
+      tokens = this.#prompt + answers * guess;
+      // How many answers it wants is no guess either: what they overdraw is not all paid back.
+      this.#least = guess === most
+        ? tokens
+        : this.#prompt + (answers > 1 ? answers * Math.min(guess, USUAL_ANSWER) : 0);
+      tokens = this.#within(passed, tokens);
       this.#answer = tokens - this.#prompt;
       for (let at = 0; at < scopes.length; at++) this.#examine(scopes[at].rates, most, answers);
     }
@@ -310,9 +315,7 @@ export class Visit implements Enrolled {
 
   /** Nobody is refused for good for a guess: what earlier answers took is not what this request asks for. */
   #within(scopes: readonly Scope[], tokens: number): number {
-    return this.#isGuessed
-      ? Math.max(this.#prompt, Math.min(tokens, mostTokensOf(scopes)))
-      : tokens;
+    return Math.max(this.#least, Math.min(tokens, mostTokensOf(scopes)));
   }
 
   get #callerNow(): Caller {

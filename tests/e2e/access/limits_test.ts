@@ -121,6 +121,10 @@ Deno.test("access 16: nobody is refused for good for a guess: by long answers be
   await early.body?.cancel();
   completion_tokens = 2;
   await waitFor(async () => await statusOf(ask(gateway, web)) === 200, "its turn");
+  // How many answers it wants is no guess.
+  const many = await ask(gateway, web, { n: 128 });
+  assert.equal(many.status, 429);
+  assert.match(String((await errorOf(many)).message), /can never be taken/);
 });
 
 Deno.test("access 16: short prompts, which are template for the most part, do not make long ones longer", async () => {
