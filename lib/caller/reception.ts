@@ -101,7 +101,13 @@ export class Reception {
     client: ClientRequest,
     queue: QueueRules,
   ): Promise<Visit> {
-    return this.#open(await caller, access, client, queue);
+    let [found, rules] = [await caller, access];
+    // While the signer of a token was asked for his keys, this one may have lost his.
+    while (this.access !== null && this.access !== rules) {
+      rules = this.access;
+      found = await rules.identify(client, this.parts.wallMs());
+    }
+    return this.#open(found, rules, client, queue);
   }
 
   #open(

@@ -18,6 +18,8 @@ export async function signer(kid: string, alg = "ES256"): Promise<Signer> {
 export class Issuer implements AsyncDisposable {
   keys: jose.JWK[] = [];
   asked = 0;
+  /** Answers about keys wait for it. */
+  held: Promise<void> = Promise.resolve();
   fault: "none" | "status" | "moved" | "nonsense" | "empty" = "none";
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
@@ -33,11 +35,12 @@ export class Issuer implements AsyncDisposable {
     return `http://127.0.0.1:${this.#server.addr.port}`;
   }
 
-  #answer(path: string): Response {
+  async #answer(path: string): Promise<Response> {
     if (path === "/.well-known/openid-configuration") {
       return Response.json({ issuer: this.url, jwks_uri: `${this.url}/keys` });
     }
     this.asked++;
+    await this.held;
     switch (this.fault) {
       case "status":
         return new Response("busy", { status: 503 });

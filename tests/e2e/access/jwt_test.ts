@@ -112,6 +112,31 @@ Deno.test("a token that is forged, over or for others is a 401 that says why, in
   assert.equal(upstream.seen.length, 0);
 });
 
+Deno.test("access 4: who is taken away while the keys for his token are fetched does not come in", async () => {
+  const key = await signer("a");
+  await using issuer = new Issuer(key);
+  const held = Promise.withResolvers<void>();
+  issuer.held = held.promise;
+  await using upstream = startUpstream(() => completion("hi"));
+  const named = (more: object) => ({ ...config(issuer), keys: [{ name: "alice", ...more }] });
+  await using gateway = await keyedGateway(upstream, [], named({}));
+  const token = await sign(issuer, key);
+  const asked = gateway.post("/v1/chat/completions", ASK, bearer(token));
+  await waitFor(() => issuer.asked > 0, "the question for the keys");
+  await gateway.writeConfig({
+    ...JSON.parse(await Deno.readTextFile(gateway.configPath)),
+    ...named({ disabled: "now" }),
+  });
+  // Not when it is noticed: the question is given up after a while.
+  gateway.process.signal("SIGHUP");
+  await gateway.process.waitForOutput(/configuration reloaded/);
+  held.resolve();
+  const response = await asked;
+  assert.equal(response.status, 403);
+  assert.equal((await errorOf(response)).reason, "key_disabled");
+  assert.equal(upstream.seen.length, 0);
+});
+
 Deno.test("while the signer's keys cannot be had the answer is 503, and then the token is good", async () => {
   const key = await signer("a");
   await using issuer = new Issuer(key);
