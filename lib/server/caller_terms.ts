@@ -124,10 +124,16 @@ export function spentOf(
   return withPrompt(countedIn(response) ?? guessed(0, 0), estimatedPrompt);
 }
 
-/** No prompt has no tokens: a server that says so, or says nothing that is a count, has not counted them. */
+/**
+ * No prompt has no tokens: a server that says so, or says nothing that is a count, has not counted them. Nor are more
+ * of them cached than there are.
+ */
 function withPrompt(spent: Spent, estimatedPrompt: number): Spent {
-  if (spent.prompt > 0 || estimatedPrompt === 0) return spent;
-  return { ...spent, prompt: estimatedPrompt, estimated: true };
+  const isTold = spent.prompt > 0 || estimatedPrompt === 0;
+  if (isTold && spent.cached <= spent.prompt) return spent;
+  const prompt = isTold ? spent.prompt : estimatedPrompt;
+  const cached = Math.min(spent.cached, prompt);
+  return { ...spent, prompt, cached, estimated: spent.estimated || !isTold };
 }
 
 function guessed(prompt: number, completion: number): Spent {

@@ -30,6 +30,7 @@ Deno.test("access 17: a prompt whose tokens are not told, or cannot be so many, 
     ["/v1/chat/completions", '{ "prompt_tokens": -5, "completion_tokens": 2 }', 2],
     ["/v1/chat/completions", '{ "prompt_tokens": null, "completion_tokens": 2 }', 2],
     ["/v1/chat/completions", '{ "prompt_tokens": 9007199254740991, "completion_tokens": 2 }', 2],
+    ["/v1/chat/completions", '{ "input_tokens": 1, "cached_tokens": 50, "output_tokens": 2 }', 2],
     ["/v1/embeddings", '{ "prompt_tokens": 0, "total_tokens": 0 }', 0],
     ["/v1/embeddings", `{ "prompt_tokens": ${long}, "total_tokens": ${long} }`, 0],
   ];
@@ -52,6 +53,7 @@ Deno.test("access 17: a prompt whose tokens are not told, or cannot be so many, 
     assert.equal(total.completion_tokens - before.completion_tokens, completionTokens, says);
     const prompt = total.prompt_tokens - before.prompt_tokens;
     assert.ok(prompt > 0 && prompt < 100, `${says}: ${prompt}`);
+    assert.ok(total.cached_tokens <= total.prompt_tokens, says);
     before = total;
   }
 });
