@@ -230,6 +230,29 @@ Deno.test("two keys that are created at the same time are both there", async () 
   assert.deepEqual((await stand.names()).sort(), names);
 });
 
+Deno.test("what an editor saves while a command changes the keys is not lost", async () => {
+  await using stand = await startStand();
+  const entry = (name: string) => ({ name, hash: `sha256:${hashOfKey(newKey())}` });
+  const save = (names: string[]) =>
+    Deno.writeTextFileSync(stand.keysFile, JSON.stringify(names.map(entry)));
+  save(["web"]);
+  let saves = 0;
+  await changeKeys(stand.keysFile, (keys) => {
+    if (saves++ === 0) save(["web", "by-hand"]);
+    return keys.without("web");
+  });
+  assert.deepEqual(await stand.names(), ["by-hand"]);
+  await assert.rejects(
+    changeKeys(stand.keysFile, (keys) => {
+      save(["by-hand", `number-${saves++}`]);
+      return keys.without("by-hand");
+    }),
+    /saved again and again/,
+  );
+  const left = [...Deno.readDirSync(stand.folder)].map(({ name }) => name).sort();
+  assert.deepEqual(left, ["config.jsonc", "keys.jsonc"]);
+});
+
 Deno.test("an unknown command of keys names the nearest, and keys alone explains itself", async () => {
   await using stand = await startStand();
   const { code, err } = await stand.run(["creat", "web"]);

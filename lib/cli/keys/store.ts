@@ -9,6 +9,8 @@ import { giveRights, statOf, targetOf } from "../../files/rights.ts";
 
 const LOCK_TRIES = 100;
 const LOCK_PAUSE_MS = 50;
+/** An editor knows of no lock: what it saves meanwhile is changed instead. */
+const SAVED_MEANWHILE_TRIES = 5;
 
 const env = (name: string) => Deno.env.get(name);
 
@@ -37,6 +39,19 @@ export async function changeKeys(
 ): Promise<void> {
   const target = await targetOf(path);
   await using _ = await lock(`${target}.lock`);
+  for (let tries = 0; tries < SAVED_MEANWHILE_TRIES; tries++) {
+    if (await changedAsRead(path, target, change, config)) return;
+  }
+  throw new Error(`${path}: it is saved again and again while it is changed`);
+}
+
+/** False where it is another text by the time at which it would be replaced; nothing is changed then. */
+async function changedAsRead(
+  path: string,
+  target: string,
+  change: (keys: KeysText) => KeysText,
+  config: string | undefined,
+): Promise<boolean> {
   const before = await statOf(target);
   const text = before === null ? NEW_KEYS_FILE : await Deno.readTextFile(target);
   let next: KeysText;
@@ -53,7 +68,10 @@ export async function changeKeys(
     await Deno.writeTextFile(temporary, next.text, { mode: 0o600 });
     // A new one has had its mode from the beginning.
     if (before !== null) await giveRights(temporary, before);
-    await putInPlace(temporary, target);
+    const now = await statOf(target) === null ? NEW_KEYS_FILE : await Deno.readTextFile(target);
+    const isAsRead = now === text;
+    await (isAsRead ? putInPlace(temporary, target) : Deno.remove(temporary));
+    return isAsRead;
   } catch (error) {
     await Deno.remove(temporary);
     throw error;
