@@ -8,6 +8,7 @@ import {
   lackIn,
   retryAfterIn,
   saysBusy,
+  saysEngineDead,
   saysShuttingDown,
   saysTooLong,
   statusOfName,
@@ -37,6 +38,8 @@ export interface InstanceError {
   busy: boolean;
   /** It is on its way out and takes nothing new. */
   shuttingDown: boolean;
+  /** Its engine is lost: whatever it is asked, it answers nothing until it has been started anew. */
+  engineDead: boolean;
   /** The request itself is at fault: every instance would say the same. */
   clients: boolean;
   /** The credentials were refused (401, 403): the operator's matter where the gateway lent its own. */
@@ -78,6 +81,7 @@ export function readError(text: Uint8Array | string, status: number | null = nul
     contextLength: tooLong ? contextLengthIn(parsed, searched) : null,
     busy: !clients && !shuttingDown && saysBusy(found, searched, meant),
     shuttingDown,
+    engineDead: !clients && saysEngineDead(searched),
     clients,
     refusesKey: meant === 401 || meant === 403,
     lacks: meant === 404 ? lackIn(found, searched, isObject(parsed)) : null,

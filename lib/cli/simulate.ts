@@ -15,7 +15,7 @@ prompt: instances with the same seed give the same answer and continue each othe
   details:
     `In a FAULT a number with a point is a probability, one without a count of requests. Kinds that
 happen within an answer take the number of chunks first. Further :retry-after=SECONDS, and
-:path=/PATH to hit that path only. The kinds:
+:path=/PATH to hit that path only, :word=WORD to hit requests that hold it. The kinds:
 ${
       Object.entries(FAULT_KINDS).map(([kind, { number, says }]) =>
         `  ${(kind + (number ? `:${number.toUpperCase()}` : "")).padEnd(22)} ${says}`
@@ -24,7 +24,7 @@ ${
 
 Each request may ask for its own: headers x-simulate-fail, x-simulate-ttft,
 x-simulate-tokens-per-second, x-simulate-tokens. GET /simulate/requests shows what an instance was
-asked, POST /simulate/fail {"kind","number","count","probability","path"} sets a fault, POST
+asked, POST /simulate/fail {"kind","number","count","probability","path","word"} sets a fault, POST
 /simulate/reset takes everything back.`,
   examples: [
     "simple-ai-gateway simulate",

@@ -10,6 +10,7 @@ import { HiddenUsage } from "./hidden_usage.ts";
 import type { ForwardRequest } from "./request.ts";
 import { endAtLimit } from "./resume/limit.ts";
 import type { Next, Resumption } from "./resume/resumption.ts";
+import type { NoAnswer } from "./refusal.ts";
 import type { Route } from "./route.ts";
 import type { StreamEnd } from "./stream_end.ts";
 import { streamErrorEvent } from "./stream_error.ts";
@@ -56,6 +57,14 @@ export class AfterBreak {
     // An answer that gets on may take long: who broke it earlier may be well again by now.
     if (gotOn) route.forgetEarlier();
     return this.#follow(next);
+  }
+
+  /** Nobody is asked any more. */
+  async stop({ status, message }: NoAnswer): Promise<Step> {
+    const { account, client, request } = this.broken;
+    account.end("truncated", account.status, message);
+    await client.endWithError(streamErrorEvent(request.api, status, message));
+    return "over";
   }
 
   /** A way is closed at this instance: another may be open there, and where none is, another instance. */

@@ -27,7 +27,7 @@ import type { Proof } from "./attempt/proof.ts";
 import { answerTo, questionTo } from "./attempt/put_question.ts";
 import type { ClientStream } from "./client_stream.ts";
 import type { DeadlineClock } from "./deadline.ts";
-import { explainError, type Failure } from "./failure.ts";
+import { explainError, type Failure, timesAsked } from "./failure.ts";
 import { facingClients, forRank, requestHeaders } from "./header_rules.ts";
 import type { Pace } from "./pace.ts";
 import type { ForwardRequest } from "./request.ts";
@@ -222,6 +222,14 @@ export class Attempt {
     return failure.kind === "timeout" && isLimit && !isConnecting(error)
       ? { ...failure, kind: "late" }
       : failure;
+  }
+
+  /** Milliseconds that the instance's engine lived with the request; null where it did not die, by its own word. */
+  lostEngineAfterMs(failure: Failure): number | null {
+    const { sentAt, begun, isEngineLost } = this.lease;
+    if (sentAt === null || timesAsked(failure) === 0) return null;
+    const isLost = isEngineLost || (failure.kind === "engine_dead" && begun === "usual");
+    return isLost ? this.instance.now() - sentAt : null;
   }
 
   /** Passes bytes on until the body ends. Throws UpstreamError. */

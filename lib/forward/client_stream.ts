@@ -17,6 +17,7 @@ import type { Delivered } from "./account.ts";
 import { Deadline, type DeadlineClock } from "./deadline.ts";
 import { responseHeaders } from "./header_rules.ts";
 import { Passage } from "./passage.ts";
+import type { NoAnswer } from "./refusal.ts";
 import type { ForwardRequest } from "./request.ts";
 import { streamErrorEvent } from "./stream_error.ts";
 import type { ResponseHead } from "./transport.ts";
@@ -253,7 +254,7 @@ export class ClientStream implements Delivered {
   }
 
   /** An error of the gateway's own, in a stream or as a whole answer. */
-  async refuse(status: number, message: string, retryAfterS: number | null): Promise<void> {
+  async refuse({ status, message, retryAfterS, isFinal }: NoAnswer): Promise<void> {
     this.onEnding?.();
     await this.#quiet();
     if (this.reply.begun) {
@@ -264,6 +265,7 @@ export class ClientStream implements Delivered {
       ["x-request-id", this.request.id],
     ];
     if (retryAfterS !== null) headers.push(["retry-after", String(Math.ceil(retryAfterS))]);
+    if (isFinal) headers.push(["x-should-retry", "false"]);
     await this.reply.send(status, headers, errorBodyAt(this.request.target, status, message));
   }
 

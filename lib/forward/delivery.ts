@@ -159,7 +159,7 @@ export class Delivery implements Movable, AttemptOwner {
     const number = account.attempts.length + 1;
     const first = this.#newAttempt(lease, ask, number);
     // Without another one there is no race, and nothing is made for it.
-    const isRace = route.pool.instances.length > 1 &&
+    const isRace = !route.isSuspect && route.pool.instances.length > 1 &&
       parts.hedging.isFor(request, ask, lease.instance);
     this.#hedge = isRace ? this.#newHedge(lease, ask, number) : null;
     using race = this.#hedge === null ? null : new Race(first, this.#hedge);
@@ -190,6 +190,7 @@ export class Delivery implements Movable, AttemptOwner {
         return this.#left();
       case "failed":
         this.#failed(attempt, proof.failure);
+        if (route.killsEngines) return this.#givenToNobody();
         // Whoever is asked would need as long: the client's time is spent.
         return proof.failure.kind === "late" ? this.#refuse(route.refusal()) : ask;
     }
@@ -254,6 +255,8 @@ export class Delivery implements Movable, AttemptOwner {
   #failed(attempt: Attempt, failure: Failure): void {
     const { route } = this;
     const { message, kind } = failure;
+    const livedMs = attempt.lostEngineAfterMs(failure);
+    if (livedMs !== null) route.engineDied(attempt.instance, livedMs);
     if (timesAsked(failure) === 0) this.#hedge?.askedNobody(attempt);
     route.failed(attempt.instance, failure);
     route.wasSilent(attempt.instance, attempt.silentMs);
@@ -378,10 +381,16 @@ export class Delivery implements Movable, AttemptOwner {
     return await this.#refuse(turn.kind === "overloaded" ? turn.refusal : route.refusal());
   }
 
-  async #refuse({ status, message, retryAfterS }: NoAnswer): Promise<"over"> {
-    this.account.end("failed", status, message);
-    await this.client.refuse(status, message, retryAfterS);
+  async #refuse(refusal: NoAnswer): Promise<"over"> {
+    this.account.end("failed", refusal.status, refusal.message);
+    await this.client.refuse(refusal);
     return "over";
+  }
+
+  /** It has killed two engines; what its client has of an answer ends here. */
+  #givenToNobody(): Promise<Step> {
+    const refusal = this.route.refusal();
+    return this.#after === null ? this.#refuse(refusal) : this.#after.stop(refusal);
   }
 
   #left(): "over" {

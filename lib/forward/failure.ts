@@ -14,7 +14,8 @@ export interface Failure {
   /**
    * busy: it said so itself and is no failure. passing: worth asking again soon. late: it has had all the
    * time that a whole answer may take; that is not held against it, nor asked of another. shutting_down:
-   * it takes nothing new until it is gone and back. misconfigured: it refuses what it is listed for. lacks:
+   * it takes nothing new until it is gone and back. engine_dead: the same, by its own words, and what it had is
+   * lost. misconfigured: it refuses what it is listed for. lacks:
    * it does not know the path, or leads back to here; others may serve. scarce: the gateway itself lacked
    * what a connection takes. moved: somebody wants the instance free; it has done nothing wrong.
    */
@@ -24,6 +25,7 @@ export interface Failure {
     | "timeout"
     | "late"
     | "shutting_down"
+    | "engine_dead"
     | "misconfigured"
     | "lacks"
     | "scarce"
@@ -78,6 +80,7 @@ const LEASE_OUTCOMES: Readonly<Record<Failure["kind"], LeaseOutcome>> = {
   timeout: "failure",
   late: "neutral",
   shutting_down: "shutting_down",
+  engine_dead: "engine_dead",
   misconfigured: "misconfigured",
   lacks: "neutral",
   scarce: "neutral",

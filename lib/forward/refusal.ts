@@ -9,6 +9,8 @@ export interface NoAnswer {
   status: number;
   message: string;
   retryAfterS: number | null;
+  /** The client shall not ask again, whatever the status makes it think. */
+  isFinal?: true;
 }
 
 /** An attempt that came to nothing. */
@@ -62,6 +64,13 @@ function waitOf(failures: readonly Failed[], maxRetryAfterS: number): number | n
   const waits = failures.map(({ failure }) => failure.retryAfterS).filter((s) => s !== null);
   if (waits.length > 0) return Math.min(...waits, maxRetryAfterS);
   return failures.every(({ failure }) => failure.kind === "busy") ? 1 : null;
+}
+
+/** The request kills whoever is asked; names of the instances that it was at. */
+export function killsEngines(deaths: readonly string[]): NoAnswer {
+  const message = `${deaths.length} engines died while they had the request ` +
+    `(${deaths.join(", ")}): it is given to no other instance`;
+  return { status: 502, message, retryAfterS: null, isFinal: true };
 }
 
 /** All have as much as they take, and nobody waits any longer. */

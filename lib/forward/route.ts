@@ -16,6 +16,7 @@ import type { Failure } from "./failure.ts";
 import { lends } from "./lending.ts";
 import { Met } from "./met.ts";
 import {
+  killsEngines,
   lineIsFull,
   type NoAnswer,
   nobodyCould,
@@ -27,6 +28,7 @@ import type { ForwardRequest } from "./request.ts";
 import type { RetryBudget } from "./retry_budget.ts";
 import { RetryGrant } from "./retry_grant.ts";
 import type { Returning } from "./returning.ts";
+import { Suspicion } from "./suspicion.ts";
 import type { KeptAnswer } from "./unstreamed.ts";
 
 /** One that was silent for longer, and failed, is likely to be so again. */
@@ -73,6 +75,8 @@ export class Route {
   /** To be told what comes of the attempt under way. */
   #tellReturning: ReturnType<Returning["asked"]> | null = null;
   #tooLong: TooLong | null = null;
+  /** It waits for the first of its answer, and was at an engine that died. */
+  #suspicion: Suspicion | null = null;
   /** Milliseconds that the request stood in line. */
   waitedMs = 0;
 
@@ -99,7 +103,7 @@ export class Route {
 
   /** The next instance to ask; it counts as tried from now on. Waits in line where all are full. */
   async next(): Promise<Turn> {
-    const turn = await this.#next();
+    const turn = this.#suspicion === null ? await this.#next() : await this.#apart(this.#suspicion);
     if (turn.kind !== "lease") return turn;
     const { instance } = turn.lease;
     this.#met.tries(instance);
@@ -138,10 +142,30 @@ export class Route {
     const isNeither = kind === "gone" || kind === "closed" || kind === "over";
     this.#tellReturning?.(kind === "failed" ? kind : isNeither ? "neither" : "answered");
     this.#tellReturning = null;
+    if (kind === "failed") return;
+    this.#suspicion?.left();
+    this.#suspicion = null;
+  }
+
+  /** The engine of an instance died so long after it was given the request, and had given nothing back. */
+  engineDied(instance: Instance, livedMs: number): void {
+    this.#suspicion ??= new Suspicion((body) => this.parts.fleet.locked(body));
+    this.#suspicion.died(instance, livedMs);
+  }
+
+  /** It may be what killed an engine: nobody is to have it beside another. */
+  get isSuspect(): boolean {
+    return this.#suspicion !== null;
+  }
+
+  /** It alone was at engines that died one after the other. */
+  get killsEngines(): boolean {
+    return this.#suspicion !== null && this.#suspicion.isProved;
   }
 
   /** An attempt failed, before its answer began or in the middle of it. */
   failed(instance: Instance, failure: Failure): void {
+    this.#suspicion?.left();
     if (this.#met.failed(instance, failure) === 0) {
       this.#retry.notAsked(instance);
       return;
@@ -152,6 +176,7 @@ export class Route {
   /** Nobody is asked any more: a retry that was not made is left to others. */
   [Symbol.dispose](): void {
     this.#retry.close();
+    this.#suspicion?.left();
   }
 
   /** The time that its failure took says more of it than how it ended. */
@@ -232,6 +257,7 @@ export class Route {
   refusal(): NoAnswer {
     const { request, config } = this;
     const { failures } = this.#met;
+    if (this.killsEngines) return killsEngines(this.#suspicion!.deaths);
     return failures.length === 0
       ? nobodyTakes(request.model, this.pool)
       : nobodyCould(request, failures, config.maxRetryAfterS);
@@ -258,6 +284,27 @@ export class Route {
     const fallback = pool.acquireFallback(this.#accepts);
     if (fallback !== null) return { kind: "lease", lease: fallback };
     return { kind: "none" };
+  }
+
+  /** For a suspect: an instance without others, as long as it has patience. */
+  async #apart(suspicion: Suspicion): Promise<Turn> {
+    for (;;) {
+      const waitMs = suspicion.waitMs(this.#inQuestion, this.parts.random());
+      if (waitMs === 0) {
+        const turn = await this.#next();
+        if (turn.kind !== "lease" || suspicion.comes(turn.lease)) return turn;
+        turn.lease.release("neutral");
+      }
+      if (!await this.#pause(waitMs)) return { kind: "gone" };
+    }
+  }
+
+  /** Who could be asked now: private ones, else fallbacks. */
+  get #inQuestion(): readonly Instance[] {
+    const { privateInstances, fallbacks } = this.pool;
+    const fits = (one: Instance) => one.takesRequests && one.isAvailable && this.#accepts(one);
+    const well = privateInstances.filter(fits);
+    return well.length > 0 ? well : fallbacks.filter(fits);
   }
 
   #askOf(pool: Pool): Ask {
@@ -301,10 +348,19 @@ export class Route {
     if (this.#triedAgain && this.pool.privateInstances.some(this.#accepts)) {
       if (!this.#retry.ask()) return null;
     }
-    const well = this.pool.acquire(this.#accepts, this.#ask);
+    const well = this.#acquireWell();
     // An instance that is known to be out is worth a try only where nobody else can answer.
     if (well !== null || this.pool.hasFallback(this.#accepts)) return well;
     return this.pool.acquireAnyway(this.#accepts, this.#ask);
+  }
+
+  #acquireWell(): Acquired {
+    if (this.#suspicion !== null) {
+      const isFree = (one: Instance) => one.suspects.now === 0 && this.#accepts(one);
+      const free = this.pool.acquire(isFree, this.#ask);
+      if (free !== null) return free;
+    }
+    return this.pool.acquire(this.#accepts, this.#ask);
   }
 
   readonly #accepts = (instance: Instance): boolean => {

@@ -7,7 +7,7 @@ import type { StreamFault } from "../sse/fault.ts";
 import type { SseObserver } from "../sse/observer.ts";
 import type { Failure } from "./failure.ts";
 import { isOver, type Stage } from "./stage.ts";
-import { wordsOf } from "./verdict.ts";
+import { saysEngineDead, wordsOf } from "./verdict.ts";
 
 /** What is known once nothing more comes. */
 export interface Ending {
@@ -59,7 +59,7 @@ export function streamEnd(
   return {
     kind: "broken",
     words: isLeft ? LEFT : said ?? "it ended the stream before the answer was whole",
-    lease: isLate || isLeft ? "neutral" : "failure",
+    lease: isLate || isLeft ? "neutral" : saysEngineDead(fault) ? "engine_dead" : "failure",
     // Behind the finish nobody has anything to add, whatever the instance says of itself.
     isOver: isLate || (fault !== null && reader.finished),
     isOdd: fault?.kind === "malformed",

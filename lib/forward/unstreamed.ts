@@ -113,7 +113,7 @@ async function withhold(
   const message = "The answer is coded or too long for the policies that must look at it";
   attempt.end("answered", "neutral", message);
   account.end("failed", 502, message);
-  await client.refuse(502, message, null);
+  await client.refuse({ status: 502, message, retryAfterS: null });
   if (client.gone) account.left();
   return "over";
 }

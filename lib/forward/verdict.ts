@@ -112,6 +112,7 @@ export function operatorsFault(error: InstanceError, status: number, terms: Term
 function failureOf(error: InstanceError, base: Failure): Failure {
   const retryAfterS = base.retryAfterS ?? error.retryAfterS;
   if (error.shuttingDown) return { ...base, kind: "shutting_down", status: 503, retryAfterS };
+  if (error.engineDead) return { ...base, kind: "engine_dead", retryAfterS: null };
   if (!error.busy) return { ...base, retryAfterS };
   const status = error.status === 429 ? 429 : 503;
   return { ...base, kind: "busy", status, retryAfterS };
@@ -212,9 +213,17 @@ export function startOf(
 
 /** Why a stream broke off, in words fit for a client. */
 export function wordsOf(fault: StreamFault): string {
-  if (fault.event === null) return fault.message;
-  const error = readError(dataOf(fault.event, 0, fault.event.length));
-  return `${fault.message}: ${error.message || "unknown"}`;
+  const error = errorOf(fault);
+  return error === null ? fault.message : `${fault.message}: ${error.message || "unknown"}`;
+}
+
+/** Whether a stream ends with the instance's word that its engine is lost. */
+export function saysEngineDead(fault: StreamFault | null): boolean {
+  return fault !== null && errorOf(fault)?.engineDead === true;
+}
+
+function errorOf({ event }: StreamFault): InstanceError | null {
+  return event === null ? null : readError(dataOf(event, 0, event.length));
 }
 
 /** Seconds from a Retry-After header, a number or an HTTP date; null when there is none that makes sense. */

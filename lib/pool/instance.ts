@@ -225,6 +225,32 @@ export class Instance {
     this.#memory.lastProgress.value = this.now();
   }
 
+  /** It has said that its engine is lost, for the first time since it was in use. */
+  noteEngineDeath(): void {
+    this.#memory.engineDiedAt.value = this.now();
+  }
+
+  /** When its engine was last known to be lost; 0 for never. */
+  get engineDiedAt(): number {
+    return this.#memory.engineDiedAt.value;
+  }
+
+  /** Suspects that wait there for the first of their answers, and all that have ever come (trial.ts). */
+  get suspects(): { readonly now: number; readonly ever: number } {
+    const { suspects, suspectsCame } = this.#memory;
+    return { now: suspects.count, ever: suspectsCame.value };
+  }
+
+  /** A suspect comes, under the pool's lock. */
+  beginSuspect(): void {
+    this.#memory.suspects.add(1);
+    this.#memory.suspectsCame.add(1);
+  }
+
+  endSuspect(): void {
+    this.#memory.suspects.add(-1);
+  }
+
   /** Begins a request, under the pool's lock. */
   begin(): Begun {
     this.#memory.inFlight.add(1);

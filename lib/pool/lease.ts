@@ -70,6 +70,12 @@ export class Lease {
     return this.#sentAt;
   }
 
+  /** The instance was well when the request was sent there, and is known since to have lost its engine. */
+  get isEngineLost(): boolean {
+    const { instance } = this;
+    return this.#sentAt !== null && this.begun === "usual" && instance.engineDiedAt >= this.#sentAt;
+  }
+
   /** A token came, or anything else that only a working engine sends. */
   progressed(): void {
     this.#heard();

@@ -19,6 +19,8 @@ export type LeaseOutcome =
   | "swallowed"
   /** It takes no new requests for good ("cannot schedule new futures after shutdown"). */
   | "shutting_down"
+  /** It says that its engine is lost: until it has been started anew it answers nobody. */
+  | "engine_dead"
   /** It refused what it is configured for: the gateway's own key, or a model or path that others serve. */
   | "misconfigured";
 
@@ -92,6 +94,8 @@ export class OutlierDetection {
         return this.#failed(ended);
       case "shutting_down":
         return this.markShuttingDown(instance, error);
+      case "engine_dead":
+        return this.#lostEngine(ended);
       case "misconfigured":
         return this.markMisconfigured(instance, error);
     }
@@ -125,6 +129,21 @@ export class OutlierDetection {
       if (instance.takeOut("ejected", this.#times)) {
         this.#tell("instance_ejected", instance, error, failures);
       }
+    }
+  }
+
+  /**
+   * One such word is certain, and all who come after would meet the same: it is out at once, however many of
+   * its pool are. Ejected, not down: where nobody checks its health, or the check says nothing of the engine, a
+   * probe brings it back.
+   */
+  #lostEngine(ended: Ended): void {
+    const { instance, begun, error } = ended;
+    if (instance.condition !== "healthy") return this.#failed(ended);
+    const { failures } = instance.countFailure(this.#options.errorWindowS);
+    if (begun === "usual") instance.noteEngineDeath();
+    if (instance.takeOut("ejected", this.#times)) {
+      this.#tell("instance_ejected", instance, `its engine died: ${error}`, failures);
     }
   }
 

@@ -27,7 +27,7 @@ export function control(request: Request, reply: Reply, instance: Controlled): v
     case "POST /simulate/fail": {
       const rule = readRule(jsonBody(request));
       // These concern the whole server, so they hold from now on, not from the next request on.
-      const now = isServerFault(rule.kind);
+      const now = isServerFault(rule.kind) && rule.word === null;
       if (!now) instance.faults.add(rule);
       answer({ faults: instance.faults.list() });
       if (now) instance.befall(rule);
@@ -48,6 +48,7 @@ function readRule(body: Json): FaultRule {
   if (typeof body.count === "number") rule.count = body.count;
   if (typeof body.probability === "number") rule.probability = body.probability;
   if (typeof body.path === "string") rule.path = body.path;
+  if (typeof body.word === "string") rule.word = body.word;
   return rule;
 }
 

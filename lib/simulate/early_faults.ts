@@ -23,8 +23,12 @@ export function failEarly(
       reply.reset();
       befall(fault);
       return true;
-    case "engine-dead":
     case "engine-killed":
+      befall(fault);
+      // It is in the engine until then, as are all others.
+      if (fault.number) return false;
+      throw engineDead();
+    case "engine-dead":
       befall(fault);
       throw engineDead();
     case "terminate":

@@ -19,7 +19,7 @@ export const FAULT_KINDS: Record<string, { number: string | null; says: string }
   "engine-hung": { number: null, says: "no token from now on, /health 200, until reset" },
   "asleep": { number: null, says: "the same, and the metrics say so" },
   "paused": { number: null, says: "the same, and the metrics do not" },
-  "engine-killed": { number: null, says: "error events, 500, /health 503, after a second closed" },
+  "engine-killed": { number: "seconds", says: "then error events, 500, /health 503, soon closed" },
   "engine-dead": { number: null, says: "500 EngineCore from now on, /health 503, until reset" },
   "cut": { number: "chunks", says: "connection closed after so many chunks with tokens" },
   "cut-reset": { number: "chunks", says: "connection reset after so many chunks" },
@@ -60,10 +60,12 @@ export interface FaultRule extends Fault {
   probability: number;
   /** Paths it is for, by their beginning; null for all that ask the model. */
   path: string | null;
+  /** What a request's body holds that meets it; null for any. */
+  word: string | null;
 }
 
 /**
- * Reads `KIND[:NUMBER][:PROBABILITY|:COUNT][:retry-after=S][:path=/P]`. A kind that needs a number
+ * Reads `KIND[:NUMBER][:PROBABILITY|:COUNT][:retry-after=S][:path=/P][:word=W]`. A kind that needs a number
  * takes the first (0 chunks without); after that a number with a point is a probability, one without a count.
  * Throws RangeError with what was expected.
  */
@@ -82,6 +84,7 @@ export function parseFault(text: string): FaultRule {
     count: null,
     probability: 1,
     path: null,
+    word: null,
   };
   let numbered = known.number === null;
   for (const part of parts) {
@@ -93,6 +96,8 @@ export function parseFault(text: string): FaultRule {
       }
     } else if (part.startsWith("path=/")) {
       rule.path = part.slice("path=".length);
+    } else if (part.startsWith("word=") && part.length > "word=".length) {
+      rule.word = part.slice("word=".length);
     } else if (part === "" || !(value >= 0)) {
       throw new RangeError(`fault "${text}": expected a number, not "${part}"`);
     } else if (!numbered) {
@@ -107,6 +112,16 @@ export function parseFault(text: string): FaultRule {
   }
   return rule;
 }
+
+/**
+ * Whether it befalls the whole server as soon as it is given, and not with the first request that meets it.
+ * "engine-dead" comes with one, as those do that wait for a word.
+ */
+export function befallsAtOnce({ kind, word }: FaultRule): boolean {
+  return isServerFault(kind) && kind !== "engine-dead" && word === null;
+}
+
+const decoder = new TextDecoder();
 
 /** The faults of one instance. */
 export class Faults {
@@ -130,10 +145,11 @@ export class Faults {
   }
 
   /** The fault that a request for `path` meets, or null; counts it. */
-  meet(path: string, asksModel: boolean): Fault | null {
+  meet(path: string, asksModel: boolean, body: Uint8Array): Fault | null {
     for (const rule of this.#rules) {
       if (rule.path === null ? !asksModel : !path.startsWith(rule.path)) continue;
       if (rule.path === null && isWithinAnswer(rule) && !generates(path)) continue;
+      if (rule.word !== null && !decoder.decode(body).includes(rule.word)) continue;
       if (rule.probability < 1 && this.random() >= rule.probability) continue;
       if (rule.count !== null && --rule.count <= 0) {
         this.#rules = this.#rules.filter((other) => other !== rule);

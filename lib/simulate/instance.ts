@@ -24,7 +24,7 @@ import {
   sendError,
   settings,
 } from "./exchange.ts";
-import { type Fault, type FaultRule, Faults, isServerFault } from "./faults.ts";
+import { befallsAtOnce, type Fault, type FaultRule, Faults } from "./faults.ts";
 import { type HttpServer, listen, type Reply, type Request } from "./http_server.ts";
 import { lax } from "./lax.ts";
 import { Life } from "./life.ts";
@@ -115,7 +115,7 @@ class Instance implements Controlled {
     this.#engines = Array.from({ length: options.ranks }, () => new Engine(options, this.#pacer));
     this.#life = new Life(this.#engines, () => this.#close());
     this.faults = new Faults(
-      faults.filter(({ kind }) => kind === "engine-dead" || !isServerFault(kind)),
+      faults.filter((fault) => !befallsAtOnce(fault)),
     );
     this.#initialFaults = faults;
   }
@@ -127,7 +127,7 @@ class Instance implements Controlled {
       handle: (request, reply) => this.#handle(request, reply),
     });
     for (const fault of this.#initialFaults) {
-      if (isServerFault(fault.kind) && fault.kind !== "engine-dead") this.befall(fault);
+      if (befallsAtOnce(fault)) this.befall(fault);
     }
     const server = this.#server;
     const host = hostname.includes(":") ? `[${hostname}]` : hostname;
@@ -168,7 +168,7 @@ class Instance implements Controlled {
       case "terminate":
         return this.#end(this.#life.terminate(fault.number ?? 0));
       case "engine-killed":
-        return this.#end(this.#life.die());
+        return this.#end(this.#life.die(fault.number ?? 0));
       case "engine-hung":
         return this.#life.halt("hung");
       case "asleep":
@@ -193,7 +193,9 @@ class Instance implements Controlled {
     this.#guard(reply, () => {
       const asksModel = request.method === "POST";
       const header = request.headers["x-simulate-fail"];
-      const fault = header ? readFault(header) : this.faults.meet(request.path, asksModel);
+      const fault = header
+        ? readFault(header)
+        : this.faults.meet(request.path, asksModel, request.body);
       log.fault = fault?.kind ?? null;
       if (fault && failEarly(fault, request, reply, (fault) => this.befall(fault))) return;
       if (asksModel) {

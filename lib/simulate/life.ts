@@ -73,8 +73,9 @@ export class Life {
     await this.stopListening();
   }
 
-  /** The engine's process is lost: everything fails, /health says 503, soon nobody listens. */
-  async die(): Promise<void> {
+  /** After so many seconds the engine's process is lost: everything fails, /health says 503, soon nobody listens. */
+  async die(inS: number): Promise<void> {
+    if (inS > 0) await this.#pause(inS * 1000);
     for (const engine of this.engines) engine.die();
     await this.#pause(LISTENS_ON_MS);
     await this.stopListening();

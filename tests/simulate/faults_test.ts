@@ -186,13 +186,28 @@ Deno.test("a fault set at run time holds for its count and path", async () => {
   // What is shown may be set.
   const shown = { kind: "cut-clean", number: 3, retryAfterS: null, count: 1, probability: 1 };
   const { faults } = await it.json("/simulate/fail", shown);
-  assert.deepEqual(faults.at(-1), { ...shown, path: null });
+  assert.deepEqual(faults.at(-1), { ...shown, path: null, word: null });
   await it.json("/simulate/reset", {});
   await it.json("/simulate/fail", { kind: "503:path=/health" });
   const health = await fetch(`${it.origin}/health`);
   await health.body?.cancel();
   assert.equal(health.status, 503);
   await it.json(CHAT, { messages: ask("a") });
+});
+
+Deno.test("a fault that waits for a word is met by the request that holds it, a whole server's too", async () => {
+  await using it = await stand();
+  await it.json("/simulate/fail", { kind: "engine-killed:word=poison" });
+  const health = async () => {
+    const response = await fetch(`${it.origin}/health`);
+    await response.body?.cancel();
+    return response.status;
+  };
+  await it.json(CHAT, { messages: ask("a") });
+  assert.equal(await health(), 200);
+  const response = await it.post(CHAT, { messages: ask("some poison") });
+  assert.match((await response.json()).error.message, /^EngineCore encountered an issue/);
+  assert.equal(await health(), 503);
 });
 
 Deno.test("a fault is written as a kind, its number, and a probability or count", () => {

@@ -117,6 +117,15 @@ export function saysShuttingDown(words: string): boolean {
   return SHUTTING_DOWN.test(words);
 }
 
+/** vLLM: an engine that is lost answers nothing any more. At the beginning: further on it may be a quotation. */
+const ENGINE_DEAD =
+  /^\s*(EngineDeadError|EngineCore encountered an issue|Engine loop is not running|Background loop (has errored already|is stopped))/;
+
+/** Whether the engine behind the server is lost: it says so to all until it is started anew. */
+export function saysEngineDead(words: string): boolean {
+  return ENGINE_DEAD.test(words);
+}
+
 /** What a 404 is about. One that is no object is no API's own: a page, `404 page not found`, nothing at all. */
 export function lackIn(
   { type, code, param }: Fields,

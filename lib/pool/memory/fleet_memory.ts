@@ -15,6 +15,7 @@ const INTS = [
   "requests",
   "failures",
   "contextLength",
+  "suspectsCame",
 ] as const;
 const DOUBLES = [
   "outSince",
@@ -24,6 +25,7 @@ const DOUBLES = [
   "busyUntil",
   "windowStart",
   "lastProgress",
+  "engineDiedAt",
 ] as const;
 
 /** The numbers of one instance. Times are milliseconds of the process-wide monotonic clock, 0 for never. */
@@ -51,7 +53,13 @@ export interface InstanceMemory {
   readonly windowStart: DoubleCell;
   /** When it last showed that its engine works. */
   readonly lastProgress: DoubleCell;
+  /** When it first said that its engine was lost, the last time that it was. */
+  readonly engineDiedAt: DoubleCell;
   readonly inFlight: InFlight;
+  /** Of these, suspects that have nothing of their answers yet (trial.ts). */
+  readonly suspects: InFlight;
+  /** How many suspects have ever come. */
+  readonly suspectsCame: IntCell;
   /** The balancer's memory for the instance's model at `index`. */
   turn(index: number): TurnMemory;
 }
@@ -62,7 +70,7 @@ export interface TurnMemory {
   readonly lastPick: DoubleCell;
 }
 
-/** Requests in flight to one instance. */
+/** Requests in flight to one instance, all or some of them. */
 export class InFlight {
   constructor(private readonly counts: WorkerCounts, private readonly slot: number) {}
 
@@ -78,6 +86,7 @@ export class InFlight {
 
 export class FleetMemory {
   readonly #inFlight: WorkerCounts;
+  readonly #suspects: WorkerCounts;
   /** A row of all slots for each name. */
   readonly #ints: Int32Array;
   readonly #doubles: Float64Array;
@@ -86,6 +95,7 @@ export class FleetMemory {
 
   constructor(layout: Layout, private readonly slots: number, private readonly workers: Workers) {
     this.#inFlight = new WorkerCounts(layout, slots, workers);
+    this.#suspects = new WorkerCounts(layout, slots, workers);
     this.#ints = layout.ints(INTS.length * slots);
     this.#doubles = layout.doubles(DOUBLES.length * slots);
     this.#turns = layout.doubles(2 * MAX_TURNS * slots);
@@ -103,6 +113,7 @@ export class FleetMemory {
       ...ints,
       ...doubles,
       inFlight: new InFlight(this.#inFlight, slot),
+      suspects: new InFlight(this.#suspects, slot),
       turn: (index) => {
         const at = 2 * (slot * MAX_TURNS + index % MAX_TURNS);
         return {
@@ -133,6 +144,7 @@ export class FleetMemory {
   /** Forgets the leases and probes of a worker that died. */
   dropWorker(worker: number): void {
     this.#inFlight.drop(worker);
+    this.#suspects.drop(worker);
     const probing = INTS.indexOf("probing") * this.slots;
     for (let slot = 0; slot < this.slots; slot++) {
       Atomics.compareExchange(this.#ints, probing + slot, worker + 1, 0);
