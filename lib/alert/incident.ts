@@ -4,7 +4,9 @@ import type { Report } from "../observe/report.ts";
 import type { AlertKind } from "./alert.ts";
 
 export interface Incident {
-  kind: AlertKind & ("answer_truncated" | "no_instance" | "fallback_in_use");
+  kind:
+    & AlertKind
+    & ("request_kills_engines" | "answer_truncated" | "no_instance" | "fallback_in_use");
   subject: string;
   message: string;
 }
@@ -12,6 +14,14 @@ export interface Incident {
 /** null for the usual request. */
 export function incidentOf(report: Report, fallbacks: ReadonlySet<string>): Incident | null {
   const { outcome, instance, model, error } = report;
+  // The instances were there, and whoever is there still shall not be asked.
+  if (report.killed !== undefined) {
+    return {
+      kind: "request_kills_engines",
+      subject: model,
+      message: `request ${report.id}: ${error}`,
+    };
+  }
   if (outcome === "truncated") {
     return { kind: "answer_truncated", subject: instance, message: error };
   }

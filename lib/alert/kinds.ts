@@ -19,6 +19,7 @@ export const KINDS: Readonly<Record<AlertKind, Kind>> = {
   instance_recovered: { title: "Instance recovered", severity: "warning", ends: false },
   no_instance: { title: "Model without instances", severity: "critical", ends: true },
   fallback_in_use: { title: "Fallback in use", severity: "warning", ends: true },
+  request_kills_engines: { title: "Request kills engines", severity: "critical", ends: false },
   error_rate: { title: "Error rate", severity: "critical", ends: true },
   refused_rate: { title: "Requests refused", severity: "warning", ends: true },
   first_token_slow: { title: "Slow first token", severity: "warning", ends: true },

@@ -13,6 +13,7 @@ export const ALERT_KINDS = [
   "instance_recovered",
   "no_instance",
   "fallback_in_use",
+  "request_kills_engines",
   "error_rate",
   "refused_rate",
   "first_token_slow",

@@ -65,6 +65,8 @@ export class Account {
   error = "";
   /** Whether the gateway has counted the very tokens, since no instance told them. */
   isCounted = false;
+  /** The instances whose engines died one after the other while they had it; null where it was not left for that. */
+  killed: readonly string[] | null = null;
   /** For machines, why a request was refused that asked nobody; "" where that is not said. */
   reason = "";
   usage: Usage | null = null;

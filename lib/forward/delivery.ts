@@ -29,7 +29,7 @@ import { goesOnByIds, resumeRules } from "./resume/rules.ts";
 import { tailOf } from "./resume/tail.ts";
 import type { OptionRefused } from "./option_refused.ts";
 import type { TokenIds } from "./resume/token_ids.ts";
-import type { NoAnswer } from "./refusal.ts";
+import { killsEngines, type NoAnswer } from "./refusal.ts";
 import type { Route, RouteParts, Turn } from "./route.ts";
 import { type StreamEnd, streamEnd } from "./stream_end.ts";
 import { deliver, deliverKept } from "./unstreamed.ts";
@@ -190,7 +190,7 @@ export class Delivery implements Movable, AttemptOwner {
         return this.#left();
       case "failed":
         this.#failed(attempt, proof.failure);
-        if (route.killsEngines) return this.#givenToNobody();
+        if (route.enginesKilled !== null) return this.#givenToNobody(route.enginesKilled);
         // Whoever is asked would need as long: the client's time is spent.
         return proof.failure.kind === "late" ? this.#refuse(route.refusal()) : ask;
     }
@@ -388,8 +388,9 @@ export class Delivery implements Movable, AttemptOwner {
   }
 
   /** It has killed two engines; what its client has of an answer ends here. */
-  #givenToNobody(): Promise<Step> {
-    const refusal = this.route.refusal();
+  #givenToNobody(killed: readonly string[]): Promise<Step> {
+    const refusal = killsEngines(killed);
+    this.account.killed = killed;
     return this.#after === null ? this.#refuse(refusal) : this.#after.stop(refusal);
   }
 

@@ -16,7 +16,6 @@ import type { Failure } from "./failure.ts";
 import { lends } from "./lending.ts";
 import { Met } from "./met.ts";
 import {
-  killsEngines,
   lineIsFull,
   type NoAnswer,
   nobodyCould,
@@ -158,9 +157,9 @@ export class Route {
     return this.#suspicion !== null;
   }
 
-  /** It alone was at engines that died one after the other. */
-  get killsEngines(): boolean {
-    return this.#suspicion !== null && this.#suspicion.isProved;
+  /** Whose engines died one after the other while they had it; null where that may be chance. */
+  get enginesKilled(): readonly string[] | null {
+    return this.#suspicion?.isProved ? this.#suspicion.deaths : null;
   }
 
   /** An attempt failed, before its answer began or in the middle of it. */
@@ -257,7 +256,6 @@ export class Route {
   refusal(): NoAnswer {
     const { request, config } = this;
     const { failures } = this.#met;
-    if (this.killsEngines) return killsEngines(this.#suspicion!.deaths);
     return failures.length === 0
       ? nobodyTakes(request.model, this.pool)
       : nobodyCould(request, failures, config.maxRetryAfterS);

@@ -140,6 +140,8 @@ export interface Report {
   readonly resumes: readonly ReportedResume[];
   /** Wall clock, milliseconds since 1970. */
   readonly startedAtMs: number;
+  /** The instances whose engines died while they had the request, where it is given to nobody more for it. */
+  readonly killed?: readonly string[];
   /** Milliseconds since the start, in tenths. */
   readonly firstByteMs: number | null;
   readonly durationMs: number;

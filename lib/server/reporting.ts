@@ -63,6 +63,7 @@ export function reportOf(
     receipt: account.route,
     attempts: account.attempts.map((attempt) => reportedAttempt(attempt, at)),
     resumes: account.resumed,
+    killed: account.killed ?? undefined,
     startedAtMs: arrival.atMs,
     firstByteMs: firstByteAt === null ? null : tenths(firstByteAt - at),
     durationMs: tenths(now - at),

@@ -52,6 +52,11 @@ for (const [path, body] of Object.entries(ASKED)) {
       assert.equal(response.headers.get("retry-after"), null);
       assert.equal(await alive(fleet), 2);
       await fleet.settled();
+      await waitFor(
+        async () => /request_kills_engines/.test(await fleet.errorLog()),
+        "the alert in the error file",
+      );
+      assert.doesNotMatch(await fleet.errorLog(), /no_instance/);
     });
   }
 }

@@ -28,6 +28,7 @@ const ABOUT = {
   failover: { outcome: "failed_over" },
   resume: { outcome: "resumed" },
   answer_truncated: { outcome: "truncated" },
+  request_kills_engines: { outcome: "failed" },
   no_instance: { outcome: "failed" },
   fallback_in_use: {},
   instance_ejected: {},

@@ -6,6 +6,11 @@ import { WorkerCounts, type Workers } from "./worker_counts.ts";
 
 /** Models of one instance that have turns of their own; further ones share them. */
 export const MAX_TURNS = 64;
+/**
+ * Counts of suspects, which are few. Instances that share one, where there are more, have one suspect at a time
+ * between them.
+ */
+const SUSPECT_COUNTS = 64;
 
 const INTS = [
   "condition",
@@ -15,7 +20,6 @@ const INTS = [
   "requests",
   "failures",
   "contextLength",
-  "suspectsCame",
 ] as const;
 const DOUBLES = [
   "outSince",
@@ -87,6 +91,7 @@ export class InFlight {
 export class FleetMemory {
   readonly #inFlight: WorkerCounts;
   readonly #suspects: WorkerCounts;
+  readonly #suspectsCame: Int32Array;
   /** A row of all slots for each name. */
   readonly #ints: Int32Array;
   readonly #doubles: Float64Array;
@@ -95,7 +100,8 @@ export class FleetMemory {
 
   constructor(layout: Layout, private readonly slots: number, private readonly workers: Workers) {
     this.#inFlight = new WorkerCounts(layout, slots, workers);
-    this.#suspects = new WorkerCounts(layout, slots, workers);
+    this.#suspects = new WorkerCounts(layout, SUSPECT_COUNTS, workers);
+    this.#suspectsCame = layout.ints(SUSPECT_COUNTS);
     this.#ints = layout.ints(INTS.length * slots);
     this.#doubles = layout.doubles(DOUBLES.length * slots);
     this.#turns = layout.doubles(2 * MAX_TURNS * slots);
@@ -113,7 +119,8 @@ export class FleetMemory {
       ...ints,
       ...doubles,
       inFlight: new InFlight(this.#inFlight, slot),
-      suspects: new InFlight(this.#suspects, slot),
+      suspects: new InFlight(this.#suspects, slot % SUSPECT_COUNTS),
+      suspectsCame: new IntCell(this.#suspectsCame, slot % SUSPECT_COUNTS),
       turn: (index) => {
         const at = 2 * (slot * MAX_TURNS + index % MAX_TURNS);
         return {
