@@ -29,6 +29,7 @@ import { goesOnByIds, resumeRules } from "./resume/rules.ts";
 import { tailOf } from "./resume/tail.ts";
 import type { OptionRefused } from "./option_refused.ts";
 import type { TokenIds } from "./resume/token_ids.ts";
+import type { Killers } from "./killers.ts";
 import { killsEngines, type NoAnswer } from "./refusal.ts";
 import type { Route, RouteParts, Turn } from "./route.ts";
 import { type StreamEnd, streamEnd } from "./stream_end.ts";
@@ -56,6 +57,7 @@ export interface SharedParts extends DeliveryParts {
   readonly idsRefused: IdsRefused;
   readonly usageRefused: OptionRefused;
   readonly hedging: Hedging;
+  readonly killers: Killers;
 }
 
 /** One request on its way. */
@@ -391,6 +393,7 @@ export class Delivery implements Movable, AttemptOwner {
   #givenToNobody(killed: readonly string[]): Promise<Step> {
     const refusal = killsEngines(killed);
     this.account.killed = killed;
+    this.parts.killers.note(this.request);
     return this.#after === null ? this.#refuse(refusal) : this.#after.stop(refusal);
   }
 

@@ -8,7 +8,9 @@ import { IdsRefused } from "./ask.ts";
 import { Hedging } from "./hedge/hedging.ts";
 import { ClientStream } from "./client_stream.ts";
 import type { ForwardRequest, Terms } from "./request.ts";
+import { Killers } from "./killers.ts";
 import { OptionRefused } from "./option_refused.ts";
+import type { NoAnswer } from "./refusal.ts";
 import { RetryBudget, type RetryLimits } from "./retry_budget.ts";
 import { Route } from "./route.ts";
 import { streamErrorEvent } from "./stream_error.ts";
@@ -28,6 +30,7 @@ export class Forwarder {
       ...parts,
       idsRefused: new IdsRefused(roster, now),
       usageRefused: new OptionRefused(roster, now),
+      killers: new Killers(fleet),
       hedging: new Hedging(
         roster,
         (instance, message) => fleet.outlier.markHung(instance, message),
@@ -47,6 +50,8 @@ export class Forwarder {
       const since = gate === null ? 0 : performance.now();
       const stopped = gate === null ? null : await stoppedAt(gate, request, client);
       if (stopped !== null) return stopped;
+      const refusal = parts.killers.refusal(request);
+      if (refusal !== null) return await refused(refusal, client);
       const gatedMs = gate === null ? 0 : performance.now() - since;
       this.#budget.deposit();
       parts.hedging.budget.deposit();
@@ -59,6 +64,15 @@ export class Forwarder {
       client.close();
     }
   }
+}
+
+/** It has killed engines a while ago, and is given to nobody. */
+async function refused(refusal: NoAnswer, client: ClientStream): Promise<Account> {
+  const account = new Account();
+  account.killed = [];
+  account.end("failed", refusal.status, refusal.message);
+  await client.refuse(refusal);
+  return account;
 }
 
 /** Waits for the caller's limits; what came of a request that did not pass, else null. Throws RequestError. */

@@ -70,6 +70,11 @@ function waitOf(failures: readonly Failed[], maxRetryAfterS: number): number | n
 export function killsEngines(deaths: readonly string[]): NoAnswer {
   const message = `${deaths.length} engines died while they had the request ` +
     `(${deaths.join(", ")}): it is given to no other instance`;
+  return refusedForGood(message);
+}
+
+/** Nobody is asked, and the client shall not ask again. */
+export function refusedForGood(message: string): NoAnswer {
   return { status: 502, message, retryAfterS: null, isFinal: true };
 }
 

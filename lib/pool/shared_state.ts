@@ -5,6 +5,7 @@ import { MAX_PLACES } from "../config/room.ts";
 import { RoutingMemory } from "./load/routing_memory.ts";
 import { AddressMemory } from "./memory/address_memory.ts";
 import { FleetMemory } from "./memory/fleet_memory.ts";
+import { KillerMemory } from "./memory/killer_memory.ts";
 import { Layout } from "./memory/layout.ts";
 import { LimitMemory } from "./memory/limit_memory.ts";
 import { LineMemory } from "./memory/line_memory.ts";
@@ -32,6 +33,7 @@ function areas(layout: Layout, worker: number) {
     limits: new LimitMemory(layout, workers),
     saturated: new SaturatedMemory(layout, workers),
     turnedAway: new TurnedAwayMemory(layout),
+    killers: new KillerMemory(layout),
   };
 }
 
@@ -49,6 +51,8 @@ export class SharedState {
   readonly limits: LimitMemory;
   readonly saturated: SaturatedMemory;
   readonly turnedAway: TurnedAwayMemory;
+  /** Requests that have killed engines. */
+  readonly killers: KillerMemory;
   readonly #lock: Lock;
 
   static create(): SharedState {
@@ -60,7 +64,7 @@ export class SharedState {
   /** Maps `buffer` for the worker with number `worker` (0 to MAX_WORKERS - 1). */
   constructor(readonly buffer: SharedArrayBuffer, readonly worker: number) {
     const all = areas(new Layout(buffer), worker);
-    const { lock, fleet, line, stored, addresses, routing, limits, saturated, turnedAway } = all;
+    const { lock, fleet, line, stored, addresses, routing, limits } = all;
     this.#lock = lock;
     this.fleet = fleet;
     this.line = line;
@@ -68,8 +72,9 @@ export class SharedState {
     this.addresses = addresses;
     this.routing = routing;
     this.limits = limits;
-    this.saturated = saturated;
-    this.turnedAway = turnedAway;
+    this.saturated = all.saturated;
+    this.turnedAway = all.turnedAway;
+    this.killers = all.killers;
   }
 
   /** Runs `body` while no other worker runs one: picks and their claims are one step. Not reentrant. */

@@ -61,6 +61,22 @@ for (const [path, body] of Object.entries(ASKED)) {
   }
 }
 
+Deno.test("what has killed engines is known when it comes again, and nothing else is taken for it", async () => {
+  await using fleet = await mortalFleet(AT_ONCE);
+  const ask = (content: string, stream = false) =>
+    fleet.gateway.post("/v1/chat/completions", saying(content, { stream }));
+  await errorOf(await ask(POISON), 502, "BadGatewayError");
+  for (let again = 0; again < 3; again++) {
+    const response = await ask(POISON);
+    assert.equal(response.headers.get("x-should-retry"), "false");
+    const { message } = await errorOf(response, 502, "BadGatewayError");
+    assert.match(message, /less than ten minutes ago/);
+  }
+  assert.ok(await contentOf(await ask(POISON.toUpperCase())));
+  assert.equal(await alive(fleet), 2);
+  await fleet.settled();
+});
+
 for (const stream of [true, false]) {
   const how = stream ? "streams" : "whole answers";
   Deno.test(`one that kills engines among twenty ${how}: nothing else is lost`, async () => {
