@@ -84,6 +84,29 @@ Deno.test("a 503 that says nothing of being full is none that is busy", () => {
   ) holds(readError(text, 503), { busy: false, clients: false, status: 503 });
 });
 
+Deno.test("an instance says that its engine is dead, and one that quotes such words does not", () => {
+  const dead = "EngineCore encountered an issue. See stack trace (above) for the root cause.";
+  const older = "Engine loop is not running. Inspect the stacktrace to find the original error";
+  for (const words of [dead, older, "Background loop has errored already."]) {
+    for (const status of [500, null]) {
+      const text = vllm(500, "InternalServerError", words);
+      holds(readError(text, status), { engineDead: true, clients: false, status: 500 });
+    }
+  }
+  const anthropic = JSON.stringify({
+    type: "error",
+    error: { type: "InternalServerError", message: dead },
+  });
+  holds(readError(anthropic, 500), { engineDead: true });
+  for (
+    const [status, words] of [
+      [500, `cannot parse the tool call: ${dead}`],
+      [500, "Internal server error"],
+      [400, dead],
+    ] as const
+  ) holds(readError(vllm(status, "Error", words), status), { engineDead: false });
+});
+
 Deno.test("an instance that is shutting down is told from one that is broken or busy", () => {
   const text = vllm(
     500,

@@ -61,6 +61,41 @@ for (const [path, body] of Object.entries(ASKED)) {
   }
 }
 
+Deno.test("an answer that has begun, and kills two engines where it goes on, ends with an error event", async () => {
+  await using fleet = await startFleet({
+    count: 4,
+    // The word is to be read in what the next ones are asked.
+    config: { resume: "continue" },
+    each: (index) => ({ weight: index === 0 ? 1000 : 1 }),
+  });
+  await fleet.simulators.fail(0, "cut:5");
+  for (const index of [1, 2, 3]) await fleet.simulators.fail(index, AT_ONCE);
+  const answer = await readSse(
+    await fleet.gateway.post(
+      "/v1/chat/completions",
+      saying(POISON, { stream: true, max_tokens: 30, temperature: 0 }),
+    ),
+  );
+  const { error } = answer.json.at(-1);
+  assert.match(
+    error.message,
+    /^2 engines died while they had the request \(sim-[123], sim-[123]\)/,
+  );
+  assert.ok(answer.json.length > 2, "some of the answer came before");
+  assert.equal(answer.done, false);
+  assert.equal(await alive(fleet), 2);
+  await fleet.settled();
+});
+
+Deno.test("a fallback is given what killed one engine, and nobody what killed two", async () => {
+  await using fleet = await startFleet({ count: 1, fallbacks: 2, simulate: ["--fail", AT_ONCE] });
+  const response = await fleet.gateway.post("/v1/chat/completions", saying(POISON));
+  const { message } = await errorOf(response, 502, "BadGatewayError");
+  assert.match(message, /\(sim-0, paid-0\)/);
+  assert.equal(await alive(fleet), 1);
+  await fleet.settled();
+});
+
 Deno.test("what has killed engines is known when it comes again, and nothing else is taken for it", async () => {
   await using fleet = await mortalFleet(AT_ONCE);
   const ask = (content: string, stream = false) =>

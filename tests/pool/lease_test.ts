@@ -15,6 +15,27 @@ Deno.test("a lease is released once, whoever releases it again", () => {
   assert.equal(stand.instance("a").recentErrors, 0);
 });
 
+Deno.test("one word that its engine is dead takes the only instance out, and all leases there know it", () => {
+  const stand = new FleetStand(weighted([1]));
+  const [one, two, unsent] = [stand.take(), stand.take(), stand.take()];
+  for (const lease of [one, two]) lease.sent("stream", () => {});
+  stand.clock += 10;
+  one.release("engine_dead", "EngineCore encountered an issue");
+  assert.equal(stand.instance("a").condition, "ejected");
+  assert.deepEqual(stand.events.map(({ kind }) => kind), ["instance_ejected"]);
+  assert.equal(two.isEngineLost, true);
+  assert.equal(unsent.isEngineLost, false);
+  // Who is given to it all the same has met what was dead before.
+  const late = stand.pool.acquireAnyway(any);
+  assert.ok(late !== null && late !== "full");
+  late.sent("stream", () => {});
+  stand.clock += 10;
+  two.release("engine_dead", "EngineCore encountered an issue");
+  assert.equal(late.isEngineLost, false);
+  for (const lease of [unsent, late]) lease.release("neutral");
+  stand.fleet.close();
+});
+
 Deno.test("counters and health live on over a reload, by url and models", () => {
   const stand = new FleetStand(weighted([1, 1], { error_threshold: 5 }));
   const lease = stand.take();
