@@ -235,6 +235,16 @@ export class Instance {
     return this.#memory.engineDiedAt.value;
   }
 
+  /** It is found out which request killed its engine: whoever else was there then is not to blame. */
+  noteKillerFound(): void {
+    this.#memory.killerFoundAt.value = this.now();
+  }
+
+  /** When that was, the last time; 0 for never. */
+  get killerFoundAt(): number {
+    return this.#memory.killerFoundAt.value;
+  }
+
   /** Suspects that wait there for the first of their answers, and all that have ever come (trial.ts). */
   get suspects(): { readonly now: number; readonly ever: number } {
     const { suspects, suspectsCame } = this.#memory;

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { Suspicion } from "../../lib/forward/suspicion.ts";
 import type { Instance } from "../../lib/pool/instance.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
+import { waitFor } from "../support/wait.ts";
 import { FleetStand, weighted } from "../pool/stand.ts";
 
 function stand() {
@@ -51,7 +52,7 @@ Deno.test("whose patience is over joins another suspect, and neither is proved",
   assert.ok(one.comes(leaseAt(b)));
   let waitedMs = 0;
   for (let ms = 1; ms > 0; waitedMs += ms) ms = two.waitMs([b], 0.5);
-  assert.ok(waitedMs >= 3000, `${waitedMs}`);
+  assert.ok(waitedMs >= 8000, `${waitedMs}`);
   assert.ok(two.comes(leaseAt(b)));
   one.died(b, 500);
   two.died(b, 500);
@@ -67,6 +68,41 @@ Deno.test("an engine that dies much sooner than the first is lost together with 
   // The third time tells.
   assert.ok(one.comes(leaseAt(c)));
   one.died(c, 10);
+  assert.equal(one.isProved, true);
+});
+
+Deno.test("what killed an engine is found, and the others that were there are cleared", () => {
+  const { b, c, leaseAt, suspect } = stand();
+  const [killer, other, fresh] = [suspect(500), suspect(500), suspect(500)];
+  assert.ok(killer.comes(leaseAt(b)));
+  assert.ok(other.waitMs([b], 0.5) > 0);
+  killer.died(b, 500);
+  assert.equal(killer.isProved, true);
+  assert.equal(other.waitMs([b], 0.5), 0);
+  assert.ok(fresh.comes(leaseAt(c)));
+  // They keep nobody else out, nor are they kept out.
+  assert.equal(c.suspects.now, 0);
+  // What dies with one of them is another matter.
+  fresh.died(c, 500);
+  assert.equal(fresh.isProved, false);
+});
+
+Deno.test("who had been at the dead engine for long lets others look first", () => {
+  const { b, leaseAt, suspect } = stand();
+  const [one, early, late] = [suspect(1), suspect(2000), suspect(5)];
+  assert.ok(one.comes(leaseAt(b)));
+  assert.equal(early.waitMs([b], 0), 2000);
+  assert.ok(late.waitMs([b], 0) < 100);
+  assert.ok(early.waitMs([b], 0) < 100);
+});
+
+Deno.test("a suspect has an instance to itself for no longer than the dead engine had it, and some", async () => {
+  const { b, leaseAt, suspect } = stand();
+  const one = suspect(10);
+  assert.ok(one.comes(leaseAt(b)));
+  await waitFor(() => b.suspects.now === 0, "the instance to be free for another suspect");
+  // Nobody has come, so it was alone all the same.
+  one.died(b, 400);
   assert.equal(one.isProved, true);
 });
 

@@ -30,6 +30,7 @@ const DOUBLES = [
   "windowStart",
   "lastProgress",
   "engineDiedAt",
+  "killerFoundAt",
 ] as const;
 
 /** The numbers of one instance. Times are milliseconds of the process-wide monotonic clock, 0 for never. */
@@ -59,6 +60,8 @@ export interface InstanceMemory {
   readonly lastProgress: DoubleCell;
   /** When it first said that its engine was lost, the last time that it was. */
   readonly engineDiedAt: DoubleCell;
+  /** When it was last found out which request had killed its engine. */
+  readonly killerFoundAt: DoubleCell;
   readonly inFlight: InFlight;
   /** Of these, suspects that have nothing of their answers yet (trial.ts). */
   readonly suspects: InFlight;
