@@ -287,11 +287,12 @@ export class Route {
   /** For a suspect: an instance without others, as long as it has patience. */
   async #apart(suspicion: Suspicion): Promise<Turn> {
     for (;;) {
-      const waitMs = suspicion.waitMs(this.#inQuestion, this.parts.random());
+      let waitMs = suspicion.waitMs(this.#inQuestion, this.parts.random());
       if (waitMs === 0) {
         const turn = await this.#next();
         if (turn.kind !== "lease" || suspicion.comes(turn.lease)) return turn;
         turn.lease.release("neutral");
+        waitMs = suspicion.stepsBackMs(this.parts.random());
       }
       if (!await this.#pause(waitMs)) return { kind: "gone" };
     }
@@ -300,7 +301,8 @@ export class Route {
   /** Who could be asked now: private ones, else fallbacks. */
   get #inQuestion(): readonly Instance[] {
     const { privateInstances, fallbacks } = this.pool;
-    const fits = (one: Instance) => one.takesRequests && one.isAvailable && this.#accepts(one);
+    const fits = (one: Instance) =>
+      one.takesRequests && one.isAvailable && one.hasRoom && this.#accepts(one);
     const well = privateInstances.filter(fits);
     return well.length > 0 ? well : fallbacks.filter(fits);
   }
@@ -356,7 +358,7 @@ export class Route {
     if (this.#suspicion !== null) {
       const isFree = (one: Instance) => one.suspects.now === 0 && this.#accepts(one);
       const free = this.pool.acquire(isFree, this.#ask);
-      if (free !== null) return free;
+      if (free !== null && free !== "full") return free;
     }
     return this.pool.acquire(this.#accepts, this.#ask);
   }

@@ -64,6 +64,11 @@ export class Suspicion {
   waitMs(instances: readonly Instance[], random: number): number {
     const isAlone = instances.length === 0 || instances.some((one) => one.suspects.now === 0);
     if (!this.#isApart || isAlone) return 0;
+    return this.stepsBackMs(random);
+  }
+
+  /** Another was faster: milliseconds after which it looks again. */
+  stepsBackMs(random: number): number {
     const waitMs = Math.max(this.#holdMs, LOOK_MS * (0.5 + random));
     this.#holdMs = 0;
     this.#patienceMs -= waitMs;

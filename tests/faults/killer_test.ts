@@ -140,6 +140,25 @@ for (const stream of [true, false]) {
   });
 }
 
+Deno.test("where instances take few requests at a time, what kills engines costs two as well", async () => {
+  await using fleet = await startFleet({
+    count: 4,
+    simulate: ["--fail", LATER, "--ttft", "0.1"],
+    each: () => ({ max_concurrency: 2 }),
+    config: { queue: { max: 100, deadline: 60 } },
+  });
+  const ask = (content: string) => fleet.gateway.post("/v1/chat/completions", saying(content));
+  const innocents = Array.from(
+    { length: 16 },
+    async (_, at) => await contentOf(await ask(`${at}`)),
+  );
+  const killer = errorOf(await ask(POISON), 502, "BadGatewayError");
+  const [{ message }] = await within(Promise.all([killer, ...innocents]), "all answers");
+  assert.match(message, /^2 engines died/);
+  assert.equal(await alive(fleet), 2);
+  await fleet.settled();
+});
+
 Deno.test("an instance that says that its engine is dead is asked by nobody else, back it is asked again", async () => {
   await using fleet = await startFleet({
     config: { health_check: { interval: 0.1 } },
