@@ -6,7 +6,7 @@ import type { Engine } from "./engine.ts";
 import { type ApiError, invalidBody } from "./errors.ts";
 import { EventStream } from "./event_stream.ts";
 import { type Exchange, type Json, sendError, sendJson } from "./exchange.ts";
-import { chatLogprob } from "./logprobs.ts";
+import { chatLogprob, textsFrom } from "./logprobs.ts";
 import { finishReason, nothingSaid, type Said, say } from "./said.ts";
 import { streamOptions, usage } from "./sampling.ts";
 import { type CallPart, isSilent, type Step } from "./step.ts";
@@ -53,9 +53,11 @@ function toolCallId(exchange: Exchange, choice: number, call: number): string {
   return `chatcmpl-tool-${exchange.id.replace(/\W/g, "")}${choice}${call}`;
 }
 
-function logprobsOf(step: Step, body: Json) {
+function logprobsOf(step: Step, choice: Choice, body: Json) {
   const top = Number(body.top_logprobs ?? 0);
-  return step.ids.map((id) => chatLogprob(id, top, body.return_tokens_as_token_ids === true));
+  const asIds = body.return_tokens_as_token_ids === true;
+  const texts = textsFrom(choice.ids, choice.ids.length - step.ids.length);
+  return step.ids.map((id, at) => chatLogprob(id, texts[at], top, asIds));
 }
 
 const encoder = new TextEncoder();
@@ -139,7 +141,7 @@ class StreamedChat {
     this.#send([{
       index,
       delta,
-      logprobs: this.#logprobs(step),
+      logprobs: this.#logprobs(step, choice),
       finish_reason: finishReason(step, this.#called[index] === true, this.request.namedTool),
       ...step.finish ? { stop_reason: step.stopReason } : {},
       token_ids: this.body.return_token_ids === true ? step.ids : null,
@@ -169,9 +171,9 @@ class StreamedChat {
     }]);
   }
 
-  #logprobs(step: Step): Json | null {
+  #logprobs(step: Step, choice: Choice): Json | null {
     if (this.body.logprobs !== true) return null;
-    return { content: logprobsOf(step, this.body) };
+    return { content: logprobsOf(step, choice, this.body) };
   }
 
   ended(): void {
@@ -239,11 +241,11 @@ class WholeChat {
     this.#cached = cached;
   }
 
-  step(index: number, step: Step): boolean {
+  step(index: number, step: Step, choice: Choice): boolean {
     say(this.#said[index], step, this.request.namedTool);
     this.exchange.log.tokens_sent += step.ids.length;
     if (this.body.logprobs === true) {
-      this.#said[index].logprobs.push(...logprobsOf(step, this.body));
+      this.#said[index].logprobs.push(...logprobsOf(step, choice, this.body));
     }
     return true;
   }

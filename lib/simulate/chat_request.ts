@@ -76,8 +76,10 @@ export function readChat(body: Json, exchange: Exchange, engine: Engine): ChatRe
   const completion = readSampling(body, exchange, "max_completion_tokens").maxTokens;
   const tools = readTools(body);
   const { reasoningParser } = engine.options;
-  // Parsers look for marks, so they have special tokens shown.
-  const parses = reasoningParser !== null || Array.isArray(body.tools);
+  // Parsers have special tokens shown to themselves and leave out those that are no marks; one of thoughts
+  // that has none to look for lets all text pass.
+  const callsTools = Array.isArray(body.tools) && body.tool_choice !== "none";
+  const parses = reasoningParser !== null || callsTools;
   return {
     ids,
     sampling,
@@ -95,7 +97,7 @@ export function readChat(body: Json, exchange: Exchange, engine: Engine): ChatRe
     reading: () => ({
       as: "parts",
       parser: reasoningParser && new ReasoningParser(reasoningParser, ids, thinks(body)),
-      skipSpecialTokens: !parses && sampling.skipSpecialTokens,
+      skipSpecialTokens: parses ? callsTools || thinks(body) : sampling.skipSpecialTokens,
     }),
     namedTool: tools?.bare === true,
   };

@@ -74,7 +74,8 @@ export class Choice {
     const { ignoreEos, minTokens } = this.limits;
     if (!stretch && !ignoreEos && this.ids.length >= minTokens) {
       this.ids.push(SPECIAL.end);
-      return this.#end([SPECIAL.end], "stop");
+      const text = this.limits.includeStop ? this.#text.push(SPECIAL.end) : "";
+      return this.#end([SPECIAL.end], "stop", text);
     }
     const over = !stretch && ignoreEos;
     const id = over ? SPECIAL.end : stretch?.tokens?.[this.#offset] ?? this.#next();
@@ -97,21 +98,26 @@ export class Choice {
       stopReason: null,
     };
     const shown = this.#shownAs(channel, id);
-    const text = this.#text.push(id);
+    // Half a character at the end of a thought is a part of it.
+    if (shown !== this.#shown) this.#release(step);
+    this.#shown = shown;
+    // No stop token comes before `min_tokens` others; its text is shown where stop strings are.
+    const stops = this.limits.stopTokenIds.includes(id) && this.ids.length > minTokens;
+    const text = stops && !this.limits.includeStop ? "" : this.#text.push(id);
     if (shown === "tool" && this.reading.as === "parts") {
       const { index, name } = stretch!.call!;
       step.calls.push({ index, name: opens ? name : null, arguments: text });
     } else if (shown === "content" || shown === "reasoning") {
       this.#show(step, shown, text);
     }
-    if (!step.finish && this.limits.stopTokenIds.includes(id)) {
+    if (!step.finish && stops) {
       step.finish = "stop";
       step.stopReason = id;
     }
     if (!step.finish && this.ids.length >= this.limits.maxTokens) step.finish = "length";
     if (step.finish) {
       this.finished = true;
-      if (step.stopReason === null) this.#release(step);
+      if (typeof step.stopReason !== "string") this.#release(step);
     }
     return step;
   }
@@ -121,10 +127,11 @@ export class Choice {
     return this.#end([], "abort");
   }
 
-  #end(ids: number[], finish: FinishReason): Step {
+  #end(ids: number[], finish: FinishReason, text = ""): Step {
     this.finished = true;
     const step: Step = { ids, content: "", reasoning: "", calls: [], finish, stopReason: null };
     this.#release(step);
+    if (this.#shown !== "nothing" && this.#shown !== "tool") step[this.#shown] += text;
     return step;
   }
 
@@ -153,19 +160,16 @@ export class Choice {
 
   /** Adds text to a step, but for what may be the beginning of a stop string. */
   #show(step: Step, shown: "content" | "reasoning", text: string): void {
-    if (shown !== this.#shown) this.#release(step);
-    this.#shown = shown;
-    // The simulated model's own thoughts have no stop strings; what a parser takes for them may.
-    const watched = this.limits.stop.length > 0 && (shown === "content" || this.reading.parser);
-    if (!watched) {
+    if (this.limits.stop.length === 0) {
       step[shown] += text;
       return;
     }
     const shownBefore = this.#tail.length;
     const whole = this.#tail + this.#held + text;
-    if (this.ids.length >= this.limits.minTokens) {
+    // One that ends with the first `min_tokens` tokens is not looked for.
+    if (this.limits.minTokens === 0 || this.ids.length > this.limits.minTokens) {
       for (const stop of this.limits.stop) {
-        const at = whole.indexOf(stop);
+        const at = whole.indexOf(stop, Math.max(0, whole.length - text.length - stop.length + 1));
         if (at < 0) continue;
         step[shown] += whole.slice(shownBefore, this.limits.includeStop ? at + stop.length : at);
         step.finish = "stop";

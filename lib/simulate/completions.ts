@@ -7,7 +7,7 @@ import { type ApiError, badParameter, invalidBody } from "./errors.ts";
 import { EventStream } from "./event_stream.ts";
 import { type Exchange, type Json, sendError, sendJson } from "./exchange.ts";
 import type { Job } from "./generation.ts";
-import { completionLogprobs } from "./logprobs.ts";
+import { completionLogprobs, textsFrom } from "./logprobs.ts";
 import { readSampling, room, streamOptions, usage } from "./sampling.ts";
 import type { Step } from "./step.ts";
 import { decode, type Encode, isTokenId } from "./tokenizer.ts";
@@ -43,8 +43,8 @@ interface Wanted {
   readonly withIds: boolean;
   /** The prompt's text where it is repeated before answer `index`. */
   echo(index: number): string;
-  /** null where none are wanted. */
-  logprobs(ids: readonly number[]): Json | null;
+  /** Of the tokens ids[from, …) of an answer; null where none are wanted. */
+  logprobs(ids: readonly number[], from: number): Json | null;
 }
 
 /** Answers a completion request. Throws ApiError before anything was sent. */
@@ -72,7 +72,10 @@ export function completions(exchange: Exchange, engine: Engine, body: Json): voi
     promptTokens: prompts.reduce((sum, ids) => sum + ids.length, 0),
     withIds,
     echo: (index) => echoes ? decode(prompts[Math.floor(index / sampling.n)]) : "",
-    logprobs: (ids) => logprobs === null ? null : completionLogprobs(ids, logprobs, asIds, 0),
+    logprobs: (ids, from) =>
+      logprobs === null
+        ? null
+        : completionLogprobs(ids.slice(from), textsFrom(ids, from), logprobs, asIds, 0),
   };
   const answer = streamed
     ? new StreamedCompletion(exchange, engine, wanted, options)
@@ -154,7 +157,7 @@ class StreamedCompletion {
       choices: [{
         index,
         text: (first ? wanted.echo(index) : "") + step.content,
-        logprobs: wanted.logprobs(step.ids),
+        logprobs: wanted.logprobs(choice.ids, choice.ids.length - step.ids.length),
         finish_reason: step.finish,
         stop_reason: step.stopReason,
         prompt_token_ids: wanted.withIds && first ? ids : null,
@@ -216,7 +219,7 @@ class WholeCompletion {
       choices: this.#texts.map((text, index) => ({
         index,
         text,
-        logprobs: logprobs(choices[index]?.ids ?? []),
+        logprobs: logprobs(choices[index]?.ids ?? [], 0),
         // An engine that stops ends also what has not begun.
         finish_reason: this.#lastSteps[index]?.finish ?? "abort",
         stop_reason: this.#lastSteps[index]?.stopReason ?? null,

@@ -351,7 +351,7 @@ class Items {
         item_id: item.id,
         output_index,
         content_index: 0,
-        part: part(name, ""),
+        part: { ...part(name, ""), ...name === "message" ? { logprobs: [] } : {} },
       });
     }
   }

@@ -192,3 +192,46 @@ Deno.test("numbers and booleans come in the lax forms that pydantic takes", asyn
     await response.body?.cancel();
   }
 });
+
+Deno.test("a token that ends an answer has no text, unless stop strings are shown", async () => {
+  await using it = await stand({ answer: "one two three" });
+  const body = { prompt: "?", max_tokens: 20, return_token_ids: true, skip_special_tokens: false };
+  const ended = (more: object) => it.json(COMPLETIONS, { ...body, ...more });
+  const [whole] = (await ended({})).choices;
+  assert.equal(whole.text, "one two three");
+  const two = whole.token_ids[1];
+  const shown = { include_stop_str_in_output: true };
+  assert.equal((await ended(shown)).choices[0].text, "one two three<|im_end|>");
+  const stopped = (await ended({ stop_token_ids: [two] })).choices[0];
+  assert.deepEqual([stopped.text, stopped.stop_reason], ["one", two]);
+  assert.equal((await ended({ stop_token_ids: [two], ...shown })).choices[0].text, "one two");
+  // What was held back for a stop string comes with the end.
+  assert.equal((await ended({ stop_token_ids: [two], stop: "one more" })).choices[0].text, "one");
+});
+
+Deno.test("no stop string and no stop token ends an answer among its first min_tokens", async () => {
+  await using it = await stand({ answer: "one two three two three" });
+  const body = { prompt: "?", max_tokens: 20, return_token_ids: true };
+  const said = async (more: object) =>
+    (await it.json(COMPLETIONS, { ...body, ...more })).choices[0].text;
+  assert.equal(await said({ stop: "two", min_tokens: 1 }), "one ");
+  assert.equal(await said({ stop: "two", min_tokens: 2 }), "one two three ");
+  const [, two] = (await it.json(COMPLETIONS, body)).choices[0].token_ids;
+  assert.equal(await said({ stop_token_ids: [two], min_tokens: 2 }), "one two three");
+});
+
+Deno.test("special tokens that a parser does not look for are in no thought and no text", async () => {
+  await using it = await stand({ reasoningTokens: 4, reasoningParser: "qwen3", tokens: 4 });
+  const body = { ...LONG, skip_special_tokens: false };
+  const { message } = (await it.json(CHAT, body)).choices[0];
+  assert.doesNotMatch(message.reasoning + message.content, /<\|/);
+  const off = { ...body, chat_template_kwargs: { enable_thinking: false } };
+  assert.match((await it.json(CHAT, off)).choices[0].message.content, /<\|im_end\|>/);
+});
+
+Deno.test("of a character of several tokens the last one's probability has its text", async () => {
+  await using it = await stand({ ...REAL, answer: "a 山 b" });
+  const { choices: [choice] } = await it.json(COMPLETIONS, { prompt: "?", logprobs: 0 });
+  assert.deepEqual(choice.logprobs.tokens.slice(0, 6), ["a", " ", "", "", "山", " b"]);
+  assert.equal(choice.logprobs.tokens.join(""), "a 山 b<|im_end|>");
+});
