@@ -90,6 +90,11 @@ function noteItem(item: Item, type: string, data: Json): void {
   else if (type.endsWith(".done")) open.said = true;
 }
 
+/** vLLM opens a part with an empty list of probabilities and closes it with none. */
+function withoutEmpty({ logprobs }: Json): Json {
+  return Array.isArray(logprobs) && logprobs.length === 0 ? { logprobs: null } : {};
+}
+
 /** The events that close one item; leaves in it what the last event repeats. */
 export function closing(open: Item, output_index: number, status: string): Json[] {
   const where = { item_id: open.item.id ?? "", output_index };
@@ -99,7 +104,7 @@ export function closing(open: Item, output_index: number, status: string): Json[
     const [content_index, { part, text, said, done }] of [...open.parts].sort(([a], [b]) => a - b)
   ) {
     const field = part.type === "refusal" ? "refusal" : "text";
-    const whole = done ? part : { ...part, [field]: text };
+    const whole = done ? part : { ...part, ...withoutEmpty(part), [field]: text };
     content.push(whole);
     if (done) continue;
     const more = part.type === "output_text" ? { logprobs: [] } : {};

@@ -1,6 +1,8 @@
-// What a client wants of its stream (`stream_options`), read as vLLM reads it.
+// What a client wants of its stream (`stream_options`), read as vLLM reads it, and gets where a server is
+// told to give it in any case.
 
-import { isObject, type Json } from "../json/json.ts";
+import { isObject, type Json, objectsIn } from "../json/json.ts";
+import type { StreamEvent } from "./dialect.ts";
 import { laxTrue } from "./lax.ts";
 
 const decoder = new TextDecoder();
@@ -29,5 +31,13 @@ export function wantsUsage(options: unknown): boolean {
 
 /** Whether each event has the figures so far, which servers give beside those at the end alone. */
 export function wantsUsageWithEach(options: unknown): boolean {
-  return isObject(options) && laxTrue(options.continuous_usage_stats);
+  return wantsUsage(options) && laxTrue((options as Json).continuous_usage_stats);
+}
+
+/** Whether chunks with a choice have come with figures: a server may be told to give them to everybody. */
+export function tellsUsageWithEach(sent: Iterable<StreamEvent>): boolean {
+  for (const { data } of sent) {
+    if (isObject(data.usage) && objectsIn(data.choices).length > 0) return true;
+  }
+  return false;
 }

@@ -12,7 +12,11 @@ function optionsOf(text: string) {
 Deno.test("usage is wanted by true and by every word for it", () => {
   for (const wish of ["true", '"true"', '"True"', '"on"', '"1"', "1"]) {
     assert.ok(wantsUsage(optionsOf(`{"include_usage": ${wish}}`)), wish);
-    assert.ok(wantsUsageWithEach(optionsOf(`{"continuous_usage_stats":${wish}}`)), wish);
+    assert.ok(
+      wantsUsageWithEach(optionsOf(`{"include_usage":1,"continuous_usage_stats":${wish}}`)),
+      wish,
+    );
+    assert.ok(!wantsUsageWithEach(optionsOf(`{"continuous_usage_stats":${wish}}`)), "alone");
   }
   for (const wish of ["false", "null", "0", '"no"', "[true]", '"include_usage"']) {
     assert.ok(!wantsUsage(optionsOf(`{"include_usage":${wish}}`)), wish);

@@ -216,3 +216,25 @@ Deno.test("a replay that goes on with what lies before the client's last words i
     assert.equal(replay.event(JSON.stringify(chunk({ delta: other }))), "disagrees");
   }
 });
+
+Deno.test("tokens up to a stop string across the seam are counted by ids and figures, not by events", () => {
+  const completionTokens = (first: Json, last: Json) => {
+    const request = { stop: "END", stream_options: { include_usage: true } };
+    const sent = sentOf("Well, E");
+    sent.answer.usage = { prompt_tokens: 3, completion_tokens: 10, total_tokens: 13 };
+    const got = heard(new Continuation("chat", request, sent), [
+      { ...chunk({ delta: { role: "assistant", content: "" } }, "second"), ...first },
+      {
+        ...chunk({ delta: { content: "N" }, token_ids: last.ids ?? null }, "second"),
+        ...last.more as Json,
+      },
+      { ...chunk({ delta: { content: "D" }, token_ids: [9] }, "second"), ...last.end as Json },
+    ]);
+    assert.ok(got !== "disagrees");
+    assert.deepEqual([got.text, got.finish], ["", ["stop"]]);
+    return (got.usage as Json).completion_tokens;
+  };
+  assert.equal(completionTokens({}, { ids: [7, 8] }), 13);
+  const figures = (count: number) => ({ usage: { completion_tokens: count } });
+  assert.equal(completionTokens(figures(0), { more: figures(2), end: figures(4) }), 14);
+});

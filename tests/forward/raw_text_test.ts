@@ -110,6 +110,25 @@ Deno.test("special tokens that come are shown where those that came were, else a
   assert.equal(skips("a b", "a b", { ...READ, tools: true }), false);
 });
 
+Deno.test("a special token that came last is hidden where special tokens are", () => {
+  const words = { content: "a b", reasoning: "", calls: [] };
+  for (const options of [{ ...READ, parses: false }, { ...READ, tools: true }]) {
+    const reading = readingOf("a b<|im_end|>", words, options)!;
+    assert.deepEqual(reading.rest, [], JSON.stringify(options));
+  }
+  const shown = readingOf("a b<|im_end|>", words, { ...READ, parses: false, hides: false })!;
+  assert.deepEqual(shown.rest, [{ kind: "text", channel: "content", text: "<|im_end|>" }]);
+});
+
+Deno.test("special tokens of a text with tools are left out where none has come, too", () => {
+  const reading = readingOf("a", { content: "a", reasoning: "", calls: [] }, {
+    ...READ,
+    tools: true,
+  })!;
+  const said = [...reading.reader.take(" b<|im_end|>"), ...reading.reader.end()];
+  assert.equal(gathered(said).content, " b");
+});
+
 Deno.test("special tokens behind a thought that had none so far are left out, as vLLM's parsers do", () => {
   const words = { content: "", reasoning: "one", calls: [] };
   const reading = readingOf("<think>one", words, READ)!;

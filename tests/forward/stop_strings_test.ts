@@ -4,18 +4,15 @@ import assert from "node:assert/strict";
 import { StopStrings } from "../../lib/forward/resume/stop_strings.ts";
 import { Random } from "../fuzz/random.ts";
 
-/** The same, by a plain search in all that came. */
+/** The same, by a plain search in all that came: the first of the list that is met. */
 function searched(stops: string[], before: string, behind: string, includes: boolean) {
-  let first: number | null = null;
   for (const stop of stops) {
     for (let at = 0; at < before.length; at++) {
       if (!(before + behind).startsWith(stop, at) || at + stop.length <= before.length) continue;
-      const length = (includes ? at + stop.length : at) - before.length;
-      if (first === null || length < first) first = length;
-      break;
+      return (includes ? at + stop.length : at) - before.length;
     }
   }
-  return first;
+  return null;
 }
 
 Deno.test("a stop string across the seam is found as by a search of the whole text", () => {
@@ -36,6 +33,13 @@ Deno.test("a stop string across the seam is found as by a search of the whole te
     if (want !== null) found++;
   }
   assert.ok(found > 500, `${found} found`);
+});
+
+Deno.test("of two stop strings that end with one token the first of the list counts, else the first met", () => {
+  const ofList = (stops: string[]) => new StopStrings(stops, "still us", false);
+  assert.deepEqual(ofList(["used", "us"]).take("ed down"), { length: -2, stop: "used" });
+  assert.deepEqual(ofList(["sed d", "used"]).take("ed down"), { length: -1, stop: "sed d" });
+  assert.deepEqual(ofList(["sed d", "used"]).take("ed"), { length: -2, stop: "used" });
 });
 
 Deno.test("text that a stop string does not agree with is not held back for it", () => {

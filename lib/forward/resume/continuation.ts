@@ -3,7 +3,8 @@
 // held until it is sure what they are.
 
 import type { Api } from "../../api/api.ts";
-import { wantsUsage } from "../../api/stream_options.ts";
+import { tellsUsageWithEach, wantsUsage } from "../../api/stream_options.ts";
+import { eventsIn } from "../../api/wire.ts";
 import { isObject, type Json, objectsIn, textOf } from "../../json/json.ts";
 import { isReason } from "../../sse/meaning.ts";
 import { adopt, isSaid, line, withoutRole } from "./adopt.ts";
@@ -37,7 +38,8 @@ export class Continuation implements Mender {
     this.#begin = sent.answer.choices[0]?.message.content ?? "";
     const includes = request.include_stop_str_in_output === true;
     this.#stops = new StopStrings(stopsOf(request.stop), this.#begin, includes);
-    this.#tellsUsage = wantsUsage(request.stream_options);
+    this.#tellsUsage = wantsUsage(request.stream_options) ||
+      tellsUsageWithEach(eventsIn(sent.events()));
   }
 
   get caughtUp(): boolean {
@@ -84,7 +86,7 @@ export class Continuation implements Mender {
   /** The last words before the stop string, and the end with the figures, as far as they are known. */
   #end({ length, stop }: StopAt): Mended {
     const last: Json = JSON.parse(this.#held.at(-1)!);
-    const given = this.#held.filter((data) => !opensOnly(data)).length;
+    const given = tokensIn(this.#held);
     this.#held = [];
     const text = this.#text.slice(0, Math.max(0, length));
     const said = this.api === "chat" ? { delta: text === "" ? {} : { content: text } } : { text };
@@ -182,6 +184,23 @@ function isEnd({ finish_reason }: Json): boolean {
 
 function isReasoning({ delta }: Json): boolean {
   return isObject(delta) && (isSaid(delta.reasoning) || isSaid(delta.reasoning_content));
+}
+
+/**
+ * Tokens of the events of a stretch: as their ids or the figures with each tell, as far as they do; else each
+ * that does not only open the message is one.
+ */
+function tokensIn(events: readonly string[]): number {
+  let count = 0;
+  for (const data of events) {
+    const { choices, usage }: Json = JSON.parse(data);
+    const told = isObject(usage) ? usage.completion_tokens : undefined;
+    const [choice] = objectsIn(choices);
+    const ids = Array.isArray(choice?.token_ids) ? choice.token_ids.length : undefined;
+    if (typeof told === "number") count = told;
+    else count += ids ?? (opensOnly(data) ? 0 : 1);
+  }
+  return count;
 }
 
 /** Whether an event opens the message and carries no token. */

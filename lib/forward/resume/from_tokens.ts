@@ -4,7 +4,7 @@
 
 import type { Api } from "../../api/api.ts";
 import { dialectOf } from "../../api/dialects.ts";
-import { wantsUsage, wantsUsageWithEach } from "../../api/stream_options.ts";
+import { tellsUsageWithEach, wantsUsage, wantsUsageWithEach } from "../../api/stream_options.ts";
 import type { Voice } from "../../api/voice.ts";
 import { eventsIn } from "../../api/wire.ts";
 import { isObject, type Json } from "../../json/json.ts";
@@ -13,7 +13,8 @@ import type { Prepared, Question } from "../question.ts";
 import type { Stage } from "../stage.ts";
 import type { Sent } from "./plan.ts";
 import { requestBytes } from "./request_json.ts";
-import { readingOf, saysMore, wordsOf } from "./reading.ts";
+import { showsSpecial, type Whole, withoutSpecial } from "./raw_text.ts";
+import { type Reading, readingOf, type ReadingOptions, saysMore, wordsOf } from "./reading.ts";
 import { samplingOf } from "./sampling.ts";
 import { Speech } from "./speech.ts";
 import { type StopAt, stopIn, stopsOf, StopStrings } from "./stop_strings.ts";
@@ -67,30 +68,27 @@ export class TokensAsk implements Ask {
     const raw = stopped === null ? so.raw : so.raw.slice(0, stopped.length);
     const parses = api !== "completions";
     const hides = request.skip_special_tokens !== false && !(parses && thinksNot(request));
-    const stopStrings = new StopStrings(stops, raw, includes);
     const options = { parses, tools, hides, marks };
-    // Text in which a stop string may have begun is held back here, as it is by servers.
-    let held = raw.slice(raw.length - stopStrings.reach);
-    let reading = readingOf(raw.slice(0, raw.length - held.length), words, options);
-    if (reading === null && held !== "") {
-      // One that holds nothing back has shown it.
-      held = "";
-      reading = readingOf(raw, words, options);
-    }
-    if (reading === null) return "closed";
+    const read = readSoFar(raw, words, options, stops, includes);
+    if (read === null) return "closed";
+    const { reading, held, stopStrings } = read;
     this.#ids = sent.ids ?? new TokenIds(false);
     this.#known = so.answer.length;
     if (sent.ids === null) { for (const id of so.answer) this.#ids.answer.push(id); }
+    const isForced = tellsUsageWithEach(eventsIn(sent.events()));
     this.#speech = new Speech(reading.reader, reading.rest, voice, {
       ids: this.#ids,
       tokens: this.#given,
-      again: this.#ids.keeps ? [...so.parts] : [],
+      again: this.#ids.keeps ? [...so.parts, ...this.#ids.lacking] : [],
       held,
       promptTokens: so.prompt.length,
-      tellsUsage: api === "messages" || api === "responses" || wantsUsage(request.stream_options),
-      usageWithEach: wantsUsageWithEach(request.stream_options),
+      tellsUsage: isForced || api === "messages" || api === "responses" ||
+        wantsUsage(request.stream_options),
+      usageWithEach: isForced || wantsUsageWithEach(request.stream_options),
       stops: stopStrings,
+      order: stops,
       ends: includes ? [] : stops,
+      minTokens: minTokensOf(request),
     });
     if (stopped !== null) return { end: this.#speech.end("stop", stopped.stop) };
     const limit = limitOf(api, request) ?? await this.#roomIn(so, ask);
@@ -106,7 +104,7 @@ export class TokensAsk implements Ask {
 
   ids(): TokenIds {
     const ids = this.#ids!;
-    ids.cutBack(this.#known);
+    ids.goOnFrom(this.#known);
     ids.stay = true;
     return ids;
   }
@@ -178,10 +176,14 @@ export class TokensAsk implements Ask {
     }
     // So told, an instance holds no text back, and tells with each token what it says; the stop string itself is
     // left out here.
-    if (stopsOf(next.stop).length > 0) next.include_stop_str_in_output = true;
+    const isStopped = stopsOf(next.stop).length > 0;
+    // It then shows the text of a token that ends the answer, too.
+    const showsEnd = isStopped && request.include_stop_str_in_output !== true &&
+      (!skipsSpecial || Array.isArray(request.stop_token_ids));
+    if (isStopped) next.include_stop_str_in_output = true;
     // It goes on behind a stop string that it has not seen whole, maybe with several tokens in one event: with
-    // these it tells which of them are behind it.
-    if (!stops.isPast) next.logprobs = 0;
+    // these it tells which of them are behind it, and what the last one says.
+    if (!stops.isPast || showsEnd) next.logprobs = 0;
     if (typeof request.min_tokens === "number") {
       next.min_tokens = Math.max(0, request.min_tokens - this.#given);
     }
@@ -195,6 +197,35 @@ export class TokensAsk implements Ask {
   }
 }
 
+/** The answer so far as it is read, what is held back of it, and which stop strings may have begun in it. */
+interface ReadSoFar {
+  reading: Reading;
+  held: string;
+  stopStrings: StopStrings;
+}
+
+/** Null where no reading gives the words that the client has. */
+function readSoFar(
+  raw: string,
+  words: Whole,
+  options: ReadingOptions,
+  stops: readonly string[],
+  includes: boolean,
+): ReadSoFar | null {
+  const stopStrings = new StopStrings(stops, raw, includes);
+  // Text in which a stop string may have begun is held back here, as it is by servers.
+  const held = raw.slice(raw.length - stopStrings.reach);
+  const reading = readingOf(raw.slice(0, raw.length - held.length), words, options);
+  // One that holds nothing back has shown it.
+  const found = reading ?? (held === "" ? null : readingOf(raw, words, options));
+  if (found === null) return null;
+  if (found.skipsSpecial && showsSpecial(raw)) {
+    // An instance that leaves special tokens out meets stop strings across them.
+    return readSoFar(withoutSpecial(raw), words, options, stops, includes);
+  }
+  return { reading: found, held: reading === null ? "" : held, stopStrings };
+}
+
 /** The most tokens that the client allows; null where it names none. */
 function limitOf(api: Api, request: Json): number | null {
   const given = request.max_completion_tokens ?? request.max_output_tokens ?? request.max_tokens;
@@ -202,8 +233,14 @@ function limitOf(api: Api, request: Json): number | null {
   return api === "completions" ? COMPLETIONS_LIMIT : null;
 }
 
-/** The first of the client's stop strings in raw text. */
+/** Tokens among which servers look for no stop string. */
+function minTokensOf({ min_tokens: least }: Json): number {
+  return typeof least === "number" ? least : 0;
+}
+
+/** The first of the client's stop strings in raw text; null where some must not end it yet. */
 function stopOf(request: Json, raw: string): StopAt | null {
+  if (minTokensOf(request) > 0) return null;
   const stops = stopsOf(request.stop ?? request.stop_sequences);
   return stopIn(raw, stops, request.include_stop_str_in_output === true);
 }

@@ -61,7 +61,7 @@ function orderOf(
     return isShort ? ["replay", "continue"] : ["continue", "replay"];
   }
   // A client that has the ids would have some that the text was not made of.
-  if (ids.keeps && mode !== "continue") return ["exact", "replay"];
+  if (ids.keeps) return mode === "continue" ? ["replay", "continue"] : ["exact", "replay"];
   return request.temperature === 0
     ? ["exact", "replay", "continue"]
     : ["exact", "continue", "replay"];

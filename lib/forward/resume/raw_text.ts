@@ -225,6 +225,11 @@ export function showsSpecial(text: string): boolean {
   return text.search(SPECIAL) >= 0;
 }
 
+/** A text without its special tokens. */
+export function withoutSpecial(text: string): string {
+  return text.replace(SPECIAL, "");
+}
+
 function escaped(text: string): string {
   return text.replace(/[[\]|/]/g, "\\$&");
 }

@@ -84,14 +84,16 @@ export function readingOf(raw: string, words: Whole, options: ReadingOptions): R
 
 function* formsFor(raw: string, words: Whole, options: ReadingOptions): Generator<RawForm> {
   const calls = options.parses && options.tools;
-  for (const hidesSpecial of [false, true]) {
-    const plain = { marks: null, startsThinking: false, calls, hidesSpecial, trims: false };
-    if (words.reasoning === "") yield plain;
+  const shown = showsSpecial(raw);
+  // One that has come last proves nothing: the client's words end before it in either way.
+  for (const hidesSpecial of shown && (options.hides || calls) ? [true, false] : [false, true]) {
+    // vLLM's parsers leave special tokens out, though they have them shown to themselves.
+    const hides = shown ? hidesSpecial : !hidesSpecial;
+    const plain = { marks: null, startsThinking: false, calls, trims: false };
+    if (words.reasoning === "") yield { ...plain, hidesSpecial: calls ? hides : hidesSpecial };
     if (!options.parses) continue;
     const all = [...options.marks, ...USUAL_MARKS];
     const known = all.filter(([open, close]) => raw.includes(open) || raw.includes(close));
-    // vLLM's parsers of thoughts leave special tokens out, though they have them shown to themselves.
-    const hides = showsSpecial(raw) ? hidesSpecial : !hidesSpecial;
     // Where neither mark has come, the prompt has opened the thought: any close may follow.
     for (const marks of known.length > 0 ? known : all.slice(0, 1)) {
       for (const startsThinking of [true, false]) {

@@ -6,7 +6,7 @@ import { isObject, type Json, objectIn, objectsIn, textOf } from "../../json/jso
 import { parseEvents } from "../../sse/parse.ts";
 import type { Stage } from "../stage.ts";
 import type { RawReader, Said } from "./raw_text.ts";
-import type { StopStrings } from "./stop_strings.ts";
+import type { StopAt, StopStrings } from "./stop_strings.ts";
 import type { TokenIds } from "./token_ids.ts";
 
 const encoder = new TextEncoder();
@@ -23,8 +23,12 @@ export interface SpeechOptions {
   tellsUsage: boolean;
   usageWithEach: boolean;
   stops: StopStrings;
+  /** The client's stop strings in its order. */
+  order: readonly string[];
   /** Stop strings that the client does not get. */
   ends: readonly string[];
+  /** Tokens among which no stop string ends the answer. */
+  minTokens: number;
 }
 
 /** One object for each resumed stream. */
@@ -67,18 +71,14 @@ export class Speech implements Stage {
     const said = this.#say(this.rest.splice(0), undefined) +
       this.#say([...this.reader.take(this.#held), ...this.reader.end()], undefined);
     this.#held = "";
-    return said + voice.end({
-      reason,
-      stopReason,
-      usage: this.#usage,
-      tellsUsage: options.tellsUsage,
-    });
+    const end = { reason, stopReason, usage: this.#usage, tellsUsage: options.tellsUsage };
+    return said + voice.end(end, { usage: options.usageWithEach ? this.#usage : null });
   }
 
   #choice(choice: Json): string {
     const { ids: known } = this.options;
     let told = Array.isArray(choice.token_ids) ? choice.token_ids as number[] : undefined;
-    const text = this.#behindStops(textOf(choice.text));
+    const text = this.#behindStops(choice);
     if (typeof text !== "string") told = told?.slice(0, tokensUpTo(choice, text.end));
     this.#tokens += told?.length ?? 0;
     const ids = known.keeps && told !== undefined ? this.#fresh(told) : undefined;
@@ -91,7 +91,7 @@ export class Speech implements Stage {
     }
     const isEnd = typeof choice.finish_reason === "string" && choice.finish_reason !== "";
     if (isEnd && this.options.again.length > 0) this.#differs = true;
-    const all = isEnd ? this.#withoutStop(text + this.#held, choice.stop_reason) : text;
+    const all = isEnd ? this.#withoutStop(text + this.#held, choice) : text;
     if (isEnd) this.#held = "";
     const said = this.#say(this.reader.take(all), ids);
     return isEnd ? said + this.end(String(choice.finish_reason), choice.stop_reason ?? null) : said;
@@ -110,12 +110,13 @@ export class Speech implements Stage {
    * The text that is sure, or where it must end for a stop string that reaches over the seam, which has its own
    * `end` in this text.
    */
-  #behindStops(text: string): string | { length: number; stop: string; end: number } {
+  #behindStops(choice: Json): string | { length: number; stop: string; end: number } {
     const { stops, ends } = this.options;
+    const text = textOf(choice.text);
     if (stops.isPast && this.#held === "" && this.#holds === 0) return text;
     const behind = this.#held.length - this.options.held.length;
     this.#held += text;
-    const stopped = stops.take(text);
+    const stopped = this.#stopIn(text, choice);
     if (stopped !== null) {
       const { length, stop } = stopped;
       const end = length + (ends.includes(stop) ? stop.length : 0) - behind;
@@ -128,10 +129,30 @@ export class Speech implements Stage {
     return said;
   }
 
-  /** The last text without the stop string that the instance has ended at. */
-  #withoutStop(text: string, stop: unknown): string {
-    const isLeftOut = typeof stop === "string" && this.options.ends.includes(stop);
-    return isLeftOut && text.endsWith(stop) ? text.slice(0, -stop.length) : text;
+  /** The first stop string that reaches over the seam, token by token where they are told. */
+  #stopIn(text: string, { logprobs, finish_reason, stop_reason }: Json): StopAt | null {
+    const { stops, order, minTokens } = this.options;
+    const told = tokensOf(logprobs);
+    const tokens = told.join("") === text ? told : [text];
+    for (const [at, token] of tokens.entries()) {
+      const stopped = stops.take(token);
+      if (stopped === null || this.#tokens + at < minTokens) continue;
+      // One that lies behind the seam and ends with the same token is met by the instance itself.
+      const isLast = at === tokens.length - 1 && finish_reason === "stop";
+      const met = isLast ? order.indexOf(textOf(stop_reason)) : -1;
+      return met >= 0 && met < order.indexOf(stopped.stop) ? null : stopped;
+    }
+    return null;
+  }
+
+  /** The last text without the stop string, or the token, that the instance has ended at. */
+  #withoutStop(text: string, { finish_reason, stop_reason, logprobs }: Json): string {
+    const { ends } = this.options;
+    if (finish_reason !== "stop" || ends.length === 0) return text;
+    const isToken = typeof stop_reason !== "string";
+    const stop = isToken ? tokensOf(logprobs).at(-1) ?? "" : stop_reason;
+    const isLeftOut = stop !== "" && (isToken || ends.includes(stop)) && text.endsWith(stop);
+    return isLeftOut ? text.slice(0, -stop.length) : text;
   }
 
   #say(said: readonly Said[], tokenIds: readonly number[] | undefined): string {
@@ -159,9 +180,13 @@ export class Speech implements Stage {
 
 /** How many tokens of an event its first `length` characters are made of; all where nobody tells. */
 function tokensUpTo(choice: Json, length: number): number | undefined {
-  const tokens = isObject(choice.logprobs) ? choice.logprobs.tokens : null;
-  if (!Array.isArray(tokens)) return undefined;
   let left = length;
-  const last = tokens.findIndex((token) => (left -= textOf(token).length) <= 0);
+  const last = tokensOf(choice.logprobs).findIndex((token) => (left -= token.length) <= 0);
   return last < 0 ? undefined : last + 1;
+}
+
+/** The texts of an event's tokens; empty where nobody tells. */
+function tokensOf(logprobs: unknown): string[] {
+  const tokens = isObject(logprobs) ? logprobs.tokens : null;
+  return Array.isArray(tokens) ? tokens.map(textOf) : [];
 }

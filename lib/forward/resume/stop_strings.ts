@@ -33,7 +33,10 @@ export class StopStrings {
     return Math.max(0, ...this.#open.map(({ met }) => met - this.#behind));
   }
 
-  /** Takes the next text behind the seam; where a stop string across it ends, counted from the seam. */
+  /**
+   * Takes the next token's text behind the seam; where a stop string across it ends, counted from the seam. Of
+   * several that end with one token the first of the list counts, as in vLLM.
+   */
   take(text: string): StopAt | null {
     let first: StopAt | null = null;
     for (const crossing of this.#open) {
@@ -41,7 +44,7 @@ export class StopStrings {
       if (end === null) continue;
       const { stop } = crossing;
       const length = this.includes ? end : end - stop.length;
-      if (first === null || length < first.length) first = { length, stop };
+      first ??= { length, stop };
     }
     this.#behind += text.length;
     this.#open = this.#open.filter(({ met }) => met > this.#behind);
@@ -91,10 +94,13 @@ class Crossing {
 /** The first stop string in `text` and where the text must end for it; null without. */
 export function stopIn(text: string, stops: readonly string[], includes: boolean): StopAt | null {
   let first: StopAt | null = null;
+  let firstEnd = Infinity;
   for (const stop of stops) {
     const at = text.indexOf(stop);
-    const length = includes ? at + stop.length : at;
-    if (at >= 0 && (first === null || length < first.length)) first = { length, stop };
+    const end = at + stop.length;
+    if (at < 0 || end >= firstEnd) continue;
+    firstEnd = end;
+    first = { length: includes ? end : at, stop };
   }
   return first;
 }

@@ -1,7 +1,7 @@
 // The last events of an answer that broke off after its finish: nobody has to be asked for them.
 
 import { dialectOf } from "../../api/dialects.ts";
-import { wantsUsage } from "../../api/stream_options.ts";
+import { tellsUsageWithEach, wantsUsage } from "../../api/stream_options.ts";
 import { isObject, objectsIn } from "../../json/json.ts";
 import { eventsIn } from "../../api/wire.ts";
 import type { EventStore } from "../../sse/event_store.ts";
@@ -25,7 +25,8 @@ export function tailOf(
   const dialect = api === null ? null : dialectOf(api);
   if (dialect === null || dialect.voice === undefined || store.truncated) return null;
   const asked = parseRequest(body);
-  let tellsUsage = wantsUsage(asked?.stream_options);
+  let tellsUsage = wantsUsage(asked?.stream_options) ||
+    tellsUsageWithEach(eventsIn(store.events()));
   for (const event of store.events()) {
     const flags = inspect(event, 0, event.length);
     if (flags & DONE || isLast(event)) return null;

@@ -44,6 +44,10 @@ export class TokenIds {
   /** Bytes behind the list in the event before; -1 while no list was seen. */
   #tail = -1;
 
+  /** Those behind `#againFrom` that the client had before this stretch. */
+  #again: readonly number[] = [];
+  #againFrom = 0;
+
   /** Whether they are left in the events, for the client or for a stage before it. */
   stay: boolean;
 
@@ -87,7 +91,19 @@ export class TokenIds {
     return this.#tail >= 0 || latin1Text(bytes, from, bytes.length).includes("_ids");
   }
 
-  /** Keeps the first `count` ids of the answer; those behind come again. */
+  /** Those that the client has and that are still to come again. */
+  get lacking(): readonly number[] {
+    return this.#again.slice(Math.max(0, this.answer.length - this.#againFrom));
+  }
+
+  /** Another stream goes on behind the first `count` ids; those behind, which the client has, come again. */
+  goOnFrom(count: number): void {
+    this.#again = [...this.answer, ...this.lacking].slice(count);
+    this.#againFrom = count;
+    this.cutBack(count);
+  }
+
+  /** Keeps the first `count` ids of the answer. */
   cutBack(count: number): void {
     this.answer.length = count;
   }
