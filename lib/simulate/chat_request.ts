@@ -79,7 +79,7 @@ export function readChat(body: Json, exchange: Exchange, engine: Engine): ChatRe
   // Parsers have special tokens shown to themselves and leave out those that are no marks; one of thoughts
   // that has none to look for lets all text pass.
   const callsTools = Array.isArray(body.tools) && body.tool_choice !== "none";
-  const parses = reasoningParser !== null || callsTools;
+  const parses = knowsThinking(engine) || callsTools;
   return {
     ids,
     sampling,
