@@ -284,3 +284,24 @@ Deno.test("a client that asks for the ids gets each once, also of a character in
     }
   }
 });
+
+Deno.test("a token that ends an answer behind a break has no text, and no stop string ends in it", async () => {
+  await using s = await stand({}, ["--answer", "one two three four five six day"]);
+  const request = { model: "demo", stream: true, prompt: "tell", max_tokens: 30 };
+  const text = (answer: SseAnswer) => answer.json.map(({ choices: [one] }) => one.text).join("");
+  const path = "/v1/completions";
+  const six = ids(await s.direct(path, { ...request, return_token_ids: true })).at(-3);
+  for (const stop of ["nowhere", "five s"]) {
+    const stops = { ...request, stop, stop_token_ids: [six] };
+    for (const cut of [2, 5]) {
+      await s.simulators.fail(0, `cut:${cut}`, { count: 1 });
+      await s.simulators.fail(1, `cut:${cut}`, { count: 1 });
+      const answer = await readSse(await s.gateway.post(path, stops));
+      for (const index of [0, 1]) await s.simulators.reset(index);
+      const last = answer.json.at(-1).choices[0];
+      assert.equal(text(answer), text(await s.direct(path, stops)));
+      assert.equal(text(answer), "one two three four five");
+      assert.deepEqual([last.finish_reason, last.stop_reason], ["stop", six]);
+    }
+  }
+});

@@ -88,6 +88,7 @@ export class TokensAsk implements Ask {
       stops: stopStrings,
       order: stops,
       ends: includes ? [] : stops,
+      endIds: Array.isArray(request.stop_token_ids) ? request.stop_token_ids : [],
       minTokens: minTokensOf(request),
     });
     if (stopped !== null) return { end: this.#speech.end("stop", stopped.stop) };

@@ -27,6 +27,8 @@ export interface SpeechOptions {
   order: readonly string[];
   /** Stop strings that the client does not get. */
   ends: readonly string[];
+  /** Ids with which the client wants its answer to end. */
+  endIds: readonly unknown[];
   /** Tokens among which no stop string ends the answer. */
   minTokens: number;
 }
@@ -75,7 +77,8 @@ export class Speech implements Stage {
     return said + voice.end(end, { usage: options.usageWithEach ? this.#usage : null });
   }
 
-  #choice(choice: Json): string {
+  #choice(asCame: Json): string {
+    const choice = this.#withoutEnd(asCame);
     const { ids: known } = this.options;
     let told = Array.isArray(choice.token_ids) ? choice.token_ids as number[] : undefined;
     const text = this.#behindStops(choice);
@@ -145,14 +148,33 @@ export class Speech implements Stage {
     return null;
   }
 
-  /** The last text without the stop string, or the token, that the instance has ended at. */
-  #withoutStop(text: string, { finish_reason, stop_reason, logprobs }: Json): string {
-    const { ends } = this.options;
-    if (finish_reason !== "stop" || ends.length === 0) return text;
-    const isToken = typeof stop_reason !== "string";
-    const stop = isToken ? tokensOf(logprobs).at(-1) ?? "" : stop_reason;
-    const isLeftOut = stop !== "" && (isToken || ends.includes(stop)) && text.endsWith(stop);
-    return isLeftOut ? text.slice(0, -stop.length) : text;
+  /** The last text without the stop string that the instance has ended at. */
+  #withoutStop(text: string, { stop_reason: stop }: Json): string {
+    const isLeftOut = typeof stop === "string" && this.options.ends.includes(stop);
+    return isLeftOut && text.endsWith(stop) ? text.slice(0, -stop.length) : text;
+  }
+
+  /**
+   * A choice that a token ends, without the text of it: an instance that is told to show stop strings shows this,
+   * too, and looks for stop strings in it.
+   */
+  #withoutEnd(choice: Json): Json {
+    const { ends, endIds } = this.options;
+    const tokens = tokensOf(choice.logprobs);
+    if (choice.finish_reason !== "stop" || ends.length === 0 || tokens.length === 0) return choice;
+    const id = Array.isArray(choice.token_ids) ? choice.token_ids.at(-1) : undefined;
+    const isAsked = endIds.includes(id);
+    if (!isAsked && typeof choice.stop_reason === "string") return choice;
+    const text = textOf(choice.text);
+    const before = tokens.slice(0, -1).join("");
+    const last = tokens.at(-1)!;
+    const isLast = !text.startsWith(before) && last !== "" && text.endsWith(last);
+    return {
+      ...choice,
+      text: text.startsWith(before) ? before : isLast ? text.slice(0, -last.length) : text,
+      logprobs: { tokens: tokens.slice(0, -1) },
+      stop_reason: isAsked ? id : choice.stop_reason,
+    };
   }
 
   #say(said: readonly Said[], tokenIds: readonly number[] | undefined): string {
