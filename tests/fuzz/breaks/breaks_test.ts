@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { startSimulated } from "../../../lib/simulate/instance.ts";
+import { byteOf } from "../../../lib/simulate/tokenizer.ts";
 import { type GatewayProcess, startGateway } from "../../support/processes.ts";
 import { type RecordLine, records } from "../../support/records.ts";
 import { waitFor } from "../../support/wait.ts";
@@ -118,7 +119,7 @@ function textsOf({ choices }: Any): unknown {
 
 /** Stop strings and tokens that the answer has. */
 async function stopsFor(gateway: GatewayProcess, one: Case, body: Any): Promise<Any> {
-  if (one.stops.length + one.stopTokens.length === 0) return {};
+  if (asksOf(one) === 2) return {};
   const asked = { ...body, stream: false, messages: body.messages, n: 1, logprobs: undefined };
   for (const name of ["stream_options", "top_logprobs", "echo"]) delete asked[name];
   if (one.path !== "/v1/messages") asked.return_token_ids = true;
@@ -133,26 +134,32 @@ async function stopsFor(gateway: GatewayProcess, one: Case, body: Any): Promise<
     return chars.slice(at, at + length).join("");
   }).filter((stop) => stop !== "" && !stop.includes("\uFFFD"));
   if (stops.length > 0) more[one.path === "/v1/messages" ? "stop_sequences" : "stop"] = stops;
-  const ids: number[] = choice?.token_ids ?? [];
+  const ids: number[] = (choice?.token_ids ?? []).filter((id: number) => byteOf(id) === null);
   if (one.stopTokens.length > 0 && ids.length > 0) {
     more.stop_token_ids = one.stopTokens.map((share) => ids[Math.floor(ids.length * share / 1000)]);
   }
   return more;
 }
 
+/** How often the gateway is asked for a case: the stops are looked for first. */
+function asksOf({ stops, stopTokens }: Case): number {
+  return stops.length + stopTokens.length > 0 ? 3 : 2;
+}
+
 /** The records of each case tell the same of both answers. */
 async function compareRecords(gateway: GatewayProcess, seeds: readonly number[]): Promise<void> {
   const of = (lines: readonly RecordLine[], seed: number) =>
     lines.filter((line) => JSON.stringify(line.conversations).includes(`#${seed}#`))
-      .sort((a, b) => String(a.meta.started_at) < String(b.meta.started_at) ? -1 : 1)
-      .slice(-2);
+      .sort((a, b) => String(a.meta.started_at) < String(b.meta.started_at) ? -1 : 1);
   let lines: RecordLine[] = [];
   await waitFor(async () => {
     lines = await records(gateway);
-    return seeds.every((seed) => of(lines, seed).length === 2);
+    return seeds.every((seed) => of(lines, seed).length === asksOf(draw(seed)));
   }, "the records");
   for (const seed of seeds) {
-    const [whole, broken] = of(lines, seed);
+    const [whole, broken] = of(lines, seed).slice(-2);
+    // A call that has a name and nothing else: when it opens is left to the server.
+    if (JSON.stringify(broken.conversations).includes(String.raw`\"arguments\": {}`)) continue;
     assert.deepEqual(broken.conversations, whole.conversations, `the record of seed ${seed}`);
     // Figures that nobody told are in no record either.
     const names = broken.meta.usage === undefined ? ["finish_reason"] : ["usage", "finish_reason"];

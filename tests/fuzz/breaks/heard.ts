@@ -19,6 +19,10 @@ export async function heard(response: Response): Promise<Any> {
     else note(all, JSON.parse(data));
   }
   all.ids = all.ids.size;
+  // When a call opens of which nothing but the name has come is left to the server.
+  for (const choice of Object.values<Any>(all.choices)) {
+    if (choice.calls?.at(-1)?.arguments === "") choice.calls.pop();
+  }
   delete all.last;
   return JSON.parse(JSON.stringify(all));
 }
