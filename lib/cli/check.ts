@@ -3,6 +3,7 @@
 import { command } from "./command/command.ts";
 import { toggle } from "./command/flag.ts";
 import { configFlag, readOrSay } from "./config_file.ts";
+import { amount } from "./amount.ts";
 
 export const check = command({
   name: "check",
@@ -45,7 +46,7 @@ gets a line: ok, or what is wrong, in its own words.`,
     console.log(JSON.stringify(maskSecrets(loaded.options), null, 2));
   } else {
     console.error(
-      `${values.config}: ok, ${instances.length} instance${instances.length === 1 ? "" : "s"}`,
+      `${values.config}: ok, ${amount(instances.length, "instance")}`,
     );
   }
   const { doubtsAbout } = await import("../config/doubts.ts");

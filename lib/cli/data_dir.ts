@@ -3,6 +3,7 @@
 import { readConfig } from "../config/load.ts";
 import { CONFIG_FILE } from "./config_file.ts";
 import { fileWords, isFileProblem } from "../observe/file_words.ts";
+import { formatProblem } from "../config/parse.ts";
 
 export interface AskedFolder {
   /** Beats the configuration. */
@@ -46,6 +47,7 @@ export async function dataDirOf(config: string | undefined): Promise<string | nu
   if (config === undefined && loaded.problems[0]?.message === "the file does not exist") {
     return "./data";
   }
-  console.error(`${path} has problems; name the folder by --data-dir`);
+  console.error(formatProblem(loaded.problems[0]));
+  console.error("--data-dir names the folder without the configuration");
   return null;
 }

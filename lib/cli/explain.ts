@@ -124,7 +124,13 @@ async function replayed(flags: ReplayFlags): Promise<number> {
       tokensPerSecond: flags["tokens-per-second"],
     });
     console.log(flags.json ? JSON.stringify(models, null, 2) : replayTable(models));
-    if (passedOver > 0) console.error(`${passedOver} lines are no records of requests`);
+    if (passedOver > 0) {
+      console.error(
+        `${passedOver} ${
+          passedOver === 1 ? "line is no record" : "lines are no records"
+        } of requests`,
+      );
+    }
     if (isCut) console.error("there are more records: only the first ones of the files were taken");
     return 0;
   } catch (error) {

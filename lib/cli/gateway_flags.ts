@@ -6,7 +6,8 @@ import { expected, type Kind, text } from "./command/kind.ts";
 const GATEWAY: Kind<string> = {
   placeholder: "URL",
   read(given) {
-    if (URL.canParse(given) && /^https?:$/.test(new URL(given).protocol)) return given;
+    const url = /^\w+:\/\//.test(given) ? given : `http://${given}`;
+    if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url;
     throw expected("one such as http://127.0.0.1:9999", given);
   },
 };

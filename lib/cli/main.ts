@@ -79,7 +79,12 @@ async function choose(args: readonly string[], known: readonly Command[]): Promi
 function unknown(word: string, known: readonly Command[]): number {
   const names = known.map(({ name }) => name);
   const meant = nearest(word, names);
-  const hint = meant === null ? `there are ${names.join(", ")}` : `did you mean \`${meant}\`?`;
+  const isFile = /\.(?:jsonc?|json5)$/.test(word);
+  const hint = isFile
+    ? `did you mean \`serve --config ${word}\`?`
+    : meant === null
+    ? `there are ${names.join(", ")}`
+    : `did you mean \`${meant}\`?`;
   console.error(`unknown command \`${word}\`; ${hint}\nSee simple-ai-gateway --help.`);
   return 2;
 }

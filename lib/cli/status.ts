@@ -2,8 +2,9 @@
 
 import type { FleetSnapshot } from "../dashboard/source.ts";
 import { command } from "./command/command.ts";
-import { optional, toggle, withDefault } from "./command/flag.ts";
-import { expected, type Kind, text } from "./command/kind.ts";
+import { optional, toggle } from "./command/flag.ts";
+import { text } from "./command/kind.ts";
+import { gatewayFlags, gatewayOf } from "./gateway_flags.ts";
 import { Interrupt } from "./interrupt.ts";
 import { print } from "./print.ts";
 import { readFleet } from "./status/read.ts";
@@ -11,19 +12,11 @@ import { table } from "./status/table.ts";
 
 const WATCH_MS = 1000;
 
-const GATEWAY: Kind<string> = {
-  placeholder: "URL",
-  read(given) {
-    if (URL.canParse(given) && /^https?:$/.test(new URL(given).protocol)) return given;
-    throw expected("one such as http://127.0.0.1:9999", given);
-  },
-};
-
 export const status = command({
   name: "status",
   summary: "shows the instances of a running gateway",
   flags: {
-    url: withDefault(GATEWAY, "http://127.0.0.1:9999", "address of the gateway"),
+    url: gatewayFlags.url,
     token: optional(
       text("TOKEN"),
       "admin.token of its configuration; needed from other hosts. ADMIN_TOKEN in the environment is " +
@@ -40,9 +33,9 @@ export const status = command({
     `simple-ai-gateway status --json | jq '.instances[] | select(.state != "healthy") | .name'`,
   ],
 }, async ({ values }) => {
-  const token = values.token ?? Deno.env.get("ADMIN_TOKEN");
+  const { url, token } = gatewayOf(values);
   const terminal = Deno.stdout.isTerminal();
-  const look = () => readFleet(values.url, token);
+  const look = () => readFleet(url, token);
   const show = (snapshot: FleetSnapshot) =>
     values.json ? JSON.stringify(snapshot) : table(snapshot, terminal && !Deno.noColor);
   if (values.watch) return await watch(look, show, terminal && !values.json);

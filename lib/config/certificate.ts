@@ -8,10 +8,11 @@ import type { RawConfig } from "./schema.ts";
 type RawTls = NonNullable<RawConfig["tls"]>;
 type Option = keyof RawTls;
 
-/** A file as it was read; null where it could not be. */
+/** A file as it was read; `text` is null where it could not be, `fault` says why. */
 interface Source {
   readonly path: string;
   readonly text: string | null;
+  readonly fault: string | null;
 }
 
 /** What is wrong with the file of an option. */
@@ -33,9 +34,9 @@ export function certificateOf(
   for (const option of ["cert_file", "key_file", "client_ca_file"] as const) {
     const named = raw[option];
     if (named === null) continue;
-    const { text } = read(named);
+    const { text, fault } = read(named);
     if (text !== null) texts.set(option, text);
-    else faults.push({ option, message: `${named} does not exist or cannot be read` });
+    else faults.push({ option, message: `${named} ${fault}` });
   }
   const taken = <T>(option: Option, take: (text: string) => T | string): T | null => {
     const text = texts.get(option);

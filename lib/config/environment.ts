@@ -1,6 +1,10 @@
 // `${NAME}` in strings of the config file: values from the environment.
 
-import type { Parsed, Path } from "./parse.ts";
+import type { Parsed } from "./parse.ts";
+import type { Path } from "./path.ts";
+
+/** The value of a variable of the environment; undefined where it is not set. */
+export type Env = (name: string) => string | undefined;
 
 export interface MissingVariable {
   path: Path;
@@ -10,7 +14,7 @@ export interface MissingVariable {
 /** Copies `parsed.value` with variables filled in; `$${` stands for a literal `${`. */
 export function fillIn(
   parsed: Parsed,
-  env: (name: string) => string | undefined,
+  env: Env,
 ): { value: unknown; missing: MissingVariable[] } {
   const missing: MissingVariable[] = [];
   const copy = (value: unknown, path: Path): unknown => {

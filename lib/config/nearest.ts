@@ -11,9 +11,10 @@ export function nearest(name: string, known: readonly string[]): string | null {
       least = distance;
     }
   }
-  // `model` for `model_name`, `cpu` for `per_cpu`.
+  // `model` for `model_name`, `cpu` for `per_cpu`, `least_conn` for `least_connections`.
   return best ?? (name === "" ? null : known.find((one) => /^[-_.]/.test(rest(one, name))) ??
-    known.find((one) => one.endsWith(`_${name}`) || one.endsWith(`-${name}`)) ?? null);
+    known.find((one) => one.endsWith(`_${name}`) || one.endsWith(`-${name}`)) ??
+    known.find((one) => name.length >= 4 && one.startsWith(name)) ?? null);
 }
 
 /** What follows `begin` in `text`; "" where it does not begin so. */

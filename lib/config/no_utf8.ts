@@ -1,7 +1,7 @@
 // Texts whose bytes are no UTF-8 (GBK and Latin-1 of old editors): they are read with a mark in place of what cannot be,
 // and a word or a key that has it would never match.
 
-import type { Path } from "./parse.ts";
+import type { Path } from "./path.ts";
 
 /** What the runtime puts in the place of bytes that are no UTF-8. */
 export const NO_CHARACTER = "\ufffd";

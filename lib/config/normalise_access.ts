@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import type { Budget, CallersConfig, GroupConfig, JwtConfig, KeyConfig, Rates } from "./access.ts";
 import type { RawBudget, RawKey, RawRates } from "./access_options.ts";
 import type { Fault } from "./fault.ts";
-import type { Path } from "./parse.ts";
+import type { Path } from "./path.ts";
 import type { RawConfig } from "./schema.ts";
 
 /** A key's options, and where they stand. */

@@ -3,7 +3,7 @@
 import type { FoundOptions, InstanceConfig, Timeouts } from "./config.ts";
 import type { Fault } from "./fault.ts";
 import { instanceId, modelsNamed, unique } from "./identity.ts";
-import type { Path } from "./parse.ts";
+import type { Path } from "./path.ts";
 import type { RawConfig, RawDiscovery, RawInstance } from "./schema.ts";
 import { readUrl } from "./url.ts";
 

@@ -3,14 +3,14 @@
 
 import type { Fault } from "./fault.ts";
 import { NO_UTF8, oddLine } from "./no_utf8.ts";
-import type { Path } from "./parse.ts";
+import type { Path } from "./path.ts";
 import { isUnbounded, patternFault } from "./pattern.ts";
 import { FILE_OPTIONS, type PolicyConfig, type PolicyOptions } from "./policies.ts";
 import type { PolicyChannel } from "./policy_common.ts";
 import { checkPromptPolicy } from "./policy_effects.ts";
 
-/** The text of a file that a policy names, and whether its bytes were UTF-8; null where it cannot be read. */
-export type ReadFile = (named: string) => { text: string; isUtf8: boolean } | null;
+/** The text of a file that a policy names, and whether its bytes were UTF-8; or why it cannot be read. */
+export type ReadFile = (named: string) => { text: string; isUtf8: boolean } | { fault: string };
 
 /** Faults go to `faults`. */
 export function normalisePolicies(
@@ -42,7 +42,7 @@ function filesOf(options: PolicyOptions, read: ReadFile, fault: Complain): Recor
     const named = (options as { readonly [name: string]: unknown })[option];
     if (typeof named !== "string") continue;
     const found = read(named);
-    if (found === null) fault([option], `\`${named}\` does not exist or cannot be read`);
+    if ("fault" in found) fault([option], `\`${named}\` ${found.fault}`);
     else {
       const line = oddLine(found);
       if (line !== null) fault([option], `line ${line} of \`${named}\` ${NO_UTF8}`);

@@ -3,6 +3,7 @@
 
 import { parse as parseJson5 } from "@humanwhocodes/momoa";
 import { inOnePiece } from "../json/one_piece.ts";
+import type { Path } from "./path.ts";
 import { plainValue } from "./plain_json.ts";
 import { expectedRoot, explainSyntaxError, type Position, type Root } from "./syntax_error.ts";
 
@@ -17,9 +18,6 @@ export interface Problem {
   /** The line of a syntax error as it stands in the file, where nothing in it looks like a secret. */
   text?: string;
 }
-
-/** A value's path in the file: keys and indexes. */
-export type Path = readonly (string | number)[];
 
 export interface Parsed {
   value: unknown;

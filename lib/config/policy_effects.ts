@@ -1,7 +1,7 @@
 // Policies on prompts and guards that could have no effect, or not the one that is meant.
 
 import { plainScript, PluginSourceError } from "./plugin_script.ts";
-import type { Path } from "./parse.ts";
+import type { Path } from "./path.ts";
 import type { OptionsOf, PolicyOptions } from "./policies.ts";
 
 type Complain = (at: Path, message: string) => void;

@@ -2,6 +2,7 @@
 // last token that it saw.
 
 import { tokenize } from "@humanwhocodes/momoa";
+import { nearest } from "./nearest.ts";
 
 /** A place in a text; line and column count from 1. */
 export interface Position {
@@ -20,115 +21,133 @@ export function expectedRoot(root: Root): string {
   return `expected ${ROOT_WORDS[root]}`;
 }
 
+type Explained = Position & { message: string };
+
+/** A token that is no comment. */
+interface Token {
+  type: string;
+  text: string;
+  /** Its place in the text. */
+  from: number;
+}
+
 const OPENING = new Set(["LBrace", "LBracket"]);
 const CLOSING = new Set(["RBrace", "RBracket"]);
+const VALUES = new Set(["String", "Number", "Boolean", "Null", "Identifier", "NaN", "Infinity"]);
+const WORDS = ["true", "false", "null"];
+/** Python's words for them. */
+const OTHERS_WORDS: Readonly<Record<string, string>> = { none: "null", nil: "null" };
 
 /** The place and cause of a syntax error that momoa threw for `source`, which should be a `root`. */
 export function explainSyntaxError(
   source: string,
   error: unknown,
   root: Root = "object",
-): Position & { message: string } {
+): Explained {
   if (error instanceof RangeError) return { line: 1, column: 1, message: "nested too deeply" };
   if (!(error instanceof Error)) throw error;
   const { line, column, offset } = error as { line?: number; column?: number; offset?: number };
   if (line === undefined || column === undefined) throw error;
-  const open = offset === undefined ? null : unclosed(source, offset);
-  if (open !== null) {
-    const { sign } = open;
-    return {
-      line: open.line,
-      column: open.column,
-      message: `syntax: the file ends before this \`${sign}\` is closed`,
-    };
+  const tokens = tokensOf(source);
+  if (offset !== undefined) {
+    const found = endless(source, offset) ??
+      unclosed(source, tokens, offset) ??
+      outsideRoot(source, tokens, offset, root);
+    if (found !== null) return found;
+    const lacks = missingBefore(tokens, offset);
+    if (lacks !== null) {
+      return { line, column, message: `syntax: a ${lacks} is missing before this` };
+    }
+    const meant = strange(source, tokens, offset);
+    if (meant !== null) return { line, column, message: `syntax: ${meant}` };
   }
+  const said = error.message.replace(/\s*\(\d+:\d+\)$/, "").replace(/ found\.$/, "");
+  const message = `syntax: ${said.charAt(0).toLowerCase()}${said.slice(1)}`;
   const lines = source.split("\n");
-  const outside = outsideRoot(source, offset, root);
-  if (outside !== null) return outside;
-  const lacks = offset === undefined ? null : missingBefore(source, offset);
-  if (lacks !== null) return { line, column, message: `syntax: a ${lacks} is missing before this` };
-  const message = `syntax: ${lowerFirst(error.message.replace(/\s*\(\d+:\d+\)$/, ""))}`;
   // The end of the input is reported past the last line.
   if (line > lines.length) return { line: lines.length, column: lines.at(-1)!.length + 1, message };
   return { line, column, message };
 }
 
-/** The innermost bracket that is still open when the token at `offset` is the last of the text. */
-function unclosed(source: string, offset: number): (Position & { sign: string }) | null {
-  const open: (Position & { sign: string })[] = [];
-  let last = -1;
+/** Empty where there is a fault inside a token: the parser's error says where. */
+function tokensOf(source: string): Token[] {
   try {
-    for (const token of tokenize(`${source}\n`, { mode: "json5" })) {
-      if (token.type.endsWith("Comment")) continue;
-      const { start } = token.loc;
-      last = start.offset;
-      if (OPENING.has(token.type)) {
-        open.push({ ...start, sign: token.type === "LBrace" ? "{" : "[" });
-      } else if (CLOSING.has(token.type) && open.pop() === undefined) return null;
-    }
+    return tokenize(`${source}\n`, { mode: "json5" })
+      .filter(({ type }) => !type.endsWith("Comment"))
+      .map(({ type, loc: { start, end } }) => ({
+        type,
+        text: source.slice(start.offset, end.offset),
+        from: start.offset,
+      }));
   } catch {
-    // A fault inside a token: the first error says where.
-    return null;
+    // Not even tokens: what is told is what the parser threw.
+    return [];
   }
-  return offset >= last ? open.at(-1) ?? null : null;
+}
+
+/** Comments and strings, those without an end up to the end of the text. */
+const STRETCHES =
+  /\/\/.*|\/\*[^]*?(?:\*\/|$)|"(?:\\[^]|[^"\\])*(?:"|\\?$)|'(?:\\[^]|[^'\\])*(?:'|\\?$)/g;
+
+/** A string or a comment without an end, where that is what led to the error at `offset`. */
+function endless(source: string, offset: number): Explained | null {
+  for (const { 0: text, index } of source.matchAll(STRETCHES)) {
+    if (index >= offset) break;
+    if (text.startsWith("/*") && !/^\/\*[^]*\*\/$/.test(text)) {
+      return at(source, index, "the comment that begins here is not closed");
+    }
+    // A quote that is missing makes a string of all up to the next one, which the parser takes.
+    if (/^["']/.test(text) && (/[^\\]\n/.test(text) || !/^(["'])[^]*\1$/.test(text))) {
+      return at(source, index, "the text that begins here has no closing quote in its line");
+    }
+  }
+  return null;
+}
+
+/** The innermost bracket that is still open when the token at `offset` is the last of the text. */
+function unclosed(source: string, tokens: readonly Token[], offset: number): Explained | null {
+  const open: Token[] = [];
+  for (const token of tokens) {
+    if (OPENING.has(token.type)) open.push(token);
+    else if (CLOSING.has(token.type) && open.pop() === undefined) return null;
+  }
+  const last = open.at(-1);
+  return last === undefined || offset < (tokens.at(-1)?.from ?? 0)
+    ? null
+    : at(source, last.from, `the file ends before this \`${last.text}\` is closed`);
 }
 
 /** What is wrong where the text is no such `root`, or goes on behind it. */
 function outsideRoot(
   source: string,
-  offset: number | undefined,
+  tokens: readonly Token[],
+  offset: number,
   root: Root,
-): Position & { message: string } | null {
-  const skipped = /\s+|\/\/.*|\/\*[^]*?\*\//y;
-  let start = 0;
-  while (skipped.test(source)) start = skipped.lastIndex;
-  const before = source.slice(0, start);
-  if (before === source) {
-    return { line: 1, column: 1, message: `syntax: only comments; ${expectedRoot(root)}` };
-  }
-  if (source[before.length] !== OPENINGS[root]) {
-    const lines = before.split("\n");
-    const column = lines.at(-1)!.length + 1;
-    return { line: lines.length, column, message: `syntax: ${expectedRoot(root)}` };
-  }
+): Explained | null {
+  const start = /^(?:\s+|\/\/.*|\/\*[^]*?\*\/)*/.exec(source)![0].length;
+  if (start === source.length) return at(source, 0, `only comments; ${expectedRoot(root)}`);
+  if (source[start] !== OPENINGS[root]) return at(source, start, expectedRoot(root));
   let depth = 0;
-  try {
-    for (const { type, loc } of tokenize(`${source}\n`, { mode: "json5" })) {
-      if (type.endsWith("Comment")) continue;
-      const { line, column } = loc.start;
-      if (loc.start.offset === offset && offset > before.length && depth === 0) {
-        return { line, column, message: `syntax: the file's ${root} has ended before this` };
-      }
-      if (OPENING.has(type)) depth++;
-      else if (CLOSING.has(type)) depth--;
+  for (const { type, from } of tokens) {
+    if (from === offset && offset > start && depth === 0) {
+      return at(source, from, `the file's ${root} has ended before this`);
     }
-  } catch {
-    // A fault inside a token: the first error says where.
+    if (OPENING.has(type)) depth++;
+    else if (CLOSING.has(type)) depth--;
   }
   return null;
 }
 
-const VALUES = new Set(["String", "Number", "Boolean", "Null", "Identifier", "NaN", "Infinity"]);
-
 /** What must stand between the token at `offset` and the one before it; null where it is not that. */
-function missingBefore(source: string, offset: number): "comma" | "colon" | null {
-  const before: string[] = [];
-  try {
-    for (const { type, loc } of tokenize(`${source}\n`, { mode: "json5" })) {
-      if (type.endsWith("Comment")) continue;
-      if (loc.start.offset < offset) {
-        before.push(type);
-        continue;
-      }
-      if (!VALUES.has(type) && !OPENING.has(type)) return null;
-      const last = before.at(-1) ?? "";
-      if (!VALUES.has(last) && !CLOSING.has(last)) return null;
-      return isName(before) ? "colon" : "comma";
-    }
-  } catch {
-    // A fault inside a token: the first error says where.
-  }
-  return null;
+function missingBefore(tokens: readonly Token[], offset: number): "comma" | "colon" | null {
+  const index = tokens.findIndex(({ from }) => from >= offset);
+  if (index < 1) return null;
+  const before = tokens.slice(0, index).map(({ type }) => type);
+  const { type } = tokens[index];
+  if (!VALUES.has(type) && !OPENING.has(type)) return null;
+  const last = before.at(-1)!;
+  if (!VALUES.has(last) && !CLOSING.has(last)) return null;
+  return isName(before) ? "colon" : "comma";
 }
 
 /** Whether the last of `tokens` is the name of a member: it stands first in an object, or behind a comma of one. */
@@ -145,6 +164,28 @@ function isName(tokens: readonly string[]): boolean {
   return false;
 }
 
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
+/** What was meant by a word without quotes, or a sign, that is right in another language. */
+function strange(source: string, tokens: readonly Token[], offset: number): string | null {
+  const word = tokens.find(({ type, from }) => type === "Identifier" && from === offset)?.text;
+  if (word !== undefined) {
+    const meant = OTHERS_WORDS[word.toLowerCase()] ?? nearest(word, WORDS);
+    // Not the word: it may be a key.
+    return meant === null
+      ? "expected a value; a text stands in quotes"
+      : `expected a value; did you mean \`${meant}\`?`;
+  }
+  const sign = source[offset];
+  if (sign === "#") return "comments begin with `//`, not with `#`";
+  if ("“”„‘’".includes(sign ?? " ")) return `expected plain quotes \`"\`, got \`${sign}\``;
+  if (sign === "=") return "expected `:` between a name and its value, got `=`";
+  return sign === ";" ? "expected `,` between members, got `;`" : null;
+}
+
+function at(source: string, offset: number, message: string): Explained {
+  const lines = source.slice(0, offset).split("\n");
+  return {
+    line: lines.length,
+    column: lines.at(-1)!.length + 1,
+    message: `syntax: ${message}`,
+  };
 }

@@ -19,6 +19,12 @@ export function readUrl(text: string): { origin: string; pathPrefix: string } | 
   if (BAD_PORTS.has(port)) {
     return `port ${port} is one that HTTP clients refuse (WHATWG bad ports); choose another`;
   }
-  const path = url.pathname.replace(/\/+$/, "").replace(/\/v1$/, "");
-  return { origin: url.origin, pathPrefix: path };
+  const path = url.pathname.replace(/\/+$/, "");
+  const base = path.replace(OF_THE_API, "");
+  if (base !== path) return `expected the base of the API, \`${url.origin}${base}/v1\``;
+  return { origin: url.origin, pathPrefix: path.replace(/\/v1$/, "") };
 }
+
+/** What clients put behind the base address, and people copy along with it. */
+const OF_THE_API =
+  /(?:\/v1)?\/chat\/completions$|\/v1\/(?:completions|responses|messages|embeddings|models)$/;

@@ -4,7 +4,8 @@
 import { ChangeWatch } from "../files/change_watch.ts";
 import { readRegular } from "../files/regular.ts";
 import type { Config } from "./config.ts";
-import { type Env, loadConfig, type SourceText, unreadable } from "./load.ts";
+import type { Env } from "./environment.ts";
+import { loadConfig, type SourceText, unreadable } from "./load.ts";
 import { emptyWords, type Problem } from "./parse.ts";
 import type { RawConfig } from "./schema.ts";
 

@@ -9,6 +9,13 @@ const READING = new Set(["readfile", "readdir", "stat", "lstat", "realpath"]);
 /** "nofile.jsonl does not exist", "a.json cannot be read: Permission denied"; other errors as they are. */
 export function fileWords(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
+  if (error instanceof Deno.errors.NotCapable) {
+    // The runtime would have a flag of its own set.
+    const [, place] = /^Requires all access to "(.*?)",/s.exec(error.message) ?? [];
+    if (place !== undefined) {
+      return `${place} is no place for files: a device or a part of the system`;
+    }
+  }
   const found = /^(.*?) \(os error \d+\)(?:: (\w+)(?: '(.*?)'.*)?)?$/s.exec(error.message);
   if (found === null) return error.message;
   const [, reason, call = "open", path] = found;

@@ -42,8 +42,8 @@ export class GatewayProcess {
     if (expired !== null) logger.error("{expired}", { expired });
     bulletin.note("started", "gateway", `version ${VERSION} with ${fleetInWords(config)}`);
     const end = await ended;
-    logger.info("{end}: running answers may finish within {seconds} s", {
-      end: end === "stop" ? "stopping" : "handing over",
+    const what = end === "stop" ? "stopping" : "handing over";
+    logger.info(`${what}: running answers may finish within {seconds} s`, {
       seconds: snapshots.config.drainTimeoutS,
     });
     return await this.#close(end);

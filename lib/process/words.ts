@@ -33,6 +33,9 @@ export async function cannotListen(host: string, port: number, error: unknown): 
     return `${at}: ports below ${FREE_PORTS} are the system's; --port chooses another, and ` +
       "CAP_NET_BIND_SERVICE gives the gateway's user this one (AmbientCapabilities= in a systemd unit)";
   }
+  if (error instanceof Deno.errors.AddrNotAvailable) {
+    return `${at}: this host has no such address; --host chooses another, 0.0.0.0 for all that it has`;
+  }
   if (!(error instanceof Deno.errors.AddrInUse)) {
     return `${at}: ${error instanceof Error ? error.message : error}`;
   }

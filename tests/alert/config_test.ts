@@ -83,7 +83,10 @@ Deno.test("a wrong channel is told by what was expected of its type", () => {
     problemOf({ ...ALL[1], url: "ftp://a/s3cret" }),
     /url: expected an address with http/,
   );
-  assert.match(problemOf({ ...ALL[1], kinds: ["disk"] }), /kinds\[0\]: .*"disk_low"/);
+  assert.match(
+    problemOf({ ...ALL[1], kinds: ["disk"] }),
+    /kinds\[0\]: .*got `"disk"`; did you mean `disk_low`/,
+  );
   assert.match(problemOf({ ...ALL[6], password: undefined }), /password: expected both user and/);
   assert.match(problemOf({ ...ALL[6], user: undefined }), /user: expected both user and/);
   assert.match(problemOf({ ...ALL[6], to: [] }), /to: /);

@@ -97,6 +97,50 @@ Deno.test("an option that is the beginning of another is answered with that", as
   assert.match(err, /instances\[0\]\.model: unknown option; did you mean `model_name`\?/);
 });
 
+Deno.test("a configuration in place of a command, or from standard input, is answered with what to write", async () => {
+  await using folder = await temporaryFolder();
+  const named = await ran(["gateway.json5"], folder.path);
+  assert.equal(named.code, 2);
+  assert.match(
+    named.err,
+    /unknown command `gateway.json5`; did you mean `serve --config gateway.json5`\?/,
+  );
+  const piped = await ran(["check", "--config", "-"], folder.path);
+  assert.equal(piped.code, 1);
+  assert.match(piped.err, /^-:1:1: expected a file's name: it is watched$/m);
+});
+
+Deno.test("commands that take the folder of a configuration, or its keys, say what is wrong with it", async () => {
+  await using folder = await temporaryFolder();
+  await Deno.writeTextFile(`${folder.path}/config.jsonc`, '{"port": "x"}');
+  for (const command of ["logs", "requests", "events"]) {
+    const { code, err } = await ran([command], folder.path);
+    assert.equal(code, 1);
+    assert.match(err, /^config\.jsonc:1:\d+: .*\n--data-dir names the folder/);
+  }
+  const keys = await ran(["keys", "create", "web", "--config", "."], folder.path);
+  assert.equal(keys.code, 1);
+  assert.match(keys.err, /^\.:1:1: the file cannot be read: Is a directory$/m);
+});
+
+Deno.test("an address of a gateway needs no http:// before it", async () => {
+  const { code, err } = await ran(["status", "--url", "127.0.0.1:2"]);
+  assert.equal(code, 1);
+  assert.match(err, /^no gateway answers at http:\/\/127\.0\.0\.1:2: /);
+});
+
+Deno.test("an address that the host does not have is told as that", async () => {
+  await using folder = await temporaryFolder();
+  const config = `${folder.path}/config.jsonc`;
+  await Deno.writeTextFile(
+    config,
+    '{"instances": [{"url": "http://127.0.0.1:2", "model_name": "m"}], "host": "192.0.2.1"}',
+  );
+  const { code, err } = await ran(["serve", "--config", config], folder.path);
+  assert.equal(code, 1);
+  assert.match(err, /192\.0\.2\.1:9999: this host has no such address; --host chooses another/);
+});
+
 Deno.test("where there are no records or no gateway, the command says where it looked", async () => {
   await using folder = await temporaryFolder();
   const none = await ran(["export"], folder.path);

@@ -87,7 +87,7 @@ Deno.test("access: keys come from both files, and a fault in the keys file is to
       [`[\n { "name": "a", "hash": "${HASH}" }]`, /keys\.jsonc:2:12: \[0\]\.name: a second key/],
       ['[\n { "nam": "b" }]', /keys\.jsonc:2:4: \[0\]\.nam: unknown option; did you mean `name`/],
       ['[\n { "name": "b", "key": "a-key-in-plain-text-here!" }]', /keys\.jsonc:2:24: /],
-      ["{}", /keys\.jsonc:1:1: the file: expected array/],
+      ["{}", /keys\.jsonc:1:1: the file: expected a list/],
     ] as const
   ) {
     await Deno.writeTextFile(file, text);

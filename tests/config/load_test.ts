@@ -65,18 +65,65 @@ Deno.test("every problem is reported in one go, with its place, value and what w
   assert.deepEqual(found, [
     'config.jsonc:3:14: instances[0].url: expected http:// or https://; got `"ftp://x"`',
     "config.jsonc:3:44: instances[0].weigth: unknown option; did you mean `weight`?",
-    'config.jsonc:5:11: port: expected number; got `"x"`',
+    'config.jsonc:5:11: port: expected a number; got `"x"`',
     "config.jsonc:6:17: timeouts.conect: unknown option; did you mean `connect`?",
-    "config.jsonc:7:30: load_balancing_strategy: invalid option: expected one of " +
-    '"round_robin"|"least_connections"|"prefix_aware"|"bounded_hash"; got `"rr"`',
+    "config.jsonc:7:30: load_balancing_strategy: expected round_robin, least_connections, " +
+    'prefix_aware or bounded_hash; got `"rr"`',
   ]);
+});
+
+Deno.test("an option in the wrong section is answered with the right one, a value with the one that is meant", () => {
+  const found = problems(`{
+  "instances": [{ "url": "http://a", "model_name": "m", "error_threshold": 3, "keep_days": 1 }],
+  "max_concurrency": 4,
+  "keep_days": 3,
+  "nonsense": 1,
+  "load_balancing_strategy": "least_conn",
+  "alerts": [{ "type": "email", "host": "h", "from": "a@b", "to": ["c@d"], "tls": "none" }]
+}`);
+  assert.deepEqual(found.map((one) => one.replace(/^config.jsonc:/, "")), [
+    "2:57: instances[0].error_threshold: unknown option; it belongs at the top of the file, beside `instances`",
+    "2:79: instances[0].keep_days: unknown option; there is `record.keep_days`",
+    "3:3: max_concurrency: unknown option; there is `instances[].max_concurrency`, " +
+    "`fallback_instances[].max_concurrency`, `discovery[].max_concurrency`",
+    "4:3: keep_days: unknown option; there is `record.keep_days`",
+    "5:3: nonsense: unknown option",
+    "6:30: load_balancing_strategy: expected round_robin, least_connections, prefix_aware or " +
+    'bounded_hash; got `"least_conn"`; did you mean `least_connections`?',
+    '7:83: alerts[0].tls: expected starttls, implicit or off; got `"none"`',
+  ]);
+});
+
+Deno.test("what is missing is told with what may stand there", () => {
+  assert.deepEqual(problems('{"instances":[{"url":"http://a"}]}'), [
+    "config.jsonc:1:15: instances[0].model_name: expected a text in quotes or a list `[ … ]`; it is missing",
+  ]);
+});
+
+Deno.test("a file beside the configuration that cannot be read is told from one that is not there", () => {
+  const folder = Deno.makeTempDirSync();
+  try {
+    const path = `${folder}/config.jsonc`;
+    const said = (keys: string) => {
+      const text = `{"instances":[{"url":"http://a","model_name":"m"}],"keys_file":"${keys}"}`;
+      const loaded = loadConfig(path, text, () => undefined);
+      return loaded.ok ? "" : loaded.problems[0].message;
+    };
+    assert.match(said("none.jsonc"), /^the keys file does not exist; .*keys create NAME/);
+    assert.equal(
+      said("."),
+      "the keys file cannot be read: it is no regular file; the gateway's own user must be able to read it",
+    );
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
 });
 
 Deno.test("a fault inside one of several forms is reported where it stands", () => {
   assert.deepEqual(
     problems(`{"instances":[{"url":"http://a","model_name":"m"}],"health_check":{"interval":"q"}}`),
     [
-      "config.jsonc:1:79: health_check.interval: expected number; " +
+      "config.jsonc:1:79: health_check.interval: expected a number; " +
       'got `"q"`',
     ],
   );
@@ -114,6 +161,9 @@ Deno.test("urls that could never work are refused", () => {
       ["a:80", "http:// or https://"],
       ["//a", "absolute URL"],
       ["http://", "absolute URL"],
+      ["http://a:8000/v1/chat/completions", "the base of the API, `http://a:8000/v1`"],
+      ["http://a:8000/chat/completions/", "the base of the API, `http://a:8000/v1`"],
+      ["https://a/vllm/v1/models", "the base of the API, `https://a/vllm/v1`"],
     ]
   ) {
     const text = `{"instances":[{"url":${JSON.stringify(url)},"model_name":"m"}]}`;
@@ -199,6 +249,31 @@ Deno.test("a file that ends too early is told by the bracket that stays open", (
   assert.deepEqual(problems('{\n  "instances": [\n    {"url": "x"}, // more\n'), [
     "config.jsonc:2:16: syntax: the file ends before this `[` is closed",
   ]);
+});
+
+Deno.test("a text or comment without an end is told where it begins, other languages' signs by this one's", () => {
+  for (
+    const [text, said] of [
+      [
+        '{"a":[{"url":"http://a:1\n',
+        "1:14: syntax: the text that begins here has no closing quote",
+      ],
+      [
+        '{\n "a": "x,\n "b": "y"\n}\n',
+        "2:7: syntax: the text that begins here has no closing quote",
+      ],
+      ["{a: 'x, b: 2}", "1:5: syntax: the text that begins here has no closing quote"],
+      ['{"a": /* x\n 1}\n', "1:7: syntax: the comment that begins here is not closed"],
+      ['{"a": 1 # x\n}', "1:9: syntax: comments begin with `//`, not with `#`"],
+      ['{"a": “x”}', "1:7: syntax: expected plain quotes"],
+      ['{"a": True}', "1:7: syntax: expected a value; did you mean `true`?"],
+      ['{"a": None}', "1:7: syntax: expected a value; did you mean `null`?"],
+      ['{"a": ${X}}', "1:7: syntax: expected a value; a text stands in quotes"],
+      ['{"a" = 1}', "1:6: syntax: expected `:` between a name and its value"],
+      ['{"a": 1; "b": 2}', "1:8: syntax: expected `,` between members"],
+      ['{"a": 08}', "1:7: syntax: unexpected character '8'"],
+    ]
+  ) assert.ok(problems(text)[0].startsWith(`config.jsonc:${said}`), `${text}: ${problems(text)}`);
 });
 
 Deno.test("a text that is no object, or goes on behind it, is told as that", () => {

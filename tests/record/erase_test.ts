@@ -164,8 +164,8 @@ Deno.test("records delete goes through all folders, and deletes nothing without 
   assert.match(nothing.err, /expected --client, --key or --before/);
   const done = await ran("--client", "10.0.0.7");
   assert.equal(done.code, 0, done.err);
-  assert.match(done.err, /requests_responses: 2 lines of 1 files deleted/);
-  assert.match(done.err, /requests: 1 lines of 1 files deleted/);
+  assert.match(done.err, /requests_responses: 2 lines of 1 file deleted/);
+  assert.match(done.err, /requests: 1 line of 1 file deleted/);
   assert.match(done.err, /usage: 0 lines are told as those of others/);
   assert.match((await ran("--client", "10.0.0.7")).err, /requests_responses: 0 lines/);
 });

@@ -229,7 +229,7 @@ Deno.test("prompts of token ids are left out: nothing can read them without the 
   await using at = await stand({ [day]: lines(ids, record("a", ["x", "y"])) });
   const { text, said } = await at.export("--to", "sharegpt", "--data-dir", at.dir);
   assert.deepEqual(JSON.parse(text).map((one: { id: string }) => one.id), ["a"]);
-  assert.match(said, /1 do not fit/);
+  assert.match(said, /1 does not fit/);
 });
 
 Deno.test("hours that are packed are read whole, by either name and of a folder", async () => {

@@ -2,6 +2,7 @@
 
 import { ChannelError, type Messenger, type Notice } from "../alert.ts";
 import { cut, factsOf, textOf, titleOf } from "../wording.ts";
+import { fileWords } from "../../observe/file_words.ts";
 
 export interface EmailOptions {
   host: string;
@@ -75,8 +76,7 @@ export class EmailChannel implements Messenger {
     try {
       return await Deno.readTextFile(path);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new ChannelError(`ca_file cannot be read: ${reason}`, false);
+      throw new ChannelError(`ca_file: ${fileWords(error)}`, false);
     }
   }
 }
@@ -93,5 +93,7 @@ function channelErrorOf(error: unknown): ChannelError {
     responseCode?: number;
   };
   const final = code === "EAUTH" || (responseCode !== undefined && responseCode >= 500);
-  return new ChannelError(message ?? String(error), !final);
+  const said = message ?? String(error);
+  const hint = /STARTTLS/.test(said) ? '; "tls": "off" where the server has none' : "";
+  return new ChannelError(said + hint, !final);
 }

@@ -6,6 +6,7 @@ import { having, isNumber, isText, optional, type Shape } from "../../json/shape
 import { Interrupt } from "../interrupt.ts";
 import { printable } from "../printable.ts";
 import { isFleet } from "../status/read.ts";
+import { amount } from "../amount.ts";
 
 const LOOK_MS = 250;
 
@@ -39,8 +40,10 @@ export async function drainInstance(
     console.error(`${name} gets no new requests until it is undrained`);
     if (note !== undefined) console.error(printable(note));
     if (moved !== undefined) {
-      const stay = staying === 0 ? "" : `; ${staying} cannot be moved and finish there`;
-      console.error(`${moved} requests under way go on elsewhere${stay}`);
+      const finish = staying === 1 ? "finishes" : "finish";
+      const stay = staying === 0 ? "" : `; ${staying} cannot be moved and ${finish} there`;
+      const go = moved === 1 ? "goes" : "go";
+      console.error(`${amount(moved, "request")} under way ${go} on elsewhere${stay}`);
     }
     return wait ? await waitUntilFree(gateway, name) : 0;
   } catch (error) {

@@ -8,6 +8,7 @@ import { progress } from "../progress.ts";
 import { openSink } from "./sink.ts";
 import { fileWords, isFileProblem } from "../../observe/file_words.ts";
 import { inOrder, recordFiles, recordFilesIn, sizeOnDisk } from "../record_files.ts";
+import { amount } from "../amount.ts";
 
 export interface Asked {
   format: string;
@@ -48,8 +49,12 @@ export async function exportTo(asked: Asked): Promise<number> {
     }
     await sink.close();
     console.error(
-      `${counts.written} of ${counts.read} lines written from ${files.length} files ` +
-        `(${counts.left} filtered out, ${counts.torn} torn, ${counts.unfit} do not fit ${format})`,
+      `${counts.written} of ${amount(counts.read, "line")} written from ${
+        amount(files.length, "file")
+      } ` +
+        `(${counts.left} filtered out, ${counts.torn} torn, ${counts.unfit} ${
+          counts.unfit === 1 ? "does" : "do"
+        } not fit ${format})`,
     );
     return 0;
   } catch (error) {

@@ -2,6 +2,7 @@
 
 import { loadConfig } from "../../config/load.ts";
 import { formatProblem } from "../../config/parse.ts";
+import { fileWords, isFileProblem } from "../../observe/file_words.ts";
 import { UsageError } from "../command/read.ts";
 import { CONFIG_FILE } from "../config_file.ts";
 import { addressOf, inWords, lookAround, probe } from "../probe.ts";
@@ -93,7 +94,8 @@ async function write(path: string, text: string, replace: boolean): Promise<numb
   try {
     await Deno.writeTextFile(path, text, replace ? {} : { createNew: true });
   } catch (error) {
-    return failed(`${path} cannot be written: ${error instanceof Error ? error.message : error}`);
+    if (!isFileProblem(error)) throw error;
+    return failed(fileWords(error));
   }
   const config = path === CONFIG_FILE ? "" : ` --config ${path}`;
   console.error(`${path} is written. Start the gateway with: simple-ai-gateway serve${config}`);

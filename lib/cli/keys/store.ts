@@ -2,7 +2,7 @@
 // or not at all, and readable by whoever could read it; a new one by its owner alone.
 
 import { dirname } from "node:path";
-import { keysFileIn, loadConfig } from "../../config/load.ts";
+import { keysFileIn, loadConfig, unreadable } from "../../config/load.ts";
 import { KeysText, NEW_KEYS_FILE } from "../../config/keys_text.ts";
 import { putInPlace } from "../../files/replace.ts";
 import { giveRights, statOf, targetOf } from "../../files/rights.ts";
@@ -20,10 +20,7 @@ export async function keysFileOf(config: string): Promise<string | null> {
   try {
     text = await Deno.readTextFile(config);
   } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound
-      ? "the file does not exist"
-      : String(error);
-    throw new Error(`${config}:1:1: ${reason}`);
+    throw new Error(`${config}:1:1: ${unreadable(error)}`);
   }
   return keysFileIn(config, text, env);
 }

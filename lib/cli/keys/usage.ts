@@ -7,6 +7,7 @@ import { expected, type Kind, oneOf, path, text } from "../command/kind.ts";
 import { UsageError } from "../command/read.ts";
 import { CONFIG_FILE, configFlag, isThere, readOrSay } from "../config_file.ts";
 import { isReadable } from "../data_dir.ts";
+import { amount } from "../amount.ts";
 
 const BY = [
   "key",
@@ -104,7 +105,9 @@ of a day have lines of their own, and later ones that used 1 % of its tokens; th
   console.log(writeReport(report, by, values.format));
   if (report.odd > 0) {
     const first = report.oddAt.join(", ");
-    console.error(`left out, since they are no usage: ${report.odd} lines (first: ${first})`);
+    console.error(
+      `left out, since they are no usage: ${amount(report.odd, "line")} (first: ${first})`,
+    );
   }
   return 0;
 });

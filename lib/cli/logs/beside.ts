@@ -3,6 +3,7 @@
 
 import { ANY, type RequestFilter } from "../../requests/filter.ts";
 import { requestsFound } from "../requests/show.ts";
+import { amount } from "../amount.ts";
 
 /** More are not counted. */
 const MANY = 1000;
@@ -23,8 +24,8 @@ export async function besideRecords(
     const wanted = { ...ANY, since, model, instance, ...filter };
     const { length } = await requestsFound(dataDir, wanted, MANY);
     if (length === 0) continue;
-    const count = length === MANY ? `${MANY} or more` : String(length);
-    told.push(`${count} requests ${words}: simple-ai-gateway requests ${flags}`);
+    const count = length === MANY ? `${MANY} or more requests` : amount(length, "request");
+    told.push(`${count} ${words}: simple-ai-gateway requests ${flags}`);
   }
   return told;
 }

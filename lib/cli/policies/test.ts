@@ -21,6 +21,7 @@ import { type Json, objectsIn } from "../../json/json.ts";
 import { recordFiles } from "../record_files.ts";
 import { UsageError } from "../command/read.ts";
 import { table } from "./list.ts";
+import { amount } from "../amount.ts";
 
 /** One conversation, as it would be asked. */
 export interface Sample {
@@ -246,7 +247,9 @@ export function report(
   const saved = tokensSaved >= 0 ? `${tokensSaved} saved` : `${-tokensSaved} added`;
   return [
     `${samples} looked at: ${refused} refused, ${changed} changed`,
-    `${answers.seen} answers: ${answers.cut} would have been cut, ${answers.changed} changed`,
+    `${
+      amount(answers.seen, "answer")
+    }: ${answers.cut} would have been cut, ${answers.changed} changed`,
     `${ms.mean} ms each, ${ms.worst} ms at most; about ${saved} tokens`,
     ...(deeds.length === 0 ? ["no policy acted"] : table([
       ["POLICY", "ON", "MODE", "ACTION", "COUNT", "EXAMPLES"],

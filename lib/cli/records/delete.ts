@@ -7,6 +7,7 @@ import { eraseFrom, type Erasure, type LineFacts, recordFolders } from "../../re
 import { recordFacts } from "../../record/line_facts.ts";
 import { storyIn } from "../../requests/story.ts";
 import { REQUESTS_FOLDER } from "../../requests/writer.ts";
+import { amount } from "../amount.ts";
 
 /** Resolves to the exit code. */
 export async function deleteRecords(
@@ -24,14 +25,16 @@ export async function deleteRecords(
   for (const [folder, factsOf] of folders) {
     const options = { now: new Date(), isTrial };
     const { lines, files } = await eraseFrom(folder, erasure, factsOf, options);
-    console.error(`${folder}: ${lines} lines of ${files} files ${did}`);
+    console.error(`${folder}: ${amount(lines, "line")} of ${amount(files, "file")} ${did}`);
   }
   const { client, key, before } = erasure;
   // Usage of a key names no client.
   if (client === undefined || key !== undefined) return 0;
   const day = before === undefined ? undefined : new Date(before).toISOString().slice(0, 10);
   const lines = await forgetClient(dataDir, { client, before: day }, isTrial);
-  const named = isTrial ? "would be" : "are";
-  console.error(`${usageFolder(dataDir)}: ${lines} lines ${named} told as those of others`);
+  const named = isTrial ? "would be" : lines === 1 ? "is" : "are";
+  console.error(
+    `${usageFolder(dataDir)}: ${amount(lines, "line")} ${named} told as those of others`,
+  );
   return 0;
 }

@@ -11,6 +11,7 @@ import type {
   InstanceView,
 } from "../../dashboard/source.ts";
 import { printable } from "../printable.ts";
+import { amount } from "../amount.ts";
 
 /** The pages' own words. */
 const english = wordsOf("en");
@@ -66,7 +67,7 @@ export function table(snapshot: FleetSnapshot, colours: boolean): string {
     return cells.join("  ").trimEnd();
   });
   const { version, uptime_seconds, workers, strategy, waiting, records } = snapshot;
-  const serving = workers === 1 ? "1 worker" : `${workers} workers`;
+  const serving = amount(workers, "worker");
   return [
     `simple-ai-gateway ${printable(version)}, up ${duration(uptime_seconds)}, ${serving}, ` +
     `${
@@ -162,7 +163,7 @@ function gatewayLines(gateways: readonly GatewayView[]): string[] {
 
 /** `discovery dns vllm.internal: 3 instances since 10:02:11; no answer since 10:05:00: …` */
 function discoveryLine({ name, instances, since, error, error_since }: DiscoveryView): string {
-  const found = `${instances} instance${instances === 1 ? "" : "s"}`;
+  const found = amount(instances, "instance");
   const from = since === null ? "" : ` since ${since}`;
   const failing = error_since === null ? "" : ` since ${error_since}`;
   const fault = error === null ? "" : `; no good answer${failing}: ${error}`;

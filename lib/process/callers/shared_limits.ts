@@ -14,6 +14,7 @@ import type { SharedStateLook } from "../../observe/metrics/shared_state_look.ts
 import type { Bulletin } from "../alerts/bulletin.ts";
 import type { Reloadable, Snapshot, Snapshots } from "../snapshots.ts";
 import type { Accounts } from "./accounts.ts";
+import { fileWords } from "../../observe/file_words.ts";
 
 const SUBJECT = "shared_state";
 /** Seconds of one call. */
@@ -138,7 +139,7 @@ function hostOf(dataDir: string): string {
   } catch (error) {
     // A second process of this folder was faster.
     if (error instanceof Deno.errors.AlreadyExists) return Deno.readTextFileSync(path).trim();
-    logger.warning("{path} cannot be written: {error}", { path, error: String(error) });
+    logger.warning("{path} cannot be written: {error}", { path, error: fileWords(error) });
     return name;
   }
 }

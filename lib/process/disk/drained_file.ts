@@ -6,6 +6,7 @@ import { logger } from "../../observe/log.ts";
 import type { Conditions } from "../fleet/conditions.ts";
 import type { Reloadable, Snapshot, Snapshots } from "../snapshots.ts";
 import { replaceFile } from "../../files/replace.ts";
+import { fileWords } from "../../observe/file_words.ts";
 
 const FILE = "drained.json";
 
@@ -79,7 +80,7 @@ export class DrainedFile implements Reloadable {
   #tell(path: string, error: unknown): void {
     logger.error("{path}: what is drained is known until the next start only: {error}", {
       path,
-      error: String(error),
+      error: fileWords(error),
     });
   }
 }

@@ -5,6 +5,7 @@ import type { EventFeed, FeedEvent } from "../../observe/event_feed.ts";
 import { moveEvents, readEvents, writeEvents } from "../../observe/event_file.ts";
 import { logger } from "../../observe/log.ts";
 import type { Snapshots } from "../snapshots.ts";
+import { fileWords } from "../../observe/file_words.ts";
 
 const WRITE_MS = 1000;
 /** Those of before the start that are shown. */
@@ -89,7 +90,7 @@ export class EventLog {
     if (this.#failed) return;
     this.#failed = true;
     logger.warning("the file of events cannot be kept as it should be: {error}", {
-      error: String(error),
+      error: fileWords(error),
     });
   }
 }

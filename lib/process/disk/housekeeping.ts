@@ -12,6 +12,7 @@ import { logger } from "../../observe/log.ts";
 import { joinPacked, pack } from "../../observe/packed_file.ts";
 import { REQUESTS_FOLDER } from "../../requests/writer.ts";
 import type { Reloadable, Snapshot, Snapshots } from "../snapshots.ts";
+import { fileWords } from "../../observe/file_words.ts";
 
 /** Soon after a change of the hour is soon enough. */
 const LOOK_MS = 10 * 60_000;
@@ -94,7 +95,7 @@ export class Housekeeping implements Reloadable {
     try {
       await work();
     } catch (error) {
-      logger.error("{folder} cannot be tidied up: {error}", { folder, error: String(error) });
+      logger.error("{folder} cannot be tidied up: {error}", { folder, error: fileWords(error) });
     }
   }
 

@@ -17,6 +17,7 @@ import type { Report } from "../../observe/report.ts";
 import type { Fleet } from "../../pool/fleet.ts";
 import type { ReportReader } from "../finished_requests.ts";
 import type { Snapshots } from "../snapshots.ts";
+import { fileWords } from "../../observe/file_words.ts";
 
 const MINUTE_MS = 60_000;
 /** Told in one minute at most. */
@@ -95,8 +96,12 @@ export class MinuteLog implements ReportReader {
       } catch (error) {
         this.#waiting.unshift(line);
         const given = this.#waiting.splice(0, this.#waiting.length - MAX_WAITING);
-        const what = given.length > 0 ? "is not kept" : "waits for the disk";
-        logger.warning("a minute of the history {what}: {error}", { what, error: String(error) });
+        logger.warning(
+          given.length > 0
+            ? "a minute of the history is not kept: {error}"
+            : "a minute of the history waits for the disk: {error}",
+          { error: fileWords(error) },
+        );
         return;
       }
     }
@@ -104,7 +109,7 @@ export class MinuteLog implements ReportReader {
     try {
       await forgetDays(dataDir, Math.floor(this.ages.now().getTime() / MINUTE_MS));
     } catch (error) {
-      logger.warning("old days of the history stay: {error}", { error: String(error) });
+      logger.warning("old days of the history stay: {error}", { error: fileWords(error) });
     }
   }
 }

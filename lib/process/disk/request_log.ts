@@ -13,6 +13,7 @@ import { REQUESTS_FOLDER, RequestWriter } from "../../requests/writer.ts";
 import type { Bulletin } from "../alerts/bulletin.ts";
 import type { ReportReader } from "../finished_requests.ts";
 import type { Reloadable, Snapshot, Snapshots } from "../snapshots.ts";
+import { fileWords } from "../../observe/file_words.ts";
 
 const SUBJECT = "requests";
 
@@ -39,7 +40,7 @@ export class RequestLog implements ReportReader, Reloadable {
       onNotForgotten: (error) =>
         logger.error("{folder} cannot be tidied up: {error}", {
           folder: join(snapshots.config.dataDir, REQUESTS_FOLDER),
-          error: String(error),
+          error: fileWords(error),
         }),
     });
     snapshots.join(this);

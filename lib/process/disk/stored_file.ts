@@ -10,6 +10,7 @@ import type { StoredEntry } from "../../pool/memory/stored_memory.ts";
 import type { SharedState } from "../../pool/shared_state.ts";
 import type { Reloadable, Snapshot, Snapshots } from "../snapshots.ts";
 import { replaceFile } from "../../files/replace.ts";
+import { fileWords } from "../../observe/file_words.ts";
 
 const MODES: Modes = { file: 0o600, folder: 0o750 };
 const WRITE_MS = 500;
@@ -110,7 +111,7 @@ export class StoredFile implements Reloadable {
       "{path}: whose stored responses are is known until the next start only: {error}",
       {
         path: this.#path,
-        error: String(error),
+        error: fileWords(error),
       },
     );
   }

@@ -69,7 +69,7 @@ Deno.test("access 1: a keys file that breaks while the gateway runs leaves the o
   }
   await Deno.remove(file);
   await waitFor(
-    () => gateway.output().includes("does not exist or cannot be read"),
+    () => gateway.output().includes("the keys file does not exist"),
     "the missing file",
   );
   assert.equal(await ask(first.key), 200);
