@@ -3,6 +3,7 @@
 
 import { basename, dirname, join } from "node:path";
 import { mustBeFile } from "../files/regular.ts";
+import { fileWords } from "../observe/file_words.ts";
 
 /** Read backwards in pieces of this size for the last line's begin. */
 const PIECE = 64 * 1024;
@@ -19,7 +20,7 @@ export const FLAGGED_FOLDER = "flagged";
 /** An append that failed; nothing of it is left in the file. */
 class AppendError extends Error {
   constructor(readonly path: string, override readonly cause: unknown) {
-    super(`${path}: ${cause instanceof Error ? cause.message : cause}`);
+    super(`${path}: ${fileWords(cause)}`);
     this.name = "AppendError";
   }
 }

@@ -3,18 +3,16 @@
 // requests, in short slices, or in an isolate of their own where a slice would be long. A disk that is full or
 // gone costs records once the queue is full, and never a request.
 
-import { join } from "node:path";
-import { hourName } from "../observe/hour_name.ts";
 import { EventStore } from "../sse/event_store.ts";
 import { BackgroundAnswers, isFetch } from "./background.ts";
-import { Lines } from "./batch.ts";
 import { type Capture, sizeOf } from "./capture.ts";
 import type { RecordFormat } from "./record.ts";
-import { appendLines, FLAGGED_FOLDER, mendNewest } from "./record_file.ts";
+import { FLAGGED_FOLDER } from "./record_file.ts";
 import { HeavyQueue } from "./shape/heavy_queue.ts";
 import { type Result, shapeInSteps, shapeUnparsed } from "./shape/shape.ts";
 import { Shaper } from "./shape/shaper.ts";
 import { isHeavy } from "./shape/weight.ts";
+import { type Folder, WriteBuffer } from "./write_buffer.ts";
 
 export interface RecordWriterOptions {
   dataDir: string;
@@ -30,8 +28,8 @@ export interface RecordWriterOptions {
   shaper: string | null;
   /** Names the hour's file by its local time. */
   now?: () => Date;
-  /** `count` captures were dropped. */
-  onDrop(count: number): void;
+  /** `count` captures were dropped: the queue had no room, or the writer ended before the disk took them. */
+  onDrop(count: number, why: "full" | "ended"): void;
   /** A write failed and will be tried again. */
   onError(error: unknown): void;
   /** One capture could not be turned into a record, and is none. */
@@ -51,9 +49,6 @@ export interface RecordStats {
   queued: number;
 }
 
-type Folder = "requests_responses" | "incomplete" | typeof FLAGGED_FOLDER;
-const FOLDERS: readonly Folder[] = ["requests_responses", "incomplete", FLAGGED_FOLDER];
-
 /** How long captures gather before they are written, so that one write takes many. */
 const GATHER_MS = 20;
 /** Longest time that others are kept waiting in one go. */
@@ -64,18 +59,12 @@ const BATCH_BYTES = 4 * 1024 * 1024;
 const SMALL_BYTES = 16 * 1024;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 30_000;
-/** Files looked at for a torn line: the one being written, and the one before a change of the hour. */
-const NEWEST = 2;
 
 export class RecordWriter {
   #options: RecordWriterOptions;
   #queue: Capture[] = [];
   #queueBytes = 0;
-  readonly #lines: Record<Folder, Lines> = {
-    requests_responses: new Lines(),
-    incomplete: new Lines(),
-    [FLAGGED_FOLDER]: new Lines(),
-  };
+  readonly #buffer: WriteBuffer;
   readonly #background = new BackgroundAnswers();
   /** null where there is no isolate for what is heavy. */
   readonly #heavy: HeavyQueue | null;
@@ -86,9 +75,6 @@ export class RecordWriter {
   #failed = 0;
   /** Nothing was written since a write was refused. */
   #isFailing = false;
-  /** Sizes of the files as this writer left them. */
-  readonly #sizes = new Map<string, number>();
-  #mendedDir: string | null = null;
   #running: Promise<void> | null = null;
   #retryMs = FIRST_RETRY_MS;
   #closed = false;
@@ -99,6 +85,7 @@ export class RecordWriter {
   /** Begins by mending what an earlier run left. */
   constructor(options: RecordWriterOptions) {
     this.#options = options;
+    this.#buffer = new WriteBuffer(options.now ?? (() => new Date()));
     this.#heavy = options.shaper === null ? null : new HeavyQueue(new Shaper(options.shaper), {
       format: () => this.#options.format,
       onUnfit: (error) => this.#unfit(error),
@@ -113,11 +100,11 @@ export class RecordWriter {
     const full = this.#queue.length + this.#underway >= queueMax ||
       this.#bytes() + size > queueMaxBytes;
     if (this.#closed || full) {
-      this.#drop(1);
+      this.#drop(1, this.#closed ? "ended" : "full");
       return;
     }
     // Behind others it waits as they do: but for heavy ones, lines stand in the order in which requests ended.
-    const isNext = this.#queue.length === 0 && this.#lineBytes() < BATCH_BYTES;
+    const isNext = this.#queue.length === 0 && this.#buffer.length < BATCH_BYTES;
     if (isNext && isSmall(capture)) {
       this.#underway++;
       this.#shape(capture);
@@ -162,9 +149,9 @@ export class RecordWriter {
     const lost = this.stats().queued;
     this.#queue = [];
     this.#queueBytes = this.#underway = 0;
-    for (const folder of FOLDERS) this.#lines[folder].clear();
+    this.#buffer.clear();
     this.#heavy?.close();
-    if (lost > 0) this.#drop(lost);
+    if (lost > 0) this.#drop(lost, "ended");
   }
 
   stats(): RecordStats {
@@ -192,7 +179,7 @@ export class RecordWriter {
         if (refused && this.#hurry) return;
         if (refused) continue;
         this.#retryMs = FIRST_RETRY_MS;
-        if (this.#queue.length > 0 || this.#lineBytes() > 0) continue;
+        if (this.#queue.length > 0 || this.#buffer.length > 0) continue;
         if (this.#heavy === null || this.#heavy.isEmpty) return;
         // The shaper has still to do; others may be written meanwhile.
         if (this.#hurry) await this.#pause(GATHER_MS);
@@ -206,22 +193,23 @@ export class RecordWriter {
   /** Fills a batch and writes it; false when the disk refused. */
   async #round(): Promise<boolean> {
     await this.#fill();
-    let taken = true;
-    const before = this.#written;
-    for (const folder of FOLDERS) taken = await this.#write(folder) && taken;
-    if (taken && this.#isFailing && this.#written > before) {
+    let isTaken = true;
+    const { lines, captures } = await this.#buffer.write(this.#options.dataDir, (error) => {
+      isTaken = false;
+      this.#fail(error);
+    });
+    this.#written += lines;
+    this.#underway -= captures;
+    if (isTaken && this.#isFailing && lines > 0) {
       this.#isFailing = false;
       this.#options.onWritten?.();
     }
-    return taken;
+    return isTaken;
   }
 
   async #mendOnce(): Promise<boolean> {
-    const { dataDir } = this.#options;
-    if (this.#mendedDir === dataDir) return true;
     try {
-      for (const folder of FOLDERS) await mendNewest(dataDir, folder, NEWEST);
-      this.#mendedDir = dataDir;
+      await this.#buffer.mendOnce(this.#options.dataDir);
       return true;
     } catch (error) {
       this.#fail(error);
@@ -243,9 +231,9 @@ export class RecordWriter {
 
   /** Turns captures into lines until the batch is large enough. */
   async #fill(): Promise<void> {
-    if (this.#lineBytes() < BATCH_BYTES) this.#takeHeavy();
+    if (this.#buffer.length < BATCH_BYTES) this.#takeHeavy();
     let sliceEnd = performance.now() + SLICE_MS;
-    while (this.#queue.length > 0 && this.#lineBytes() < BATCH_BYTES) {
+    while (this.#queue.length > 0 && this.#buffer.length < BATCH_BYTES) {
       const capture = this.#queue.shift()!;
       this.#queueBytes -= sizeOf(capture);
       this.#underway++;
@@ -278,7 +266,7 @@ export class RecordWriter {
   #take(capture: Capture, result: Result): void {
     switch (result.kind) {
       case "shaped":
-        this.#lines[folderOf(capture, result.shaped.complete)].gathering.add(result.shaped.lines);
+        this.#buffer.add(folderOf(capture, result.shaped.complete), result.shaped.lines);
         if (capture.response instanceof EventStore) capture.response.release();
         return;
       case "heavy":
@@ -311,7 +299,7 @@ export class RecordWriter {
     if (this.#heavy === null) {
       const reason = "it is too large to be parsed for a record";
       const { complete, lines } = shapeUnparsed(capture, reason, this.#options.format);
-      this.#lines[folderOf(capture, complete)].gathering.add(lines);
+      this.#buffer.add(folderOf(capture, complete), lines);
       return;
     }
     this.#heavy.add(capture);
@@ -320,45 +308,18 @@ export class RecordWriter {
   /** Adds what was shaped elsewhere to the batches. */
   #takeHeavy(): void {
     for (const { complete, flagged, lines, bytes } of this.#heavy?.take() ?? []) {
-      this.#lines[folderOf({ flagged }, complete)].gathering.addBytes(lines, bytes);
+      this.#buffer.addBytes(folderOf({ flagged }, complete), lines, bytes);
     }
   }
 
   /** All that waits in memory. */
   #bytes(): number {
-    return this.#queueBytes + (this.#heavy?.bytes ?? 0) + this.#lineBytes();
+    return this.#queueBytes + (this.#heavy?.bytes ?? 0) + this.#buffer.length;
   }
 
-  #lineBytes(): number {
-    return FOLDERS.reduce((sum, folder) => sum + this.#lines[folder].length, 0);
-  }
-
-  async #write(folder: Folder): Promise<boolean> {
-    const batch = this.#lines[folder].next();
-    if (batch.lines === 0) return true;
-    const { dataDir, now = () => new Date() } = this.#options;
-    const path = join(dataDir, folder, `${hourName(now())}.jsonl`);
-    try {
-      const size = await appendLines(dataDir, path, batch.pieces(), this.#sizes.get(path));
-      for (const known of this.#sizes.keys()) {
-        // The file of an hour that is over.
-        if (known !== path && known.startsWith(join(dataDir, folder))) this.#sizes.delete(known);
-      }
-      this.#sizes.set(path, size);
-    } catch (error) {
-      this.#sizes.delete(path);
-      this.#fail(error);
-      return false;
-    }
-    this.#written += batch.lines;
-    this.#underway -= batch.captures;
-    batch.clear();
-    return true;
-  }
-
-  #drop(count: number): void {
+  #drop(count: number, why: "full" | "ended"): void {
     this.#dropped += count;
-    this.#options.onDrop(count);
+    this.#options.onDrop(count, why);
   }
 
   #fail(error: unknown): void {

@@ -94,7 +94,7 @@ Deno.test("status sends the token, and says what a refusal said", async () => {
   const refused = await ran("status", "--url", fleet.gateway.url, "--token", "right");
   assert.equal(refused.code, 1);
   assert.match(refused.err, /answered 404: Not Found/);
-  const usage = await ran("status", "--url", "localhost");
+  const usage = await ran("status", "--url", "ftp://localhost");
   assert.equal(usage.code, 2);
   assert.match(usage.err, /--url: expected one such as/);
 });

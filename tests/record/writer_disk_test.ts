@@ -16,6 +16,7 @@ Deno.test("while the folder cannot be written records wait, and are written when
   await at.writer.flush();
   assert.equal(at.writer.stats().queued, 3);
   assert.deepEqual(at.drops, [1]);
+  assert.deepEqual(at.reasons, ["full"]);
   assert.ok(at.errors.length > 0);
   assert.equal(recoveries, 0);
   await Deno.remove(at.dir);
@@ -33,6 +34,7 @@ Deno.test("closing with a disk that refuses ends, and counts what is lost", asyn
   at.writer.offer(chat("two"));
   await at.writer.close();
   assert.deepEqual(at.drops, [2]);
+  assert.deepEqual(at.reasons, ["ended"]);
   assert.equal(at.writer.stats().dropped, 2);
   await Deno.remove(at.dir);
 });

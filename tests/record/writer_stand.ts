@@ -13,6 +13,8 @@ export interface Stand extends AsyncDisposable {
   dir: string;
   writer: RecordWriter;
   drops: number[];
+  /** Why each of them was. */
+  reasons: string[];
   errors: unknown[];
   /** What no record could be made of. */
   unfit: unknown[];
@@ -28,6 +30,7 @@ export async function stand(
   const dir = more.dataDir ?? join(root, "data");
   await before?.(dir);
   const drops: number[] = [];
+  const reasons: string[] = [];
   const errors: unknown[] = [];
   const unfit: unknown[] = [];
   const writer = new RecordWriter({
@@ -37,7 +40,10 @@ export async function stand(
     queueMaxBytes: 1 << 28,
     shaper: SHAPER,
     now: () => new Date(2026, 0, 2, 15, 4, 5),
-    onDrop: (count) => drops.push(count),
+    onDrop: (count, why) => {
+      drops.push(count);
+      reasons.push(why);
+    },
     onError: (error) => errors.push(error),
     onUnfit: (error) => unfit.push(error),
     ...more,
@@ -46,6 +52,7 @@ export async function stand(
     dir,
     writer,
     drops,
+    reasons,
     errors,
     unfit,
     lines: async (folder = "requests_responses", name = `${HOUR}.jsonl`) => {

@@ -2,6 +2,7 @@
 // written waits, in order, and is tried again: a file is refused at the very moments that alerts are about.
 
 import { join } from "node:path";
+import { fileWords } from "../../observe/file_words.ts";
 import { hourName } from "../../observe/hour_name.ts";
 import { appendLines } from "../../observe/line_file.ts";
 import { logger } from "../../observe/log.ts";
@@ -76,7 +77,7 @@ export class ErrorFileChannel implements AlertChannel {
         this.#makeRoom();
         if (this.#isRefused) return;
         this.#isRefused = true;
-        throw new Error(`${error}; what it could not take waits and is tried again`);
+        throw new Error(`${fileWords(error)}; what it could not take waits and is tried again`);
       }
     }
     this.#isRefused = false;

@@ -17,6 +17,7 @@ import { PolicyWatch } from "../../alert/policy_watch.ts";
 import { Traffic, UNKNOWN_MODEL } from "../../alert/traffic.ts";
 import type { Config } from "../../config/config.ts";
 import type { Scarce } from "../../machine/scarcity.ts";
+import { fileWords } from "../../observe/file_words.ts";
 import { logger } from "../../observe/log.ts";
 import { isScarcity, type Report } from "../../observe/report.ts";
 import type { Fleet } from "../../pool/fleet.ts";
@@ -63,7 +64,7 @@ export class Alerting implements Bell, Reloadable {
       (channel, error) =>
         logger.getChild("alert").error("channel {channel} failed: {error}", {
           channel,
-          error: String(error),
+          error: fileWords(error),
         }),
     );
     const found: Bell = {

@@ -1,6 +1,7 @@
 // The recorder as the process has it: follows the configuration, takes what finished requests said, and
 // tells people what it could not write.
 
+import { fileWords } from "../../observe/file_words.ts";
 import type { Report } from "../../observe/report.ts";
 import { captureOf, type Content, flaggedCapture, isRecorded } from "../../record/capture.ts";
 import { type RecordStats, RecordWriter } from "../../record/writer.ts";
@@ -9,6 +10,10 @@ import type { ReportReader } from "../finished_requests.ts";
 import type { Reloadable, Snapshot, Snapshots } from "../snapshots.ts";
 
 const SUBJECT = "records";
+const DROPPED = {
+  full: "the record queue is full",
+  ended: "the gateway ends, and the disk has not taken what waits",
+};
 
 export class Recording implements ReportReader, Reloadable {
   readonly #writer: RecordWriter;
@@ -17,11 +22,10 @@ export class Recording implements ReportReader, Reloadable {
     this.#writer = new RecordWriter({
       ...optionsOf(snapshots.current),
       shaper: Deno.mainModule,
-      onDrop: (count) =>
-        bulletin.raise("records_dropped", SUBJECT, "the record queue is full", count),
-      onError: (error) => bulletin.raise("records_failed", SUBJECT, wordsOf(error)),
+      onDrop: (count, why) => bulletin.raise("records_dropped", SUBJECT, DROPPED[why], count),
+      onError: (error) => bulletin.raise("records_failed", SUBJECT, fileWords(error)),
       onUnfit: (error) =>
-        bulletin.raise("records_dropped", SUBJECT, `no record can be made: ${wordsOf(error)}`),
+        bulletin.raise("records_dropped", SUBJECT, `no record can be made: ${fileWords(error)}`),
       onWritten: () => bulletin.end("records_failed", SUBJECT, "records are written again"),
     });
     snapshots.join(this);
@@ -47,10 +51,6 @@ export class Recording implements ReportReader, Reloadable {
   close(): Promise<void> {
     return this.#writer.close();
   }
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : `${error}`;
 }
 
 function optionsOf({ config: { dataDir, record } }: Snapshot) {

@@ -27,7 +27,7 @@ export class RequestLog implements ReportReader, Reloadable {
       now: () => new Date(),
       ageNow: () => ages.now(),
       onError: (error, lost) => {
-        const message = `${error instanceof Error ? error.message : error}`;
+        const message = fileWords(error);
         this.#lost += lost;
         bulletin.raise("records_failed", SUBJECT, `${message}; lines lost: ${this.#lost}`);
       },
