@@ -4,7 +4,8 @@
 import { ApiError, badParameter } from "./errors.ts";
 import { type Json, jsonBody, type LogEntry } from "./exchange.ts";
 import { type Fault, type FaultRule, type Faults, isServerFault, parseFault } from "./faults.ts";
-import type { Reply, Request } from "./http_server.ts";
+import type { Reply } from "./http_reply.ts";
+import type { Request } from "./http_request.ts";
 
 /** What the control paths reach of an instance. */
 export interface Controlled {

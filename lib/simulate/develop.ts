@@ -2,7 +2,8 @@
 
 import type { Engine } from "./engine.ts";
 import type { Json } from "./exchange.ts";
-import type { Reply, Request } from "./http_server.ts";
+import type { Reply } from "./http_reply.ts";
+import type { Request } from "./http_request.ts";
 import type { Life } from "./life.ts";
 
 /** The paths of vLLM's development mode; false for others. */

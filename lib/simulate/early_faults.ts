@@ -2,7 +2,8 @@
 
 import { ApiError, badParameter, busy, engineDead, internalError, shuttingDown } from "./errors.ts";
 import type { Fault } from "./faults.ts";
-import type { Reply, Request } from "./http_server.ts";
+import type { Reply } from "./http_reply.ts";
+import type { Request } from "./http_request.ts";
 
 /**
  * Does the faults that come before an answer; false when an answer shall be made. `befall` does those

@@ -3,7 +3,8 @@
 
 import { ApiError, badParameter, internalError, invalidBody } from "./errors.ts";
 import type { Fault } from "./faults.ts";
-import type { Reply, Request } from "./http_server.ts";
+import type { Reply } from "./http_reply.ts";
+import type { Request } from "./http_request.ts";
 
 /** What GET /simulate/requests shows of a request. */
 export interface LogEntry {

@@ -1,43 +1,20 @@
-// A simulated vLLM server: its routes and keys, and what befalls it as a whole.
+// A simulated vLLM server: where it listens, what it is asked, and what befalls it as a whole.
 
-import { audio } from "./audio.ts";
-import { chat } from "./chat.ts";
-import { completions } from "./completions.ts";
-import { Engine, type EngineOptions } from "./engine.ts";
-import { DEFAULTS } from "./defaults.ts";
 import { control, type Controlled, readFault } from "./control.ts";
-import { develop } from "./develop.ts";
+import { DEFAULTS } from "./defaults.ts";
 import { failEarly } from "./early_faults.ts";
-import {
-  anthropicBody,
-  ApiError,
-  badParameter,
-  engineDead,
-  internalError,
-  unknownModel,
-} from "./errors.ts";
-import {
-  type Exchange,
-  type Json,
-  jsonBody,
-  type LogEntry,
-  sendError,
-  settings,
-} from "./exchange.ts";
+import { Engine, type EngineOptions } from "./engine.ts";
+import { ApiError, internalError } from "./errors.ts";
+import { type LogEntry, sendError, settings } from "./exchange.ts";
 import { befallsAtOnce, type Fault, type FaultRule, Faults } from "./faults.ts";
-import { type HttpServer, listen, type Reply, type Request } from "./http_server.ts";
-import { lax } from "./lax.ts";
+import type { Reply } from "./http_reply.ts";
+import type { Request } from "./http_request.ts";
+import { type HttpServer, listen } from "./http_server.ts";
 import { Life } from "./life.ts";
-import { countTokens, messages } from "./messages.ts";
-import { metricsText } from "./metrics.ts";
-import { modelList } from "./models.ts";
 import { Pacer } from "./pacing.ts";
-import { classify, embeddings, pooling, rerank, score } from "./pooling.ts";
-import { Responses } from "./responses.ts";
-import { detokenize, tokenize } from "./tokens.ts";
+import { Ranks } from "./ranks.ts";
+import { Routes } from "./routes.ts";
 
-/** The version that /version names: what the dialect was taken from. */
-const VERSION = "0.32.0";
 /** Requests kept for /simulate/requests. */
 const LOG_SIZE = 2000;
 
@@ -63,29 +40,6 @@ export interface SimulatedInstance {
   close(): Promise<void>;
 }
 
-type Route = (exchange: Exchange, engine: Engine, body: Json) => void;
-
-/** Paths that ask the model with a JSON body. */
-const JSON_ROUTES: Record<string, Route> = {
-  "/v1/chat/completions": chat,
-  "/v1/completions": completions,
-  "/v1/messages": messages,
-  "/v1/messages/count_tokens": countTokens,
-  "/v1/embeddings": embeddings,
-  "/pooling": pooling,
-  "/classify": classify,
-  "/score": score,
-  "/v1/score": score,
-  "/rerank": rerank,
-  "/v1/rerank": rerank,
-  "/v2/rerank": rerank,
-  "/tokenize": tokenize,
-  "/detokenize": detokenize,
-};
-
-/** Paths that the engine takes no part in. */
-const WITHOUT_ENGINE = ["/tokenize", "/detokenize", "/v1/messages/count_tokens"];
-
 /** Starts a simulated instance. Rejects when the port is taken. */
 export async function startSimulated(options: SimulateOptions = {}): Promise<SimulatedInstance> {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
@@ -102,18 +56,21 @@ class Instance implements Controlled {
   readonly #engines: readonly Engine[];
   readonly #life: Life;
   readonly #pacer = new Pacer();
-  readonly #responses = new Responses();
+  readonly #routes: Routes;
   readonly #initialFaults: readonly FaultRule[];
   #log: LogEntry[] = [];
   #server: HttpServer | null = null;
   #returning: ReturnType<typeof setTimeout> | undefined;
-  #load = 0;
-  /** Where the search for the idlest rank begins. */
-  #turn = 0;
 
   constructor(private readonly options: EngineOptions, faults: readonly FaultRule[]) {
     this.#engines = Array.from({ length: options.ranks }, () => new Engine(options, this.#pacer));
     this.#life = new Life(this.#engines, () => this.#close());
+    this.#routes = new Routes(
+      options,
+      new Ranks(this.#engines),
+      this.#life,
+      (reply, work) => this.#guard(reply, work),
+    );
     this.faults = new Faults(
       faults.filter((fault) => !befallsAtOnce(fault)),
     );
@@ -157,7 +114,7 @@ class Instance implements Controlled {
     for (const engine of this.#engines) engine.dead = false;
     this.#life.go();
     for (const engine of this.#engines) engine.cache.clear();
-    this.#responses.forget();
+    this.#routes.forget();
     this.#log = [];
   }
 
@@ -198,11 +155,7 @@ class Instance implements Controlled {
         : this.faults.meet(request.path, asksModel, request.body);
       log.fault = fault?.kind ?? null;
       if (fault && failEarly(fault, request, reply, (fault) => this.befall(fault))) return;
-      if (asksModel) {
-        this.#load++;
-        reply.onFinish(() => this.#load--);
-      }
-      this.#route({
+      this.#routes.take({
         request,
         reply,
         log,
@@ -269,137 +222,4 @@ class Instance implements Controlled {
       server.resume().catch((error) => console.error("simulated vLLM cannot listen again:", error));
     }, fault.number * 1000);
   }
-
-  #route(exchange: Exchange): void {
-    const { request, reply } = exchange;
-    const key = this.options.apiKey;
-    if (
-      key !== null && request.method !== "OPTIONS" && /^\/v[12]\//.test(request.path) &&
-      request.headers.authorization !== `Bearer ${key}`
-    ) {
-      reply.send(401, { "content-type": "application/json" }, '{"error":"Unauthorized"}');
-      return;
-    }
-    const json = request.path === "/v1/responses"
-      ? this.#responses.create.bind(this.#responses)
-      : JSON_ROUTES[request.path];
-    if (json) {
-      if (request.method !== "POST") throw wrongMethod("POST");
-      this.#inDialect(exchange, () => {
-        const body = lax(request.path, jsonBody(request));
-        this.#checkModel(body.model);
-        if (this.#isDead) throw engineDead();
-        const work = () => json(exchange, this.#engineFor(request), body);
-        if (WITHOUT_ENGINE.includes(request.path)) work();
-        else {this.#life.admit(reply, () =>
-            this.#guard(reply, () =>
-              this.#inDialect(exchange, work)));}
-      });
-      return;
-    }
-    this.#other(exchange);
-  }
-
-  /** Errors on Anthropic's paths have Anthropic's shape, but for what the validation of a body says. */
-  #inDialect({ request, reply }: Exchange, work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      if (!(error instanceof ApiError) || !request.path.startsWith("/v1/messages")) throw error;
-      if (error.type === "Bad Request") throw error;
-      const type = { "content-type": "application/json", ...error.headers };
-      reply.send(error.status, type, anthropicBody(error));
-    }
-  }
-
-  /** vLLM's engines are lost together. */
-  get #isDead(): boolean {
-    return this.#engines[0].dead;
-  }
-
-  /** The rank that the client names, else the one with the least to do, as vLLM counts that. */
-  #engineFor({ headers }: Request): Engine {
-    const engines = this.#engines;
-    const named = headers["x-data-parallel-rank"];
-    // What is no whole number is passed over.
-    if (named !== undefined && /^\s*[-+]?\d+\s*$/.test(named)) {
-      const rank = Number(named);
-      if (rank >= 0 && rank < engines.length) return engines[rank];
-      throw badParameter(
-        `data_parallel_rank ${rank} is out of range [0, ${engines.length}).`,
-        "data_parallel_rank",
-      );
-    }
-    const load = ({ metrics: { running, waiting } }: Engine) => 4 * waiting + running;
-    const start = this.#turn++ % engines.length;
-    let least = engines[start];
-    for (let at = 1; at < engines.length; at++) {
-      const engine = engines[(start + at) % engines.length];
-      if (load(engine) < load(least)) least = engine;
-    }
-    return least;
-  }
-
-  #checkModel(model: unknown): void {
-    if (model === undefined || model === null || model === "") return;
-    const { models } = this.options;
-    if (!models.includes(String(model))) throw unknownModel(String(model), models);
-  }
-
-  #other(exchange: Exchange): void {
-    const { request, reply } = exchange;
-    if (/^\/v1\/audio\/(transcriptions|translations)$/.test(request.path)) {
-      if (request.method !== "POST") throw wrongMethod("POST");
-      if (this.#isDead) throw engineDead();
-      this.#life.admit(reply, () => {
-        audio(exchange, this.#engineFor(request)).catch((error) =>
-          this.#guard(reply, () => {
-            throw error;
-          })
-        );
-      });
-      return;
-    }
-    const response = /^\/v1\/responses\/([^/]+)(\/cancel)?$/.exec(request.path);
-    if (response) {
-      const wanted = response[2] ? "POST" : "GET";
-      if (request.method !== wanted) throw wrongMethod(wanted);
-      if (response[2]) this.#responses.cancel(exchange, response[1]);
-      else this.#responses.read(exchange, response[1]);
-      return;
-    }
-    if (this.options.devMode && develop(request, reply, this.#engines, this.#life)) return;
-    const get = (status: number, type: string, body: string) => {
-      if (request.method !== "GET" && request.method !== "HEAD") throw wrongMethod("GET");
-      reply.send(status, type === "" ? {} : { "content-type": type }, body);
-    };
-    switch (request.path) {
-      case "/health":
-      case "/ping":
-        return get(this.#isDead ? 503 : 200, "", "");
-      case "/version":
-        return get(200, "application/json", JSON.stringify({ version: VERSION }));
-      case "/load":
-        return get(200, "application/json", JSON.stringify({ server_load: this.#load }));
-      case "/metrics": {
-        const state = this.#life.asleep ? "weights_offloaded" : "awake";
-        return get(
-          200,
-          "text/plain; version=0.0.4; charset=utf-8",
-          metricsText(
-            this.options.models[0],
-            this.#engines.map((engine) => engine.metricFamilies(state)),
-          ),
-        );
-      }
-      case "/v1/models":
-        return get(200, "application/json", JSON.stringify(modelList(this.options)));
-      default:
-        throw new ApiError(404, "Not Found", "Not Found");
-    }
-  }
-}
-
-function wrongMethod(allowed: string): ApiError {
-  return new ApiError(405, "Method Not Allowed", "Method Not Allowed", null, { allow: allowed });
 }

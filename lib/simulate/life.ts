@@ -3,7 +3,7 @@
 
 import type { Engine } from "./engine.ts";
 import { shuttingDown } from "./errors.ts";
-import type { Reply } from "./http_server.ts";
+import type { Reply } from "./http_reply.ts";
 
 /** How long a server that is told to end goes on listening, and one whose engine is lost. */
 const LISTENS_ON_MS = 1000;
