@@ -7,7 +7,7 @@ import { loadConfig } from "../config/load.ts";
 import { formatProblem } from "../config/parse.ts";
 import { environmentProxy } from "../forward/transport/environment_proxy.ts";
 import type { Scarce } from "../machine/scarcity.ts";
-import { SlotTable } from "../pool/fleet.ts";
+import { SlotTable } from "../pool/slot_table.ts";
 import { SharedState } from "../pool/shared_state.ts";
 import type { GatewayParts } from "../server/gateway.ts";
 import type { Handler } from "../server/listener.ts";

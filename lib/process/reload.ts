@@ -12,7 +12,7 @@ import type { ConfigCheck, ConfigView, ReloadReport } from "../dashboard/source.
 import { readRegular } from "../files/regular.ts";
 import { logger } from "../observe/log.ts";
 import type { Tally } from "../observe/tally.ts";
-import { NoRoomError } from "../pool/fleet.ts";
+import { NoRoomError } from "../pool/slot_table.ts";
 import type { Bulletin } from "./alerts/bulletin.ts";
 import { type Overrides, withOverrides } from "./overrides.ts";
 import type { Snapshots } from "./snapshots.ts";

@@ -8,7 +8,7 @@ import { placeId } from "../config/normalise_discovery.ts";
 import type { ActionResult } from "../dashboard/source.ts";
 import { type Target, withFound } from "../discover/target.ts";
 import { logger } from "../observe/log.ts";
-import type { SlotTable } from "../pool/fleet.ts";
+import type { SlotTable } from "../pool/slot_table.ts";
 import { byId, Roster } from "../pool/roster.ts";
 
 /** What one instance may list: no more is believed. */

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { loadConfig } from "../../lib/config/load.ts";
-import { SlotTable } from "../../lib/pool/fleet.ts";
+import { SlotTable } from "../../lib/pool/slot_table.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import type { Snapshot } from "../../lib/process/snapshots.ts";
 import { Warden } from "../../lib/process/workers/warden.ts";

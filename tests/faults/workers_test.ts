@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { loadConfig } from "../../lib/config/load.ts";
-import { SlotTable } from "../../lib/pool/fleet.ts";
+import { SlotTable } from "../../lib/pool/slot_table.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import { madeHere } from "../../lib/process/workers/isolate.ts";
 import { WorkerPool } from "../../lib/process/workers/worker_pool.ts";

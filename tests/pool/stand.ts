@@ -3,7 +3,8 @@
 import { loadConfig } from "../../lib/config/load.ts";
 import type { Config } from "../../lib/config/config.ts";
 import type { Ask } from "../../lib/pool/balancing/strategy.ts";
-import { Fleet, SlotTable } from "../../lib/pool/fleet.ts";
+import { Fleet } from "../../lib/pool/fleet.ts";
+import { SlotTable } from "../../lib/pool/slot_table.ts";
 import type { PoolEvent } from "../../lib/pool/outlier.ts";
 import type { Lease } from "../../lib/pool/lease.ts";
 import { NO_CHAIN } from "../../lib/pool/prefix/chain.ts";

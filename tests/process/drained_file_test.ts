@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Config } from "../../lib/config/config.ts";
 import { loadConfig } from "../../lib/config/load.ts";
-import { SlotTable } from "../../lib/pool/fleet.ts";
+import { SlotTable } from "../../lib/pool/slot_table.ts";
 import { Roster } from "../../lib/pool/roster.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import { Conditions } from "../../lib/process/fleet/conditions.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { UsageMemory } from "../../lib/caller/usage/usage_memory.ts";
 import { loadConfig } from "../../lib/config/load.ts";
-import { SlotTable } from "../../lib/pool/fleet.ts";
+import { SlotTable } from "../../lib/pool/slot_table.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import { FinishedRequests } from "../../lib/process/finished_requests.ts";
 import { Runtime } from "../../lib/process/runtime.ts";

@@ -6,7 +6,7 @@ import { loadConfig } from "../../lib/config/load.ts";
 import { AgeClock } from "../../lib/observe/age_clock.ts";
 import { EventFeed } from "../../lib/observe/event_feed.ts";
 import { readEvents } from "../../lib/observe/event_file.ts";
-import { SlotTable } from "../../lib/pool/fleet.ts";
+import { SlotTable } from "../../lib/pool/slot_table.ts";
 import type { Fleet } from "../../lib/pool/fleet.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import { EventLog } from "../../lib/process/disk/event_log.ts";

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { loadConfig } from "../../lib/config/load.ts";
-import { Fleet, SlotTable } from "../../lib/pool/fleet.ts";
+import { Fleet } from "../../lib/pool/fleet.ts";
+import { SlotTable } from "../../lib/pool/slot_table.ts";
 import type { Instance } from "../../lib/pool/instance.ts";
 import { readMetrics } from "../../lib/pool/load/vllm_metrics.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import type { Config } from "../../lib/config/config.ts";
 import { placeId } from "../../lib/config/normalise_discovery.ts";
 import { loadConfig } from "../../lib/config/load.ts";
-import { NoRoomError, SlotTable } from "../../lib/pool/fleet.ts";
+import { NoRoomError, SlotTable } from "../../lib/pool/slot_table.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import { RoomWatch } from "../../lib/process/fleet/room_watch.ts";
 import { type Snapshot, Snapshots } from "../../lib/process/snapshots.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { USAGE_FOLDER } from "../../lib/caller/usage/files.ts";
 import type { Config } from "../../lib/config/config.ts";
 import { loadConfig } from "../../lib/config/load.ts";
-import { SlotTable } from "../../lib/pool/fleet.ts";
+import { SlotTable } from "../../lib/pool/slot_table.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import { Snapshots } from "../../lib/process/snapshots.ts";
 import { StoredFile } from "../../lib/process/disk/stored_file.ts";

@@ -16,7 +16,7 @@ import { browse, readRecord } from "../../lib/record/browse.ts";
 import { appendLines, mendNewest } from "../../lib/record/record_file.ts";
 import { recordLines } from "../../lib/record/export/lines.ts";
 import { loadConfig } from "../../lib/config/load.ts";
-import { SlotTable } from "../../lib/pool/fleet.ts";
+import { SlotTable } from "../../lib/pool/slot_table.ts";
 import { SharedState } from "../../lib/pool/shared_state.ts";
 import { Housekeeping } from "../../lib/process/disk/housekeeping.ts";
 import { Snapshots } from "../../lib/process/snapshots.ts";
