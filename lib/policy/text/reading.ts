@@ -4,19 +4,9 @@
 import { isWordUnit } from "./alphabet.ts";
 import { DROPPED, EXPANDED, HOLDS_WORDS, NONE } from "./automaton.ts";
 import type { Edit } from "./edits.ts";
+import { Escapes } from "./escapes.ts";
 import { type Found, RunTracker } from "./finder.ts";
 import { acts, type TextRule, type TextRules } from "./rules.ts";
-
-const BACKSLASH = 92;
-const U = 117;
-/** What a backslash and a letter stand for in a JSON text. */
-const ESCAPES: ReadonlyMap<number, number> = new Map([
-  [98, 8],
-  [102, 12],
-  [110, 10],
-  [114, 13],
-  [116, 9],
-]);
 
 interface Mark extends Found {
   readonly rule: TextRule;
@@ -47,13 +37,11 @@ export class Reading {
   /** Matches that are not settled. */
   #marks: Mark[] = [];
   readonly #trackers: readonly RunTracker[];
-  /** An escape that has begun: its place, its digits and their value. */
-  #escapeAt = -1;
+  /** null for a text that is no JSON. */
+  readonly #escapes: Escapes | null;
   readonly #hasWords: boolean;
   /** Whether some rule changes what it looks at. */
   readonly #acts: boolean;
-  #digits = 0;
-  #value = 0;
 
   constructor(
     private readonly rules: TextRules,
@@ -61,6 +49,7 @@ export class Reading {
     private readonly isJson: boolean,
     private readonly onHit: (rule: TextRule) => void,
   ) {
+    this.#escapes = isJson ? new Escapes() : null;
     this.#acts = rules.rules.some(acts);
     this.#hasWords = rules.rules.some(({ wholeWords }) => wholeWords);
     let size = 16;
@@ -82,11 +71,14 @@ export class Reading {
       return;
     }
     this.#begin();
-    if (this.isJson) { for (let i = 0; i < piece.length; i++) this.#takeJson(piece.charCodeAt(i)); }
-    else {
-      for (let i = 0; i < piece.length; i++) {
-        const at = this.length++;
-        this.#unit(piece.charCodeAt(i), at, at + 1);
+    const escapes = this.#escapes;
+    for (let i = 0; i < piece.length; i++) {
+      const at = this.length++;
+      const unit = piece.charCodeAt(i);
+      if (escapes === null) this.#unit(unit, at, at + 1);
+      else {
+        const meant = escapes.take(unit, at);
+        if (meant >= 0) this.#unit(meant, escapes.from, at + 1);
       }
     }
     const limit = this.#limit();
@@ -142,7 +134,9 @@ export class Reading {
   /** The text has ended, or nothing of it will be waited for. */
   end(): void {
     if (this.cutAt >= 0) return;
-    if (this.#escapeAt >= 0) this.#escaped(BACKSLASH);
+    const escapes = this.#escapes;
+    const last = escapes?.end() ?? -1;
+    if (last >= 0) this.#unit(last, escapes!.from, this.length);
     for (const tracker of this.#trackers) tracker.end();
     for (const mark of this.#undecided) this.#mark(mark);
     this.#undecided = [];
@@ -171,31 +165,6 @@ export class Reading {
     if (drop < 1024) return;
     this.#text = this.#text.slice(drop);
     this.#base += drop;
-  }
-
-  #takeJson(unit: number): void {
-    const at = this.length++;
-    if (this.#escapeAt < 0) {
-      if (unit === BACKSLASH) {
-        this.#escapeAt = at;
-        this.#digits = -1;
-      } else this.#unit(unit, at, at + 1);
-      return;
-    }
-    if (this.#digits < 0) {
-      if (unit !== U) return this.#escaped(ESCAPES.get(unit) ?? unit);
-      this.#digits = this.#value = 0;
-      return;
-    }
-    const digit = parseInt(String.fromCharCode(unit), 16);
-    this.#value = this.#value * 16 + (Number.isNaN(digit) ? 0 : digit);
-    if (++this.#digits === 4) this.#escaped(this.#value);
-  }
-
-  #escaped(unit: number): void {
-    const from = this.#escapeAt;
-    this.#escapeAt = -1;
-    this.#unit(unit, from, this.length);
   }
 
   /** The unit that stands at [from, to). */
@@ -258,7 +227,8 @@ export class Reading {
   /** From where on the text may still begin something that is acted on. */
   #limit(): number {
     const { automaton } = this.rules;
-    let limit = this.#escapeAt < 0 || !this.#acts ? this.length : this.#escapeAt;
+    const escapeAt = this.#escapes?.begunAt ?? -1;
+    let limit = escapeAt < 0 || !this.#acts ? this.length : escapeAt;
     const held = automaton === null ? 0 : automaton.states.held[this.#state];
     if (held > 0) limit = Math.min(limit, this.#places[this.#slotBack(held)]);
     if (this.#hasWords) limit = Math.min(limit, this.#wordFrom());
