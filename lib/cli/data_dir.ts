@@ -1,7 +1,7 @@
 // The folder of what was written, for commands that read it without a gateway.
 
-import { readConfig } from "../config/load.ts";
-import { CONFIG_FILE } from "./config_file.ts";
+import { readDataDir } from "../config/load.ts";
+import { CONFIG_FILE, isThere } from "./config_file.ts";
 import { fileWords, isFileProblem } from "../observe/file_words.ts";
 import { formatProblem } from "../config/parse.ts";
 
@@ -42,12 +42,10 @@ export async function isReadable(dataDir: string): Promise<boolean> {
 /** `config` undefined: the usual file, if it is there. null after a problem was said. */
 export async function dataDirOf(config: string | undefined): Promise<string | null> {
   const path = config ?? CONFIG_FILE;
-  const loaded = await readConfig(path, (name) => Deno.env.get(name));
-  if (loaded.ok) return loaded.config.dataDir;
-  if (config === undefined && loaded.problems[0]?.message === "the file does not exist") {
-    return "./data";
-  }
-  console.error(formatProblem(loaded.problems[0]));
+  if (config === undefined && !await isThere(path)) return "./data";
+  const found = await readDataDir(path, (name) => Deno.env.get(name));
+  if (typeof found === "string") return found;
+  console.error(formatProblem(found));
   console.error("--data-dir names the folder without the configuration");
   return null;
 }

@@ -2,8 +2,8 @@
 
 import { command } from "./command/command.ts";
 import { optional, toggle, withDefault } from "./command/flag.ts";
-import { path, text, whole } from "./command/kind.ts";
-import { CONFIG_FILE } from "./config_file.ts";
+import { text, whole } from "./command/kind.ts";
+import { folderFlags } from "./folder_flags.ts";
 import { MOMENT } from "./since.ts";
 
 export const events = command({
@@ -13,12 +13,7 @@ export const events = command({
     `Shows what happened lately, oldest first; what repeats is one line with its first and last time. It
 reads data_dir/events.jsonl, so it needs no token and works when the gateway is down.`,
   flags: {
-    config: optional(
-      path("FILE"),
-      `take data_dir from this configuration (default ${CONFIG_FILE}, if it is there)`,
-      { short: "c" },
-    ),
-    "data-dir": optional(path("DIR"), "folder of the records; beats the configuration"),
+    ...folderFlags,
     since: withDefault(MOMENT, "1d", "from then on: 10m, 2h, 3d, 2026-01-31T12:00"),
     problems: toggle("only what is no good news"),
     about: optional(text("NAME"), "only this instance, model or part"),

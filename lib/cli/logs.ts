@@ -1,9 +1,9 @@
 // `logs`: recorded conversations as they are written, one line each, filtered.
 
 import { command } from "./command/command.ts";
-import { optional, repeated, toggle, withDefault } from "./command/flag.ts";
-import { path, text } from "./command/kind.ts";
-import { CONFIG_FILE } from "./config_file.ts";
+import { repeated, toggle, withDefault } from "./command/flag.ts";
+import { text } from "./command/kind.ts";
+import { folderFlags } from "./folder_flags.ts";
 import { MOMENT } from "./since.ts";
 
 export const logs = command({
@@ -14,12 +14,7 @@ export const logs = command({
 --errors tells how many there were, and \`requests\` shows them. (What the gateway itself says is on
 its standard error.)`,
   flags: {
-    config: optional(
-      path("FILE"),
-      `take data_dir from this configuration (default ${CONFIG_FILE}, if it is there)`,
-      { short: "c" },
-    ),
-    "data-dir": optional(path("DIR"), "folder of the records; beats the configuration"),
+    ...folderFlags,
     follow: toggle("go on with what is written from now on, until Ctrl-C", { short: "f" }),
     model: repeated(text("NAME"), "only this model"),
     instance: repeated(text("NAME"), "only answers of this instance"),

@@ -2,9 +2,9 @@
 
 import { command } from "./command/command.ts";
 import { optional, toggle } from "./command/flag.ts";
-import { path, text } from "./command/kind.ts";
+import { text } from "./command/kind.ts";
 import { UsageError } from "./command/read.ts";
-import { CONFIG_FILE } from "./config_file.ts";
+import { folderFlags } from "./folder_flags.ts";
 import { MOMENT } from "./since.ts";
 
 export const records = command({
@@ -18,12 +18,7 @@ files among them; where several conditions are given, all must hold. It may run 
     key: optional(text("NAME"), "of this key"),
     before: optional(MOMENT, "that came before then: 30d, 2026-01-31, 2026-01-31T12:00"),
     "dry-run": toggle("only say how many there are"),
-    config: optional(
-      path("FILE"),
-      `take data_dir from this configuration (default ${CONFIG_FILE}, if it is there)`,
-      { short: "c" },
-    ),
-    "data-dir": optional(path("DIR"), "folder of the records; beats the configuration"),
+    ...folderFlags,
   },
   operands: { placeholder: "delete", words: ["delete"] },
   details:

@@ -3,9 +3,9 @@
 import { OUTCOME_WORDS } from "../requests/parameters.ts";
 import { command } from "./command/command.ts";
 import { optional, toggle, withDefault } from "./command/flag.ts";
-import { expected, type Kind, oneOf, path, text, whole } from "./command/kind.ts";
+import { expected, type Kind, oneOf, text, whole } from "./command/kind.ts";
 import { UsageError } from "./command/read.ts";
-import { CONFIG_FILE } from "./config_file.ts";
+import { folderFlags } from "./folder_flags.ts";
 import { MOMENT } from "./since.ts";
 
 const STATUS: Kind<string> = {
@@ -23,12 +23,7 @@ export const requests = command({
     `Shows the newest requests, oldest first; with ID the story of one: who was asked, when, and what
 each said. It reads data_dir/requests, so it needs no token and works when the gateway is down.`,
   flags: {
-    config: optional(
-      path("FILE"),
-      `take data_dir from this configuration (default ${CONFIG_FILE}, if it is there)`,
-      { short: "c" },
-    ),
-    "data-dir": optional(path("DIR"), "folder of the records; beats the configuration"),
+    ...folderFlags,
     since: withDefault(MOMENT, "1h", "that came from then on: 10m, 2h, 3d, 2026-01-31T12:00"),
     until: optional(MOMENT, "that came up to then"),
     status: optional(STATUS, "answered so: 404, 4xx, 5xx"),

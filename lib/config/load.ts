@@ -142,6 +142,23 @@ function keysFileOf({ data, written }: Read<RawConfig>): string | null {
   return typeof named === "string" && named !== "" && !named.includes("${") ? named : null;
 }
 
+/**
+ * The data_dir of the config in `path`, for those who need nothing else of it: other options may be wrong, and
+ * variables not set. Else what is wrong.
+ */
+export async function readDataDir(path: string, env: Env): Promise<string | Problem> {
+  let own: Read<RawConfig>;
+  try {
+    own = read(path, await Deno.readTextFile(path), env, configSchema);
+  } catch (error) {
+    return { file: path, line: 1, column: 1, path: [], message: unreadable(error) };
+  }
+  if (own.data !== null) return own.data.data_dir;
+  const named = valueAt(own.written, ["data_dir"]);
+  const { success, data } = configSchema.shape.data_dir.safeParse(named);
+  return own.written !== undefined && success && !data.includes("${") ? data : own.problems[0];
+}
+
 /** Files that a config names lie beside it. */
 function readBeside(file: string, named: string): SourceText {
   const path = resolve(dirname(file), named);

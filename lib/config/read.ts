@@ -31,33 +31,22 @@ export function read<S extends z.ZodType>(
   schema: S,
   root: Root = "object",
 ): Read<z.output<S>> {
-  const failed = (problems: Problem[]): Read<z.output<S>> => ({
-    data: null,
-    written: undefined,
-    problems,
-    problemAt: (path, message) => ({ file, line: 1, column: 1, path, message }),
-    plainKeys: () => [],
-  });
-  const unfit = (message: string) => failed([{ file, line: 1, column: 1, path: [], message }]);
-  if (text.length > MAX_CHARS) {
-    return unfit(`the file has ${text.length} characters; expected at most ${MAX_CHARS}`);
-  }
-  if (text.includes("\0")) {
-    // Every other byte of a plain text in UTF-16, which PowerShell's `>` writes.
-    const isUtf16 = /^[^\0]{0,3}(?:[^\0]\0|\0[^\0]){8}/.test(text);
-    return unfit(
-      isUtf16
-        ? "the file is UTF-16; expected UTF-8: save it with that encoding"
-        : "the file contains NUL bytes; expected text",
-    );
-  }
-  const parsed = parseText(file, text, root);
+  const unfit = unfitText(text);
+  const parsed = unfit === null
+    ? parseText(file, text, root)
+    : [{ file, line: 1, column: 1, path: [], message: unfit }];
   // The runtime's word for bytes that are no UTF-8: those of a comment do no harm.
   const isOdd = text.includes(NO_CHARACTER);
   if (Array.isArray(parsed)) {
-    return failed(
-      isOdd ? parsed.map((one) => ({ ...one, message: `${one.message}; ${NO_UTF8}` })) : parsed,
-    );
+    return {
+      data: null,
+      written: undefined,
+      problems: isOdd && unfit === null
+        ? parsed.map((one) => ({ ...one, message: `${one.message}; ${NO_UTF8}` }))
+        : parsed,
+      problemAt: (path, message) => ({ file, line: 1, column: 1, path, message }),
+      plainKeys: () => [],
+    };
   }
   const { value, missing } = fillIn(parsed, env);
   const problemAt = (path: Path, message: string): Problem => ({
@@ -84,15 +73,33 @@ export function read<S extends z.ZodType>(
     written: parsed.value,
     problems,
     problemAt,
-    plainKeys: (path) => {
-      const list = valueAt(parsed.value, path);
-      if (!Array.isArray(list)) return [];
-      return list.flatMap((one, index) => {
-        const key = valueAt(one, ["key"]);
-        if (typeof key !== "string" || /^\$\{\w+\}$/.test(key)) return [];
-        const message = "a key does not belong into a file; expected `hash`, or `${NAME}` alone";
-        return [problemAt([...path, index, "key"], message)];
-      });
-    },
+    plainKeys: (path) =>
+      plainKeysIn(valueAt(parsed.value, path)).map((index) =>
+        problemAt(
+          [...path, index, "key"],
+          "a key does not belong into a file; expected `hash`, or `${NAME}` alone",
+        )
+      ),
   };
+}
+
+/** Why a text is not looked at at all; null where it is. */
+function unfitText(text: string): string | null {
+  if (text.length > MAX_CHARS) {
+    return `the file has ${text.length} characters; expected at most ${MAX_CHARS}`;
+  }
+  if (!text.includes("\0")) return null;
+  // Every other byte of a plain text in UTF-16, which PowerShell's `>` writes.
+  return /^[^\0]{0,3}(?:[^\0]\0|\0[^\0]){8}/.test(text)
+    ? "the file is UTF-16; expected UTF-8: save it with that encoding"
+    : "the file contains NUL bytes; expected text";
+}
+
+/** Which entries of a list have a `key` that is no variable alone. */
+function plainKeysIn(list: unknown): number[] {
+  if (!Array.isArray(list)) return [];
+  return list.flatMap((one, index) => {
+    const key = valueAt(one, ["key"]);
+    return typeof key !== "string" || /^\$\{\w+\}$/.test(key) ? [] : [index];
+  });
 }

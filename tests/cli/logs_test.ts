@@ -75,7 +75,7 @@ Deno.test("logs --errors tells of what left no record: refused requests, and fai
   );
   assert.match(
     errors.err,
-    /^1 requests were answered after a failover: .* --outcome failed_over$/m,
+    /^1 request was answered after a failover: .* --outcome failed_over$/m,
   );
   assert.doesNotMatch((await ran(...dir)).err, /4xx/, "without --errors nobody asked");
   const later = await ran(...dir, "--errors", "--since", "2099-01-01");

@@ -112,8 +112,20 @@ Deno.test("a configuration in place of a command, or from standard input, is ans
 
 Deno.test("commands that take the folder of a configuration, or its keys, say what is wrong with it", async () => {
   await using folder = await temporaryFolder();
-  await Deno.writeTextFile(`${folder.path}/config.jsonc`, '{"port": "x"}');
-  for (const command of ["logs", "requests", "events"]) {
+  const config = `${folder.path}/config.jsonc`;
+  // Nobody has to set the gateway's variables to see what it wrote.
+  await Deno.writeTextFile(
+    config,
+    '{"port": "x", "admin": {"token": "${NO_SUCH}"}, "data_dir": "there"}',
+  );
+  await Deno.mkdir(`${folder.path}/there/requests_responses`, { recursive: true });
+  for (const command of ["logs", "requests", "events", "export"]) {
+    const { code, err } = await ran([command], folder.path);
+    assert.equal(code, 0, `${command}: ${err}`);
+    assert.doesNotMatch(err, /config|\.\/data/);
+  }
+  await Deno.writeTextFile(config, '{"data_dir": 1}');
+  for (const command of ["logs", "requests", "events", "export"]) {
     const { code, err } = await ran([command], folder.path);
     assert.equal(code, 1);
     assert.match(err, /^config\.jsonc:1:\d+: .*\n--data-dir names the folder/);

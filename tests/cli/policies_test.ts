@@ -204,7 +204,7 @@ Deno.test("a policy that can have no effect is refused, with its line and column
       [{ type: "parameters", default: { n: 3 }, maximum: { n: 2 } }, /above its maximum/],
       [{ type: "system_prompt" }, /text_file/],
       [{ type: "system_prompt", text: "It is {{time}}" }, /cache/],
-      [{ type: "system_prompt", text_file: "none.txt" }, /cannot be read/],
+      [{ type: "system_prompt", text_file: "none.txt" }, /`none.txt` does not exist/],
       [{ type: "context", over: "compact" }, /model/],
       [{ type: "context", over: "reject", on: "answer" }, /on: unknown option/],
       [{ type: "rewrite" }, /no effect/],

@@ -9,8 +9,8 @@ import { amount } from "../amount.ts";
 const MANY = 1000;
 
 const KINDS: readonly [words: string, filter: Partial<RequestFilter>, flags: string][] = [
-  ["were refused (4xx)", { status: "4xx" }, "--status 4xx"],
-  ["were answered after a failover", { outcome: "failed_over" }, "--outcome failed_over"],
+  ["refused (4xx)", { status: "4xx" }, "--status 4xx"],
+  ["answered after a failover", { outcome: "failed_over" }, "--outcome failed_over"],
 ];
 
 /** One sentence each, for those that there are. `model` and `instance`: "" for any. */
@@ -25,7 +25,9 @@ export async function besideRecords(
     const { length } = await requestsFound(dataDir, wanted, MANY);
     if (length === 0) continue;
     const count = length === MANY ? `${MANY} or more requests` : amount(length, "request");
-    told.push(`${count} ${words}: simple-ai-gateway requests ${flags}`);
+    told.push(
+      `${count} ${length === 1 ? "was" : "were"} ${words}: simple-ai-gateway requests ${flags}`,
+    );
   }
   return told;
 }
