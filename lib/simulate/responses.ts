@@ -53,31 +53,7 @@ export class Responses {
     }
     const messages = [...this.#earlier(body), ...readInput(body)];
     if (messages.length === 0) throw invalidBody("missing", "input", "Field required");
-    const base = {
-      id,
-      object: "response",
-      created_at: Math.floor(Date.now() / 1000),
-      model: body.model ?? engine.model,
-      status: "in_progress",
-      error: null,
-      incomplete_details: null,
-      instructions: body.instructions ?? null,
-      metadata: body.metadata ?? null,
-      output: [] as Json[],
-      parallel_tool_calls: body.parallel_tool_calls ?? true,
-      previous_response_id: body.previous_response_id ?? null,
-      temperature: body.temperature ?? 0,
-      tool_choice: body.tool_choice ?? "auto",
-      tools: body.tools ?? [],
-      top_p: body.top_p ?? 1,
-      max_output_tokens: body.max_output_tokens ?? null,
-      background,
-      service_tier: "auto",
-      text: body.text ?? null,
-      truncation: "disabled",
-      usage: null as Json | null,
-      user: body.user ?? null,
-    };
+    const base = begun(id, body, engine.model);
     const stored: Stored = { response: base, messages, cancel: () => {} };
     let items: Items | null = null;
     // A background response goes on without its client, so its tokens are not sent to anyone.
@@ -394,4 +370,33 @@ class Items {
     const event = { type, sequence_number: this.#sequence++, ...data };
     this.events.send(`event: ${type}\ndata: ${JSON.stringify(event)}\n\n`);
   }
+}
+
+/** A response as it is before anything of it was said. */
+function begun(id: string, body: Json, model: string) {
+  return {
+    id,
+    object: "response",
+    created_at: Math.floor(Date.now() / 1000),
+    model: body.model ?? model,
+    status: "in_progress",
+    error: null,
+    incomplete_details: null,
+    instructions: body.instructions ?? null,
+    metadata: body.metadata ?? null,
+    output: [] as Json[],
+    parallel_tool_calls: body.parallel_tool_calls ?? true,
+    previous_response_id: body.previous_response_id ?? null,
+    temperature: body.temperature ?? 0,
+    tool_choice: body.tool_choice ?? "auto",
+    tools: body.tools ?? [],
+    top_p: body.top_p ?? 1,
+    max_output_tokens: body.max_output_tokens ?? null,
+    background: body.background === true,
+    service_tier: "auto",
+    text: body.text ?? null,
+    truncation: "disabled",
+    usage: null as Json | null,
+    user: body.user ?? null,
+  };
 }

@@ -163,43 +163,23 @@ async function all(
   let tokensSaved = 0;
   for await (const sample of samples) {
     looked++;
-    const { id, model, body, answer } = sample;
-    const subject = subjectOf(sample);
-    const prompt = new PromptBody("chat", new TextEncoder().encode(JSON.stringify(body)));
-    const before = tokensOf(prompt, model);
-    const trail = new PolicyTrail();
-    // Compiled for the first of a kind, which is no part of its time.
-    const plan = await policies.planFor(subject);
-    const began = performance.now();
-    let isRefused = false;
-    try {
-      for (const policy of plan?.prompt ?? []) {
-        await policy.ask({ subject, body: prompt, trail });
-      }
-    } catch (error) {
-      if (!(error instanceof PolicyRefusal)) throw error;
-      isRefused = true;
-    }
-    if (answer !== null && plan !== null) {
-      const became = await answered(plan, answer, trail);
+    const one = await lookedAt(policies, sample, tokensOf);
+    totalMs += one.ms;
+    worst = Math.max(worst, one.ms);
+    if (one.isRefused) refused++;
+    if (one.isChanged) changed++;
+    tokensSaved += one.tokensSaved;
+    if (one.answer !== null) {
       answers.seen++;
-      if (became !== "same") answers[became]++;
+      if (one.answer !== "same") answers[one.answer]++;
     }
-    const ms = performance.now() - began;
-    totalMs += ms;
-    worst = Math.max(worst, ms);
-    if (isRefused) refused++;
-    else {
-      if (prompt.isChanged) changed++;
-      tokensSaved += before - tokensOf(prompt, model);
-    }
-    await Promise.all(trail.pending);
-    for (const { name, stage, mode, action, count } of trail.hits) {
+    for (const { name, stage, mode, action, count } of one.trail.hits) {
       const place = `${name} ${stage} ${mode} ${action}`;
       const deed = deeds.get(place) ??
         { policy: name, stage, mode, action, count: 0, examples: [] };
       deed.count += count;
-      if (deed.examples.length < EXAMPLES && !deed.examples.includes(id)) deed.examples.push(id);
+      const { examples } = deed;
+      if (examples.length < EXAMPLES && !examples.includes(sample.id)) examples.push(sample.id);
       deeds.set(place, deed);
     }
   }
@@ -212,6 +192,41 @@ async function all(
     deeds: [...deeds.values()],
     ms: { mean: rounded(mean), worst: rounded(worst) },
     tokensSaved: Math.round(tokensSaved),
+  };
+}
+
+/** What the policies do to one sample, and how long it takes them. */
+async function lookedAt(
+  policies: Policies,
+  sample: Sample,
+  tokensOf: (body: PromptBody, model: string) => number,
+) {
+  const { model, body, answer } = sample;
+  const subject = subjectOf(sample);
+  const prompt = new PromptBody("chat", new TextEncoder().encode(JSON.stringify(body)));
+  const before = tokensOf(prompt, model);
+  const trail = new PolicyTrail();
+  // Compiled for the first of a kind, which is no part of its time.
+  const plan = await policies.planFor(subject);
+  const began = performance.now();
+  let isRefused = false;
+  try {
+    for (const policy of plan?.prompt ?? []) await policy.ask({ subject, body: prompt, trail });
+  } catch (error) {
+    if (!(error instanceof PolicyRefusal)) throw error;
+    isRefused = true;
+  }
+  const became = answer === null || plan === null ? null : await answered(plan, answer, trail);
+  const ms = performance.now() - began;
+  await Promise.all(trail.pending);
+  return {
+    isRefused,
+    isChanged: !isRefused && prompt.isChanged,
+    /** What became of its answer; null where none was looked at. */
+    answer: became,
+    tokensSaved: isRefused ? 0 : before - tokensOf(prompt, model),
+    ms,
+    trail,
   };
 }
 

@@ -5,11 +5,10 @@ import {
   type AnswerChoice,
   type AnswerMessage,
   type Assembler,
-  errorIn,
-  isRealEnd,
   reasonOf,
 } from "./answer.ts";
 import { isObject, type Json, objectsIn, textOf } from "../../json/json.ts";
+import { ChunkHead } from "./chunk_head.ts";
 import { mergeField } from "./fields.ts";
 import { ToolCalls } from "./tool_calls.ts";
 
@@ -27,23 +26,10 @@ interface OpenChoice {
 
 export class ChatAssembler implements Assembler {
   readonly #choices = new Map<number, OpenChoice>();
-  #usage: Json | null = null;
-  #id = "";
-  #model = "";
-  #created: number | null = null;
-  #error: string | undefined;
+  readonly #head = new ChunkHead();
 
   event(data: Json): void {
-    const error = errorIn(data);
-    if (error !== undefined) {
-      this.#error ??= error;
-      return;
-    }
-    this.#id ||= textOf(data.id);
-    this.#model ||= textOf(data.model);
-    if (typeof data.created === "number") this.#created ??= data.created;
-    // continuous_usage_stats puts it into every chunk; the last one counts everything.
-    if (isObject(data.usage)) this.#usage = data.usage;
+    if (!this.#head.take(data)) return;
     for (const choice of objectsIn(data.choices)) {
       const open = this.#choice(choice.index);
       // Some servers stream whole messages, or give a body's message where a delta belongs.
@@ -66,17 +52,7 @@ export class ChatAssembler implements Assembler {
   answer(): Answer {
     const indexes = [...this.#choices.keys()].sort((a, b) => a - b);
     const choices = indexes.map((index) => closed(index, this.#choices.get(index)!));
-    return {
-      choices,
-      usage: this.#usage,
-      id: this.#id,
-      model: this.#model,
-      created: this.#created,
-      error: this.#error,
-      malformed: 0,
-      complete: this.#error === undefined && choices.length > 0 &&
-        choices.every((choice) => isRealEnd(choice.finishReason)),
-    };
+    return this.#head.answer(choices);
   }
 
   #choice(given: unknown): OpenChoice {

@@ -1,14 +1,8 @@
 // Text completions: chunks or a whole body to an answer, the text as the message's content.
 
-import {
-  type Answer,
-  type AnswerChoice,
-  type Assembler,
-  errorIn,
-  isRealEnd,
-  reasonOf,
-} from "./answer.ts";
-import { isObject, type Json, objectsIn, textOf } from "../../json/json.ts";
+import { type Answer, type AnswerChoice, type Assembler, reasonOf } from "./answer.ts";
+import { ChunkHead } from "./chunk_head.ts";
+import { type Json, objectsIn, textOf } from "../../json/json.ts";
 
 interface OpenChoice {
   text: string[];
@@ -17,11 +11,7 @@ interface OpenChoice {
 
 export class CompletionsAssembler implements Assembler {
   readonly #choices = new Map<number, OpenChoice>();
-  #usage: Json | null = null;
-  #id = "";
-  #model = "";
-  #created: number | null = null;
-  #error: string | undefined;
+  readonly #head = new ChunkHead();
 
   readonly textPath = ["text"];
 
@@ -30,15 +20,7 @@ export class CompletionsAssembler implements Assembler {
   }
 
   event(data: Json): void {
-    const error = errorIn(data);
-    if (error !== undefined) {
-      this.#error ??= error;
-      return;
-    }
-    this.#id ||= textOf(data.id);
-    this.#model ||= textOf(data.model);
-    if (typeof data.created === "number") this.#created ??= data.created;
-    if (isObject(data.usage)) this.#usage = data.usage;
+    if (!this.#head.take(data)) return;
     for (const choice of objectsIn(data.choices)) {
       const index = typeof choice.index === "number" ? choice.index : 0;
       const open = this.#choices.get(index) ?? { text: [], finishReason: null };
@@ -60,16 +42,6 @@ export class CompletionsAssembler implements Assembler {
         finishReason: open.finishReason,
       }),
     );
-    return {
-      choices,
-      usage: this.#usage,
-      id: this.#id,
-      model: this.#model,
-      created: this.#created,
-      error: this.#error,
-      malformed: 0,
-      complete: this.#error === undefined && choices.length > 0 &&
-        choices.every((choice) => isRealEnd(choice.finishReason)),
-    };
+    return this.#head.answer(choices);
   }
 }
