@@ -11,8 +11,8 @@ export const PERMISSION_FLAGS: readonly string[] = [
   "--allow-read",
   "--allow-write",
   "--allow-env",
-  // How much space is left for records, and where an alert comes from.
-  "--allow-sys=statfs,hostname",
+  // How much space is left for records, where an alert comes from, and how much memory there is.
+  "--allow-sys=statfs,hostname,systemMemoryInfo",
   "--deny-run",
   "--deny-ffi",
   "--deny-import",

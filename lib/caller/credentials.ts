@@ -1,6 +1,6 @@
 // The key that a request brings, and the request as it goes on without it.
 
-import type { ClientRequest } from "../http/client.ts";
+import type { BodyHold, ClientRequest } from "../http/client.ts";
 import { Departure } from "../http/departure.ts";
 import { isCredentialField, isCredentialPair } from "../http/credential_names.ts";
 import type { HeaderList } from "../http/message.ts";
@@ -77,8 +77,8 @@ export class StruckRequest extends Departure implements ClientRequest {
     return this.client.remoteAddress;
   }
 
-  readBody(limitBytes: number): Promise<Uint8Array> {
-    return this.client.readBody(limitBytes);
+  readBody(limitBytes: number, hold: BodyHold): Promise<Uint8Array> {
+    return this.client.readBody(limitBytes, hold);
   }
 }
 

@@ -206,6 +206,8 @@ export interface Config {
   /** What the listener asks of clients and their connections. */
   readonly http: {
     readonly maxBodyBytes: number;
+    /** Of all requests at once; null for a part of the memory. */
+    readonly maxHeldBodyBytes: number | null;
     readonly headTimeoutS: number;
     readonly bodyTimeoutS: number;
     readonly idleTimeoutS: number;

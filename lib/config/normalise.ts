@@ -144,6 +144,7 @@ function resumeOf({ resume }: RawConfig): Config["resume"] {
 function httpOf(raw: RawConfig): Config["http"] {
   return {
     maxBodyBytes: raw.max_body_bytes,
+    maxHeldBodyBytes: raw.max_held_body_bytes,
     headTimeoutS: raw.head_timeout,
     bodyTimeoutS: raw.body_timeout,
     idleTimeoutS: raw.idle_timeout,

@@ -214,6 +214,11 @@ export const configSchema = z.strictObject({
     .describe("auto: the own HTTP/1.1 client for http:// instances, fetch for https://."),
   drain_timeout: seconds.default(30).describe("How long running answers may take at the end."),
   max_body_bytes: z.int().positive().default(67_108_864).describe("Longest request body."),
+  max_held_body_bytes: z.int().positive().nullable().default(null).describe(
+    "All request bodies in memory at once, in all workers; where they would be more, a body waits, " +
+      "or is refused with 503. A quarter of it is never for bodies above 1 MiB. null: a quarter of " +
+      "the machine's or the container's memory, at least three times `max_body_bytes`.",
+  ),
   head_timeout: positiveSeconds.default(10).describe("For a request's head to come in whole."),
   body_timeout: positiveSeconds.default(30).describe("Between two pieces of a request's body."),
   idle_timeout: positiveSeconds.default(75).describe("A client's connection between two requests."),

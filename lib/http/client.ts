@@ -3,6 +3,15 @@
 
 import type { HeaderList } from "./message.ts";
 
+/** Where the bytes of one body are counted as long as somebody holds them. */
+export interface BodyHold {
+  /**
+   * Counts `bytes` more; null where they fit, else a promise: nothing more is to be read until it resolves.
+   * It rejects with RequestError, 503 where there is no room in time, 413 where there never is.
+   */
+  take(bytes: number): Promise<void> | null;
+}
+
 /** A request whose head has been read. */
 export interface ClientRequest {
   readonly method: string;
@@ -12,10 +21,11 @@ export interface ClientRequest {
   /** Address of the peer, without its port. */
   readonly remoteAddress: string;
   /**
-   * The whole body. Rejects with RequestError: 413 above `limitBytes`, 400 when it is cut short or
-   * malformed, 408 when it trickles. Call it at most once.
+   * The whole body, whose bytes are counted in `hold` as they come. Rejects with RequestError: 413 above
+   * `limitBytes`, 400 when it is cut short or malformed, 408 when it trickles, and as `hold` does. Call it
+   * at most once.
    */
-  readBody(limitBytes: number): Promise<Uint8Array>;
+  readBody(limitBytes: number, hold: BodyHold): Promise<Uint8Array>;
   /** True from the moment on that the client is known to have left. */
   readonly gone: boolean;
   /**

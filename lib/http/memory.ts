@@ -56,7 +56,7 @@ export class Slab {
   #at = 0;
 
   /** `length` bytes, not zeroed by anyone but the first user of a slab. */
-  take(length: number): Uint8Array {
+  take(length: number): Uint8Array<ArrayBuffer> {
     if (length > MAX_CARVED_BYTES) return new Uint8Array(length);
     if (this.#at + length > this.#slab.length) {
       this.#slab = new Uint8Array(SLAB_BYTES);

@@ -4,6 +4,7 @@
 import { MAX_PLACES } from "../config/room.ts";
 import { RoutingMemory } from "./load/routing_memory.ts";
 import { AddressMemory } from "./memory/address_memory.ts";
+import { BodyMemory } from "./memory/body_memory.ts";
 import { FleetMemory } from "./memory/fleet_memory.ts";
 import { KillerMemory } from "./memory/killer_memory.ts";
 import { Layout } from "./memory/layout.ts";
@@ -34,6 +35,7 @@ function areas(layout: Layout, worker: number) {
     saturated: new SaturatedMemory(layout, workers),
     turnedAway: new TurnedAwayMemory(layout),
     killers: new KillerMemory(layout),
+    bodies: new BodyMemory(layout, workers),
   };
 }
 
@@ -53,6 +55,8 @@ export class SharedState {
   readonly turnedAway: TurnedAwayMemory;
   /** Requests that have killed engines. */
   readonly killers: KillerMemory;
+  /** What is held of request bodies. */
+  readonly bodies: BodyMemory;
   readonly #lock: Lock;
 
   static create(): SharedState {
@@ -75,6 +79,7 @@ export class SharedState {
     this.saturated = all.saturated;
     this.turnedAway = all.turnedAway;
     this.killers = all.killers;
+    this.bodies = all.bodies;
   }
 
   /** Runs `body` while no other worker runs one: picks and their claims are one step. Not reentrant. */
@@ -84,7 +89,7 @@ export class SharedState {
 
   /**
    * Forgets a worker that died: a lock that it held is opened, its leases and probes are released, those
-   * who waited in it are out of the line, its clients' connections are gone.
+   * who waited in it are out of the line, its clients' connections and their bodies are gone.
    */
   dropWorker(worker: number): void {
     this.#lock.dropWorker(worker);
@@ -94,5 +99,6 @@ export class SharedState {
     this.routing.dropWorker(worker);
     this.limits.dropWorker(worker);
     this.saturated.dropWorker(worker);
+    this.bodies.dropWorker(worker);
   }
 }

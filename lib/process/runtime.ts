@@ -14,6 +14,7 @@ import { Descriptors } from "../machine/descriptors.ts";
 import { Slab } from "../http/memory.ts";
 import { CrossOrigin } from "../http/cors.ts";
 import { within } from "../http/within.ts";
+import { memoryBytes } from "../machine/memory.ts";
 import type { Scarce } from "../machine/scarcity.ts";
 import { FetchTransport } from "../forward/transport/fetch.ts";
 import { Http1Transport } from "../forward/transport/http1.ts";
@@ -29,6 +30,7 @@ import type { PoolEvent } from "../pool/outlier.ts";
 import { byOrigin, Roster } from "../pool/roster.ts";
 import type { SharedState } from "../pool/shared_state.ts";
 import { Gateway, type GatewayParts } from "../server/gateway.ts";
+import { BodyRoom } from "../server/body_room.ts";
 import { AddressCounts } from "../server/listener/address_counts.ts";
 import { listenDenoServe } from "../server/listener/deno_serve.ts";
 import { listenHttp1 } from "../server/listener/http1.ts";
@@ -44,6 +46,10 @@ import { VERSION } from "./version.ts";
 const LAST_BYTES_MS = 500;
 /** Origins of instances that have left, where requests may be under way yet. */
 const ORIGINS_AWAY = 1024;
+/** A machine that does not tell is taken for one of 4 GiB. */
+const UNKNOWN_MEMORY_BYTES = 4 * 1024 ** 3;
+/** Of the longest bodies: one that is large as it is sent, and more so once it is decoded. */
+const LEAST_HELD = 3;
 /** How long requests that were cut may take to say so, for their records. */
 const CUT_MS = 500;
 
@@ -77,6 +83,7 @@ export class Runtime implements Reloadable {
   readonly #clock = new DeadlineClock();
   readonly #descriptors: Descriptors;
   readonly #moving = new Moving();
+  readonly #bodies: BodyRoom;
   readonly #fetch: FetchTransport;
   readonly #http1: Http1Transport;
   readonly #gateway: Gateway;
@@ -111,6 +118,7 @@ export class Runtime implements Reloadable {
     this.#policing = new Policing({
       ...{ module, fleet, transportFor, countTimeoutMs, onError, onNotice },
     });
+    this.#bodies = new BodyRoom(shared.bodies, now);
     this.apply(snapshot);
     const stored = this.#storedResponses();
     this.#catalog = new ModelCatalog(
@@ -128,6 +136,7 @@ export class Runtime implements Reloadable {
       onFinished: parts.onFinished,
       stored,
       reception: this.reception,
+      bodies: this.#bodies,
       policies: this.policies,
       admin: parts.admin,
       tracing: parts.tracing,
@@ -235,6 +244,7 @@ export class Runtime implements Reloadable {
     if (config.tls !== null) this.#renew(config.tls);
     for (const origin of proxied) this.#proxied.set(origin, true);
     this.#roster.apply({ config });
+    this.#bodies.limitBytes = heldBodyBytes(config.http);
     this.fleet.apply(config, slots);
     this.reception.apply(config.callers);
     this.#policing.apply(config.policies, reading);
@@ -301,6 +311,7 @@ export class Runtime implements Reloadable {
   async #close(): Promise<void> {
     if (this.#gateway.isIdle) await within(LAST_BYTES_MS, this.#listener?.drain(), null);
     await this.#listener?.close();
+    this.#bodies.close();
     await within(CUT_MS, this.#gateway.idle(), null);
     this.fleet.close();
     this.reception.close();
@@ -309,6 +320,13 @@ export class Runtime implements Reloadable {
     this.#http1.close();
     this.#fetch.close();
   }
+}
+
+/** What all bodies may take: as it is configured, else a quarter of the memory. */
+function heldBodyBytes({ maxHeldBodyBytes, maxBodyBytes }: Config["http"]): number {
+  if (maxHeldBodyBytes !== null) return maxHeldBodyBytes;
+  const quarter = (memoryBytes() ?? UNKNOWN_MEMORY_BYTES) / 4;
+  return Math.max(quarter, maxBodyBytes * LEAST_HELD);
 }
 
 /** Deno.serve takes any client, and ends where there is no descriptor for one: none is counted then. */

@@ -3,7 +3,12 @@
 
 import type { AdminConfig } from "../config/config.ts";
 import { type AdminHandler, type AdminReply, DECISIONS, EXPLAIN } from "../http/admin.ts";
-import { type ClientReply, type ClientRequest, RequestError } from "../http/client.ts";
+import {
+  type BodyHold,
+  type ClientReply,
+  type ClientRequest,
+  RequestError,
+} from "../http/client.ts";
 import { header, type HeaderList, pathOf } from "../http/message.ts";
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -114,6 +119,7 @@ export function seesAddresses(client: ClientRequest, config: AdminConfig): boole
 export async function answerAdmin(
   id: string,
   client: ClientRequest,
+  held: BodyHold,
   reply: ClientReply,
   config: AdminConfig,
   handler: AdminHandler,
@@ -122,7 +128,7 @@ export async function answerAdmin(
   if (access.kind === "refused") throw new RequestError(access.status, access.message);
   const { method, target, headers } = client;
   const most = isAt(EXPLAIN, target) ? MAX_EXPLAINED_BYTES : MAX_BODY_BYTES;
-  const body = await client.readBody(most).catch((error) => {
+  const body = await client.readBody(most, held).catch((error) => {
     // The listener's words name an option that is not about these pages.
     const isTooLarge = error instanceof RequestError && error.status === 413;
     throw isTooLarge ? new RequestError(413, `More than ${most} bytes are not taken here`) : error;

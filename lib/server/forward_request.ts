@@ -3,7 +3,7 @@
 import type { Visit } from "../caller/visit.ts";
 import type { Api } from "../api/dialects.ts";
 import type { ForwardRequest, RouteTold, Terms } from "../forward/request.ts";
-import type { ClientRequest } from "../http/client.ts";
+import type { BodyHold, ClientRequest } from "../http/client.ts";
 import { header } from "../http/message.ts";
 import type { RequestTrace } from "../observe/trace.ts";
 import type { Policed } from "../policy/policy.ts";
@@ -14,6 +14,8 @@ import type { NamedFields } from "./request_fields.ts";
 export interface Incoming {
   readonly id: string;
   readonly client: ClientRequest;
+  /** Where its body is counted. */
+  readonly held: BodyHold;
   /** null where anyone may ask. */
   readonly visit: Visit | null;
   /** null where no policies are in force. */

@@ -20,6 +20,7 @@ import { PolicyTrail } from "../policy/trail.ts";
 import { Content, isRecorded, type Originals } from "../record/capture.ts";
 import { EventStore } from "../sse/event_store.ts";
 import { ApiReply } from "./api_reply.ts";
+import type { BodyRoom } from "./body_room.ts";
 import { spentOf } from "./caller_terms.ts";
 import type { Incoming } from "./forward_request.ts";
 import { Intake, type IntakeParts } from "./intake.ts";
@@ -37,6 +38,8 @@ export interface GatewayParts extends IntakeParts, OwnAnswersParts {
   /** A request is over; `content` is null where nothing of it is to be recorded. */
   onFinished(report: Report, content: Content | null): void;
   readonly reception: Reception;
+  /** Where bodies of requests are counted. */
+  readonly bodies: BodyRoom;
   /** null where nothing is traced. */
   readonly tracing: Tracing | null;
 }
@@ -83,6 +86,7 @@ export class Gateway {
     if (trail !== null) apiReply.policies = () => this.#parts.policies.told(trail);
     const counts = route.kind !== "admin";
     const trace = this.#begunTrace(route, id, client);
+    const held = this.#parts.bodies.account();
     if (counts) this.#running++;
     try {
       // Orchestrators ask for health from addresses that nobody lists, and are told no secrets.
@@ -98,7 +102,7 @@ export class Gateway {
         client = visit.client;
       }
       // The usual request passes through as few promises as can be.
-      const coming = { id, client, visit, trail, trace };
+      const coming = { id, client, held, visit, trail, trace };
       request = route.kind === "proxy"
         ? await this.#intake.proxied(coming, route)
         : await this.#read(route, coming, reply);
@@ -124,7 +128,9 @@ export class Gateway {
           this.#parts.onFinished(report, content);
         } else trace?.fail();
       } finally {
-        // Whatever went wrong: who drains waits for this.
+        // Whatever went wrong. What is recorded of the body is the recorder's to count from here on.
+        held.release();
+        // Who drains waits for this.
         if (counts && --this.#running === 0) this.#tellIdle();
       }
     }
@@ -196,7 +202,7 @@ export class Gateway {
     coming: Incoming,
     reply: ClientReply,
   ): Promise<ForwardRequest | null> {
-    const { id, client, visit } = coming;
+    const { id, client, held, visit } = coming;
     switch (route.kind) {
       case "bad_path":
         throw new RequestError(400, `Malformed path: ${route.message}`);
@@ -206,7 +212,7 @@ export class Gateway {
         await this.#own.health(id, client, reply);
         return null;
       case "admin":
-        await this.#own.admin(id, client, reply);
+        await this.#own.admin(id, client, held, reply);
         return null;
       case "models":
         await this.#own.models(id, client, reply, route.id, visit);

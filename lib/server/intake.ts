@@ -60,7 +60,7 @@ export class Intake {
 
   /** What goes to an instance that has its model. */
   async proxied(coming: Incoming, { api, path }: Proxied): Promise<ForwardRequest> {
-    const { client, visit, trail } = coming;
+    const { client, visit, trail, held } = coming;
     const config = this.parts.config();
     this.#refuseWhileDraining();
     refuseLoop(client);
@@ -68,9 +68,11 @@ export class Intake {
     const { session } = config.routing;
     const { maxBodyBytes } = config.http;
     const coding = bodyCoding(client.headers);
-    const coded = await client.readBody(maxBodyBytes);
+    const coded = await client.readBody(maxBodyBytes, held);
     // The usual body is plain and small, and read without waiting for anything.
-    let body = isPlainBody(coded, coding) ? coded : await plainBody(coded, coding, maxBodyBytes);
+    let body = isPlainBody(coded, coding)
+      ? coded
+      : await plainBody(coded, coding, maxBodyBytes, held);
     const found = readFields(client, body, api, session);
     let fields = found instanceof Promise ? await found : found;
     const caller = visit === null ? null : visit.caller;
@@ -116,11 +118,11 @@ export class Intake {
 
   /** What goes to the instance that keeps a response. */
   async stored(coming: Incoming, responseId: string): Promise<ForwardRequest> {
-    const { client, visit, trail } = coming;
+    const { client, visit, trail, held } = coming;
     this.#refuseWhileDraining();
     refuseLoop(client);
     await this.#refuseForeign(responseId, visit);
-    const body = await readPlainBody(client, this.parts.config().http.maxBodyBytes);
+    const body = await readPlainBody(client, this.parts.config().http.maxBodyBytes, held);
     const { fleet, stored, policies } = this.parts;
     const instance = await stored.keeperOf(responseId, fleet.instances, client.headers);
     if (instance === null) throw noSuchResponse(responseId);

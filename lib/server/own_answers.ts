@@ -1,7 +1,12 @@
 // What the gateway answers by itself: its health, its models, a caller's own limits, its pages.
 
 import { type AdminHandler, PEERS } from "../http/admin.ts";
-import { type ClientReply, type ClientRequest, WrongMethod } from "../http/client.ts";
+import {
+  type BodyHold,
+  type ClientReply,
+  type ClientRequest,
+  WrongMethod,
+} from "../http/client.ts";
 import type { HeaderList } from "../http/message.ts";
 import type { Config } from "../config/config.ts";
 import { sentItself } from "../caller/address/door.ts";
@@ -33,12 +38,17 @@ export class OwnAnswers {
   constructor(private readonly parts: OwnAnswersParts) {}
 
   /** What trusted proxies add is nothing that tells against a user of this host. */
-  async admin(id: string, client: ClientRequest, reply: ClientReply): Promise<void> {
+  async admin(
+    id: string,
+    client: ClientRequest,
+    held: BodyHold,
+    reply: ClientReply,
+  ): Promise<void> {
     const { config, admin } = this.parts;
     if (isAt(PEERS, client.target)) {
-      return await answerPeer(id, client, reply, config().peers, admin);
+      return await answerPeer(id, client, held, reply, config().peers, admin);
     }
-    await answerAdmin(id, sentItself(client), reply, config().admin, admin);
+    await answerAdmin(id, sentItself(client), held, reply, config().admin, admin);
   }
   async health(id: string, client: ClientRequest, reply: ClientReply): Promise<void> {
     onlyGet(client);

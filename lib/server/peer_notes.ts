@@ -2,7 +2,13 @@
 
 import type { PeersConfig } from "../config/peers.ts";
 import type { AdminHandler } from "../http/admin.ts";
-import { type ClientReply, type ClientRequest, RequestError, WrongMethod } from "../http/client.ts";
+import {
+  type BodyHold,
+  type ClientReply,
+  type ClientRequest,
+  RequestError,
+  WrongMethod,
+} from "../http/client.ts";
 import { header } from "../http/message.ts";
 import { answerTo, bearer, equalText } from "./admin.ts";
 
@@ -13,6 +19,7 @@ const NOTHING = new Uint8Array(0);
 export async function answerPeer(
   id: string,
   client: ClientRequest,
+  held: BodyHold,
   reply: ClientReply,
   config: PeersConfig | null,
   handler: AdminHandler,
@@ -22,7 +29,7 @@ export async function answerPeer(
   if (method !== "POST") throw new WrongMethod("POST");
   const given = bearer(header(headers, "authorization"));
   const trusted = given !== null && equalText(given, config.token);
-  const body = trusted ? await client.readBody(MAX_BYTES) : NOTHING;
+  const body = trusted ? await client.readBody(MAX_BYTES, held) : NOTHING;
   const note = { method, target, headers: [], body, trusted };
   const answer = await answerTo(client, (asker) => handler(note, asker));
   if (answer === null) return;

@@ -2,19 +2,24 @@
 // the mark that some editors put before JSON.
 
 import type { Transform } from "node:stream";
-import { type ClientRequest, RequestError } from "../http/client.ts";
+import { Blocks } from "../http/blocks.ts";
+import { type BodyHold, type ClientRequest, RequestError } from "../http/client.ts";
 import { codingsOf, DECODERS } from "../http/decoders.ts";
 import { header, type HeaderList } from "../http/message.ts";
-import { joinedInTurns, Turns } from "../http/turns.ts";
+import { Turns } from "../http/turns.ts";
 import { SLICE_BYTES } from "./json_fields.ts";
 
 const OPEN_OBJECT = 123;
 
 /** Reads the body. Throws RequestError: as ClientRequest.readBody, and 415 for codings not known here. */
-export async function readPlainBody(client: ClientRequest, limit: number): Promise<Uint8Array> {
+export async function readPlainBody(
+  client: ClientRequest,
+  limit: number,
+  hold: BodyHold,
+): Promise<Uint8Array> {
   const coding = bodyCoding(client.headers);
-  const sent = await client.readBody(limit);
-  return isPlainBody(sent, coding) ? sent : await plainBody(sent, coding, limit);
+  const sent = await client.readBody(limit, hold);
+  return isPlainBody(sent, coding) ? sent : await plainBody(sent, coding, limit, hold);
 }
 
 /** The coding that a request's head names; "" for none. Throws RequestError (415) for one not known here. */
@@ -35,18 +40,19 @@ export function isPlainBody(body: Uint8Array, coding: string): boolean {
   return (coding === "" || body.length === 0) && !hasByteOrderMark(body) && utf16Of(body) === null;
 }
 
-/** The plain body of one that is not. Throws RequestError. */
+/** The plain body of one that is not, which is counted beside it. Throws RequestError. */
 export async function plainBody(
   sent: Uint8Array,
   coding: string,
   limit: number,
+  hold: BodyHold,
 ): Promise<Uint8Array> {
   const body = coding === "" || sent.length === 0
     ? sent
-    : await decoded(sent, DECODERS.get(coding)!, coding, limit);
+    : await decoded(sent, DECODERS.get(coding)!, coding, limit, hold);
   if (hasByteOrderMark(body)) return body.subarray(3);
   const wide = utf16Of(body);
-  return wide === null ? body : await fromUtf16(body, wide);
+  return wide === null ? body : await fromUtf16(body, wide, hold);
 }
 
 /** Piece by piece: all at once would hold everybody up, and a small body may become a huge one. */
@@ -55,29 +61,33 @@ async function decoded(
   decode: (body: Uint8Array) => Transform,
   coding: string,
   limit: number,
+  hold: BodyHold,
 ): Promise<Uint8Array> {
   const decoder = decode(body);
-  const pieces: Uint8Array[] = [];
+  const blocks = new Blocks();
   const turns = new Turns();
-  let size = 0;
   try {
     decoder.end(body);
     for await (const piece of decoder as AsyncIterable<Uint8Array>) {
-      size += piece.length;
-      if (size > limit) break;
-      pieces.push(piece);
+      if (blocks.size + piece.length > limit) throw tooLarge(limit);
+      const room = hold.take(piece.length);
+      if (room !== null) await room;
+      blocks.add(piece);
       await turns.next();
     }
-  } catch {
+  } catch (error) {
+    blocks.drop();
+    if (error instanceof RequestError) throw error;
     throw new RequestError(400, `The request body is not valid ${coding} (Content-Encoding)`);
   }
-  if (size > limit) {
-    throw new RequestError(
-      413,
-      `The request body is larger than ${limit} bytes once decoded (max_body_bytes)`,
-    );
-  }
-  return await joinedInTurns(pieces);
+  return await blocks.joined();
+}
+
+function tooLarge(limit: number): RequestError {
+  return new RequestError(
+    413,
+    `The request body is larger than ${limit} bytes once decoded (max_body_bytes)`,
+  );
 }
 
 /** A JSON object in UTF-16, as Python's reader, and so vLLM, takes it, with a mark or without. */
@@ -92,18 +102,25 @@ function utf16Of(body: Uint8Array): "utf-16le" | "utf-16be" | null {
 }
 
 /** The same in UTF-8; others run while it is at it. */
-async function fromUtf16(body: Uint8Array, label: string): Promise<Uint8Array> {
+async function fromUtf16(
+  body: Uint8Array,
+  label: string,
+  hold: BodyHold,
+): Promise<Uint8Array> {
   const decoder = new TextDecoder(label);
   const encoder = new TextEncoder();
-  const pieces: Uint8Array[] = [];
+  const blocks = new Blocks();
   const turns = new Turns();
   for (let at = 0; at < body.length; at += SLICE_BYTES) {
     await turns.next();
     const isLast = at + SLICE_BYTES >= body.length;
     const text = decoder.decode(body.subarray(at, at + SLICE_BYTES), { stream: !isLast });
-    pieces.push(encoder.encode(text));
+    const piece = encoder.encode(text);
+    const room = hold.take(piece.length);
+    if (room !== null) await room;
+    blocks.add(piece);
   }
-  return await joinedInTurns(pieces);
+  return await blocks.joined();
 }
 
 function hasByteOrderMark(body: Uint8Array): boolean {

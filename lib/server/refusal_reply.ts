@@ -8,6 +8,7 @@ import { type RequestError, WrongMethod } from "../http/client.ts";
 import { type HeaderList, pathOf } from "../http/message.ts";
 import { openAiError } from "../http/openai_error.ts";
 import { PolicyRefusal } from "../policy/policy.ts";
+import { NoRoom } from "./body_room.ts";
 
 const encoder = new TextEncoder();
 
@@ -26,6 +27,7 @@ export function refusalReply(
     return { headers: [], body };
   }
   if (error instanceof WrongMethod) return { headers: [["allow", error.allow]], body: plain };
+  if (error instanceof NoRoom) return { headers: retryHeaders(error.waitMs, true), body: plain };
   if (!(error instanceof Refusal)) return { headers: [], body: plain };
   const { reason, waitMs = null, shouldRetry = true, limit, remaining } = error.facts;
   const retry = status === 429 || status === 503 ? retryHeaders(waitMs, shouldRetry) : [];

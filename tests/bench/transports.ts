@@ -10,6 +10,7 @@ import { FetchTransport } from "../../lib/forward/transport/fetch.ts";
 import { Http1Transport } from "../../lib/forward/transport/http1.ts";
 import { readFrom, type Transport } from "../../lib/forward/transport.ts";
 import { listenDenoServe } from "../../lib/server/listener/deno_serve.ts";
+import { ANY_BODY } from "../support/body_hold.ts";
 import { listenOptions } from "../support/listen_options.ts";
 import { listenHttp1 } from "../../lib/server/listener/http1.ts";
 
@@ -125,7 +126,7 @@ function runServer(kind: string): void {
     if (request.target === "/cpu") {
       return await reply.send(200, [], new TextEncoder().encode(String(cpuUs())));
     }
-    await request.readBody(1 << 20);
+    await request.readBody(1 << 20, ANY_BODY);
     if (request.target !== "/v1/stream") return await reply.send(200, HEADERS, ANSWER);
     reply.begin(200, HEADERS, null);
     for (let left = PIECES; left > 0; left--) {

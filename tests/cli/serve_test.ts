@@ -20,7 +20,7 @@ function serve(
   return startProcess(Deno.execPath(), {
     args: [
       "run",
-      ...options.narrow ? [...narrow, "--allow-sys=statfs,hostname"] : ["-A"],
+      ...options.narrow ? [...narrow, "--allow-sys=statfs,hostname,systemMemoryInfo"] : ["-A"],
       ...["--config", join(ROOT, "deno.json"), join(ROOT, "main.ts"), "serve"],
       ...["--host", "127.0.0.1", ...args],
     ],

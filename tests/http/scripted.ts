@@ -7,6 +7,7 @@ import { readFrom, UpstreamError } from "../../lib/forward/transport.ts";
 import { RequestError } from "../../lib/http/client.ts";
 import { MessageBuffers, Slab } from "../../lib/http/memory.ts";
 import { Connection, type ConnectionOwner } from "../../lib/server/listener/http1/connection.ts";
+import { ANY_BODY } from "../support/body_hold.ts";
 import { listenOptions } from "../support/listen_options.ts";
 
 /** Reads after the end before a case counts as hanging. */
@@ -127,7 +128,7 @@ export async function serve(
     closed: () => opened--,
     handler: async (request, reply) => {
       try {
-        const body = await request.readBody(limitBytes);
+        const body = await request.readBody(limitBytes, ANY_BODY);
         const space = body.length > 0 ? " " : "";
         seen.push(`${request.method} ${request.target}${space}${latin1(body)}`);
         await reply.send(204, [], new Uint8Array(0));

@@ -133,6 +133,7 @@ Deno.test({
       workers: 1,
       saturatedWorkers: 0,
       turnedAway: { open_files: 0, per_address: 0 },
+      bodies: { heldBytes: 0, refused: 0 },
     });
     assert.deepEqual(await promtool(["check", "metrics"], text), { code: 0, said: "" });
   },

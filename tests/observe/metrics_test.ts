@@ -80,6 +80,7 @@ function lookAt(tally: Tally, instances: Named[], usage: UsageLook | null): Look
     workers: 2,
     saturatedWorkers: 1,
     turnedAway: { open_files: 0, per_address: 0 },
+    bodies: { heldBytes: 0, refused: 0 },
   };
 }
 

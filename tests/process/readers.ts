@@ -138,6 +138,7 @@ class Readers {
         workers: 1,
         saturatedWorkers: 0,
         turnedAway: { open_files: 0, per_address: 0 },
+        bodies: { heldBytes: 0, refused: 0 },
       }),
     );
     const { line, folder } = await this.#recorded();

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import type { AdminConfig } from "../../lib/config/config.ts";
 import type { ClientReply, ClientRequest } from "../../lib/http/client.ts";
 import { adminAccess, answerAdmin } from "../../lib/server/admin.ts";
+import { ANY_BODY } from "../support/body_hold.ts";
 
 const plain = { enabled: true, token: null, publicMetrics: true, local: false };
 const guarded = { ...plain, token: "s3cret" };
@@ -186,7 +187,7 @@ Deno.test("a stream is let go of when its client cannot be written to", async ()
   } as unknown as ClientReply;
   const config = { enabled: true, publicMetrics: true } as AdminConfig;
   const handler = () => Promise.resolve({ status: 200, headers: [], body });
-  await assert.rejects(answerAdmin("id", client, reply, config, handler), /broken pipe/);
+  await assert.rejects(answerAdmin("id", client, ANY_BODY, reply, config, handler), /broken pipe/);
   assert.deepEqual(letGo, ["source"]);
   assert.equal(watching, 0, "nobody waits any more for the client to leave");
 });

@@ -6,6 +6,7 @@ import { RequestError } from "../../lib/http/client.ts";
 import { openAiErrorBody } from "../../lib/http/openai_error.ts";
 import type { Listener, ListenOptions } from "../../lib/server/listener.ts";
 import type { listenHttp1 } from "../../lib/server/listener/http1.ts";
+import { ANY_BODY } from "../support/body_hold.ts";
 import { listenOptions } from "../support/listen_options.ts";
 import { rawRequest } from "../support/raw_http.ts";
 import { waitFor } from "../support/wait.ts";
@@ -60,7 +61,7 @@ export class Door implements AsyncDisposable {
 }
 
 export const echo: Exchange = async (request, reply) => {
-  const body = await request.readBody(LIMIT_BYTES);
+  const body = await request.readBody(LIMIT_BYTES, ANY_BODY);
   await reply.send(200, [["x-request", `${request.method} ${request.target}`]], body);
 };
 

@@ -1,6 +1,7 @@
 // What the own listener alone does, with a handler of the test's own, on real sockets: its time limits,
 // its bounds, the order of requests sent ahead.
 
+import { ANY_BODY } from "../support/body_hold.ts";
 import { isolateBytes } from "../support/memory.ts";
 import assert from "node:assert/strict";
 import { RequestError } from "../../lib/http/client.ts";
@@ -53,7 +54,7 @@ http1("a body that pauses, or drips, is answered with 408", async () => {
   const failures: number[] = [];
   await using door = new Door(listenHttp1, async (request, reply) => {
     try {
-      await request.readBody(LIMIT_BYTES);
+      await request.readBody(LIMIT_BYTES, ANY_BODY);
     } catch (error) {
       if (error instanceof RequestError) failures.push(error.status);
     }
@@ -116,7 +117,7 @@ http1("requests sent ahead are answered one at a time, in their order", async ()
   let running = 0;
   await using door = new Door(listenHttp1, async (request, reply) => {
     most = Math.max(most, ++running);
-    const body = await request.readBody(LIMIT_BYTES);
+    const body = await request.readBody(LIMIT_BYTES, ANY_BODY);
     await new Promise((resolve) => setTimeout(resolve, 2));
     await reply.send(200, [], bytesOf(`<${latin1(body)}>`));
     running--;
@@ -236,7 +237,7 @@ http1("a handler that fails is answered with 500, and reported", async () => {
 http1("a body of a million chunks of one byte takes memory for a million bytes", async () => {
   let size = 0;
   await using door = new Door(listenHttp1, async (request, reply) => {
-    size = (await request.readBody(LIMIT_BYTES)).length;
+    size = (await request.readBody(LIMIT_BYTES, ANY_BODY)).length;
     await reply.send(200, [], new Uint8Array(0));
   });
   const before = isolateBytes();

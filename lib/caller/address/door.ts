@@ -1,7 +1,7 @@
 // The first question about a request: whom it comes from, and whether requests from there are taken at all.
 
 import type { AddressesConfig } from "../../config/access.ts";
-import type { ClientRequest } from "../../http/client.ts";
+import type { BodyHold, ClientRequest } from "../../http/client.ts";
 import type { HeaderList } from "../../http/message.ts";
 import { Refusal } from "../refusal.ts";
 import { AddressList } from "./address_list.ts";
@@ -59,8 +59,8 @@ class ForwardedClient implements ClientRequest {
     return this.sender.gone;
   }
 
-  readBody(limitBytes: number): Promise<Uint8Array> {
-    return this.sender.readBody(limitBytes);
+  readBody(limitBytes: number, hold: BodyHold): Promise<Uint8Array> {
+    return this.sender.readBody(limitBytes, hold);
   }
 
   onGone(callback: () => void): () => void {

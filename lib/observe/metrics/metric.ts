@@ -65,6 +65,8 @@ export interface Look {
   readonly saturatedWorkers: number;
   /** Clients that were turned away before their requests were read, by why. */
   readonly turnedAway: Readonly<Record<string, number>>;
+  /** Request bodies: what is held of them, and how many were refused for want of room. */
+  readonly bodies: { readonly heldBytes: number; readonly refused: number };
 }
 
 /** A discovery at the moment of a scrape. */

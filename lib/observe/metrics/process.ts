@@ -83,6 +83,18 @@ export const processMetrics: readonly Metric[] = [
       for (const [reason, value] of Object.entries(turnedAway)) yield { labels: { reason }, value };
     },
   },
+  single(
+    "gauge",
+    "gateway_request_bodies_held_bytes",
+    "Request bodies in memory, those that are being read or decoded among them",
+    ({ bodies }) => bodies.heldBytes,
+  ),
+  single(
+    "counter",
+    "gateway_request_bodies_refused_total",
+    "Requests that were refused because there was no room for their bodies (max_held_body_bytes)",
+    ({ bodies }) => bodies.refused,
+  ),
   {
     name: "gateway_build_info",
     type: "gauge",

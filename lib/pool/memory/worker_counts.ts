@@ -43,7 +43,7 @@ export class WorkerCounts {
     return this.#rows[this.workers.own * this.places + place];
   }
 
-  add(place: number, change: 1 | -1): void {
+  add(place: number, change: number): void {
     Atomics.add(this.#rows, this.workers.own * this.places + place, change);
   }
 

@@ -59,6 +59,7 @@ export function shown(
     sharedState: () => sharedLimits.look(),
     peers: () => peering.look(),
     saturated: () => shared.saturated.count,
+    bodies: () => ({ heldBytes: shared.bodies.heldKib * 1024, refused: shared.bodies.refused }),
   });
   const choices = new ChoicesPage(snapshots, fleet, decisions);
   return { source, pages: new AdminPages(snapshots, source, metrics, choices, peering) };

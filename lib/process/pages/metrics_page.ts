@@ -28,6 +28,7 @@ export interface MetricsParts {
   isolates(): number;
   saturated(): number;
   turnedAway(): Readonly<Record<string, number>>;
+  bodies(): Look["bodies"];
 }
 
 async function newMetrics(): Promise<Metrics> {
@@ -53,7 +54,7 @@ export class MetricsPage {
 
   #look(diskFreeBytes: number | null): Look {
     const { tally, fleet, records, usage, sharedState, discovery, peers } = this.parts;
-    const { isolates, saturated, turnedAway } = this.parts;
+    const { isolates, saturated, turnedAway, bodies } = this.parts;
     const instances = fleet.instances.map((one) => ({
       name: one.name,
       models: one.config.models,
@@ -82,6 +83,7 @@ export class MetricsPage {
       workers: isolates(),
       saturatedWorkers: saturated(),
       turnedAway: turnedAway(),
+      bodies: bodies(),
     };
   }
 }

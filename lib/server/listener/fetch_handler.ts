@@ -1,16 +1,20 @@
 // The gateway as a function from Request to Response, the form that Deno.serve and other servers of the
 // Web's interfaces take. Listening is left to whoever calls it; deno_serve.ts is one that does.
 
+import { Blocks } from "../../http/blocks.ts";
+import type { BodyHold } from "../../http/client.ts";
 import { Departure } from "../../http/departure.ts";
 import { header, type HeaderList } from "../../http/message.ts";
 import { openAiErrorBody } from "../../http/openai_error.ts";
-import { joinedInTurns } from "../../http/turns.ts";
 import { type ClientReply, type ClientRequest, type Handler, RequestError } from "../listener.ts";
 
 /** What a server tells of a connection; Deno.ServeHandlerInfo is one. */
 export interface ConnectionInfo {
   remoteAddr: Deno.Addr;
 }
+
+/** A body of so many bytes is counted when it has come. */
+const MAX_UNCOUNTED_BYTES = 64 * 1024;
 
 /** Statuses whose responses have no body, which Response insists on. */
 const BODILESS = new Set([204, 205, 304]);
@@ -78,30 +82,39 @@ class FetchRequest extends Departure implements ClientRequest {
     if (!this.answered) super.leave();
   }
 
-  async readBody(limitBytes: number): Promise<Uint8Array> {
+  async readBody(limitBytes: number, hold: BodyHold): Promise<Uint8Array> {
     const announced = header(this.headers, "content-length");
     if (Number(announced) > limitBytes) throw tooLarge(limitBytes);
     try {
-      // A stream costs as much as all else about a request: only where the length is not known.
-      if (announced !== undefined) return await this.request.bytes();
-      return await this.#readPieces(limitBytes);
+      // A stream costs as much as all else about a request: only where it matters how much has come.
+      if (announced !== undefined && Number(announced) <= MAX_UNCOUNTED_BYTES) {
+        return await this.#readWhole(hold);
+      }
+      return await this.#readPieces(limitBytes, hold);
     } catch (error) {
       if (error instanceof RequestError) throw error;
       throw new RequestError(400, "The request body was cut short");
     }
   }
 
-  async #readPieces(limitBytes: number): Promise<Uint8Array> {
+  async #readWhole(hold: BodyHold): Promise<Uint8Array> {
+    const body = await this.request.bytes();
+    const room = hold.take(body.length);
+    if (room !== null) await room;
+    return body;
+  }
+
+  async #readPieces(limitBytes: number, hold: BodyHold): Promise<Uint8Array> {
     const { body } = this.request;
     if (body === null) return new Uint8Array(0);
-    const pieces: Uint8Array[] = [];
-    let size = 0;
+    const blocks = new Blocks();
     for await (const piece of body) {
-      size += piece.length;
-      if (size > limitBytes) throw tooLarge(limitBytes);
-      pieces.push(piece);
+      if (blocks.size + piece.length > limitBytes) throw tooLarge(limitBytes);
+      const room = hold.take(piece.length);
+      if (room !== null) await room;
+      blocks.add(piece);
     }
-    return await joinedInTurns(pieces);
+    return await blocks.joined();
   }
 }
 

@@ -3,7 +3,7 @@
 // apart by incoming.ts.
 
 import { corsFieldsIn } from "../../../http/cors.ts";
-import { RequestError } from "../../../http/client.ts";
+import { type BodyHold, RequestError } from "../../../http/client.ts";
 import { type Framing, keepsAlive, requestFraming, type RequestHead } from "../../../http/head.ts";
 import type { MessageBuffers } from "../../../http/memory.ts";
 import { header } from "../../../http/message.ts";
@@ -240,13 +240,18 @@ export class Connection implements BodySource, Enrolled {
     return body;
   }
 
-  async readBody(framing: Framing, limit: number, expectsContinue: boolean): Promise<Uint8Array> {
+  async readBody(
+    framing: Framing,
+    limit: number,
+    expectsContinue: boolean,
+    hold: BodyHold,
+  ): Promise<Uint8Array> {
     this.#phase = "body";
     this.#incoming.awaitBody();
     if (expectsContinue && this.#incoming.isEmpty) {
       await this.conn.write(CONTINUE).catch(nullOnSocketError);
     }
-    const body = await this.#incoming.readBody(framing, limit);
+    const body = await this.#incoming.readBody(framing, limit, hold);
     if (body === null) {
       this.#request?.leave();
       throw this.#late ?? new RequestError(400, "The request body was cut short");

@@ -1,6 +1,8 @@
 // What a client sends on its connection, taken as what its requests are made of: heads, and bodies that
 // come whole or in chunks. When to read, and what is said of it to the client, is left to the connection.
 
+import { giveBack } from "../../../http/blocks.ts";
+import type { BodyHold } from "../../../http/client.ts";
 import {
   checkHeadSize,
   checkUnfinished,
@@ -142,62 +144,90 @@ export class Incoming {
 
   /**
    * Takes a body, moving `bodyDeadline` as it comes; null where its client has cut it short. Throws RequestError for
-   * one in chunks beyond `limit` bytes, HttpSyntaxError for chunks that are none.
+   * one in chunks beyond `limit` bytes and as `hold` does, HttpSyntaxError for chunks that are none.
    */
-  readBody(framing: Framing, limit: number): Promise<Uint8Array | null> {
+  readBody(framing: Framing, limit: number, hold: BodyHold): Promise<Uint8Array | null> {
     return framing.kind === "chunked"
-      ? this.#readChunked(limit)
-      : this.#readLength((framing as { length: number }).length);
+      ? this.#readChunked(limit, hold)
+      : this.#readLength((framing as { length: number }).length, hold);
   }
 
   /** Straight into memory of its own. */
-  async #readLength(length: number): Promise<Uint8Array | null> {
+  async #readLength(length: number, hold: BodyHold): Promise<Uint8Array | null> {
     let body = this.owner.slab.take(Math.min(length, FIRST_BODY_BYTES));
     let at = 0;
-    while (at < length) {
-      if (at === body.length) {
-        // Once an eighth has come, the rest is believed: copying tens of megabytes keeps others waiting.
-        const larger = new Uint8Array(body.length * 8 >= length ? length : body.length * 2);
-        larger.set(body);
-        body = larger;
-      }
-      const here = Math.min(this.#end - this.#start, body.length - at);
-      if (here > 0) {
-        body.set(this.#buffer.subarray(this.#start, this.#start + here), at);
-        this.#start += here;
-        at += here;
+    try {
+      while (at < length) {
+        if (at === body.length) body = enlarged(body, length);
+        const count = await this.#readInto(body.subarray(at));
+        if (count === null) return null;
+        at += count;
+        const room = count === 0 ? null : hold.take(count);
+        if (room !== null) await this.#paused(room);
         this.#postpone(at);
-        continue;
       }
-      if (this.#reading !== null) {
-        // Begun while the request before was handled: the next bytes are its.
-        await this.#reading;
-        if (this.#hasEnded) return null;
-        continue;
-      }
-      const count = await this.conn.read(body.subarray(at)).catch(nullOnSocketError);
-      if (count === null) {
-        this.#hasEnded = true;
-        return null;
-      }
-      at += count;
-      this.#postpone(at);
+      return body;
+    } finally {
+      // What was carved out of a slab is a piece of it.
+      if (at < length && body.length === body.buffer.byteLength) giveBack(body);
     }
-    return body;
   }
 
-  async #readChunked(limit: number): Promise<Uint8Array | null> {
+  /** How many bytes came, 0 for none yet; null at the end of the stream. */
+  async #readInto(room: Uint8Array): Promise<number | null> {
+    const here = Math.min(this.#end - this.#start, room.length);
+    if (here > 0) {
+      room.set(this.#buffer.subarray(this.#start, this.#start + here));
+      this.#start += here;
+      return here;
+    }
+    if (this.#reading !== null) {
+      // Begun while the request before was handled: the next bytes are its.
+      await this.#reading;
+      return this.#hasEnded ? null : 0;
+    }
+    const count = await this.conn.read(room).catch(nullOnSocketError);
+    if (count === null) this.#hasEnded = true;
+    return count;
+  }
+
+  async #readChunked(limit: number, hold: BodyHold): Promise<Uint8Array | null> {
     const body = new ChunkedBody(limit);
+    let isWhole = false;
+    try {
+      isWhole = await this.#readChunks(body, hold);
+    } finally {
+      if (!isWhole) body.drop();
+    }
+    return isWhole ? await body.joined() : null;
+  }
+
+  /** false where its client has cut it short. */
+  async #readChunks(body: ChunkedBody, hold: BodyHold): Promise<boolean> {
     for (;;) {
       if (this.#start < this.#end) {
+        const { size } = body;
         this.#start = body.take(this.#buffer, this.#start, this.#end);
-        if (body.isWhole) return await body.joined();
+        const room = hold.take(body.size - size);
+        if (room !== null) await this.#paused(room);
+        if (body.isWhole) return true;
         // Behind good data stands a fault, which the next call tells.
         if (this.#start < this.#end) continue;
       }
       await this.more();
-      if (this.#hasEnded) return null;
+      if (this.#hasEnded) return false;
       this.#postpone(body.size);
+    }
+  }
+
+  /** Waits for room without reading; the client's time stands still meanwhile. */
+  async #paused(room: Promise<void>): Promise<void> {
+    const since = this.owner.now;
+    this.#bodyDeadline = Infinity;
+    try {
+      await room;
+    } finally {
+      this.#bodySince += this.owner.now - since;
     }
   }
 
@@ -246,6 +276,14 @@ export class Incoming {
     larger.set(this.#buffer);
     this.#buffer = larger;
   }
+}
+
+/** Once an eighth has come, the rest is believed: copying tens of megabytes keeps others waiting. */
+function enlarged(body: Uint8Array<ArrayBuffer>, length: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(body.length * 8 >= length ? length : body.length * 2);
+  larger.set(body);
+  giveBack(body);
+  return larger;
 }
 
 /** A client that speaks TLS is told so: it would wait for an answer to its handshake. */

@@ -1,6 +1,6 @@
 // A request as its handler sees it, and what its body asks of the connection that it comes by.
 
-import { RequestError } from "../../../http/client.ts";
+import { type BodyHold, RequestError } from "../../../http/client.ts";
 import { Departure } from "../../../http/departure.ts";
 import type { Framing, RequestHead } from "../../../http/head.ts";
 import { header } from "../../../http/message.ts";
@@ -13,8 +13,13 @@ const CLOSES = ["connection", "close"] as const;
 export interface BodySource {
   /** A body of this length where it has come with its head, as a small one does; else null. */
   bodyHere(length: number): Uint8Array | null;
-  /** The body; throws RequestError, and HttpSyntaxError where its framing is no good. */
-  readBody(framing: Framing, limit: number, expectsContinue: boolean): Promise<Uint8Array>;
+  /** The body; throws RequestError, also as `hold` does, and HttpSyntaxError where its framing is no good. */
+  readBody(
+    framing: Framing,
+    limit: number,
+    expectsContinue: boolean,
+    hold: BodyHold,
+  ): Promise<Uint8Array>;
 }
 
 /** A request of a connection. */
@@ -38,7 +43,7 @@ export class ConnectionRequest extends Departure implements ClientRequest {
     this.bodyIsRead = framing.kind === "none";
   }
 
-  async readBody(limitBytes: number): Promise<Uint8Array> {
+  async readBody(limitBytes: number, hold: BodyHold): Promise<Uint8Array> {
     if (this.framing.kind === "none") return new Uint8Array(0);
     if (this.framing.kind === "length") {
       const { length } = this.framing;
@@ -46,12 +51,14 @@ export class ConnectionRequest extends Departure implements ClientRequest {
       const here = this.source.bodyHere(length);
       if (here !== null) {
         this.bodyIsRead = true;
+        const room = hold.take(length);
+        if (room !== null) await room;
         return here;
       }
     }
     const expects = header(this.headers, "expect")?.toLowerCase() === "100-continue";
     try {
-      const body = await this.source.readBody(this.framing, limitBytes, expects);
+      const body = await this.source.readBody(this.framing, limitBytes, expects, hold);
       this.bodyIsRead = true;
       return body;
     } catch (error) {
