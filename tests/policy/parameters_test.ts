@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { applyParameters, type ParameterRules } from "../../lib/policy/prompt/parameters.ts";
 import { PromptBody } from "../../lib/policy/prompt/prompt_body.ts";
 import type { Api } from "../../lib/api/dialects.ts";
+import { RequestError } from "../../lib/http/client.ts";
 
 const NONE: ParameterRules = { default: {}, maximum: {}, set: {}, forbid: [], over: "clamp" };
 
@@ -102,4 +103,16 @@ Deno.test("33: a field that stands twice, and JSON that only some can read, are 
   for (const body of [`{"n":1,"n":9}`, `{"n":NaN}`]) {
     assert.throws(() => ruled(body, { maximum: { n: 4 } }), { status: 400 });
   }
+});
+
+Deno.test("what has more values than anybody should build is refused before it is parsed", () => {
+  const dense = (count: number) => `{"messages":[${"{},".repeat(count - 1)}{}]}`;
+  assert.equal(ruled(dense(100_000), { forbid: ["n"] }).prompt.isChanged, false);
+  assert.throws(
+    () => ruled(dense(1_000_000), { forbid: ["n"] }),
+    (error: unknown) => error instanceof RequestError && error.status === 413,
+  );
+  // Length alone is no reason.
+  const long = `{"messages":[{"content":"${"{},".repeat(1_000_000)}"}]}`;
+  assert.equal(ruled(long, { forbid: ["n"] }).prompt.isChanged, false);
 });

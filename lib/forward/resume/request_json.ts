@@ -1,15 +1,17 @@
 // A request's body as JSON and back, without losing what JavaScript's numbers cannot hold.
 
 import type { Json } from "../../json/json.ts";
+import { hasTooManyValues } from "../../json/values.ts";
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
 /**
  * Parses a request without losing integers that JavaScript's numbers cannot hold; null for what is JSON
- * to Python only (NaN and the like).
+ * to Python only (NaN and the like), and for what would take gigabytes.
  */
 export function parseRequest(body: Uint8Array): Json | null {
+  if (hasTooManyValues(body)) return null;
   try {
     return parseExactly(body);
   } catch (error) {

@@ -4,6 +4,7 @@
 import type { Api } from "../../api/dialects.ts";
 import { RequestError } from "../../http/client.ts";
 import { isObject, type Json } from "../../json/json.ts";
+import { hasTooManyValues, MAX_VALUES } from "../../json/values.ts";
 import {
   type JsonPath,
   type ListChange,
@@ -34,10 +35,16 @@ export class PromptBody {
 
   /**
    * What stands in it. Throws RequestError: what only some readers take for JSON, or a field that comes
-   * twice, might be read otherwise by the instance than by the policies.
+   * twice, might be read otherwise by the instance than by the policies; and what would take gigabytes.
    */
   get json(): Json {
     if (this.#json !== null) return this.#json;
+    if (hasTooManyValues(this.#bytes)) {
+      throw new RequestError(
+        413,
+        `The request body has more than ${MAX_VALUES} values, which policies do not look into`,
+      );
+    }
     const twice = repeatedKey(this.#bytes);
     if (twice !== null) {
       throw new RequestError(400, `The request body has \`${twice}\` more than once`, twice);

@@ -9,7 +9,8 @@ import type { Capture } from "../capture.ts";
 import { recordLine } from "../json_text.ts";
 import { LongTexts } from "../long_texts.ts";
 import { type RecordFormat, type Records, recordsOf, unparsedRecord } from "../record.ts";
-import { hasTooManyValues, isHeavyJson } from "./weight.ts";
+import { hasTooManyValues } from "../../json/values.ts";
+import { isHeavyJson } from "./weight.ts";
 
 /** The lines of one capture. */
 export interface Shaped {
