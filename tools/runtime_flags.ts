@@ -23,4 +23,4 @@ export const PERMISSION_FLAGS: readonly string[] = [
  * (docs/decisions/memory.md). The tasks of deno.json have them too.
  */
 export const V8_FLAGS =
-  "--v8-flags=--no-allocation-site-pretenuring,--max-semi-space-size=8,--heap-growing-percent=80";
+  "--v8-flags=--no-allocation-site-pretenuring,--max-semi-space-size=8,--heap-growing-percent=130";
