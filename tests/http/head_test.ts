@@ -364,7 +364,7 @@ const PATHS: [target: string, kind: string][] = [
   ["//v1/models", "bad_path"],
   ["/v1//models", "bad_path"],
   ["/v1/load_lora_adapter", "not_found"],
-  ["/v1/load%5flora_adapter", "not_found"],
+  ["/v1/load%5flora_adapter", "bad_path"],
   ["/v1/LOAD_LORA_ADAPTER/", "not_found"],
   ["/sleep", "not_found"],
   ["/", "admin"],
