@@ -191,7 +191,7 @@ export class Delivery implements Movable, AttemptOwner {
         attempt.end("aborted", "neutral", "the client left");
         return this.#left();
       case "failed":
-        this.#failed(attempt, proof.failure);
+        this.#failed(attempt, ask.way === null ? proof.failure : atOtherPath(proof.failure));
         if (route.enginesKilled !== null) return this.#givenToNobody(route.enginesKilled);
         // Whoever is asked would need as long: the client's time is spent.
         return proof.failure.kind === "late" ? this.#refuse(route.refusal()) : ask;
@@ -262,6 +262,7 @@ export class Delivery implements Movable, AttemptOwner {
     if (timesAsked(failure) === 0) this.#hedge?.askedNobody(attempt);
     route.failed(attempt.instance, failure);
     route.wasSilent(attempt.instance, attempt.silentMs);
+    if (failure.lacksPath) return attempt.end("answered", "neutral", message);
     if (kind === "lacks") this.parts.lacksModel(attempt.instance);
     const outcome = kind === "busy" || kind === "scarce" || kind === "moved" ? kind : "failed";
     attempt.end(outcome, leaseOutcome(kind), message);
@@ -384,7 +385,8 @@ export class Delivery implements Movable, AttemptOwner {
   }
 
   async #refuse(refusal: NoAnswer): Promise<"over"> {
-    this.account.end("failed", refusal.status, refusal.message);
+    const outcome = refusal.isClients ? "rejected" : "failed";
+    this.account.end(outcome, refusal.status, refusal.message);
     await this.client.refuse(refusal);
     return "over";
   }
@@ -401,6 +403,11 @@ export class Delivery implements Movable, AttemptOwner {
     this.account.left();
     return "over";
   }
+}
+
+/** What goes on with an answer may ask for another path than the client did. */
+function atOtherPath(failure: Failure): Failure {
+  return failure.lacksPath ? { ...failure, lacksPath: undefined } : failure;
 }
 
 /** What the client is told of why this instance answers. */

@@ -39,6 +39,8 @@ export interface Failure {
    * over, and once the instance answers others it may be asked again.
    */
   mute?: true;
+  /** It does not know the path that the client asked for: it would say so again, and is asked no more. */
+  lacksPath?: true;
   /** What the instance answered, where it did. */
   upstreamStatus?: number;
   retryAfterS: number | null;

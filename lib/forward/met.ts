@@ -18,6 +18,8 @@ export class Met {
   #tooSlow: Instance[] | null = null;
   /** They failed after a long silence, or sent garbage. null for none. */
   #hopeless: Instance[] | null = null;
+  /** They do not know the path. null for none. */
+  #lackPath: Instance[] | null = null;
   /** How often instances were really given the request, and failed. */
   #asked = 0;
   /** Somebody was asked, whoever may be asked again since. */
@@ -39,6 +41,11 @@ export class Met {
   /** Not to be asked again for this request. */
   isTooSlow(instance: Instance): boolean {
     return this.#tooSlow !== null && this.#tooSlow.includes(instance);
+  }
+
+  /** Not to be asked again: a path that is not there is no passing failure. */
+  lacksPath(instance: Instance): boolean {
+    return this.#lackPath !== null && this.#lackPath.includes(instance);
   }
 
   /** Not to be asked again as long as a fallback waits. */
@@ -70,6 +77,7 @@ export class Met {
   failed(instance: Instance, failure: Failure): number {
     this.failures.push({ instance, failure });
     if (failure.kind === "timeout" && !failure.mute) (this.#tooSlow ??= []).push(instance);
+    if (failure.lacksPath) (this.#lackPath ??= []).push(instance);
     const times = timesAsked(failure);
     this.#asked += times;
     return times;
@@ -107,6 +115,7 @@ export class Met {
   goesOnWith(now: (before: readonly Instance[]) => Instance[]): void {
     this.#tried = now(this.#tried);
     if (this.#tooSlow !== null) this.#tooSlow = now(this.#tooSlow);
+    if (this.#lackPath !== null) this.#lackPath = now(this.#lackPath);
     if (this.#hopeless !== null) this.#hopeless = now(this.#hopeless);
   }
 

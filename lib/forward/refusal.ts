@@ -11,6 +11,8 @@ export interface NoAnswer {
   retryAfterS: number | null;
   /** The client shall not ask again, whatever the status makes it think. */
   isFinal?: true;
+  /** The request is at fault, not those that were asked. */
+  isClients?: true;
 }
 
 /** An attempt that came to nothing. */
@@ -34,7 +36,7 @@ export function nobodyTakes(model: string, { privateInstances }: Pool): NoAnswer
 
 /** All who were asked failed; at least one. `maxRetryAfterS` bounds what the client is told to wait. */
 export function nobodyCould(
-  { model, stickyTo }: ForwardRequest,
+  { model, stickyTo, path }: ForwardRequest,
   failures: readonly Failed[],
   maxRetryAfterS: number,
 ): NoAnswer {
@@ -42,6 +44,11 @@ export function nobodyCould(
   if (failures.every(({ failure }) => failure.kind === "scarce")) {
     const { message, retryAfterS } = failures[0].failure;
     return { status: 503, message: `Not now: ${message}`, retryAfterS };
+  }
+  if (failures.every(({ failure }) => failure.lacksPath)) {
+    const who = stickyTo ?? `No instance of model \`${model}\``;
+    const message = `${who} ${stickyTo === null ? "has" : "does not have"} the path ${path}`;
+    return { status: 404, message, retryAfterS: null, isClients: true };
   }
   // An instance that was asked twice is named once, with what it said last.
   const said = new Map(failures.map(({ instance, failure }) => [instance.name, failure]));

@@ -210,6 +210,7 @@ export class Route {
     const { privateInstances, fallbacks } = this.pool;
     return [...privateInstances, ...fallbacks].some((other) =>
       other !== instance && other.takesRequests && !other.isOut && !this.#met.isTooSlow(other) &&
+      !this.#met.lacksPath(other) &&
       (this.#accepts(other) || (this.#met.hasTried(other) && !this.#triedAgain))
     );
   }
@@ -364,7 +365,7 @@ export class Route {
   }
 
   readonly #accepts = (instance: Instance): boolean => {
-    if (this.#met.hasTried(instance)) return false;
+    if (this.#met.hasTried(instance) || this.#met.lacksPath(instance)) return false;
     const { stickyTo } = this.request;
     if (stickyTo !== null && instance.name !== stickyTo) return false;
     if (this.#waits && !this.parts.returning.mayAsk(instance)) return false;
@@ -454,6 +455,7 @@ export class Route {
   }
 
   #mayHaveItAgain(instance: Instance): boolean {
+    if (this.#met.lacksPath(instance)) return false;
     const { stickyTo } = this.request;
     if (stickyTo !== null && instance.name !== stickyTo) return false;
     return this.#met.mayHaveItAgain(instance);

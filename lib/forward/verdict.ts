@@ -101,7 +101,8 @@ export function operatorsFault(error: InstanceError, status: number, terms: Term
   }
   if (status !== 404 || error.lacks === null) return null;
   if (error.lacks === "path") {
-    return { ...base, kind: "lacks", status: 404, message: `answered ${status}${words}` };
+    const message = `answered ${status}${words}`;
+    return { ...base, kind: "lacks", lacksPath: true, status: 404, message };
   }
   // One of several models that is missing does not cost the others.
   const kind = terms.oneModel ? "misconfigured" : "lacks";
