@@ -79,7 +79,7 @@ export class Watchdog {
       if (!instance.isMute || (begun === "probe" && !this.#isSwallowed(silence.request))) continue;
       if (!others.canReplace(instance)) continue;
       this.unwatch(silence);
-      silence.request.onSuspect(`${instance.name} is ${instance.condition}`);
+      silence.request.onSuspect(`is ${instance.condition}`);
     }
   }
 
