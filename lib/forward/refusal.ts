@@ -1,5 +1,6 @@
 // Why nobody answered a request, in words for its client.
 
+import { dialects } from "../api/dialects.ts";
 import type { Instance } from "../pool/instance.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Failure } from "./failure.ts";
@@ -12,7 +13,7 @@ export interface NoAnswer {
   /** The client shall not ask again, whatever the status makes it think. */
   isFinal?: true;
   /** The request is at fault, not those that were asked. */
-  isClients?: true;
+  isClients?: boolean;
 }
 
 /** An attempt that came to nothing. */
@@ -48,7 +49,8 @@ export function nobodyCould(
   if (failures.every(({ failure }) => failure.lacksPath)) {
     const who = stickyTo ?? `No instance of model \`${model}\``;
     const message = `${who} ${stickyTo === null ? "has" : "does not have"} the path ${path}`;
-    return { status: 404, message, retryAfterS: null, isClients: true };
+    // All servers have chat: where none has it, the configured addresses are those of something else.
+    return { status: 404, message, retryAfterS: null, isClients: path !== dialects.chat.path };
   }
   // An instance that was asked twice is named once, with what it said last.
   const said = new Map(failures.map(({ instance, failure }) => [instance.name, failure]));

@@ -15,7 +15,7 @@ Deno.test("a path that no instance has is asked of each once, and is the client'
   await using two = await lost();
   await using gateway = await startGatewayFor([one.url, two.url], { retry: { max_wait: 0.2 } });
   let count = 0;
-  for (const path of [NO_PATH, "/v1/nonsense", "/v1/chat/completions"]) {
+  for (const path of [NO_PATH, "/v1/nonsense", "/v1/messages"]) {
     for (const stream of [false, true]) {
       const response = await gateway.post(path, chatBody({ stream }));
       assert.equal(response.status, 404, path);
@@ -28,6 +28,17 @@ Deno.test("a path that no instance has is asked of each once, and is the client'
   const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
   assert.match(metrics, /outcome="rejected"/);
   assert.doesNotMatch(metrics, /outcome="failed"[^\n]* [1-9]/);
+});
+
+Deno.test("that no instance has chat is the operator's error, and each is asked once all the same", async () => {
+  await using one = await lost();
+  await using gateway = await startGatewayFor([one.url], { retry: { max_wait: 0.2 } });
+  const response = await gateway.post("/v1/chat/completions", chatBody({ stream: false }));
+  assert.equal(response.status, 404);
+  await response.body?.cancel();
+  assert.equal(one.calls.length, 1);
+  const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+  assert.match(metrics, /outcome="failed"[^\n]* 1\n/);
 });
 
 Deno.test("where one lacks the path and another one fails, it is a failure, and only that one is asked again", async () => {
