@@ -136,6 +136,7 @@ function here(command: string, { port, simulators }: Stand): string {
     .replace("localhost:8001", hosts[0])
     .replace("10.0.0.5:8000", hosts[0])
     .replace("10.0.0.6:8000", hosts[1])
+    .replace("/etc/simple-ai-gateway/keys.jsonc", "keys.jsonc")
     .replace("http://collector:4318", "http://127.0.0.1:4318");
 }
 
