@@ -217,7 +217,7 @@ export const configSchema = z.strictObject({
   max_held_body_bytes: z.int().positive().nullable().default(null).describe(
     "All request bodies in memory at once, in all workers; where they would be more, a body waits, " +
       "or is refused with 503. A quarter of it is never for bodies above 1 MiB. null: a quarter of " +
-      "the machine's or the container's memory, at least three times `max_body_bytes`.",
+      "the machine's or the container's memory. One body may take three quarters of it.",
   ),
   head_timeout: positiveSeconds.default(10).describe("For a request's head to come in whole."),
   body_timeout: positiveSeconds.default(30).describe("Between two pieces of a request's body."),

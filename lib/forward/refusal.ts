@@ -40,13 +40,15 @@ export function nobodyCould(
   { model, stickyTo, path }: ForwardRequest,
   failures: readonly Failed[],
   maxRetryAfterS: number,
+  areAll: boolean,
 ): NoAnswer {
   // Instances have nothing to do with it.
   if (failures.every(({ failure }) => failure.kind === "scarce")) {
     const { message, retryAfterS } = failures[0].failure;
     return { status: 503, message: `Not now: ${message}`, retryAfterS };
   }
-  if (failures.every(({ failure }) => failure.lacksPath)) {
+  const lackPath = failures.every(({ failure }) => failure.lacksPath);
+  if (lackPath && areAll) {
     const who = stickyTo ?? `No instance of model \`${model}\``;
     const message = `${who} ${stickyTo === null ? "has" : "does not have"} the path ${path}`;
     // All servers have chat: where none has it, the configured addresses are those of something else.
@@ -59,7 +61,9 @@ export function nobodyCould(
     : `Only ${stickyTo} keeps what the request refers to, and it could not answer. `;
   const message = why +
     [...said].map(([name, failure]) => `${name}: ${failure.message}`).join("; ");
-  return { status: statusOf(failures), message, retryAfterS: waitOf(failures, maxRetryAfterS) };
+  // Who may have the path was not to be asked now.
+  const status = lackPath ? 503 : statusOf(failures);
+  return { status, message, retryAfterS: waitOf(failures, maxRetryAfterS) };
 }
 
 /** The one status of all, or that of a gateway whose instances fail, or are too busy. */

@@ -259,7 +259,15 @@ export class Route {
     const { failures } = this.#met;
     return failures.length === 0
       ? nobodyTakes(request.model, this.pool)
-      : nobodyCould(request, failures, config.maxRetryAfterS);
+      : nobodyCould(request, failures, config.maxRetryAfterS, this.#lackPathAll);
+  }
+
+  /** Whether the path is at none of those that the request could go to, be they asked or not. */
+  get #lackPathAll(): boolean {
+    const { request: { stickyTo }, pool: { privateInstances, fallbacks } } = this;
+    return [...privateInstances, ...fallbacks].every((one) =>
+      this.#met.lacksPath(one) || (stickyTo !== null && one.name !== stickyTo)
+    );
   }
 
   async #next(): Promise<Turn> {

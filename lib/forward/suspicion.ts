@@ -18,6 +18,9 @@ const PATIENCE_MS = 8000;
 const LOOK_MS = 20;
 /** Connecting and waiting for a turn may take so long in one case and nothing in the other. */
 const ALIKE_MS = 100;
+/** What kills waits for its turn, at another instance perhaps longer; what comes later than this is another fault. */
+const LATEST_SHARE = 4;
+const LATEST_TURN_MS = 2000;
 /** A suspect has an instance to itself for so much longer than the dead engine had it, and for so long at least. */
 const TRIAL_SHARE = 1.5;
 const LEAST_TRIAL_MS = 250;
@@ -45,7 +48,8 @@ export class Suspicion {
   died(instance: Instance, ms: number): void {
     const wasAlone = this.#trial !== null && this.#trial.isAlone;
     this.left();
-    this.isProved ||= wasAlone && this.#dead.length > 0 && ms >= this.#soonestMs / 2 - ALIKE_MS;
+    this.isProved ||= wasAlone && this.#dead.length > 0 && ms >= this.#soonestMs / 2 - ALIKE_MS &&
+      ms <= this.#soonestMs * LATEST_SHARE + LATEST_TURN_MS;
     this.#dead.push(instance);
     this.#soonestMs = Math.min(this.#soonestMs, ms);
     this.#diedAt = instance.now();

@@ -48,8 +48,6 @@ const LAST_BYTES_MS = 500;
 const ORIGINS_AWAY = 1024;
 /** A machine that does not tell is taken for one of 4 GiB. */
 const UNKNOWN_MEMORY_BYTES = 4 * 1024 ** 3;
-/** Of the longest bodies: one that is large as it is sent, and more so once it is decoded. */
-const LEAST_HELD = 3;
 /** How long requests that were cut may take to say so, for their records. */
 const CUT_MS = 500;
 
@@ -323,10 +321,8 @@ export class Runtime implements Reloadable {
 }
 
 /** What all bodies may take: as it is configured, else a quarter of the memory. */
-function heldBodyBytes({ maxHeldBodyBytes, maxBodyBytes }: Config["http"]): number {
-  if (maxHeldBodyBytes !== null) return maxHeldBodyBytes;
-  const quarter = (memoryBytes() ?? UNKNOWN_MEMORY_BYTES) / 4;
-  return Math.max(quarter, maxBodyBytes * LEAST_HELD);
+function heldBodyBytes({ maxHeldBodyBytes }: Config["http"]): number {
+  return maxHeldBodyBytes ?? (memoryBytes() ?? UNKNOWN_MEMORY_BYTES) / 4;
 }
 
 /** Deno.serve takes any client, and ends where there is no descriptor for one: none is counted then. */

@@ -31,6 +31,7 @@ export class BodyRoom {
   #begun = 0;
   /** The body that was begun first comes first. */
   readonly #waiting: Waiter[] = [];
+  #isSettling = false;
   #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(private readonly memory: BodyMemory, private readonly now: () => number) {}
@@ -67,7 +68,6 @@ export class BodyRoom {
     const { kib, isLarge } = body;
     const at = this.#waiting.findIndex((waiter) => waiter.body === body);
     if (at >= 0) this.#leave(at).reject(new NoRoom());
-    if (kib === 0) return;
     this.memory.addHeld(-kib);
     if (isLarge) this.memory.addLarge(-kib);
     if (this.#waiting.length > 0) this.#settle();
@@ -126,6 +126,15 @@ export class BodyRoom {
 
   /** Lets go on who can; refuses who has waited long enough, or for nothing. */
   #settle(): void {
+    // What one that is refused gives back is looked at when it is.
+    if (this.#isSettling) return;
+    this.#isSettling = true;
+    while (this.#look());
+    this.#isSettling = false;
+  }
+
+  /** Whether one was refused: what it held is free for those behind it and before it, which are looked at anew. */
+  #look(): boolean {
     const now = this.now();
     let isHead = true;
     for (let at = 0; at < this.#waiting.length;) {
@@ -138,14 +147,15 @@ export class BodyRoom {
         continue;
       }
       if (now >= waiter.until) {
-        // What it held is free for those behind it and before it, which are looked at anew.
-        return this.#refuse(waiter);
+        this.#refuse(waiter);
+        return true;
       }
       if (isForLarge(waiter)) isHead = false;
       at++;
     }
     const stuck = this.#stuck();
     if (stuck !== null) this.#refuse(stuck);
+    return stuck !== null;
   }
 
   /**

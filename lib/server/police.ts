@@ -72,8 +72,8 @@ export function refuseIds({ answer }: Plan, wantsIds: boolean): void {
   throw new RequestError(400, message, "return_token_ids");
 }
 
-/** The events of a response that is kept, sent once more, are not read here. Throws RequestError. */
+/** A response that is kept is read here as a whole alone, and not by its events. Throws RequestError. */
 export function refuseUnread({ method, target }: ClientRequest, api: Api | null): void {
-  if (method !== "GET" || api !== null || !target.includes("stream=")) return;
+  if (method !== "GET" || api !== null || /\/input_items\/?(\?|$)/.test(target)) return;
   throw new RequestError(400, "A response can only be fetched as a whole here", "stream");
 }

@@ -210,3 +210,17 @@ Deno.test("workers have one room together", async () => {
   for (const one of held) assert.equal(await stand.status(one), 200);
   await stand.isEmpty("all");
 });
+
+Deno.test("http1: a client that falls silent after it has waited for room has as much time as any", async () => {
+  await using stand = await Stand.start({ body_timeout: 1 });
+  const held = [1, 2, 3].map(() => stand.post(chat(3.9 * MIB, "waiter")));
+  await stand.holds(11 * MIB);
+  using silent = await Deno.connect({ port: stand.gateway.port });
+  const head = `POST ${CHAT} HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n`;
+  const bytes = new TextEncoder().encode(`${head}200000\r\n${"x".repeat(1.2 * MIB)}`);
+  for (let at = 0; at < bytes.length;) at += await silent.write(bytes.subarray(at));
+  await stand.holds(12 * MIB);
+  stand.answer();
+  for (const one of held) assert.equal(await stand.status(one), 200);
+  await stand.isEmpty("the time of a silent client");
+});

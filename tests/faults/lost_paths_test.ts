@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { chatBody, startGatewayFor } from "./fleet.ts";
+import { waitFor } from "../support/wait.ts";
 import { completion, startOddServer, whole } from "./odd_server.ts";
 
 const NOT_FOUND = "HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\n" +
@@ -25,8 +26,12 @@ Deno.test("a path that no instance has is asked of each once, and is the client'
       assert.deepEqual([one.calls.length, two.calls.length], [count, count], path);
     }
   }
-  const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
-  assert.match(metrics, /outcome="rejected"/);
+  // Workers tell a moment later.
+  let metrics = "";
+  await waitFor(async () => {
+    metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+    return metrics.includes('outcome="rejected"');
+  }, "the outcome");
   assert.doesNotMatch(metrics, /outcome="failed"[^\n]* [1-9]/);
 });
 
@@ -37,8 +42,10 @@ Deno.test("that no instance has chat is the operator's error, and each is asked 
   assert.equal(response.status, 404);
   await response.body?.cancel();
   assert.equal(one.calls.length, 1);
-  const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
-  assert.match(metrics, /outcome="failed"[^\n]* 1\n/);
+  await waitFor(async () => {
+    const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+    return /outcome="failed"[^\n]* 1\n/.test(metrics);
+  }, "the failure to be counted");
 });
 
 Deno.test("where one lacks the path and another one fails, it is a failure, and only that one is asked again", async () => {
@@ -62,4 +69,18 @@ Deno.test("a path that one instance lacks is answered by the one that has it", a
     assert.equal(response.status, 200);
     await response.body?.cancel();
   }
+});
+
+Deno.test("where one lacks the path and the other takes nothing now, it is no client's error", async () => {
+  await using one = await lost();
+  await using two = await startOddServer((call) => {
+    call.write("HTTP/1.1 429 Later\r\nretry-after: 30\r\ncontent-length: 0\r\n\r\n");
+  });
+  await using gateway = await startGatewayFor([one.url, two.url], { retry: { max_wait: 0.2 } });
+  for (let i = 0; i < 3; i++) {
+    const response = await gateway.post("/v1/responses", chatBody({ stream: false }));
+    assert.equal(response.status, 503, `request ${i}`);
+    await response.body?.cancel();
+  }
+  assert.equal(two.calls.length, 1);
 });

@@ -106,6 +106,14 @@ Deno.test("a suspect has an instance to itself for no longer than the dead engin
   assert.equal(one.isProved, true);
 });
 
+Deno.test("an engine that dies far later than the first did has died of something else", () => {
+  const { b, leaseAt, suspect } = stand();
+  const one = suspect(300);
+  assert.ok(one.comes(leaseAt(b)));
+  one.died(b, 4000);
+  assert.equal(one.isProved, false);
+});
+
 Deno.test("the suspects of a worker that died keep nobody out", () => {
   const { it, b, leaseAt, suspect } = stand();
   assert.ok(suspect(500).comes(leaseAt(b)));

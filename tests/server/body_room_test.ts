@@ -156,3 +156,15 @@ Deno.test("more room by a reload lets those who wait go on; the end of the room 
   await waitFor(() => stand.shared.bodies.heldKib === 0, "all to be given back");
   stand.isEmpty();
 });
+
+Deno.test("all who have waited long enough are refused at one look", async () => {
+  using stand = new Stand();
+  stand.holding(11);
+  for (let at = 0; at < 5; at++) stand.holding(1);
+  const waiting = Array.from({ length: 200 }, () => stand.room.account().take(MIB));
+  const refused = Promise.all(waiting.map((room) => assert.rejects(room!, NoRoom)));
+  stand.now = 10_001;
+  stand.room.limitBytes = 16 * MIB;
+  assert.equal(stand.shared.bodies.refused, 200);
+  await refused;
+});

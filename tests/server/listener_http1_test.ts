@@ -81,6 +81,13 @@ http1("a body that comes slowly but steadily is taken", async () => {
   assert.equal(answer.status, 200);
 });
 
+http1("what came fast of a body buys little time for the rest", async () => {
+  await using door = new Door(listenHttp1, echo, { bodyTimeoutS: 0.3 });
+  const head = `POST / HTTP/1.1\r\n${host}content-length: 500300\r\n\r\n`;
+  const dripping = [head, "x".repeat(500_000), ..."x".repeat(300)];
+  isOpenAiError(await door.raw(dripping, { pauseMs: 10 }), 408);
+});
+
 http1("a connection on which nothing is asked is closed after its time", async () => {
   await using door = new Door(listenHttp1, echo, { idleTimeoutS: 0.2 });
   assert.deepEqual(

@@ -50,7 +50,9 @@ export class Incoming {
   /** The read under way. */
   #reading: Promise<void> | null = null;
   #hasEnded = false;
-  #bodySince = 0;
+  /** By when the slowest client would have sent what has come of the body, and a moment's more. */
+  #slowest = 0;
+  #received = 0;
   #bodyDeadline = Infinity;
 
   constructor(private readonly conn: ClientConn, private readonly owner: IncomingOwner) {}
@@ -138,7 +140,9 @@ export class Incoming {
 
   /** Begins the time of a body; `readBody` follows, once its client has been asked to go on. */
   awaitBody(): void {
-    this.#bodySince = this.owner.now;
+    const { now, options } = this.owner;
+    this.#slowest = now + TICK_MS + options.bodyTimeoutS * 1000;
+    this.#received = 0;
     this.#postpone(0);
   }
 
@@ -163,7 +167,7 @@ export class Incoming {
         if (count === null) return null;
         at += count;
         const room = count === 0 ? null : hold.take(count);
-        if (room !== null) await this.#paused(room);
+        if (room !== null) await this.#paused(room, at);
         this.#postpone(at);
       }
       return body;
@@ -209,7 +213,7 @@ export class Incoming {
         const { size } = body;
         this.#start = body.take(this.#buffer, this.#start, this.#end);
         const room = hold.take(body.size - size);
-        if (room !== null) await this.#paused(room);
+        if (room !== null) await this.#paused(room, body.size);
         if (body.isWhole) return true;
         // Behind good data stands a fault, which the next call tells.
         if (this.#start < this.#end) continue;
@@ -220,23 +224,25 @@ export class Incoming {
     }
   }
 
-  /** Waits for room without reading; the client's time stands still meanwhile. */
-  async #paused(room: Promise<void>): Promise<void> {
+  /** Waits for room without reading, when `received` bytes have come; the client's time stands still meanwhile. */
+  async #paused(room: Promise<void>, received: number): Promise<void> {
     const since = this.owner.now;
     this.#bodyDeadline = Infinity;
     try {
       await room;
     } finally {
-      this.#bodySince += this.owner.now - since;
+      this.#slowest += this.owner.now - since;
+      this.#postpone(received);
     }
   }
 
-  /** Sets the deadline of a body of which `received` bytes have come. */
+  /** Sets the deadline of a body of which `received` bytes have come. What came fast buys little time to be slow. */
   #postpone(received: number): void {
     const { bodyTimeoutS } = this.owner.options;
-    const slowest = this.#bodySince + TICK_MS +
-      (bodyTimeoutS + received / MIN_BODY_BYTES_PER_S) * 1000;
-    this.#bodyDeadline = Math.min(after(this.owner, bodyTimeoutS), slowest);
+    const bought = (received - this.#received) / MIN_BODY_BYTES_PER_S * 1000;
+    this.#received = received;
+    this.#slowest = Math.min(this.#slowest + bought, after(this.owner, 2 * bodyTimeoutS));
+    this.#bodyDeadline = Math.min(after(this.owner, bodyTimeoutS), this.#slowest);
   }
 
   readonly #arrived = (count: number | null): void => {
