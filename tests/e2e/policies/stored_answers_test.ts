@@ -58,8 +58,9 @@ Deno.test("a kept answer passes policies however it is fetched, or is not given"
     ] as const
   ) {
     const { status, text } = await get(url + at, body);
-    assert.equal(status, 400, at);
     assert.doesNotMatch(text, /hunter2/, at);
+    // Deno.serve takes no body with a GET: it is the whole answer then.
+    if (status !== 400) assert.equal(text, whole.text, at);
   }
   // What was asked is no answer; the simulated instance does not have it.
   assert.notEqual((await get(`${url}/input_items`, null)).status, 400);
