@@ -212,7 +212,7 @@ Deno.test("workers have one room together", async () => {
 });
 
 Deno.test("http1: a client that falls silent after it has waited for room has as much time as any", async () => {
-  await using stand = await Stand.start({ body_timeout: 1 });
+  await using stand = await Stand.start({ listener: "http1", body_timeout: 1 });
   const held = [1, 2, 3].map(() => stand.post(chat(3.9 * MIB, "waiter")));
   await stand.holds(11 * MIB);
   using silent = await Deno.connect({ port: stand.gateway.port });
