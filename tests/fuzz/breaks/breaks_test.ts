@@ -9,10 +9,7 @@ import { type RecordLine, records } from "../../support/records.ts";
 import { waitFor } from "../../support/wait.ts";
 import { type Case, draw, KINDS } from "./draw.ts";
 import { Breaks, startFront } from "./front.ts";
-import { heard } from "./heard.ts";
-
-// deno-lint-ignore no-explicit-any -- bodies of four APIs
-type Any = any;
+import { type Any, heard } from "./heard.ts";
 
 const CASES = Number(Deno.env.get("BREAKS_CASES") ?? 300);
 const FROM = Number(Deno.env.get("BREAKS_FROM") ?? 0);

@@ -1,8 +1,9 @@
 // What a client gets of an answer, without what differs between any two of them: names, times, and how
 // many events carry it.
 
-// deno-lint-ignore no-explicit-any -- bodies of four APIs
-type Any = any;
+/** A body of one of four APIs, of which each reader knows the fields that it looks at. */
+// deno-lint-ignore no-explicit-any -- a union of what the APIs' fields may be would be cast at each of them
+export type Any = any;
 
 /** Reads a response to its end. */
 export async function heard(response: Response): Promise<Any> {
